@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/buf.h - reference-counted byte buffers: plaintext records and chunks.
+ * Wiped when the last reference goes.
+ */
+#ifndef FS_BUF_H
+#define FS_BUF_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fs_buf {
+	atomic_uint refs;
+	uint32_t len;
+	uint32_t cap;
+	uint8_t data[];
+};
+
+/* One reference, len = cap = n, contents zero. NULL when memory is short. */
+struct fs_buf *fs_buf_new(size_t n);
+struct fs_buf *fs_buf_copy(const void *p, size_t n);
+struct fs_buf *fs_buf_get(struct fs_buf *b);
+void fs_buf_put(struct fs_buf *b); /* NULL is legal */
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/chunk.h - contents of larger files: chunks in the journal's container.
+ *
+ * A chunk is FS_CHUNK bytes of a file (the last may be shorter). Dirty chunks are
+ * group entries (FS_T_CHUNK); at commit each is sealed once, written to free
+ * units, and its place, nonce, tag and digest put into the chunk map (FS_T_MAP,
+ * FS_MAP_ENTRIES a record). FS_T_CUT drops all chunks from a number on in the
+ * committed map; chunks written after it in the same group stay. A hole is the
+ * absence of an entry, which the tag tree authenticates.
+ * Callers hold the inode's lock (shared to read, exclusive to write).
+ */
+#ifndef FS_CHUNK_H
+#define FS_CHUNK_H
+
+#include "record.h"
+
+#define FS_CHUNK 65536u
+#define FS_MAP_ENTRIES 62u
+
+/* 0 and a reference (len <= FS_CHUNK; bytes beyond len read as zero); -ENODATA: a hole. */
+int fs_chunk_get(struct fs_journal *j, uint64_t ino, uint32_t n, struct fs_buf **out);
+
+/*
+ * Adds to the batch: len bytes at off of chunk n become p (off + len <= FS_CHUNK). p stays valid
+ * until apply. Reads the rest of the chunk when it must. Reserves container space: -ENOSPC.
+ */
+int fs_chunk_write(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n, uint32_t off,
+		   const uint8_t *p, uint32_t len);
+/* Adds to the batch: chunk n becomes a hole. */
+int fs_chunk_punch(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n);
+/* Adds to the batch: the file ends at size; the chunk that holds the edge is zeroed beyond it. */
+int fs_chunk_truncate(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint64_t size);
+/* The first chunk >= n that holds data (data true) or is a hole; -ENXIO: none below `end`. */
+int fs_chunk_seek(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t end, bool data,
+		  uint32_t *found);
+
+/* The committer's part, called by record.c's encode hook. */
+struct fs_chunk_commit;
+int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size_t first, size_t n,
+		    int (*put)(void *ctx, const struct fs_key *key, const void *p, size_t len),
+		    int (*del)(void *ctx, const struct fs_key *key), void *ctx);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/container.h - a journal's container: a file of 4 KiB units for contents.
+ *
+ * Knows units and the free map, nothing of what they hold. Units are allocated
+ * from free ones only, never over live data; units given back become free after
+ * the group that gave them back is durable. Space is fallocated at reservation,
+ * inside the operation, so that ENOSPC comes there. One mutex inside.
+ */
+#ifndef FS_CONTAINER_H
+#define FS_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define FS_UNIT 4096
+#define FS_CONTAINER_PAGE_UNITS 32000 /* units covered by one FS_T_FREE record: 4,000 bytes */
+
+struct fs_container;
+
+/* dirfd: VAULT/containers. Creates ab/NAME on demand (first reservation), not at open. */
+int fs_container_open(int dirfd, uint32_t journal, struct fs_container **out);
+void fs_container_close(struct fs_container *c);
+/* Removes the file (journal removed while empty, purge). */
+int fs_container_remove(int dirfd, uint32_t journal);
+
+/* Loads bitmap page n (a set bit = in use) as read from its FS_T_FREE record. */
+int fs_container_load(struct fs_container *c, uint32_t page, const uint8_t *bits, size_t len);
+
+/* Guarantees that `units` more can be allocated; -ENOSPC. Unreserve gives back what was not used. */
+int fs_container_reserve(struct fs_container *c, uint64_t units);
+void fs_container_unreserve(struct fs_container *c, uint64_t units);
+
+/* units contiguous ones (1..256) out of the reserved; prefers the position after the last. -ENOSPC
+ * when no contiguous run exists (the caller grows by another reserve, or takes fewer). */
+int fs_container_alloc(struct fs_container *c, unsigned units, uint64_t *pos);
+/* Not reusable until fs_container_committed. */
+void fs_container_free(struct fs_container *c, uint64_t pos, unsigned units);
+/* Called by the committer after the commit that no longer refers to them. */
+void fs_container_committed(struct fs_container *c);
+/* After a failed commit: what was allocated since the last committed() is free again. */
+void fs_container_aborted(struct fs_container *c);
+
+/* Bitmap pages changed since the last call, for the group that is closing: calls fn for each. */
+int fs_container_dirty_pages(struct fs_container *c,
+			     int (*fn)(void *ctx, uint32_t page, const uint8_t *bits, size_t len),
+			     void *ctx);
+
+/* Whole-unit I/O; short reads are -EIO. */
+int fs_container_read(struct fs_container *c, uint64_t pos, void *buf, size_t len);
+int fs_container_writev(struct fs_container *c, uint64_t pos, struct iovec *iov, int n);
+int fs_container_sync(struct fs_container *c); /* fdatasync; 0 at once when nothing was written */
+uint64_t fs_container_units_used(struct fs_container *c);
+
+#endif

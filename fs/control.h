@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/control.h - the control socket: log-in, mounting, status, policy, audit.
+ *
+ * One thread, non-blocking, bounded: a hostile peer can neither stall nor crash
+ * the daemon. Slow verbs (log-in, commit, audit) run in a small pool so that the
+ * loop never waits. The connection that logged in is the session's agent: when
+ * it goes, the session ends. Each verb is an entry in a table: name, who may,
+ * function. Protocol: fs/FORMAT.md, "Control socket".
+ */
+#ifndef FS_CONTROL_H
+#define FS_CONTROL_H
+
+#include "serve.h"
+
+struct fs_control;
+
+struct fs_control_config {
+	const char *socket; /* path; its directory must belong to us or root and be writable by no one else */
+	struct fs_vault *vault;
+	struct fs_serve *serve;
+	bool alone; /* only our own uid may connect */
+	bool exit_when_idle; /* alone: end after the last session ended */
+};
+int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out, struct fs_say *say);
+/* Serves until fs_control_stop (async-signal-safe) or, alone, idleness. Ends all sessions. */
+int fs_control_run(struct fs_control *c);
+void fs_control_stop(struct fs_control *c);
+void fs_control_free(struct fs_control *c);
+/* For fs_vault_config.policy_changed: safe from any thread. */
+void fs_control_policy_changed(struct fs_control *c);
+
+/* The whole daemon: open vault, harden, listen, serve. Returns the process's exit status. */
+struct fs_daemon_config {
+	const char *vault;
+	struct fs_state_paths state;
+	const char *socket;
+	bool alone, foreground, exit_when_idle;
+	int ready_fd; /* a byte is written when ready ("R") or an error text otherwise; -1 none */
+};
+int fs_daemon_run(const struct fs_daemon_config *cfg);
+
+#endif

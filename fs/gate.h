@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/gate.h - the one door: who asks, may they, is it logged.
+ *
+ * Every FUSE operation passes fs_gate_begin before it touches an inode and
+ * fs_gate_end after its reply. The gate checks, in this order: session state;
+ * that the caller's fsuid is the session's (path operations and OPEN; operations
+ * on a handle go by the handle); the journal's policy, now; that the journal is
+ * open with this session's key; and log before light: refusals are durable
+ * before the reply, the first plaintext of a (session, journal) directory waits
+ * for a durable intent record that names its notes, an OPEN or READ of a note
+ * that no intent covers waits for its own record. All failures refuse.
+ */
+#ifndef FS_GATE_H
+#define FS_GATE_H
+
+#include "inode.h"
+#include "vault.h"
+
+struct fs_gate_request {
+	const char *op;	   /* for the log: "open", "lookup", ... */
+	uint64_t nodeid;   /* the object or parent directory; FUSE root = 1 */
+	uint64_t nodeid2;  /* second directory (rename, link) or 0 */
+	const char *name;  /* entry names, for the record of a refusal; may be NULL */
+	const char *name2;
+	uint32_t rights;   /* enum policy_right needed in the journal */
+	uid_t uid;	   /* fsuid; ignored when by_handle */
+	pid_t pid;	   /* thread id of the caller */
+	bool by_handle;	   /* READ, WRITE, FLUSH, RELEASE, FSYNC, READDIR on an open handle */
+	bool drain;	   /* admitted while draining: WRITE, FLUSH, RELEASE, FSYNC */
+	bool reveals;	   /* gives plaintext of names or contents: needs a covering record */
+	uint64_t dir;	   /* inode of the directory looked up or listed (for the intent), 0 none */
+};
+
+struct fs_gate_pass {
+	struct fs_session *session;
+	struct fs_journal *journal; /* reference; NULL for the root of the mount */
+	struct fs_signer *signer;   /* reference; NULL when nothing may be written */
+	uint32_t rights;	    /* effective in the journal */
+	char rule[POLICY_RECORD_TEXT];
+};
+
+struct fs_gate; /* per session: rights seen, notes covered by intents, repeat counters, quota */
+int fs_gate_new(struct fs_vault *v, struct fs_session *s, struct fs_gate **out);
+void fs_gate_free(struct fs_gate *g);
+
+/* 0, or the errno of design.md "Answers a program gets" negated: ENOKEY, ENOENT, EACCES, EPERM, EIO. */
+int fs_gate_begin(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_gate_pass *pass);
+void fs_gate_end(struct fs_gate_pass *pass);
+
+/* Exact records of what happened; durable within 100 ms; repeats are counted. */
+void fs_gate_record(struct fs_gate *g, const struct fs_gate_pass *pass,
+		    enum policy_record_kind kind, const struct fs_gate_request *rq, uint64_t note,
+		    const char *name, const char *name2, uint64_t bytes_read,
+		    uint64_t bytes_written);
+/*
+ * Before an OPEN's or READ's plaintext: returns when a durable record covers note `ino` for this
+ * session; writes one when none does. Fails closed.
+ */
+int fs_gate_cover(struct fs_gate *g, const struct fs_gate_pass *pass,
+		  const struct fs_gate_request *rq, uint64_t ino, const char *name);
+/* After lock: nothing is covered any more; counters are flushed to the log. */
+void fs_gate_reset(struct fs_gate *g);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/group.h - operations become batches, batches become groups, groups become commits.
+ *
+ * An operation builds a batch and applies it all-or-nothing to the OPEN group in
+ * memory. The committer (one thread, the only writer of the store) closes the
+ * group - on fsync, after 1 s, or when large - opens the next at once, has the
+ * closing group turned into sealed items (hooks), applies them, then drops it.
+ * Readers look in the open group, then the closing group, then a snapshot taken
+ * AFTER that look (fs/record does this).
+ *
+ * Invariants: (1) a batch is in exactly one group; (2) an entry of a closing
+ * group never changes; (3) entries are plaintext, owned by the group, wiped when
+ * dropped; (4) a failed sync is sticky: groups are dropped, everything after is
+ * -EROFS; (5) -ENOSPC keeps the closing group and retries it.
+ *
+ * Locks: one internal mutex (leaf). Never held while hooks run or while waiting.
+ */
+#ifndef FS_GROUP_H
+#define FS_GROUP_H
+
+#include "buf.h"
+#include "store.h"
+
+struct fs_group;   /* the open group, the closing group and the committer */
+struct fs_journal; /* opaque here; see record.h */
+struct fs_signer;  /* opaque here; see record.h */
+
+/* ---- batches: one operation's changes; owned by one thread ---- */
+enum fs_change { FS_PUT, FS_DEL, FS_PATCH };
+
+struct fs_batch_entry {
+	enum fs_change change;
+	struct fs_journal *journal;
+	struct fs_key key;
+	struct fs_buf *buf; /* PUT: the value; PATCH: base with the patch applied, or NULL */
+	const uint8_t *patch; /* PATCH: caller's bytes, valid until apply returns */
+	uint32_t patch_off, patch_len;
+};
+
+struct fs_batch {
+	struct fs_batch_entry *e;
+	size_t n, cap;
+	struct fs_signer *signer; /* who writes; one reference; NULL for the vault's own records */
+	int rc; /* sticky -ENOMEM */
+};
+
+void fs_batch_init(struct fs_batch *b, struct fs_signer *signer); /* takes its own reference */
+void fs_batch_clear(struct fs_batch *b); /* wipes and frees; after apply too */
+void fs_batch_put(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key, const void *p,
+		  size_t len);
+void fs_batch_put_buf(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
+		      struct fs_buf *buf); /* takes over the reference */
+void fs_batch_del(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key);
+/*
+ * Changes len bytes at off of the value at key. base (reference taken over, may be NULL) is a
+ * private copy of the whole value with the change already in it; it is used when the open group
+ * has no entry for key. NULL is allowed only when fs_group_has said that the open group has it:
+ * if the group closed in between, apply copies from the closing group.
+ * The caller holds the inode's lock exclusively. A value may grow: base->len / off+len.
+ */
+void fs_batch_patch(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
+		    uint32_t off, const uint8_t *p, uint32_t len, struct fs_buf *base);
+
+/* ---- the group ---- */
+struct fs_closing; /* a closing group, in the hooks */
+struct fs_group_entry {
+	struct fs_journal *journal;
+	struct fs_key key;
+	struct fs_buf *buf; /* NULL: deleted */
+};
+
+struct fs_group_hooks {
+	/*
+	 * Committer thread. Turns the closing group into sorted items (keys unique), with all that
+	 * they refer to in the container written and synced. Items and their values stay valid until
+	 * `done`. May be called again for the same group after -ENOSPC.
+	 */
+	int (*encode)(void *ctx, struct fs_closing *closing, struct fs_store_item **items, size_t *n);
+	/* After apply: rc 0 = durable; -ENOSPC = will be tried again; else dropped. The group is still
+	 * visible to readers during this call. */
+	void (*done)(void *ctx, struct fs_closing *closing, int rc);
+	/* A batch's first entry for this journal in this group: keep it alive / let go. */
+	void (*hold)(void *ctx, struct fs_journal *j);
+	void (*release)(void *ctx, struct fs_journal *j);
+	void (*signer_get)(void *ctx, struct fs_signer *s);
+	void (*signer_put)(void *ctx, struct fs_signer *s);
+	void *ctx;
+};
+
+/* Entries of a closing group in key order. */
+size_t fs_closing_count(const struct fs_closing *c);
+const struct fs_group_entry *fs_closing_at(const struct fs_closing *c, size_t n);
+/* The signer of the last batch that touched this journal; NULL: none. */
+struct fs_signer *fs_closing_signer(const struct fs_closing *c, const struct fs_journal *j);
+uint64_t fs_closing_number(const struct fs_closing *c);
+
+int fs_group_new(struct fs_store *store, const struct fs_group_hooks *hooks, struct fs_group **out);
+/* Commits what is open, stops the committer. The result of that last commit. */
+int fs_group_free(struct fs_group *g);
+
+/*
+ * Adds the batch to the open group, all or nothing. *number (may be NULL) receives the group that
+ * carries it. -ENOSPC: the disk (less the reserve) could not take it in the worst case; -EROFS
+ * after a failed sync; -ENOMEM.
+ */
+int fs_group_apply(struct fs_group *g, struct fs_batch *b, uint64_t *number);
+/* Waits, with no lock held, while the open group is over its bound. Call before taking locks. */
+void fs_group_throttle(struct fs_group *g);
+
+/* 1: *out holds a reference; 0: in neither group; -ENOENT: deleted there. */
+int fs_group_get(struct fs_group *g, const struct fs_key *key, struct fs_buf **out);
+/* True when the OPEN group has a value for key. */
+bool fs_group_has(struct fs_group *g, const struct fs_key *key);
+/*
+ * The entries of both groups (newest wins) with from <= key < to, in order, as an array that the
+ * caller frees with fs_group_range_free. buf NULL = deleted.
+ */
+int fs_group_range(struct fs_group *g, const struct fs_key *from, const struct fs_key *to,
+		   struct fs_group_entry **out, size_t *n);
+void fs_group_range_free(struct fs_group_entry *e, size_t n);
+
+/* Waits until group `number` (0: all applied so far) is durable: 0, -EIO (dropped), -ENOSPC (still
+ * waiting for space; kept). Hold no lock. */
+int fs_group_sync(struct fs_group *g, uint64_t number);
+/* Asks for a commit soon without waiting (close). */
+void fs_group_hurry(struct fs_group *g);
+/* 0, or the sticky error. */
+int fs_group_failed(struct fs_group *g);
+/* For status: groups committed, entries and bytes in memory. */
+struct fs_group_stat {
+	uint64_t commits;
+	size_t entries, bytes;
+	bool waiting_for_space;
+};
+void fs_group_stat(struct fs_group *g, struct fs_group_stat *out);
+
+#endif

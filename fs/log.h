@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/log.h - the access log: sealed, padded records in append-only segments.
+ *
+ * One writer thread. A record is appended (given a number, sealed under the
+ * stream's ratchet, queued) and becomes durable with the next batch: pwritev2
+ * RWF_DSYNC into pre-zeroed space. Log before light: callers that must not go on
+ * before their record is durable wait for its number. What nobody waits for is
+ * durable within 100 ms. When the log can't be written every append and wait
+ * fails (fail closed) and `failed` says so; nothing is read then.
+ *
+ * Stored ciphertexts are the leaves of the later Merkle tree: a stored record
+ * never changes. Format: fs/FORMAT.md, "Log". Space: VAULT/reserve covers it.
+ */
+#ifndef FS_LOG_H
+#define FS_LOG_H
+
+#include "../keys/ratchet.h"
+#include "../keys/statement.h"
+#include "../policy/record.h"
+
+struct fs_log;
+
+struct fs_log_config {
+	const char *dir; /* VAULT/log */
+	uint8_t vault[KEYS_VAULT_ID_LEN];
+	const struct keys_list_entry *readers; /* auditors and the recovery key */
+	size_t reader_count;
+	const uint8_t *sign_sk; /* stream heads are signed with the daemon's key, KEYS_SIGN_SK_LEN */
+	uint64_t segment_bytes; /* 0 = 8 MiB */
+};
+
+/*
+ * Opens for appending: finds the end (an unfinished batch after a crash is cut off at the last whole
+ * record, by writing a new stream behind it), starts a new stream and writes its START record.
+ * -EBADMSG: the segments are not a log.
+ */
+int fs_log_open(const struct fs_log_config *cfg, struct fs_log **out);
+/* Writes STOP, makes all durable. */
+int fs_log_close(struct fs_log *l);
+/* A new stream, sealed to these readers from now on (an auditor came or went). */
+int fs_log_readers(struct fs_log *l, const struct keys_list_entry *readers, size_t n);
+
+/*
+ * Fills seq, time_ns and boot_ns, seals and queues. *seq (may be NULL) to wait for. Any thread.
+ * -EIO, -ENOSPC: the log can't be written: refuse what the record was for.
+ */
+int fs_log_append(struct fs_log *l, struct policy_record *r, uint64_t *seq);
+/* Until record seq (0: all so far) is durable. 0, -EIO. Hold no lock. */
+int fs_log_wait(struct fs_log *l, uint64_t seq);
+/* append and wait. */
+int fs_log_write(struct fs_log *l, struct policy_record *r);
+
+struct fs_log_stat {
+	uint64_t records, bytes, syncs;
+	uint64_t free_bytes; /* pre-zeroed and unused */
+	int failed; /* 0 or the sticky error */
+};
+void fs_log_stat(struct fs_log *l, struct fs_log_stat *out);
+
+/* ---- reading ---- */
+/*
+ * Calls fn for every record that box_sk can open, oldest first, from record number `from` on. A
+ * record that can't be decoded is reported through bad (may be NULL) and passed over. fn returns 0
+ * to go on, 1 to stop. Reads only what was durable when the call began; safe beside a live writer.
+ */
+int fs_log_read(const char *dir, const uint8_t vault[static KEYS_VAULT_ID_LEN],
+		const uint8_t box_pk[static KEYS_LEN], const uint8_t box_sk[static KEYS_LEN],
+		uint64_t from, int (*fn)(void *ctx, const struct policy_record *r),
+		void (*bad)(void *ctx, uint64_t seq, const char *why), void *ctx);
+
+#endif

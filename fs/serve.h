@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/serve.h - serving mounts: the worker pool over all mounts, and what the
+ * control side may do with a mount.
+ *
+ * One worker pool (epoll over all mounts' FUSE descriptors, about one thread per
+ * core, spares while one blocks, a bound per mount so that no practitioner can
+ * take all workers), one notifier thread per mount with a watchdog. Only this
+ * layer and op_*.c know FUSE.
+ */
+#ifndef FS_SERVE_H
+#define FS_SERVE_H
+
+#include "vault.h"
+
+struct fs_serve;
+struct fs_mount;
+
+int fs_serve_new(struct fs_vault *v, struct fs_serve **out);
+/* All mounts must have ended. Stops the workers. */
+void fs_serve_free(struct fs_serve *sv);
+
+/*
+ * Takes over fd: a FUSE device (character 10:229, else -EINVAL) that the practitioner's fusermount3
+ * mounted. It is cloned onto the daemon's own open of /dev/fuse where that is possible and the
+ * original closed. One mount a session (-EBUSY). On success requests are served and s->mount set.
+ */
+int fs_mount_attach(struct fs_serve *sv, struct fs_session *s, int fd, struct fs_mount **out);
+/*
+ * Between fs_vault_lock_begin and _finish: pushes dirty pages out, invalidates every inode of this
+ * mount, waits for requests in flight (at most 1 s each, then gives up and aborts the mount: -ETIMEDOUT),
+ * lets go of all inodes and journals. Node numbers, lookup counts and handles stay.
+ */
+int fs_mount_lock(struct fs_mount *m);
+/* The same at the session's end, then detaches: every later request fails, the kernel gets ENODEV. */
+void fs_mount_end(struct fs_mount *m);
+/*
+ * After a policy change or expiry: in every mount, journals whose rights shrank are cut within a
+ * second: denied first, then invalidated by the notifiers. Returns at once.
+ */
+void fs_serve_recheck(struct fs_serve *sv);
+/* The kernel ended the mount (unmounted or aborted): called once, from a worker, without locks. */
+void fs_serve_on_gone(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session *s), void *ctx);
+
+struct fs_mount_stat {
+	uint64_t requests, refused;
+	uint32_t nodes, handles;
+};
+void fs_mount_stat(struct fs_mount *m, struct fs_mount_stat *out);
+
+#endif

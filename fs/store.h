@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/store.h - the narrow door to the database (LMDB).
+ *
+ * Get, scan, apply a sorted batch, snapshot; nothing else of the engine shows.
+ * Values at most FS_VALUE_MAX bytes. Only store.c includes lmdb.h and translates
+ * its codes. Any thread may read; one thread (the committer) applies.
+ */
+#ifndef FS_STORE_H
+#define FS_STORE_H
+
+#include "key.h"
+
+struct fs_store;
+struct fs_snap;
+
+#define FS_STORE_READ_ONLY 1u
+#define FS_STORE_CREATE 2u
+
+/*
+ * dir: VAULT/db. 0; -EBUSY: another process has it open (flock on VAULT is the vault's, this is
+ * a second guard); -EUCLEAN: the file is structurally damaged; else negative errno.
+ */
+int fs_store_open(const char *dir, unsigned flags, struct fs_store **out);
+void fs_store_close(struct fs_store *s);
+
+/*
+ * A read-only snapshot of the last commit: renewed, not created, per thread (0.01 us). Pointers
+ * got from it are valid until snap_end. Short-lived: never held across a wait.
+ */
+int fs_store_snap_begin(struct fs_store *s, struct fs_snap **out);
+void fs_store_snap_end(struct fs_snap *snap);
+
+/* 0, -ENOENT, -EIO. *val points into the map. */
+int fs_store_get(struct fs_snap *snap, const struct fs_key *key, const uint8_t **val, size_t *len);
+/* The first record with key >= from: 0, -ENOENT (none), -EIO. */
+int fs_store_next(struct fs_snap *snap, const struct fs_key *from, struct fs_key *found,
+		  const uint8_t **val, size_t *len);
+
+struct fs_store_item {
+	struct fs_key key;
+	const uint8_t *val; /* NULL: delete (absent is no error) */
+	size_t len;
+};
+
+/*
+ * Applies items (sorted by key, no key twice) in one transaction with full sync. All or nothing.
+ * -ENOSPC: nothing happened, may be tried again. -EIO: a write or sync failed; the state on disk
+ * is the one before or the one after; never retried by the caller.
+ */
+int fs_store_apply(struct fs_store *s, const struct fs_store_item *items, size_t n);
+
+struct fs_store_stat {
+	uint64_t bytes_used;
+	uint64_t entries;
+	uint64_t commits; /* LMDB transaction id of the last commit */
+};
+int fs_store_stat(struct fs_store *s, struct fs_store_stat *out);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/tree.h - names within one journal: look up, make, link, rename, remove, list.
+ *
+ * Every call takes its own locks (parents, then inodes by ascending number; a
+ * rename of a directory first takes the journal's rename mutex), builds one
+ * batch and applies it: done or not done. Calls say who acts (struct fs_actor);
+ * whether he may is the gate's business, which has decided before.
+ * Times are given by the caller. Names are 1..255 bytes of anything but '/' and
+ * NUL, not "." or "..".
+ */
+#ifndef FS_TREE_H
+#define FS_TREE_H
+
+#include "inode.h"
+
+struct fs_actor {
+	struct fs_signer *signer; /* borrowed */
+	uint32_t pid;		  /* practitioner number */
+	struct timespec now;
+	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
+};
+
+/* The journal's own directory and HEAD: a new journal's first records go into b. */
+int fs_tree_make_root(struct fs_journal *j, struct fs_batch *b, const char *name,
+		      const struct fs_actor *who);
+/* The journal's name under its own key; out has room for 256 bytes. */
+int fs_tree_journal_name(struct fs_journal *j, char *out);
+int fs_tree_set_journal_name(struct fs_journal *j, struct fs_batch *b, const char *name);
+/* 0 when the journal's directory has no entries, -ENOTEMPTY. */
+int fs_tree_empty(struct fs_journal *j);
+
+/* All return references in *out that the caller puts. */
+int fs_tree_lookup(struct fs_inode *dir, const char *name, struct fs_inode **out);
+/* mode with type: S_IFREG, S_IFDIR, S_IFIFO, S_IFSOCK. -EEXIST, -ENOSPC, -ENAMETOOLONG, -EMLINK ... */
+int fs_tree_create(struct fs_inode *dir, const char *name, uint32_t mode, struct fs_actor *who,
+		   struct fs_inode **out);
+int fs_tree_symlink(struct fs_inode *dir, const char *name, const char *target,
+		    struct fs_actor *who, struct fs_inode **out);
+int fs_tree_readlink(struct fs_inode *i, char *out, size_t cap); /* NUL-terminated, cap >= 4096 */
+int fs_tree_link(struct fs_inode *i, struct fs_inode *dir, const char *name, struct fs_actor *who);
+/* *out (may be NULL): the inode that lost the name. */
+int fs_tree_unlink(struct fs_inode *dir, const char *name, struct fs_actor *who,
+		   struct fs_inode **out);
+int fs_tree_rmdir(struct fs_inode *dir, const char *name, struct fs_actor *who,
+		  struct fs_inode **out);
+#define FS_TREE_NOREPLACE 1u
+#define FS_TREE_EXCHANGE 2u
+/* Same journal only (-EXDEV). *moved, *replaced (may be NULL): what was moved and what lost its name. */
+int fs_tree_rename(struct fs_inode *dir, const char *name, struct fs_inode *newdir,
+		   const char *newname, unsigned flags, struct fs_actor *who,
+		   struct fs_inode **moved, struct fs_inode **replaced);
+
+/*
+ * Entries with cookie > after, in cookie order; "." and ".." are the caller's. Each stable entry
+ * appears exactly once however the directory changes meanwhile. Cookies are 63-bit, never 0..3.
+ * fn returns 0 to go on, 1 to stop.
+ */
+struct fs_tree_entry {
+	uint64_t cookie;
+	uint64_t ino;
+	uint32_t mode; /* type bits */
+	const char *name;
+};
+int fs_tree_list(struct fs_inode *dir, uint64_t after,
+		 int (*fn)(void *ctx, const struct fs_tree_entry *e), void *ctx);
+
+#endif

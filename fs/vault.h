@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/vault.h - a vault: its people, policy, journals and sessions.
+ *
+ * Owns the records layer, the access log, identities, envelopes, invitations,
+ * key lists, policy versions, names and wraps, and the table of sessions. Knows
+ * nothing of FUSE or of the socket: control.c and the FUSE layer call it. Split
+ * over vault.c (open, close, init), people.c, policies.c, journals.c,
+ * sessions.c, grants.c, recover.c behind this one header.
+ *
+ * Every call that decides or changes something writes its log record itself,
+ * durable before it returns. Texts for people go to the fs_say buffer.
+ *
+ * Locks: vault lock (rw) -> session lock -> records. Never held while waiting for
+ * the log or a commit. Policy is a reference-counted immutable snapshot.
+ */
+#ifndef FS_VAULT_H
+#define FS_VAULT_H
+
+#include "../policy/decide.h"
+#include "log.h"
+#include "../keys/header.h"
+#include "../keys/invite.h"
+#include "../keys/recovery.h"
+#include "session.h"
+
+struct fs_vault;
+
+/* A message for the person at the other end: names the thing and the remedy. */
+struct fs_say {
+	char text[2048];
+};
+void fs_say(struct fs_say *say, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Where a vault's secrets outside it live. Files are 0600 (host secret: at most 0440). */
+struct fs_state_paths {
+	const char *dir;	 /* made if missing, 0700: daemon.key, daemon.cert, last */
+	const char *host_secret; /* NULL: dir/host-secret; else a file such as a systemd credential */
+};
+
+/* ---- making ---- */
+struct fs_vault_init {
+	const char *path; /* must not exist or be an empty directory of ours */
+	struct fs_state_paths state;
+	const char *title;   /* of the practice */
+	const char *who;     /* first practitioner (alone) or steward */
+	const char *account; /* system account of that person */
+	uid_t uid;
+	/* alone: the stretched passphrase with its salt and cost; clinic: NULL, an invitation is made */
+	const uint8_t *stretched;
+	const uint8_t *salt;
+	const struct keys_stretch_cost *cost;
+};
+struct fs_vault_made {
+	char recovery[KEYS_RECOVERY_TEXT_MAX]; /* to be printed once and wiped */
+	char code[KEYS_CODE_TEXT_MAX];	       /* clinic: the steward's invitation */
+	uint8_t root_hash[KEYS_LEN];
+	uint8_t vault[KEYS_VAULT_ID_LEN];
+};
+/* On failure nothing is left behind. */
+int fs_vault_init(const struct fs_vault_init *in, struct fs_vault_made *out, struct fs_say *say);
+
+/* ---- opening ---- */
+struct fs_vault_config {
+	const char *path;
+	struct fs_state_paths state;
+	bool read_only;
+	/* Called when a change may have taken access away (policy, left, expiry): the mount layer cuts. */
+	void (*policy_changed)(void *ctx);
+	/* Damage or forgery was found: already logged as an alarm. */
+	void (*alarm)(void *ctx, const char *text);
+	void *ctx;
+};
+/*
+ * Takes the exclusive lock on the vault. say names what is wrong: not a vault, damaged header, newer
+ * format, in use (by which process), readable by others, host secret missing or not this vault's,
+ * rolled back, read-only or full disk.
+ */
+int fs_vault_open(const struct fs_vault_config *cfg, struct fs_vault **out, struct fs_say *say);
+/* Ends all sessions, commits, closes the log. */
+int fs_vault_close(struct fs_vault *v);
+
+const uint8_t *fs_vault_id(const struct fs_vault *v);
+const uint8_t *fs_vault_root_hash(const struct fs_vault *v);
+struct fs_records *fs_vault_records(struct fs_vault *v);
+struct fs_log *fs_vault_log(struct fs_vault *v);
+/* The daemon proves itself: fills header bytes (KEYS_HEADER_LEN), daemon_pk, cert and answer to nonce. */
+struct fs_vault_proof {
+	uint8_t header[KEYS_HEADER_LEN];
+	uint8_t daemon_pk[KEYS_LEN];
+	uint8_t cert[KEYS_SIG_LEN];
+	uint8_t answer[KEYS_SIG_LEN];
+};
+void fs_vault_prove(struct fs_vault *v, const uint8_t nonce[static KEYS_NONCE_LEN],
+		    struct fs_vault_proof *out);
+/* Every minute and at close: commit number and root to state/last. */
+int fs_vault_remember(struct fs_vault *v);
+/* Periodic work, from the control thread, about once a second, bounded: pending grants, ceilings. */
+void fs_vault_tick(struct fs_vault *v);
+
+/* Reference to the practice policy in force; NULL while the index key is not known (nobody logged in). */
+struct policy_practice *fs_vault_practice(struct fs_vault *v);
+uint32_t fs_vault_policy_version(struct fs_vault *v);
+
+/* ---- people ---- */
+/* Salt and cost for a client to stretch with; who by name or, empty, by uid. Unknown ones get a fake
+ * but stable answer, so that names can't be probed. */
+int fs_vault_salt(struct fs_vault *v, uid_t uid, const char *who, uint8_t salt[static KEYS_SALT_LEN],
+		  struct keys_stretch_cost *cost, char who_out[static KEYS_NAME_MAX + 1]);
+
+struct fs_login {
+	uid_t uid;
+	pid_t pid;	   /* peer process */
+	const char *who;   /* "" = the identity of this uid */
+	const char *origin;
+	const uint8_t *stretched;
+	struct keys_span keyfile;
+};
+/*
+ * -EKEYREJECTED wrong passphrase (back-off by account AND uid: a stranger cannot lock anybody out),
+ * -EAGAIN too soon after failures (say tells how long), -ENOENT unknown or not enrolled, -EPERM not
+ * this uid's identity, -EACCES on leave / left / expired.
+ */
+int fs_vault_login(struct fs_vault *v, const struct fs_login *in, struct fs_session **out,
+		   struct fs_say *say);
+/* Keys back into a locked session. Same errors. */
+int fs_vault_unlock(struct fs_vault *v, struct fs_session *s, const struct fs_login *in,
+		    struct fs_say *say);
+/*
+ * Lock and end are done with the mount layer: (1) begin: state draining (or ended), (2) the mount
+ * layer invalidates and drops its inodes, (3) finish: commit, wipe keys, drop journals; logged.
+ */
+void fs_vault_lock_begin(struct fs_vault *v, struct fs_session *s);
+int fs_vault_lock_finish(struct fs_vault *v, struct fs_session *s, const char *why);
+void fs_vault_end_begin(struct fs_vault *v, struct fs_session *s);
+int fs_vault_end_finish(struct fs_vault *v, struct fs_session *s, const char *why);
+/* The live sessions; calls fn with a borrowed reference; fn returns 1 to stop. */
+void fs_vault_sessions(struct fs_vault *v, int (*fn)(void *ctx, struct fs_session *s), void *ctx);
+/* The session of this uid (newest, live or locked) with a reference, or NULL. */
+struct fs_session *fs_vault_session_of(struct fs_vault *v, uid_t uid);
+
+/* Steward: practitioner `name` of the policy in force. again: replaces an earlier identity (alarm). */
+int fs_vault_invite(struct fs_vault *v, struct fs_session *by, const char *name, bool again,
+		    uint32_t days, char code[static KEYS_CODE_TEXT_MAX], struct fs_say *say);
+struct fs_enroll {
+	uid_t uid;
+	pid_t pid;
+	const char *account; /* of uid, as the daemon's host resolves it */
+	const char *origin;
+	const uint8_t *code; /* KEYS_CODE_LEN */
+	const uint8_t *salt;
+	const struct keys_stretch_cost *cost;
+	const uint8_t *stretched;
+	struct keys_span keyfile;
+};
+/* -EKEYREJECTED wrong, used or expired code; -EPERM the invitation is for another account. */
+int fs_vault_enroll(struct fs_vault *v, const struct fs_enroll *in,
+		    char name[static KEYS_NAME_MAX + 1], struct fs_say *say);
+/* New passphrase for a live session's practitioner, after proof of the old one. */
+int fs_vault_passwd(struct fs_vault *v, struct fs_session *s, const struct fs_login *old,
+		    const uint8_t salt[static KEYS_SALT_LEN], const struct keys_stretch_cost *cost,
+		    const uint8_t *stretched, struct keys_span keyfile, struct fs_say *say);
+/*
+ * With the vault closed (offline, by the daemon's account or the person alone): the printed recovery
+ * key opens the escrow; makes the lost host state anew, and, when `who` is given, an invitation for
+ * that practitioner (forgotten passphrase; default: none). Logged and alarmed.
+ */
+int fs_vault_recover(const struct fs_vault_config *cfg, const char *recovery, const char *who,
+		     char code[static KEYS_CODE_TEXT_MAX], struct fs_say *say);
+
+/* ---- policy ---- */
+/* file: "practice" or a journal's name. The text in force; caller frees. version: its number. */
+int fs_vault_policy_show(struct fs_vault *v, struct fs_session *by, const char *file, char **text,
+			 size_t *len, uint32_t *version, struct fs_say *say);
+/* Checks only: 0, or -EINVAL with the report's lines in *report (caller frees). */
+int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char *file,
+			  const char *text, size_t len, char **report, struct fs_say *say);
+/* Accepts a new version: signed, chained, logged, in force for the next request. base: the version
+ * that was edited; -ESTALE when it is no longer in force (say tells what changed since). */
+int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *file,
+			const char *text, size_t len, uint32_t base, char **report,
+			struct fs_say *say);
+/* Names of journals that `by` may list, sorted; fn returns 1 to stop. */
+int fs_vault_list(struct fs_vault *v, struct fs_session *by,
+		  int (*fn)(void *ctx, uint32_t index, const char *name, uint64_t cookie), uint64_t after,
+		  void *ctx);
+
+/* ---- journals ---- */
+/* The decision for a journal (rights, ground), now. -ENOKEY, -ENOENT (no such index). */
+int fs_vault_decide(struct fs_vault *v, struct fs_session *s, uint32_t index, uint32_t rights,
+		    struct policy_verdict *out, char *rule, size_t rule_cap);
+/* The same for vault-level rights (create, policy, audit). */
+int fs_vault_decide_vault(struct fs_vault *v, struct fs_session *s, uint32_t rights,
+			  struct policy_verdict *out, char *rule, size_t rule_cap);
+/* -ENOENT: no such name (whoever asks). */
+int fs_vault_journal_by_name(struct fs_vault *v, const char *name, uint32_t *index);
+int fs_vault_journal_name(struct fs_vault *v, uint32_t index, char name[static 256]);
+/*
+ * The journal opened with this session's wrap; one reference. The caller has decided that the session
+ * may read. -EACCES: the key still waits for somebody who holds it (status says so), -EBADMSG,
+ * -ENOKEY.
+ */
+int fs_vault_journal(struct fs_vault *v, struct fs_session *s, uint32_t index,
+		     struct fs_journal **out);
+/* -EEXIST (also when hidden), -EACCES without the create right, -EINVAL/-ENAMETOOLONG for the name. */
+int fs_vault_journal_make(struct fs_vault *v, struct fs_session *s, const char *name,
+			  uint32_t *index);
+int fs_vault_journal_rename(struct fs_vault *v, struct fs_session *s, const char *name,
+			    const char *newname);
+int fs_vault_journal_remove(struct fs_vault *v, struct fs_session *s, const char *name);
+
+/* ---- status ---- */
+struct fs_vault_status {
+	char title[256];
+	uint32_t journals, practitioners, sessions;
+	uint32_t grants_waiting, enrolments_waiting;
+	uint32_t policy_version;
+	uint64_t commit;
+	uint64_t free_bytes, used_bytes;
+	bool keys_locked; /* mlock worked */
+	bool waiting_for_space;
+	int failed; /* sticky store error */
+	struct fs_log_stat log;
+};
+void fs_vault_status(struct fs_vault *v, struct fs_vault_status *out);
+/* What waits, one line each, for a session with the policy right. Caller frees. */
+char *fs_vault_waiting(struct fs_vault *v, struct fs_session *by);
+
+/* Fills who, role, unit, session, uid, program, origin of a record from a session and process. */
+void fs_vault_record(struct fs_vault *v, struct fs_session *s, pid_t pid, struct policy_record *r);
+/* Reads the log for an auditor's session (itself logged). text filters may be "". */
+struct fs_audit_query {
+	const char *who, *journal;
+	int64_t since_ns, until_ns; /* 0: open */
+};
+int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
+		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
+		   struct fs_say *say);
+
+#endif

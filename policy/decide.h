@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy/decide.h - the decision: may this practitioner do this to this journal, now?
+ *
+ * Pure, no allocation, microseconds. Default deny; deny overrides; every failure
+ * to decide denies. The order is account status, role, unit, care relationship
+ * (allow), block, validity; policy/LANGUAGE.md gives a worked example for each
+ * step. What the role may do and what the entry allows are intersected.
+ */
+#ifndef POLICY_DECIDE_H
+#define POLICY_DECIDE_H
+
+#include "journal.h"
+
+enum policy_answer { POLICY_DENY = 0, POLICY_ALLOW = 1 };
+
+enum policy_ground {
+	POLICY_GROUND_NONE, /* nothing admits */
+	POLICY_GROUND_UNKNOWN, /* no such practitioner */
+	POLICY_GROUND_STATUS, /* on leave, left, before from, after until */
+	POLICY_GROUND_ROLE, /* the role lacks the right */
+	POLICY_GROUND_ENTRY, /* an allow entry */
+	POLICY_GROUND_BLOCK, /* the patient's restriction */
+	POLICY_GROUND_RIGHT, /* a vault-level right of the role (policy, audit, create, ...) */
+	POLICY_GROUND_UNIT, /* same unit: listing */
+};
+
+struct policy_verdict {
+	enum policy_answer answer; /* for the rights asked */
+	uint32_t rights; /* everything that holds in this journal now; 0 when it may not even be listed */
+	bool visible; /* appears in a listing of the root */
+	enum policy_ground ground;
+	unsigned line; /* of the deciding line in the journal's (or, for status and role, practice) policy; 0: none */
+	int64_t until_s; /* the verdict holds until then at most (next from/until edge), INT64_MAX: open */
+};
+
+struct policy_question {
+	const struct policy_practice *practice;
+	const struct policy_journal *journal; /* NULL: a vault-level right (create, policy, audit, review) */
+	const char *who;
+	uint32_t rights; /* all of these are asked for; 0: only fill rights and visible */
+	int64_t now_s;	 /* wall clock */
+};
+
+/*
+ * Within a journal: entry r gives READ (with x), w gives WRITE (notes: write drafts, make and
+ * remove files and folders) and FINALIZE where the role has it, x gives LIST of the directory and
+ * entering; EXPORT needs READ. Listing the root shows a journal to whom `list` and (same unit or
+ * an entry that is in force) apply, or `policy`; a block hides and refuses.
+ */
+void policy_decide(const struct policy_question *q, struct policy_verdict *out);
+
+/* One line in plain words for the log's `rule` field: "allow user:anna:rwx (line 3)". */
+void policy_verdict_text(const struct policy_question *q, const struct policy_verdict *v, char *out,
+			 size_t cap);
+
+#endif

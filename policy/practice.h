@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy/practice.h - the practice policy: settings, roles, units, practitioners.
+ *
+ * Parsed once into an immutable object with a reference count; lookups by name
+ * are by hash. The language: policy/LANGUAGE.md.
+ */
+#ifndef POLICY_PRACTICE_H
+#define POLICY_PRACTICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "report.h"
+
+enum policy_right {
+	POLICY_LIST = 1 << 0,
+	POLICY_READ = 1 << 1,
+	POLICY_WRITE = 1 << 2,
+	POLICY_CREATE = 1 << 3,
+	POLICY_FINALIZE = 1 << 4,
+	POLICY_EXPORT = 1 << 5,
+	POLICY_BREAK_GLASS = 1 << 6,
+	POLICY_POLICY = 1 << 7,
+	POLICY_AUDIT = 1 << 8,
+	POLICY_REVIEW = 1 << 9,
+};
+/* "read write", for messages; out has room for 128 bytes. */
+const char *policy_right_text(uint32_t rights, char out[static 128]);
+
+enum policy_state { POLICY_ACTIVE, POLICY_ON_LEAVE, POLICY_LEFT };
+
+struct policy_role {
+	const char *name;
+	bool clinical;
+	uint32_t rights; /* enum policy_right */
+	unsigned line;
+};
+
+struct policy_unit {
+	const char *name;
+	const char *title;
+	const char *group; /* system group shown by getfacl, or NULL */
+};
+
+struct policy_practitioner {
+	const char *name;
+	const char *account; /* system account ("user" in the text) */
+	const struct policy_role *role;
+	const struct policy_unit *unit; /* NULL: none */
+	enum policy_state state;
+	int64_t from_s, until_s; /* validity, wall clock; INT64_MIN / INT64_MAX: open */
+	unsigned line;
+};
+
+struct policy_settings {
+	const char *title; /* practice "..." */
+	uint32_t idle_s;
+	uint32_t ceiling_s;
+	bool second_factor;
+	uint32_t passphrase_age_s;
+	uint32_t break_glass_limit_s;
+	uint32_t break_glass_reason; /* characters */
+	uint32_t break_glass_review_s;
+	bool break_glass_notify;
+	uint32_t finalize_after_s; /* 0: never */
+	bool finalize_on_read_only;
+	uint32_t retention_years;
+	bool log_strict;
+	bool durability_close;
+};
+
+struct policy_practice;
+
+/*
+ * Parses len bytes of text (not NUL-terminated, may hold anything). `file` names it in errors.
+ * 0 and *out (one reference), or -EINVAL with at least one error in report, or -ENOMEM.
+ * Also refused: break-glass for a role that is not clinical, no practitioner with the policy
+ * right, none with the audit right (each counted over practitioners who are active and not `left`).
+ */
+int policy_practice_parse(const char *text, size_t len, const char *file,
+			  struct policy_report *report, struct policy_practice **out);
+struct policy_practice *policy_practice_get(struct policy_practice *p);
+void policy_practice_put(struct policy_practice *p);
+
+const struct policy_settings *policy_practice_settings(const struct policy_practice *p);
+size_t policy_practice_count(const struct policy_practice *p);
+const struct policy_practitioner *policy_practice_at(const struct policy_practice *p, size_t n);
+/* By policy name, or NULL. Practitioner and account names are at most 64 bytes. */
+const struct policy_practitioner *policy_practice_find(const struct policy_practice *p,
+						       const char *name);
+const struct policy_unit *policy_practice_unit(const struct policy_practice *p, const char *name);
+const struct policy_role *policy_practice_role(const struct policy_practice *p, const char *name);
+/* True when a `program deny` line names this (kernel-truncated, 15 bytes) comm. */
+bool policy_practice_denies_program(const struct policy_practice *p, const char *comm);
+
+/*
+ * The practice policy that `init` writes. who is practitioner and account name. alone: one role
+ * with all rights; else a steward, and roles as the example of LANGUAGE.md. The caller frees.
+ * NULL with errno EINVAL when the title or a name cannot be said in the language, or ENOMEM.
+ */
+char *policy_practice_initial(const char *title, const char *who, const char *account, bool alone);
+
+#endif

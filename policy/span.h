@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy/span.h - durations, dates and points in time as people write them, all in UTC.
+ */
+#ifndef POLICY_SPAN_H
+#define POLICY_SPAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POLICY_DAY_S 86400
+#define POLICY_DAY_MIN INT32_MIN /* open at that end */
+#define POLICY_DAY_MAX INT32_MAX
+
+/* "15m", "12h", "90d", "10y": a number from 1 and a unit (a year is 365 days), below 2^32 s. */
+bool policy_span_duration(const char *text, uint32_t *out_s);
+/* "10y" only: full years, 1 to 1000. */
+bool policy_span_years(const char *text, uint32_t *years);
+/* "2026-11-01", a day that exists from 1900 to 9998, as days since 1970-01-01. */
+bool policy_span_date(const char *text, int32_t *day);
+
+/* The day of a wall-clock second, rounded down (also before 1970), within int32_t. */
+int32_t policy_span_day(int64_t now_s);
+/* The first second of a day; INT64_MIN and INT64_MAX for the open ends. */
+int64_t policy_span_seconds(int32_t day);
+
+/* "2026-11-21T14:03:07.123456789Z" with `digits` (0 to 9) of fraction and sep between the two. */
+void policy_span_text(int64_t time_ns, char sep, unsigned digits, char out[static 48]);
+/* "2026-11-21" */
+void policy_span_date_text(int32_t day, char out[static 24]);
+
+#endif
