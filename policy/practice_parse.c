@@ -65,6 +65,7 @@ struct parser {
 	struct policy_index accounts;
 	unsigned *unit_line;
 	unsigned seen[SEEN_COUNT]; /* lines */
+	unsigned column; /* of the statement's first word */
 	bool short_of_memory;
 };
 
@@ -93,6 +94,7 @@ static bool clauses_parse(struct parser *pr, const char *what, const struct clau
 {
 	struct policy_lexer *lx = &pr->lx;
 	const char *words[8] = { NULL };
+	bool good = true;
 
 	for (size_t i = 0; i < count; i++)
 		words[i] = table[i].word;
@@ -111,18 +113,15 @@ static bool clauses_parse(struct parser *pr, const char *what, const struct clau
 		if (!table[i].parse(pr))
 			return false;
 		pr->seen[table[i].seen] = lx->line;
-		if (!policy_lexer_feature(lx, column, table[i].feature) && lx->errors > 1000)
-			return false;
+		good = policy_lexer_feature(lx, column, table[i].feature) && good;
 	} while (lx->token.kind != POLICY_TOKEN_END);
-	return true;
+	return good;
 }
 
 static bool practice_parse(struct parser *pr)
 {
-	unsigned column = pr->lx.token.column;
-
 	if (pr->seen[SEEN_PRACTICE])
-		return policy_lexer_error(&pr->lx, column,
+		return policy_lexer_error(&pr->lx, pr->column,
 					  "the practice was named on line %u already",
 					  pr->seen[SEEN_PRACTICE]);
 	if (!policy_lexer_string(&pr->lx, "the practice's name", &pr->p->settings.title) ||
@@ -202,7 +201,7 @@ static bool break_glass_parse(struct parser *pr)
 	};
 
 	return clauses_parse(pr, "break-glass setting", table, COUNT(table)) &&
-	       policy_lexer_feature(&pr->lx, 1, POLICY_FEATURE_BREAK_GLASS);
+	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_BREAK_GLASS);
 }
 
 static bool after_parse(struct parser *pr)
@@ -231,7 +230,7 @@ static bool finalize_parse(struct parser *pr)
 static bool once(struct parser *pr, unsigned seen, const char *name)
 {
 	if (pr->seen[seen])
-		return policy_lexer_error(&pr->lx, 1, "`%s` was given on line %u already", name,
+		return policy_lexer_error(&pr->lx, pr->column, "`%s` was given on line %u already", name,
 					  pr->seen[seen]);
 	pr->seen[seen] = pr->lx.line;
 	return true;
@@ -251,7 +250,7 @@ static bool retention_parse(struct parser *pr)
 	policy_lexer_next(lx);
 	return policy_lexer_word(lx, "after") && policy_lexer_word(lx, "last-entry") &&
 	       policy_lexer_end(lx) && once(pr, SEEN_RETENTION, "retention") &&
-	       policy_lexer_feature(lx, 1, POLICY_FEATURE_RETENTION);
+	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
 }
 
 static bool log_parse(struct parser *pr)
@@ -259,7 +258,7 @@ static bool log_parse(struct parser *pr)
 	pr->p->settings.log_strict = true;
 	return policy_lexer_word(&pr->lx, "strict") && policy_lexer_end(&pr->lx) &&
 	       once(pr, SEEN_LOG, "log") &&
-	       policy_lexer_feature(&pr->lx, 1, POLICY_FEATURE_LOG_STRICT);
+	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_LOG_STRICT);
 }
 
 static bool durability_parse(struct parser *pr)
@@ -267,10 +266,10 @@ static bool durability_parse(struct parser *pr)
 	pr->p->settings.durability_close = true;
 	return policy_lexer_word(&pr->lx, "close") && policy_lexer_end(&pr->lx) &&
 	       once(pr, SEEN_DURABILITY, "durability") &&
-	       policy_lexer_feature(&pr->lx, 1, POLICY_FEATURE_DURABILITY_CLOSE);
+	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_DURABILITY_CLOSE);
 }
 
-/* Enters a name, or reports that it is taken. line_of_other is used for that alone. */
+/* Enters a name that is not taken. */
 static bool name_put(struct parser *pr, struct policy_index *ix, const char *what, const char *name,
 		     unsigned column, size_t number)
 {
@@ -518,7 +517,7 @@ static bool program_parse(struct parser *pr)
 		snprintf(p->denied[p->denied_count++], sizeof(*array), "%.15s", lx->token.text);
 		policy_lexer_next(lx);
 	} while (lx->token.kind != POLICY_TOKEN_END);
-	return policy_lexer_feature(lx, 1, POLICY_FEATURE_PROGRAM_DENY);
+	return policy_lexer_feature(lx, pr->column, POLICY_FEATURE_PROGRAM_DENY);
 }
 
 static const struct {
@@ -537,6 +536,7 @@ static void statement_parse(struct parser *pr)
 {
 	const char *words[COUNT(statements)];
 
+	pr->column = pr->lx.token.column;
 	for (size_t i = 0; i < COUNT(statements); i++) {
 		words[i] = statements[i].word;
 		if (!policy_lexer_at(&pr->lx, words[i]))

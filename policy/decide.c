@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy/decide.c - the decision.
+ *
+ * Invariants:
+ *  1. An answer is ALLOW exactly when something was asked and all of it is in `rights`.
+ *  2. Whoever is unknown, not active, or blocked has no rights in a journal and does
+ *     not see it.
+ *  3. Nothing is seen or done in a journal without the role's `list` (or `policy`).
+ *  4. Between now and until_s the verdict does not change by itself.
+ * Nothing is allocated and nothing is locked; the cost is one hash lookup and one
+ * pass over the journal's entries.
+ */
+#include "decide.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "model.h"
+#include "span.h"
+
+/* What a role has in the whole vault, whatever a journal's policy says. */
+#define VAULT_RIGHTS \
+	(POLICY_CREATE | POLICY_BREAK_GLASS | POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW)
+
+/* What one pass over the entries found out. */
+struct tally {
+	unsigned perms; /* of all entries in force, together */
+	unsigned block_line;
+	unsigned allow_line; /* the entry in force that decided: see better() */
+	unsigned allow_gives; /* how many of the asked rights it gives */
+	unsigned idle_line; /* the first that speaks of this practitioner but is not in force */
+	bool any; /* some entry is in force */
+};
+
+uint32_t policy_decide_rights(uint32_t role, unsigned perms)
+{
+	uint32_t rights = 0;
+
+	if (!(role & (POLICY_LIST | POLICY_POLICY)) || !(perms & POLICY_PERM_X))
+		return 0;
+	rights |= role & POLICY_LIST;
+	if (perms & POLICY_PERM_R)
+		rights |= role & POLICY_READ;
+	if (perms & POLICY_PERM_W)
+		rights |= role & (POLICY_WRITE | POLICY_FINALIZE);
+	if (rights & POLICY_READ)
+		rights |= role & POLICY_EXPORT;
+	return rights;
+}
+
+/* The verdict ends no later than an edge that lies ahead. */
+static void edge(struct policy_verdict *v, int64_t at_s, int64_t now_s)
+{
+	if (at_s > now_s && at_s < v->until_s)
+		v->until_s = at_s;
+}
+
+static void status(const struct policy_practitioner *who, int64_t now_s, struct policy_verdict *v)
+{
+	bool valid = who->from_s <= now_s && now_s < who->until_s;
+
+	if (who->state == POLICY_ACTIVE) {
+		edge(v, who->from_s, now_s);
+		edge(v, who->until_s, now_s);
+		if (valid)
+			return;
+	}
+	v->ground = POLICY_GROUND_STATUS;
+	v->line = who->line;
+}
+
+/* Keeps the first of the entries that give most of what was asked. */
+static void better(struct tally *t, const struct policy_entry *e, uint32_t role, uint32_t asked)
+{
+	unsigned gives =
+		(unsigned)__builtin_popcount(policy_decide_rights(role, e->perms) & asked) + 1;
+
+	if (gives <= t->allow_gives)
+		return;
+	t->allow_gives = gives;
+	t->allow_line = e->line;
+}
+
+static void entries(const struct policy_question *q, const struct policy_person *who,
+		    struct tally *t, struct policy_verdict *v)
+{
+	const struct policy_journal *j = q->journal;
+	int32_t day = policy_span_day(q->now_s);
+
+	for (uint32_t i = 0; i < j->count; i++) {
+		const struct policy_entry *e = &j->entry[i];
+
+		if (!policy_entry_names(j, e, who))
+			continue;
+		edge(v, policy_span_seconds(e->from_day), q->now_s);
+		edge(v, policy_span_seconds(e->until_day), q->now_s);
+		if (!policy_entry_in_force(e, day)) {
+			t->idle_line = t->idle_line ? t->idle_line : e->line;
+		} else if (e->block) {
+			t->block_line = t->block_line ? t->block_line : e->line;
+		} else {
+			t->any = true;
+			t->perms |= e->perms;
+			better(t, e, who->pub.role->rights, q->rights);
+		}
+	}
+}
+
+static void vault(const struct policy_question *q, const struct policy_role *role,
+		  struct policy_verdict *v)
+{
+	v->rights = role->rights & (VAULT_RIGHTS | POLICY_LIST);
+	if (q->rights && !(q->rights & ~v->rights))
+		v->answer = POLICY_ALLOW;
+	v->ground = v->answer == POLICY_ALLOW ? POLICY_GROUND_RIGHT : POLICY_GROUND_ROLE;
+	v->line = role->line;
+}
+
+static void ground(struct policy_verdict *v, enum policy_ground g, unsigned line)
+{
+	v->ground = g;
+	v->line = line;
+}
+
+static bool same_unit(const struct policy_journal *j, const struct policy_person *who)
+{
+	return j->unit_hash && who->pub.unit && j->unit_hash == who->unit_hash &&
+	       !strcmp(policy_journal_unit(j), who->pub.unit->name);
+}
+
+static void journal(const struct policy_question *q, const struct policy_person *who,
+		    struct policy_verdict *v)
+{
+	const struct policy_role *role = who->pub.role;
+	uint32_t most = policy_decide_rights(role->rights,
+					     POLICY_PERM_R | POLICY_PERM_W | POLICY_PERM_X) |
+			(role->rights & VAULT_RIGHTS);
+	bool lists = role->rights & POLICY_LIST, unit = same_unit(q->journal, who);
+	struct tally t = { 0 };
+
+	entries(q, who, &t, v);
+	v->visible = !t.block_line &&
+		     ((lists && (unit || t.any)) || role->rights & POLICY_POLICY);
+	if (v->visible)
+		v->rights = policy_decide_rights(role->rights, t.perms) |
+			    (role->rights & VAULT_RIGHTS);
+	if (q->rights && !(q->rights & ~v->rights))
+		v->answer = POLICY_ALLOW;
+
+	if (q->rights & ~most || !(role->rights & (POLICY_LIST | POLICY_POLICY)))
+		ground(v, POLICY_GROUND_ROLE, role->line);
+	else if (t.block_line)
+		ground(v, POLICY_GROUND_BLOCK, t.block_line);
+	else if (v->answer == POLICY_ALLOW && !(q->rights & ~VAULT_RIGHTS))
+		ground(v, POLICY_GROUND_RIGHT, role->line);
+	else if (v->answer == POLICY_ALLOW || (!q->rights && lists && t.any))
+		ground(v, POLICY_GROUND_ENTRY, t.allow_line);
+	else if (!q->rights && lists && unit)
+		ground(v, POLICY_GROUND_UNIT, q->journal->unit_line);
+	else if (!q->rights && v->visible)
+		ground(v, POLICY_GROUND_RIGHT, role->line);
+	else
+		ground(v, POLICY_GROUND_NONE, t.any ? t.allow_line : t.idle_line);
+}
+
+void policy_decide(const struct policy_question *q, struct policy_verdict *out)
+{
+	struct policy_verdict v = { .answer = POLICY_DENY, .until_s = INT64_MAX };
+	const struct policy_person *who =
+		q->practice && q->who ? policy_practice_person(q->practice, q->who) : NULL;
+
+	if (!who) {
+		v.ground = POLICY_GROUND_UNKNOWN;
+		*out = v;
+		return;
+	}
+	status(&who->pub, q->now_s, &v);
+	if (v.ground != POLICY_GROUND_STATUS) {
+		if (q->journal)
+			journal(q, who, &v);
+		else
+			vault(q, who->pub.role, &v);
+	}
+	*out = v;
+}
+
+static const struct policy_entry *entry_at(const struct policy_journal *j, unsigned line)
+{
+	for (uint32_t i = 0; j && line && i < j->count; i++)
+		if (j->entry[i].line == line)
+			return &j->entry[i];
+	return NULL;
+}
+
+static void status_text(const struct policy_question *q, const struct policy_practitioner *who,
+			char *out, size_t cap)
+{
+	const char *why = "is not valid any more";
+
+	if (who->state == POLICY_ON_LEAVE)
+		why = "is on leave";
+	else if (who->state == POLICY_LEFT)
+		why = "has left";
+	else if (q->now_s < who->from_s)
+		why = "is not valid yet";
+	snprintf(out, cap, "%s %s (practice line %u)", who->name, why, who->line);
+}
+
+static void role_text(const struct policy_question *q, const struct policy_verdict *v,
+		      const struct policy_role *role, char *out, size_t cap)
+{
+	uint32_t lacks = q->rights & ~role->rights;
+	char rights[128];
+
+	if (v->ground == POLICY_GROUND_RIGHT)
+		lacks = q->rights ? q->rights : POLICY_POLICY;
+	else if (!lacks && q->rights & POLICY_EXPORT && !(role->rights & POLICY_READ))
+		lacks = POLICY_READ;
+	else if (!lacks)
+		lacks = role->rights & POLICY_LIST ? q->rights : POLICY_LIST;
+	snprintf(out, cap, "role %s may%s %s (practice line %u)", role->name,
+		 v->ground == POLICY_GROUND_RIGHT ? "" : " not", policy_right_text(lacks, rights),
+		 role->line);
+}
+
+static void none_text(const struct policy_question *q, const struct policy_verdict *v, char *out,
+		      size_t cap)
+{
+	const struct policy_entry *e = entry_at(q->journal, v->line);
+	int32_t day = policy_span_day(q->now_s);
+	char text[160], rights[128];
+
+	if (!e) {
+		snprintf(out, cap, "no entry admits %s", q->who);
+		return;
+	}
+	policy_entry_text(q->journal, e, text, sizeof(text));
+	if (day < e->from_day)
+		snprintf(out, cap, "%s (line %u) is not in force yet", text, e->line);
+	else if (day >= e->until_day)
+		snprintf(out, cap, "%s (line %u) is not in force any more", text, e->line);
+	else
+		snprintf(out, cap, "%s (line %u) does not give %s", text, e->line,
+			 policy_right_text(q->rights & ~v->rights, rights));
+}
+
+void policy_verdict_text(const struct policy_question *q, const struct policy_verdict *v, char *out,
+			 size_t cap)
+{
+	const struct policy_practitioner *who =
+		q->practice && q->who ? policy_practice_find(q->practice, q->who) : NULL;
+	const struct policy_entry *e = entry_at(q->journal, v->line);
+	char text[160];
+
+	if (!cap)
+		return;
+	if (!who) {
+		snprintf(out, cap, "no practitioner %.64s", q->who ? q->who : "");
+		return;
+	}
+	switch (v->ground) {
+	case POLICY_GROUND_STATUS:
+		status_text(q, who, out, cap);
+		return;
+	case POLICY_GROUND_ROLE:
+	case POLICY_GROUND_RIGHT:
+		role_text(q, v, who->role, out, cap);
+		return;
+	case POLICY_GROUND_ENTRY:
+	case POLICY_GROUND_BLOCK:
+		if (!e)
+			break;
+		policy_entry_text(q->journal, e, text, sizeof(text));
+		snprintf(out, cap, "%s (line %u)", text, v->line);
+		return;
+	case POLICY_GROUND_UNIT:
+		if (!q->journal)
+			break;
+		snprintf(out, cap, "unit %s (line %u)", policy_journal_unit(q->journal), v->line);
+		return;
+	case POLICY_GROUND_NONE:
+	case POLICY_GROUND_UNKNOWN:
+		break;
+	}
+	none_text(q, v, out, cap);
+}
