@@ -20,17 +20,17 @@
 #include "span.h"
 
 /* What a role has in the whole vault, whatever a journal's policy says. */
-#define VAULT_RIGHTS \
+#define VAULT_RIGHTS                                                                               \
 	(POLICY_CREATE | POLICY_BREAK_GLASS | POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW)
 
 /* What one pass over the entries found out. */
 struct tally {
 	unsigned perms; /* of all entries in force, together */
 	unsigned block_line;
-	unsigned allow_line; /* the entry in force that decided: see better() */
+	unsigned allow_line;  /* the entry in force that decided: see better() */
 	unsigned allow_gives; /* how many of the asked rights it gives */
-	unsigned idle_line; /* the first that speaks of this practitioner but is not in force */
-	bool any; /* some entry is in force */
+	unsigned idle_line;   /* the first that speaks of this practitioner but is not in force */
+	bool any;	      /* some entry is in force */
 };
 
 uint32_t policy_decide_rights(uint32_t role, unsigned perms)
@@ -133,18 +133,17 @@ static void journal(const struct policy_question *q, const struct policy_person 
 		    struct policy_verdict *v)
 {
 	const struct policy_role *role = who->pub.role;
-	uint32_t most = policy_decide_rights(role->rights,
-					     POLICY_PERM_R | POLICY_PERM_W | POLICY_PERM_X) |
-			(role->rights & VAULT_RIGHTS);
+	uint32_t most =
+		policy_decide_rights(role->rights, POLICY_PERM_R | POLICY_PERM_W | POLICY_PERM_X) |
+		(role->rights & VAULT_RIGHTS);
 	bool lists = role->rights & POLICY_LIST, unit = same_unit(q->journal, who);
-	struct tally t = { 0 };
+	struct tally t = {0};
 
 	entries(q, who, &t, v);
-	v->visible = !t.block_line &&
-		     ((lists && (unit || t.any)) || role->rights & POLICY_POLICY);
+	v->visible = !t.block_line && ((lists && (unit || t.any)) || role->rights & POLICY_POLICY);
 	if (v->visible)
-		v->rights = policy_decide_rights(role->rights, t.perms) |
-			    (role->rights & VAULT_RIGHTS);
+		v->rights =
+			policy_decide_rights(role->rights, t.perms) | (role->rights & VAULT_RIGHTS);
 	if (q->rights && !(q->rights & ~v->rights))
 		v->answer = POLICY_ALLOW;
 
@@ -166,7 +165,7 @@ static void journal(const struct policy_question *q, const struct policy_person 
 
 void policy_decide(const struct policy_question *q, struct policy_verdict *out)
 {
-	struct policy_verdict v = { .answer = POLICY_DENY, .until_s = INT64_MAX };
+	struct policy_verdict v = {.answer = POLICY_DENY, .until_s = INT64_MAX};
 	const struct policy_person *who =
 		q->practice && q->who ? policy_practice_person(q->practice, q->who) : NULL;
 

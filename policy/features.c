@@ -12,20 +12,20 @@ static struct {
 	const char *remedy;
 	bool built;
 } table[POLICY_FEATURE_COUNT] = {
-	[POLICY_FEATURE_SESSION_IDLE] = { "session idle", "`idle` and its value", false },
-	[POLICY_FEATURE_SESSION_CEILING] = { "session ceiling", "`ceiling` and its value", true },
-	[POLICY_FEATURE_SECOND_FACTOR] = { "session second-factor", "`second-factor required`",
-					   false },
-	[POLICY_FEATURE_PASSPHRASE_AGE] = { "session passphrase-age",
-					    "`passphrase-age` and its value", false },
-	[POLICY_FEATURE_BREAK_GLASS] = { "break-glass", "the line", false },
-	[POLICY_FEATURE_FINALIZE_AFTER] = { "finalize after", "the line", false },
-	[POLICY_FEATURE_FINALIZE_READ_ONLY] = { "finalize on read-only", "the line", false },
-	[POLICY_FEATURE_RETENTION] = { "retention", "the line", false },
-	[POLICY_FEATURE_LOG_STRICT] = { "log strict", "the line", true },
-	[POLICY_FEATURE_DURABILITY_CLOSE] = { "durability close", "the line", true },
-	[POLICY_FEATURE_PROGRAM_DENY] = { "program deny", "the line", true },
-	[POLICY_FEATURE_HOLD] = { "hold", "the line", false },
+	[POLICY_FEATURE_SESSION_IDLE] = {"session idle", "`idle` and its value", false},
+	[POLICY_FEATURE_SESSION_CEILING] = {"session ceiling", "`ceiling` and its value", true},
+	[POLICY_FEATURE_SECOND_FACTOR] = {"session second-factor", "`second-factor required`",
+					  false},
+	[POLICY_FEATURE_PASSPHRASE_AGE] = {"session passphrase-age",
+					   "`passphrase-age` and its value", false},
+	[POLICY_FEATURE_BREAK_GLASS] = {"break-glass", "the line", false},
+	[POLICY_FEATURE_FINALIZE_AFTER] = {"finalize after", "the line", false},
+	[POLICY_FEATURE_FINALIZE_READ_ONLY] = {"finalize on read-only", "the line", false},
+	[POLICY_FEATURE_RETENTION] = {"retention", "the line", false},
+	[POLICY_FEATURE_LOG_STRICT] = {"log strict", "the line", true},
+	[POLICY_FEATURE_DURABILITY_CLOSE] = {"durability close", "the line", true},
+	[POLICY_FEATURE_PROGRAM_DENY] = {"program deny", "the line", true},
+	[POLICY_FEATURE_HOLD] = {"hold", "the line", false},
 };
 
 bool policy_feature_built(enum policy_feature feature)

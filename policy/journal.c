@@ -83,7 +83,7 @@ bool policy_entry_names(const struct policy_journal *j, const struct policy_entr
 void policy_entry_text(const struct policy_journal *j, const struct policy_entry *e, char *out,
 		       size_t cap)
 {
-	static const char *const subjects[] = { "user", "unit", "role" };
+	static const char *const subjects[] = {"user", "unit", "role"};
 	const char *subject = e->group ? "group" : subjects[e->subject];
 	const char *name = policy_journal_string(j, e->name);
 
@@ -139,7 +139,7 @@ static bool name_find(struct policy_lexer *lx, size_t *start, size_t *end)
 char *policy_journal_renamed(const char *text, size_t len, const char *name)
 {
 	char *quoted = name_quote(name), *out = NULL;
-	struct policy_lexer lx = { 0 };
+	struct policy_lexer lx = {0};
 	size_t start = 0, end = 0, n;
 
 	if (!quoted)

@@ -43,8 +43,10 @@ static bool journal_name_parse(struct parser *pr)
 
 	if (pr->name_line)
 		return policy_lexer_error(&pr->lx, pr->column,
-					  "the journal was named on line %u already", pr->name_line);
-	if (!policy_lexer_string(&pr->lx, "the journal's name", &name) || !policy_lexer_end(&pr->lx))
+					  "the journal was named on line %u already",
+					  pr->name_line);
+	if (!policy_lexer_string(&pr->lx, "the journal's name", &name) ||
+	    !policy_lexer_end(&pr->lx))
 		return false;
 	pr->name_line = pr->lx.line;
 	if (strlen(name) > POLICY_JOURNAL_NAME_MAX)
@@ -63,7 +65,7 @@ static bool journal_name_parse(struct parser *pr)
 /* Reports a name that the practice policy does not have, with the nearest one. */
 static bool known(struct parser *pr, enum policy_subject subject, const char *name, unsigned column)
 {
-	static const char *const whats[] = { "practitioner", "unit", "role" };
+	static const char *const whats[] = {"practitioner", "unit", "role"};
 	const struct policy_practice *p = pr->practice;
 	const struct policy_index *ix;
 	struct policy_suggest s;
@@ -71,9 +73,9 @@ static bool known(struct parser *pr, enum policy_subject subject, const char *na
 
 	if (!p)
 		return true;
-	ix = subject == POLICY_SUBJECT_USER ? &p->persons :
-	     subject == POLICY_SUBJECT_UNIT ? &p->units :
-					      &p->roles;
+	ix = subject == POLICY_SUBJECT_USER   ? &p->persons
+	     : subject == POLICY_SUBJECT_UNIT ? &p->units
+					      : &p->roles;
 	if (policy_index_find(ix, name) >= 0)
 		return true;
 	policy_suggest_init(&s, name);
@@ -90,8 +92,8 @@ static bool unit_parse(struct parser *pr)
 	const char *unit;
 
 	if (pr->unit_line)
-		return policy_lexer_error(&pr->lx, pr->column, "`unit` was given on line %u already",
-					  pr->unit_line);
+		return policy_lexer_error(&pr->lx, pr->column,
+					  "`unit` was given on line %u already", pr->unit_line);
 	if (!policy_lexer_name(&pr->lx, "a unit name", &unit) || !policy_lexer_end(&pr->lx))
 		return false;
 	pr->unit_line = pr->lx.line;
@@ -108,10 +110,10 @@ static bool perms_parse(const char *text, uint8_t *perms)
 	if (n < 1 || n > 3)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		uint8_t bit = text[i] == 'r' ? POLICY_PERM_R :
-			      text[i] == 'w' ? POLICY_PERM_W :
-			      text[i] == 'x' ? POLICY_PERM_X :
-					       0;
+		uint8_t bit = text[i] == 'r'   ? POLICY_PERM_R
+			      : text[i] == 'w' ? POLICY_PERM_W
+			      : text[i] == 'x' ? POLICY_PERM_X
+					       : 0;
 
 		if ((!bit && text[i] != '-') || v & bit)
 			return false;
@@ -124,7 +126,7 @@ static bool perms_parse(const char *text, uint8_t *perms)
 static bool subject_parse(struct parser *pr, const char *word, unsigned column,
 			  struct policy_entry *e)
 {
-	static const char *const words[] = { "user", "unit", "role", "group" };
+	static const char *const words[] = {"user", "unit", "role", "group"};
 	struct policy_suggest s;
 	char nearest[128];
 
@@ -140,9 +142,9 @@ static bool subject_parse(struct parser *pr, const char *word, unsigned column,
 	if (s.best)
 		return policy_lexer_error(&pr->lx, column, "unknown kind of entry `%.64s`%s", word,
 					  policy_suggest_text(&s, nearest));
-	return policy_lexer_error(&pr->lx, column,
-				  "unknown kind of entry `%.64s`: known are user, group, unit, role",
-				  word);
+	return policy_lexer_error(
+		&pr->lx, column, "unknown kind of entry `%.64s`: known are user, group, unit, role",
+		word);
 }
 
 /* Takes the word KIND:NAME:PERMS (allow) or KIND:NAME (block) apart, in the pool. */
@@ -187,9 +189,9 @@ static bool entry_parse(struct parser *pr, struct draft *d)
 					  "permissions are missing: write `allow %s:%s:rwx`", kind,
 					  name);
 	if (perms && !perms_parse(perms, &d->entry.perms))
-		return policy_lexer_error(lx, perms_column,
-					  "`%.64s` are no permissions: use r, w, x and -, as in r-x",
-					  perms);
+		return policy_lexer_error(
+			lx, perms_column,
+			"`%.64s` are no permissions: use r, w, x and -, as in r-x", perms);
 	if (perms && !d->entry.perms)
 		return policy_lexer_error(lx, perms_column,
 					  "this allows nothing; to refuse somebody write `block "
@@ -202,9 +204,9 @@ static bool entry_parse(struct parser *pr, struct draft *d)
 
 static bool validity_parse(struct parser *pr, struct policy_entry *e)
 {
-	static const char *const words[] = { "from", "until", "reason" };
+	static const char *const words[] = {"from", "until", "reason"};
 	struct policy_lexer *lx = &pr->lx;
-	bool seen[COUNT(words)] = { false };
+	bool seen[COUNT(words)] = {false};
 
 	while (lx->token.kind != POLICY_TOKEN_END) {
 		unsigned column = lx->token.column, i;
@@ -247,16 +249,17 @@ static bool draft_add(struct parser *pr, const struct draft *d)
 {
 	for (uint32_t i = 0; i < pr->count; i++)
 		if (same(&pr->draft[i], d))
-			return policy_lexer_error(&pr->lx, pr->column,
-						  "line %u says this already: remove one of the two",
-						  pr->draft[i].entry.line);
+			return policy_lexer_error(
+				&pr->lx, pr->column,
+				"line %u says this already: remove one of the two",
+				pr->draft[i].entry.line);
 	if (pr->count >= ENTRY_MAX)
 		return policy_lexer_error(&pr->lx, pr->column,
 					  "there are more than %d entries: use units or roles",
 					  ENTRY_MAX);
 	if (!(pr->count & (pr->count - 1)) && (!pr->count || pr->count >= 8)) {
-		struct draft *bigger = reallocarray(pr->draft, pr->count ? pr->count * 2 : 8,
-						    sizeof(*bigger));
+		struct draft *bigger =
+			reallocarray(pr->draft, pr->count ? pr->count * 2 : 8, sizeof(*bigger));
 
 		if (!bigger) {
 			pr->short_of_memory = true;
@@ -270,19 +273,19 @@ static bool draft_add(struct parser *pr, const struct draft *d)
 
 static bool allow_parse(struct parser *pr)
 {
-	struct draft d = { .entry = { .line = pr->lx.line,
-				      .from_day = POLICY_DAY_MIN,
-				      .until_day = POLICY_DAY_MAX } };
+	struct draft d = {.entry = {.line = pr->lx.line,
+				    .from_day = POLICY_DAY_MIN,
+				    .until_day = POLICY_DAY_MAX}};
 
 	return entry_parse(pr, &d) && validity_parse(pr, &d.entry) && draft_add(pr, &d);
 }
 
 static bool block_parse(struct parser *pr)
 {
-	struct draft d = { .entry = { .line = pr->lx.line,
-				      .block = true,
-				      .from_day = POLICY_DAY_MIN,
-				      .until_day = POLICY_DAY_MAX } };
+	struct draft d = {.entry = {.line = pr->lx.line,
+				    .block = true,
+				    .from_day = POLICY_DAY_MIN,
+				    .until_day = POLICY_DAY_MAX}};
 
 	return entry_parse(pr, &d) && policy_lexer_end(&pr->lx) && draft_add(pr, &d);
 }
@@ -295,8 +298,8 @@ static bool hold_parse(struct parser *pr)
 	    !policy_lexer_end(&pr->lx))
 		return false;
 	if (pr->held_line)
-		return policy_lexer_error(&pr->lx, pr->column, "`hold` was given on line %u already",
-					  pr->held_line);
+		return policy_lexer_error(&pr->lx, pr->column,
+					  "`hold` was given on line %u already", pr->held_line);
 	pr->held_line = pr->lx.line;
 	return policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_HOLD);
 }
@@ -305,8 +308,8 @@ static const struct {
 	const char *word;
 	bool (*parse)(struct parser *pr);
 } statements[] = {
-	{ "journal", journal_name_parse }, { "unit", unit_parse }, { "allow", allow_parse },
-	{ "block", block_parse },	   { "hold", hold_parse },
+	{"journal", journal_name_parse}, {"unit", unit_parse}, {"allow", allow_parse},
+	{"block", block_parse},		 {"hold", hold_parse},
 };
 
 static void statement_parse(struct parser *pr)
@@ -381,16 +384,17 @@ static void admission_check(struct parser *pr, const struct policy_journal *j)
 			return;
 	if (!pr->lx.line)
 		pr->lx.line = 1;
-	policy_lexer_error(&pr->lx, 1,
-			   "nobody who is active could open this journal: add a line such as `allow "
-			   "user:NAME:rwx` for somebody whose role may read or write");
+	policy_lexer_error(
+		&pr->lx, 1,
+		"nobody who is active could open this journal: add a line such as `allow "
+		"user:NAME:rwx` for somebody whose role may read or write");
 }
 
 int policy_journal_parse(const char *text, size_t len, const char *file,
 			 const struct policy_practice *practice, struct policy_report *report,
 			 struct policy_journal **out)
 {
-	struct parser pr = { .practice = practice };
+	struct parser pr = {.practice = practice};
 	struct policy_journal *j = NULL;
 	int rc = -ENOMEM;
 

@@ -25,7 +25,7 @@ int policy_lexer_init(struct policy_lexer *lx, const char *text, size_t len, con
 {
 	bool fits = len <= POLICY_TEXT_MAX;
 
-	*lx = (struct policy_lexer){ .file = file, .report = report, .text = text, .len = len };
+	*lx = (struct policy_lexer){.file = file, .report = report, .text = text, .len = len};
 	if (!fits)
 		lx->len = 0;
 	lx->pool = malloc(lx->len + 2);
@@ -149,9 +149,10 @@ static void string_next(struct policy_lexer *lx)
 		if (lx->text[at] == '\\') {
 			at++;
 			if (at >= lx->line_end || !strchr("\"\\", lx->text[at])) {
-				policy_lexer_error(lx, column_of(lx, at - 1),
-						   "a backslash in a string stands before \" or \\: "
-						   "write \\\\ for one backslash");
+				policy_lexer_error(
+					lx, column_of(lx, at - 1),
+					"a backslash in a string stands before \" or \\: "
+					"write \\\\ for one backslash");
 				return;
 			}
 		}
@@ -191,11 +192,11 @@ void policy_lexer_next(struct policy_lexer *lx)
 
 	while (lx->at < lx->line_end && blank(lx->text[lx->at]))
 		lx->at++;
-	*t = (struct policy_token){ .kind = POLICY_TOKEN_END,
-				    .text = "",
-				    .column = column_of(lx, lx->at),
-				    .start = lx->at,
-				    .end = lx->at };
+	*t = (struct policy_token){.kind = POLICY_TOKEN_END,
+				   .text = "",
+				   .column = column_of(lx, lx->at),
+				   .start = lx->at,
+				   .end = lx->at};
 	if (lx->at >= lx->line_end || lx->text[lx->at] == '#')
 		return;
 	t->text = lx->pool + lx->pooled;
@@ -227,8 +228,8 @@ static const char *shown(const struct policy_lexer *lx, char out[static SHOWN_MA
 	if (lx->token.kind == POLICY_TOKEN_END)
 		snprintf(out, SHOWN_MAX + 16, "the line ends");
 	else
-		snprintf(out, SHOWN_MAX + 16, "%s%.*s%s%s", mark, (int)n, text, n < len ? "..." : "",
-			 mark);
+		snprintf(out, SHOWN_MAX + 16, "%s%.*s%s%s", mark, (int)n, text,
+			 n < len ? "..." : "", mark);
 	return out;
 }
 
@@ -253,7 +254,8 @@ bool policy_lexer_end(struct policy_lexer *lx)
 	if (lx->token.kind == POLICY_TOKEN_BAD)
 		return false;
 	return policy_lexer_error(lx, lx->token.column,
-				  "nothing more is wanted on this line: remove %s", shown(lx, text));
+				  "nothing more is wanted on this line: remove %s",
+				  shown(lx, text));
 }
 
 bool policy_lexer_word(struct policy_lexer *lx, const char *word)
@@ -391,8 +393,8 @@ bool policy_lexer_unknown(struct policy_lexer *lx, const char *what, const char 
 		policy_suggest_try(&s, words[i]);
 	}
 	if (lx->token.kind == POLICY_TOKEN_END)
-		return policy_lexer_error(lx, lx->token.column, "%s is missing here: one of %s", what,
-					  all);
+		return policy_lexer_error(lx, lx->token.column, "%s is missing here: one of %s",
+					  what, all);
 	if (s.best)
 		return policy_lexer_error(lx, lx->token.column, "unknown %s %s%s", what,
 					  shown(lx, text), policy_suggest_text(&s, nearest));

@@ -19,12 +19,17 @@
 #define POLICY_TEXT_MAX (1u << 20)
 #define POLICY_STRING_MAX 255 /* titles, reasons, cases: bytes */
 
-enum policy_token_kind { POLICY_TOKEN_END, POLICY_TOKEN_WORD, POLICY_TOKEN_STRING, POLICY_TOKEN_BAD };
+enum policy_token_kind {
+	POLICY_TOKEN_END,
+	POLICY_TOKEN_WORD,
+	POLICY_TOKEN_STRING,
+	POLICY_TOKEN_BAD
+};
 
 struct policy_token {
 	enum policy_token_kind kind;
-	const char *text; /* in the pool, NUL-terminated; "" at the end of the line */
-	unsigned column; /* in characters, from 1 */
+	const char *text;  /* in the pool, NUL-terminated; "" at the end of the line */
+	unsigned column;   /* in characters, from 1 */
 	size_t start, end; /* bytes of the source, quotes included */
 };
 
@@ -34,7 +39,7 @@ struct policy_lexer {
 	const char *text;
 	size_t len;
 	size_t line_start, line_end, next; /* bytes: current line, start of the one after */
-	size_t at; /* behind the current token */
+	size_t at;			   /* behind the current token */
 	unsigned line;
 	size_t errors;
 	char *pool; /* texts of tokens */

@@ -54,7 +54,7 @@ struct policy_journal {
 	_Atomic unsigned refs;
 	uint32_t count;
 	uint32_t name, unit; /* offsets in the strings */
-	uint32_t unit_hash; /* 0 without a unit */
+	uint32_t unit_hash;  /* 0 without a unit */
 	uint32_t unit_line;
 	bool held;
 	struct policy_entry entry[];

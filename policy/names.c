@@ -56,7 +56,7 @@ static struct policy_index_slot *probe(const struct policy_index *ix, const char
 
 static int grow(struct policy_index *ix)
 {
-	struct policy_index bigger = { .size = ix->size ? ix->size * 2 : 16, .used = ix->used };
+	struct policy_index bigger = {.size = ix->size ? ix->size * 2 : 16, .used = ix->used};
 
 	bigger.slot = calloc(bigger.size, sizeof(*bigger.slot));
 	if (!bigger.slot)
@@ -83,7 +83,7 @@ int policy_index_put(struct policy_index *ix, const char *name, uint32_t number)
 	s = probe(ix, name, hash);
 	if (s->name)
 		return -EEXIST;
-	*s = (struct policy_index_slot){ .name = name, .hash = hash, .number = number };
+	*s = (struct policy_index_slot){.name = name, .hash = hash, .number = number};
 	ix->used++;
 	return 0;
 }
@@ -101,7 +101,7 @@ int64_t policy_index_find(const struct policy_index *ix, const char *name)
 void policy_index_clear(struct policy_index *ix)
 {
 	free(ix->slot);
-	*ix = (struct policy_index){ 0 };
+	*ix = (struct policy_index){0};
 }
 
 static unsigned least(unsigned a, unsigned b)
@@ -140,7 +140,7 @@ static unsigned edits(const char *a, const char *b, unsigned limit)
 void policy_suggest_init(struct policy_suggest *s, const char *word)
 {
 	/* Two edits make any two words of three letters alike. */
-	*s = (struct policy_suggest){ .word = word, .distance = strlen(word) < 4 ? 2 : 3 };
+	*s = (struct policy_suggest){.word = word, .distance = strlen(word) < 4 ? 2 : 3};
 }
 
 void policy_suggest_try(struct policy_suggest *s, const char *candidate)

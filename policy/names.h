@@ -22,7 +22,7 @@ struct policy_index {
 		const char *name; /* NULL: free */
 		uint32_t hash;
 		uint32_t number;
-	} *slot;
+	} * slot;
 	uint32_t size; /* a power of two, or 0 */
 	uint32_t used;
 };

@@ -16,9 +16,9 @@
 #include "lexer.h"
 #include "model.h"
 
-const char *const policy_right_names[] = { "list",   "read",	    "write",  "create", "finalize",
-					   "export", "break-glass", "policy", "audit",	"review",
-					   NULL };
+const char *const policy_right_names[] = {"list",     "read",	"write",       "create",
+					  "finalize", "export", "break-glass", "policy",
+					  "audit",    "review", NULL};
 
 const char *policy_right_text(uint32_t rights, char out[static 128])
 {
@@ -137,7 +137,8 @@ static const char clinic_text[] =
 	"role  steward                     may policy\n"
 	"role  auditor                     may audit review\n"
 	"\n"
-	"# Separation of duties asks for somebody else to read the log: name an auditor soon, then\n"
+	"# Separation of duties asks for somebody else to read the log: name an auditor soon, "
+	"then\n"
 	"# take `audit` and `review` away from this role.\n"
 	"role  practice-manager            may policy audit review\n"
 	"\n"

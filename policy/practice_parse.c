@@ -65,7 +65,7 @@ struct parser {
 	struct policy_index accounts;
 	unsigned *unit_line;
 	unsigned seen[SEEN_COUNT]; /* lines */
-	unsigned column; /* of the statement's first word */
+	unsigned column;	   /* of the statement's first word */
 	bool short_of_memory;
 };
 
@@ -93,7 +93,7 @@ static bool clauses_parse(struct parser *pr, const char *what, const struct clau
 			  size_t count)
 {
 	struct policy_lexer *lx = &pr->lx;
-	const char *words[8] = { NULL };
+	const char *words[8] = {NULL};
 	bool good = true;
 
 	for (size_t i = 0; i < count; i++)
@@ -151,17 +151,18 @@ static bool factor_parse(struct parser *pr)
 
 static bool age_parse(struct parser *pr)
 {
-	return policy_lexer_duration(&pr->lx, "`passphrase-age`", POLICY_DAY_S, 3650u * POLICY_DAY_S,
-				     "from 1d to 10y", &pr->p->settings.passphrase_age_s);
+	return policy_lexer_duration(&pr->lx, "`passphrase-age`", POLICY_DAY_S,
+				     3650u * POLICY_DAY_S, "from 1d to 10y",
+				     &pr->p->settings.passphrase_age_s);
 }
 
 static bool session_parse(struct parser *pr)
 {
 	static const struct clause table[] = {
-		{ "idle", idle_parse, SEEN_IDLE, POLICY_FEATURE_SESSION_IDLE },
-		{ "ceiling", ceiling_parse, SEEN_CEILING, POLICY_FEATURE_SESSION_CEILING },
-		{ "second-factor", factor_parse, SEEN_FACTOR, POLICY_FEATURE_SECOND_FACTOR },
-		{ "passphrase-age", age_parse, SEEN_AGE, POLICY_FEATURE_PASSPHRASE_AGE },
+		{"idle", idle_parse, SEEN_IDLE, POLICY_FEATURE_SESSION_IDLE},
+		{"ceiling", ceiling_parse, SEEN_CEILING, POLICY_FEATURE_SESSION_CEILING},
+		{"second-factor", factor_parse, SEEN_FACTOR, POLICY_FEATURE_SECOND_FACTOR},
+		{"passphrase-age", age_parse, SEEN_AGE, POLICY_FEATURE_PASSPHRASE_AGE},
 	};
 
 	return clauses_parse(pr, "session setting", table, COUNT(table));
@@ -194,10 +195,10 @@ static bool notify_parse(struct parser *pr)
 static bool break_glass_parse(struct parser *pr)
 {
 	static const struct clause table[] = {
-		{ "limit", limit_parse, SEEN_LIMIT, POLICY_FEATURE_ALWAYS },
-		{ "reason", reason_parse, SEEN_REASON, POLICY_FEATURE_ALWAYS },
-		{ "review", review_parse, SEEN_REVIEW, POLICY_FEATURE_ALWAYS },
-		{ "notify", notify_parse, SEEN_NOTIFY, POLICY_FEATURE_ALWAYS },
+		{"limit", limit_parse, SEEN_LIMIT, POLICY_FEATURE_ALWAYS},
+		{"reason", reason_parse, SEEN_REASON, POLICY_FEATURE_ALWAYS},
+		{"review", review_parse, SEEN_REVIEW, POLICY_FEATURE_ALWAYS},
+		{"notify", notify_parse, SEEN_NOTIFY, POLICY_FEATURE_ALWAYS},
 	};
 
 	return clauses_parse(pr, "break-glass setting", table, COUNT(table)) &&
@@ -219,8 +220,8 @@ static bool on_parse(struct parser *pr)
 static bool finalize_parse(struct parser *pr)
 {
 	static const struct clause table[] = {
-		{ "after", after_parse, SEEN_AFTER, POLICY_FEATURE_FINALIZE_AFTER },
-		{ "on", on_parse, SEEN_ON, POLICY_FEATURE_FINALIZE_READ_ONLY },
+		{"after", after_parse, SEEN_AFTER, POLICY_FEATURE_FINALIZE_AFTER},
+		{"on", on_parse, SEEN_ON, POLICY_FEATURE_FINALIZE_READ_ONLY},
 	};
 
 	return clauses_parse(pr, "finalize setting", table, COUNT(table));
@@ -230,8 +231,8 @@ static bool finalize_parse(struct parser *pr)
 static bool once(struct parser *pr, unsigned seen, const char *name)
 {
 	if (pr->seen[seen])
-		return policy_lexer_error(&pr->lx, pr->column, "`%s` was given on line %u already", name,
-					  pr->seen[seen]);
+		return policy_lexer_error(&pr->lx, pr->column, "`%s` was given on line %u already",
+					  name, pr->seen[seen]);
 	pr->seen[seen] = pr->lx.line;
 	return true;
 }
@@ -321,8 +322,8 @@ static bool rights_parse(struct parser *pr, struct policy_role *role)
 
 static bool role_parse(struct parser *pr)
 {
-	static const char *const words[] = { "clinical", "may" };
-	struct policy_role role = { .line = pr->lx.line };
+	static const char *const words[] = {"clinical", "may"};
+	struct policy_role role = {.line = pr->lx.line};
 	unsigned column = pr->lx.token.column;
 	struct policy_practice *p = pr->p;
 	struct policy_role *array;
@@ -360,7 +361,7 @@ static bool unit_parse(struct parser *pr)
 {
 	unsigned column = pr->lx.token.column;
 	struct policy_practice *p = pr->p;
-	struct policy_unit unit = { .title = "" };
+	struct policy_unit unit = {.title = ""};
 	struct policy_unit *array;
 	unsigned *lines;
 	int64_t other;
@@ -442,18 +443,18 @@ static bool left_parse(struct parser *pr)
 static bool practitioner_parse(struct parser *pr)
 {
 	static const struct clause table[] = {
-		{ "user", user_parse, SEEN_USER, POLICY_FEATURE_ALWAYS },
-		{ "role", of_role_parse, SEEN_ROLE, POLICY_FEATURE_ALWAYS },
-		{ "unit", of_unit_parse, SEEN_UNIT, POLICY_FEATURE_ALWAYS },
-		{ "from", from_parse, SEEN_FROM, POLICY_FEATURE_ALWAYS },
-		{ "until", until_parse, SEEN_UNTIL, POLICY_FEATURE_ALWAYS },
-		{ "on", leave_parse, SEEN_STATE, POLICY_FEATURE_ALWAYS },
-		{ "left", left_parse, SEEN_STATE, POLICY_FEATURE_ALWAYS },
+		{"user", user_parse, SEEN_USER, POLICY_FEATURE_ALWAYS},
+		{"role", of_role_parse, SEEN_ROLE, POLICY_FEATURE_ALWAYS},
+		{"unit", of_unit_parse, SEEN_UNIT, POLICY_FEATURE_ALWAYS},
+		{"from", from_parse, SEEN_FROM, POLICY_FEATURE_ALWAYS},
+		{"until", until_parse, SEEN_UNTIL, POLICY_FEATURE_ALWAYS},
+		{"on", leave_parse, SEEN_STATE, POLICY_FEATURE_ALWAYS},
+		{"left", left_parse, SEEN_STATE, POLICY_FEATURE_ALWAYS},
 	};
-	struct pending now = { .line = pr->lx.line,
-			       .name_column = pr->lx.token.column,
-			       .from_day = POLICY_DAY_MIN,
-			       .until_day = POLICY_DAY_MAX };
+	struct pending now = {.line = pr->lx.line,
+			      .name_column = pr->lx.token.column,
+			      .from_day = POLICY_DAY_MIN,
+			      .until_day = POLICY_DAY_MAX};
 	struct pending *array;
 	int64_t other;
 	bool good;
@@ -524,12 +525,17 @@ static const struct {
 	const char *word;
 	bool (*parse)(struct parser *pr);
 } statements[] = {
-	{ "practice", practice_parse },	      { "session", session_parse },
-	{ "break-glass", break_glass_parse }, { "finalize", finalize_parse },
-	{ "retention", retention_parse },     { "log", log_parse },
-	{ "durability", durability_parse },   { "role", role_parse },
-	{ "unit", unit_parse },		      { "practitioner", practitioner_parse },
-	{ "program", program_parse },
+	{"practice", practice_parse},
+	{"session", session_parse},
+	{"break-glass", break_glass_parse},
+	{"finalize", finalize_parse},
+	{"retention", retention_parse},
+	{"log", log_parse},
+	{"durability", durability_parse},
+	{"role", role_parse},
+	{"unit", unit_parse},
+	{"practitioner", practitioner_parse},
+	{"program", program_parse},
 };
 
 static void statement_parse(struct parser *pr)
@@ -599,12 +605,12 @@ static void person_resolve(struct parser *pr, const struct pending *now,
 	struct policy_practice *p = pr->p;
 
 	*person = (struct policy_person){
-		.pub = { .name = now->name,
-			 .account = now->account,
-			 .state = now->state,
-			 .from_s = policy_span_seconds(now->from_day),
-			 .until_s = policy_span_seconds(now->until_day),
-			 .line = now->line },
+		.pub = {.name = now->name,
+			.account = now->account,
+			.state = now->state,
+			.from_s = policy_span_seconds(now->from_day),
+			.until_s = policy_span_seconds(now->until_day),
+			.line = now->line},
 		.hash = policy_name_hash(now->name),
 	};
 	if (now->role) {
@@ -634,8 +640,9 @@ static void duties_check(struct parser *pr)
 			held |= who->role ? who->role->rights : POLICY_POLICY | POLICY_AUDIT;
 	}
 	if (!(held & POLICY_POLICY))
-		error_at(pr, pr->lx.line ? pr->lx.line : 1, 1,
-			 "no active practitioner may `policy`: nobody could change this file again");
+		error_at(
+			pr, pr->lx.line ? pr->lx.line : 1, 1,
+			"no active practitioner may `policy`: nobody could change this file again");
 	if (!(held & POLICY_AUDIT))
 		error_at(pr, pr->lx.line ? pr->lx.line : 1, 1,
 			 "no active practitioner may `audit`: nobody could read the log");
@@ -665,7 +672,7 @@ static void resolve(struct parser *pr)
 int policy_practice_parse(const char *text, size_t len, const char *file,
 			  struct policy_report *report, struct policy_practice **out)
 {
-	struct parser pr = { .p = calloc(1, sizeof(*pr.p)) };
+	struct parser pr = {.p = calloc(1, sizeof(*pr.p))};
 	int rc = -ENOMEM;
 
 	if (!pr.p)

@@ -80,13 +80,17 @@ struct policy_record {
 	int64_t until_ns;
 	const struct policy_record_note *notes; /* INTENT; owned by the caller */
 	size_t note_count;
+	size_t note_total; /* decoded: all that the record names; more than note_count if cap was small */
 };
+
+/* Copies text into a field of the record (cap is its size), cut at a UTF-8 edge with "...". */
+void policy_record_copy(char *field, size_t cap, const char *text);
 
 /* Fills action, type, subtype, outcome and purpose with the kind's defaults; zeroes the rest. */
 void policy_record_init(struct policy_record *r, enum policy_record_kind kind);
 const char *policy_record_kind_text(uint8_t kind); /* "open", "refused", ...; "unknown" */
 
-/* Only fields that are set are stored. -ENOSPC when cap is too small. */
+/* Only fields that are set are stored. -ENOSPC when cap is too small, -EINVAL for kind 0. */
 int policy_record_encode(const struct policy_record *r, uint8_t *out, size_t cap, size_t *len);
 /*
  * -EBADMSG. Unknown fields are skipped. Decoded notes are written to notes (at most cap, their

@@ -76,7 +76,8 @@ static int64_t days_of(int64_t year, unsigned month, unsigned day)
 	era = (y >= 0 ? y : y - 399) / 400;
 	in_era = (unsigned)(y - era * 400);
 	in_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-	return era * 146097 + (int64_t)(in_era * 365 + in_era / 4 - in_era / 100 + in_year) - 719468;
+	return era * 146097 + (int64_t)(in_era * 365 + in_era / 4 - in_era / 100 + in_year) -
+	       719468;
 }
 
 static void civil_of(int64_t days, int64_t *year, unsigned *month, unsigned *day)

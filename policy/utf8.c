@@ -6,7 +6,7 @@
 
 unsigned policy_utf8_get(const char *p, size_t len, uint32_t *point)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	unsigned char first;
 	uint32_t v;
 	unsigned n;
