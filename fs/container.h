@@ -6,6 +6,10 @@
  * from free ones only, never over live data; units given back become free after
  * the group that gave them back is durable. Space is fallocated at reservation,
  * inside the operation, so that ENOSPC comes there. One mutex inside.
+ *
+ * Any thread may reserve, unreserve and read. Allocating, freeing, writing, and the
+ * four that mark a group's end (dirty_pages, sync, committed, aborted) are the
+ * committer's alone: "now" is therefore always the state of the closing group.
  */
 #ifndef FS_CONTAINER_H
 #define FS_CONTAINER_H
@@ -20,13 +24,16 @@
 
 struct fs_container;
 
-/* dirfd: VAULT/containers. Creates ab/NAME on demand (first reservation), not at open. */
+/* dirfd: VAULT/containers, open as long as the container is. Creates ab/NAME on demand (first reservation), not at open. */
 int fs_container_open(int dirfd, uint32_t journal, struct fs_container **out);
 void fs_container_close(struct fs_container *c);
 /* Removes the file (journal removed while empty, purge). */
 int fs_container_remove(int dirfd, uint32_t journal);
 
-/* Loads bitmap page n (a set bit = in use) as read from its FS_T_FREE record. */
+/*
+ * Loads bitmap page n (a set bit = in use) as read from its FS_T_FREE record; before any other use.
+ * Bits beyond len are clear. -EINVAL: n or len beyond what a container can have.
+ */
 int fs_container_load(struct fs_container *c, uint32_t page, const uint8_t *bits, size_t len);
 
 /* Guarantees that `units` more can be allocated; -ENOSPC. Unreserve gives back what was not used. */
@@ -40,10 +47,17 @@ int fs_container_alloc(struct fs_container *c, unsigned units, uint64_t *pos);
 void fs_container_free(struct fs_container *c, uint64_t pos, unsigned units);
 /* Called by the committer after the commit that no longer refers to them. */
 void fs_container_committed(struct fs_container *c);
-/* After a failed commit: what was allocated since the last committed() is free again. */
+/*
+ * After a failed commit: what was allocated since the last committed() is free again (and reserved
+ * again, for the next try), what was freed is in use again, no bitmap page is dirty.
+ */
 void fs_container_aborted(struct fs_container *c);
 
-/* Bitmap pages changed since the last call, for the group that is closing: calls fn for each. */
+/*
+ * Bitmap pages changed since the last call, for the group that is closing: calls fn for each, with
+ * its state after this group. Trailing clear bytes are left out: 0 < len <= 4,000. When fn fails its
+ * error is returned and all stay dirty.
+ */
 int fs_container_dirty_pages(struct fs_container *c,
 			     int (*fn)(void *ctx, uint32_t page, const uint8_t *bits, size_t len),
 			     void *ctx);

@@ -5,6 +5,9 @@
  * Get, scan, apply a sorted batch, snapshot; nothing else of the engine shows.
  * Values at most FS_VALUE_MAX bytes. Only store.c includes lmdb.h and translates
  * its codes. Any thread may read; one thread (the committer) applies.
+ *
+ * After a failed write or sync (-EIO) the store stays readable at the last commit
+ * and refuses everything else. An open store must not be used after fork.
  */
 #ifndef FS_STORE_H
 #define FS_STORE_H
@@ -22,16 +25,30 @@ struct fs_snap;
  * a second guard); -EUCLEAN: the file is structurally damaged; else negative errno.
  */
 int fs_store_open(const char *dir, unsigned flags, struct fs_store **out);
-void fs_store_close(struct fs_store *s);
+void fs_store_close(struct fs_store *s); /* NULL is legal; every snapshot must have ended */
+bool fs_store_read_only(const struct fs_store *s);
+
+/*
+ * Walks the whole structure of the database in a child that holds no keys and may do nothing but
+ * read its own memory (store_check.c). For a database that changed since its last clean close.
+ * Call it before threads start and before fs_store_open. 0 (also when there is no database yet);
+ * -EUCLEAN: damaged; else negative errno: the check could not be made.
+ */
+int fs_store_check(const char *dir);
 
 /*
  * A read-only snapshot of the last commit: renewed, not created, per thread (0.01 us). Pointers
- * got from it are valid until snap_end. Short-lived: never held across a wait.
+ * got from it are valid until snap_end. Short-lived: never held across a wait, ended by the thread
+ * that began it. -EAGAIN: more than FS_STORE_READERS at once; -ENOMEM; -EIO.
  */
+#define FS_STORE_READERS 512
 int fs_store_snap_begin(struct fs_store *s, struct fs_snap **out);
 void fs_store_snap_end(struct fs_snap *snap);
 
-/* 0, -ENOENT, -EIO. *val points into the map. */
+/*
+ * 0, -ENOENT, -EIO, -ENOMEM. *val is a copy that the snapshot owns: what the caller verified cannot
+ * change underneath it, and a fault of the disk shows here, not as a SIGBUS later.
+ */
 int fs_store_get(struct fs_snap *snap, const struct fs_key *key, const uint8_t **val, size_t *len);
 /* The first record with key >= from: 0, -ENOENT (none), -EIO. */
 int fs_store_next(struct fs_snap *snap, const struct fs_key *from, struct fs_key *found,
@@ -56,5 +73,7 @@ struct fs_store_stat {
 	uint64_t commits; /* LMDB transaction id of the last commit */
 };
 int fs_store_stat(struct fs_store *s, struct fs_store_stat *out);
+/* Bytes that commits can still take: free on the disk and set aside in data.mdb. Any thread. */
+int fs_store_space(struct fs_store *s, uint64_t *bytes);
 
 #endif
