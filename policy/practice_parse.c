@@ -4,8 +4,8 @@
  *
  * Two passes: statements are taken line by line, so that every error is found; then
  * roles and units are resolved, so that they may be declared in any order. A
- * statement is a row of `statements`; those with clauses have a table of them. Each
- * setting remembers the line that gave it.
+ * statement is a row of `statements`; those that only set something are read in
+ * practice_settings.c.
  */
 #include "practice.h"
 
@@ -15,264 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lexer.h"
-#include "model.h"
+#include "practice_parse.h"
 #include "span.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NAMED_MAX 4096 /* practitioners, roles, units: each */
-#define DENIED_MAX 256
-
-enum {
-	SEEN_PRACTICE,
-	SEEN_IDLE,
-	SEEN_CEILING,
-	SEEN_FACTOR,
-	SEEN_AGE,
-	SEEN_LIMIT,
-	SEEN_REASON,
-	SEEN_REVIEW,
-	SEEN_NOTIFY,
-	SEEN_AFTER,
-	SEEN_ON,
-	SEEN_RETENTION,
-	SEEN_LOG,
-	SEEN_DURABILITY,
-	SEEN_SETTINGS, /* below: clauses of one practitioner line */
-	SEEN_USER = SEEN_SETTINGS,
-	SEEN_ROLE,
-	SEEN_UNIT,
-	SEEN_FROM,
-	SEEN_UNTIL,
-	SEEN_STATE,
-	SEEN_COUNT
-};
-
-/* What a practitioner line says, until roles and units are known. */
-struct pending {
-	const char *name, *account, *role, *unit;
-	unsigned line, name_column, account_column, role_column, unit_column;
-	int32_t from_day, until_day;
-	enum policy_state state;
-};
-
-struct parser {
-	struct policy_lexer lx;
-	struct policy_practice *p;
-	struct pending *pending;
-	size_t pending_count;
-	struct pending *now; /* of the line being read */
-	struct policy_index accounts;
-	unsigned *unit_line;
-	unsigned seen[SEEN_COUNT]; /* lines */
-	unsigned column;	   /* of the statement's first word */
-	bool short_of_memory;
-};
-
-struct clause {
-	const char *word;
-	bool (*parse)(struct parser *pr); /* the word has been taken */
-	unsigned seen;
-	enum policy_feature feature;
-};
-
-/* Room for one more of an array that holds count. */
-static void *array_grow(struct parser *pr, void *array, size_t count, size_t size)
-{
-	void *bigger;
-
-	if (count && (count < 8 || count & (count - 1)))
-		return array;
-	bigger = reallocarray(array, count < 8 ? 8 : count * 2, size);
-	if (!bigger)
-		pr->short_of_memory = true;
-	return bigger;
-}
-
-static bool clauses_parse(struct parser *pr, const char *what, const struct clause *table,
-			  size_t count)
-{
-	struct policy_lexer *lx = &pr->lx;
-	const char *words[8] = {NULL};
-	bool good = true;
-
-	for (size_t i = 0; i < count; i++)
-		words[i] = table[i].word;
-	do {
-		unsigned column = lx->token.column;
-		size_t i;
-
-		for (i = 0; i < count && !policy_lexer_at(lx, words[i]); i++)
-			;
-		if (i == count)
-			return policy_lexer_unknown(lx, what, words, count);
-		if (pr->seen[table[i].seen])
-			return policy_lexer_error(lx, column, "`%s` was given on line %u already",
-						  words[i], pr->seen[table[i].seen]);
-		policy_lexer_next(lx);
-		if (!table[i].parse(pr))
-			return false;
-		pr->seen[table[i].seen] = lx->line;
-		good = policy_lexer_feature(lx, column, table[i].feature) && good;
-	} while (lx->token.kind != POLICY_TOKEN_END);
-	return good;
-}
-
-static bool practice_parse(struct parser *pr)
-{
-	if (pr->seen[SEEN_PRACTICE])
-		return policy_lexer_error(&pr->lx, pr->column,
-					  "the practice was named on line %u already",
-					  pr->seen[SEEN_PRACTICE]);
-	if (!policy_lexer_string(&pr->lx, "the practice's name", &pr->p->settings.title) ||
-	    !policy_lexer_end(&pr->lx))
-		return false;
-	pr->seen[SEEN_PRACTICE] = pr->lx.line;
-	return true;
-}
-
-static bool idle_parse(struct parser *pr)
-{
-	return policy_lexer_duration(&pr->lx, "`idle`", 60, POLICY_DAY_S, "from 1m to 24h",
-				     &pr->p->settings.idle_s);
-}
-
-static bool ceiling_parse(struct parser *pr)
-{
-	return policy_lexer_duration(&pr->lx, "`ceiling`", 60, POLICY_DAY_S, "from 1m to 24h",
-				     &pr->p->settings.ceiling_s);
-}
-
-static bool factor_parse(struct parser *pr)
-{
-	pr->p->settings.second_factor = true;
-	return policy_lexer_word(&pr->lx, "required");
-}
-
-static bool age_parse(struct parser *pr)
-{
-	return policy_lexer_duration(&pr->lx, "`passphrase-age`", POLICY_DAY_S,
-				     3650u * POLICY_DAY_S, "from 1d to 10y",
-				     &pr->p->settings.passphrase_age_s);
-}
-
-static bool session_parse(struct parser *pr)
-{
-	static const struct clause table[] = {
-		{"idle", idle_parse, SEEN_IDLE, POLICY_FEATURE_SESSION_IDLE},
-		{"ceiling", ceiling_parse, SEEN_CEILING, POLICY_FEATURE_SESSION_CEILING},
-		{"second-factor", factor_parse, SEEN_FACTOR, POLICY_FEATURE_SECOND_FACTOR},
-		{"passphrase-age", age_parse, SEEN_AGE, POLICY_FEATURE_PASSPHRASE_AGE},
-	};
-
-	return clauses_parse(pr, "session setting", table, COUNT(table));
-}
-
-static bool limit_parse(struct parser *pr)
-{
-	return policy_lexer_duration(&pr->lx, "`limit`", 60, POLICY_DAY_S, "from 1m to 24h",
-				     &pr->p->settings.break_glass_limit_s);
-}
-
-static bool reason_parse(struct parser *pr)
-{
-	return policy_lexer_number(&pr->lx, "`reason`, in characters,", 20, 500,
-				   &pr->p->settings.break_glass_reason);
-}
-
-static bool review_parse(struct parser *pr)
-{
-	return policy_lexer_duration(&pr->lx, "`review`", 3600, 90u * POLICY_DAY_S,
-				     "from 1h to 90d", &pr->p->settings.break_glass_review_s);
-}
-
-static bool notify_parse(struct parser *pr)
-{
-	pr->p->settings.break_glass_notify = true;
-	return true;
-}
-
-static bool break_glass_parse(struct parser *pr)
-{
-	static const struct clause table[] = {
-		{"limit", limit_parse, SEEN_LIMIT, POLICY_FEATURE_ALWAYS},
-		{"reason", reason_parse, SEEN_REASON, POLICY_FEATURE_ALWAYS},
-		{"review", review_parse, SEEN_REVIEW, POLICY_FEATURE_ALWAYS},
-		{"notify", notify_parse, SEEN_NOTIFY, POLICY_FEATURE_ALWAYS},
-	};
-
-	return clauses_parse(pr, "break-glass setting", table, COUNT(table)) &&
-	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_BREAK_GLASS);
-}
-
-static bool after_parse(struct parser *pr)
-{
-	return policy_lexer_duration(&pr->lx, "`after`", POLICY_DAY_S, 3650u * POLICY_DAY_S,
-				     "from 1d to 10y", &pr->p->settings.finalize_after_s);
-}
-
-static bool on_parse(struct parser *pr)
-{
-	pr->p->settings.finalize_on_read_only = true;
-	return policy_lexer_word(&pr->lx, "read-only");
-}
-
-static bool finalize_parse(struct parser *pr)
-{
-	static const struct clause table[] = {
-		{"after", after_parse, SEEN_AFTER, POLICY_FEATURE_FINALIZE_AFTER},
-		{"on", on_parse, SEEN_ON, POLICY_FEATURE_FINALIZE_READ_ONLY},
-	};
-
-	return clauses_parse(pr, "finalize setting", table, COUNT(table));
-}
-
-/* A statement that may stand once and whose first word was taken: false when it stood before. */
-static bool once(struct parser *pr, unsigned seen, const char *name)
-{
-	if (pr->seen[seen])
-		return policy_lexer_error(&pr->lx, pr->column, "`%s` was given on line %u already",
-					  name, pr->seen[seen]);
-	pr->seen[seen] = pr->lx.line;
-	return true;
-}
-
-static bool retention_parse(struct parser *pr)
-{
-	struct policy_lexer *lx = &pr->lx;
-
-	if (lx->token.kind != POLICY_TOKEN_WORD ||
-	    !policy_span_years(lx->token.text, &pr->p->settings.retention_years)) {
-		if (lx->token.kind == POLICY_TOKEN_BAD)
-			return false;
-		return policy_lexer_error(lx, lx->token.column,
-					  "retention is in years, from 1y to 1000y, as in 10y");
-	}
-	policy_lexer_next(lx);
-	return policy_lexer_word(lx, "after") && policy_lexer_word(lx, "last-entry") &&
-	       policy_lexer_end(lx) && once(pr, SEEN_RETENTION, "retention") &&
-	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
-}
-
-static bool log_parse(struct parser *pr)
-{
-	pr->p->settings.log_strict = true;
-	return policy_lexer_word(&pr->lx, "strict") && policy_lexer_end(&pr->lx) &&
-	       once(pr, SEEN_LOG, "log") &&
-	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_LOG_STRICT);
-}
-
-static bool durability_parse(struct parser *pr)
-{
-	pr->p->settings.durability_close = true;
-	return policy_lexer_word(&pr->lx, "close") && policy_lexer_end(&pr->lx) &&
-	       once(pr, SEEN_DURABILITY, "durability") &&
-	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_DURABILITY_CLOSE);
-}
 
 /* Enters a name that is not taken. */
-static bool name_put(struct parser *pr, struct policy_index *ix, const char *what, const char *name,
-		     unsigned column, size_t number)
+static bool name_put(struct policy_practice_parser *pr, struct policy_index *ix, const char *what,
+		     const char *name, unsigned column, size_t number)
 {
 	int rc;
 
@@ -285,14 +35,14 @@ static bool name_put(struct parser *pr, struct policy_index *ix, const char *wha
 	return !rc;
 }
 
-static bool taken(struct parser *pr, unsigned column, const char *what, const char *name,
-		  unsigned line)
+static bool taken(struct policy_practice_parser *pr, unsigned column, const char *what,
+		  const char *name, unsigned line)
 {
 	return policy_lexer_error(&pr->lx, column, "%s `%s` was declared on line %u already", what,
 				  name, line);
 }
 
-static bool rights_parse(struct parser *pr, struct policy_role *role)
+static bool rights_parse(struct policy_practice_parser *pr, struct policy_role *role)
 {
 	struct policy_lexer *lx = &pr->lx;
 
@@ -320,7 +70,7 @@ static bool rights_parse(struct parser *pr, struct policy_role *role)
 	return true;
 }
 
-static bool role_parse(struct parser *pr)
+static bool role_parse(struct policy_practice_parser *pr)
 {
 	static const char *const words[] = {"clinical", "may"};
 	struct policy_role role = {.line = pr->lx.line};
@@ -347,7 +97,7 @@ static bool role_parse(struct parser *pr)
 	other = policy_index_find(&p->roles, role.name);
 	if (other >= 0)
 		return taken(pr, column, "role", role.name, p->role[other].line);
-	array = array_grow(pr, p->role, p->role_count, sizeof(*array));
+	array = policy_practice_grow(pr, p->role, p->role_count, sizeof(*array));
 	if (!array)
 		return false;
 	p->role = array;
@@ -357,7 +107,7 @@ static bool role_parse(struct parser *pr)
 	return good;
 }
 
-static bool unit_parse(struct parser *pr)
+static bool unit_parse(struct policy_practice_parser *pr)
 {
 	unsigned column = pr->lx.token.column;
 	struct policy_practice *p = pr->p;
@@ -378,11 +128,11 @@ static bool unit_parse(struct parser *pr)
 	other = policy_index_find(&p->units, unit.name);
 	if (other >= 0)
 		return taken(pr, column, "unit", unit.name, pr->unit_line[other]);
-	array = array_grow(pr, p->unit, p->unit_count, sizeof(*array));
+	array = policy_practice_grow(pr, p->unit, p->unit_count, sizeof(*array));
 	if (!array)
 		return false;
 	p->unit = array;
-	lines = array_grow(pr, pr->unit_line, p->unit_count, sizeof(*lines));
+	lines = policy_practice_grow(pr, pr->unit_line, p->unit_count, sizeof(*lines));
 	if (!lines)
 		return false;
 	pr->unit_line = lines;
@@ -393,30 +143,30 @@ static bool unit_parse(struct parser *pr)
 	return good;
 }
 
-static bool user_parse(struct parser *pr)
+static bool user_parse(struct policy_practice_parser *pr)
 {
 	pr->now->account_column = pr->lx.token.column;
 	return policy_lexer_name(&pr->lx, "a system account", &pr->now->account);
 }
 
-static bool of_role_parse(struct parser *pr)
+static bool of_role_parse(struct policy_practice_parser *pr)
 {
 	pr->now->role_column = pr->lx.token.column;
 	return policy_lexer_name(&pr->lx, "a role name", &pr->now->role);
 }
 
-static bool of_unit_parse(struct parser *pr)
+static bool of_unit_parse(struct policy_practice_parser *pr)
 {
 	pr->now->unit_column = pr->lx.token.column;
 	return policy_lexer_name(&pr->lx, "a unit name", &pr->now->unit);
 }
 
-static bool from_parse(struct parser *pr)
+static bool from_parse(struct policy_practice_parser *pr)
 {
 	return policy_lexer_date(&pr->lx, "a date", &pr->now->from_day);
 }
 
-static bool until_parse(struct parser *pr)
+static bool until_parse(struct policy_practice_parser *pr)
 {
 	unsigned column = pr->lx.token.column;
 
@@ -428,21 +178,21 @@ static bool until_parse(struct parser *pr)
 	return true;
 }
 
-static bool leave_parse(struct parser *pr)
+static bool leave_parse(struct policy_practice_parser *pr)
 {
 	pr->now->state = POLICY_ON_LEAVE;
 	return policy_lexer_word(&pr->lx, "leave");
 }
 
-static bool left_parse(struct parser *pr)
+static bool left_parse(struct policy_practice_parser *pr)
 {
 	pr->now->state = POLICY_LEFT;
 	return true;
 }
 
-static bool practitioner_parse(struct parser *pr)
+static bool practitioner_parse(struct policy_practice_parser *pr)
 {
-	static const struct clause table[] = {
+	static const struct policy_practice_clause table[] = {
 		{"user", user_parse, SEEN_USER, POLICY_FEATURE_ALWAYS},
 		{"role", of_role_parse, SEEN_ROLE, POLICY_FEATURE_ALWAYS},
 		{"unit", of_unit_parse, SEEN_UNIT, POLICY_FEATURE_ALWAYS},
@@ -451,11 +201,11 @@ static bool practitioner_parse(struct parser *pr)
 		{"on", leave_parse, SEEN_STATE, POLICY_FEATURE_ALWAYS},
 		{"left", left_parse, SEEN_STATE, POLICY_FEATURE_ALWAYS},
 	};
-	struct pending now = {.line = pr->lx.line,
-			      .name_column = pr->lx.token.column,
-			      .from_day = POLICY_DAY_MIN,
-			      .until_day = POLICY_DAY_MAX};
-	struct pending *array;
+	struct policy_practice_pending now = {.line = pr->lx.line,
+					      .name_column = pr->lx.token.column,
+					      .from_day = POLICY_DAY_MIN,
+					      .until_day = POLICY_DAY_MAX};
+	struct policy_practice_pending *array;
 	int64_t other;
 	bool good;
 
@@ -463,7 +213,7 @@ static bool practitioner_parse(struct parser *pr)
 		return false;
 	memset(pr->seen + SEEN_SETTINGS, 0, sizeof(pr->seen[0]) * (SEEN_COUNT - SEEN_SETTINGS));
 	pr->now = &now;
-	good = clauses_parse(pr, "practitioner clause", table, COUNT(table));
+	good = policy_practice_clauses(pr, "practitioner clause", table, COUNT(table));
 	if (good && now.from_day >= now.until_day)
 		good = policy_lexer_error(&pr->lx, now.name_column, "`until` lies before `from`");
 	if (good && !now.account)
@@ -478,7 +228,7 @@ static bool practitioner_parse(struct parser *pr)
 	if (other >= 0)
 		return taken(pr, now.name_column, "practitioner", now.name,
 			     pr->pending[other].line);
-	array = array_grow(pr, pr->pending, pr->pending_count, sizeof(*array));
+	array = policy_practice_grow(pr, pr->pending, pr->pending_count, sizeof(*array));
 	if (!array)
 		return false;
 	pr->pending = array;
@@ -489,56 +239,24 @@ static bool practitioner_parse(struct parser *pr)
 	return good;
 }
 
-static bool program_parse(struct parser *pr)
-{
-	struct policy_lexer *lx = &pr->lx;
-	struct policy_practice *p = pr->p;
-
-	if (!policy_lexer_word(lx, "deny"))
-		return false;
-	do {
-		char(*array)[16];
-
-		if (lx->token.kind == POLICY_TOKEN_BAD)
-			return false;
-		if (lx->token.kind == POLICY_TOKEN_END || !lx->token.text[0])
-			return policy_lexer_error(lx, lx->token.column,
-						  "a program's name is missing here");
-		if (strlen(lx->token.text) > POLICY_NAME_MAX)
-			return policy_lexer_error(lx, lx->token.column,
-						  "a program's name has at most %d bytes",
-						  POLICY_NAME_MAX);
-		if (p->denied_count >= DENIED_MAX)
-			return policy_lexer_error(lx, lx->token.column,
-						  "there are more than %d programs", DENIED_MAX);
-		array = array_grow(pr, p->denied, p->denied_count, sizeof(*array));
-		if (!array)
-			return false;
-		p->denied = array;
-		snprintf(p->denied[p->denied_count++], sizeof(*array), "%.15s", lx->token.text);
-		policy_lexer_next(lx);
-	} while (lx->token.kind != POLICY_TOKEN_END);
-	return policy_lexer_feature(lx, pr->column, POLICY_FEATURE_PROGRAM_DENY);
-}
-
 static const struct {
 	const char *word;
-	bool (*parse)(struct parser *pr);
+	bool (*parse)(struct policy_practice_parser *pr);
 } statements[] = {
-	{"practice", practice_parse},
-	{"session", session_parse},
-	{"break-glass", break_glass_parse},
-	{"finalize", finalize_parse},
-	{"retention", retention_parse},
-	{"log", log_parse},
-	{"durability", durability_parse},
+	{"practice", policy_practice_title},
+	{"session", policy_practice_session},
+	{"break-glass", policy_practice_break_glass},
+	{"finalize", policy_practice_finalize},
+	{"retention", policy_practice_retention},
+	{"log", policy_practice_log},
+	{"durability", policy_practice_durability},
 	{"role", role_parse},
 	{"unit", unit_parse},
 	{"practitioner", practitioner_parse},
-	{"program", program_parse},
+	{"program", policy_practice_program},
 };
 
-static void statement_parse(struct parser *pr)
+static void statement_parse(struct policy_practice_parser *pr)
 {
 	const char *words[COUNT(statements)];
 
@@ -555,7 +273,8 @@ static void statement_parse(struct parser *pr)
 }
 
 /* Reports at a line that was read before. */
-static void error_at(struct parser *pr, unsigned line, unsigned column, const char *message)
+static void error_at(struct policy_practice_parser *pr, unsigned line, unsigned column,
+		     const char *message)
 {
 	unsigned now = pr->lx.line;
 
@@ -564,8 +283,9 @@ static void error_at(struct parser *pr, unsigned line, unsigned column, const ch
 	pr->lx.line = now;
 }
 
-static void unresolved(struct parser *pr, const struct pending *now, const char *what,
-		       const char *name, unsigned column, const struct policy_index *ix)
+static void unresolved(struct policy_practice_parser *pr, const struct policy_practice_pending *now,
+		       const char *what, const char *name, unsigned column,
+		       const struct policy_index *ix)
 {
 	char message[512], nearest[128];
 	struct policy_suggest s;
@@ -579,7 +299,8 @@ static void unresolved(struct parser *pr, const struct pending *now, const char 
 	error_at(pr, now->line, column, message);
 }
 
-static void account_check(struct parser *pr, const struct pending *now, size_t number)
+static void account_check(struct policy_practice_parser *pr,
+			  const struct policy_practice_pending *now, size_t number)
 {
 	char message[256];
 	int64_t other;
@@ -599,8 +320,8 @@ static void account_check(struct parser *pr, const struct pending *now, size_t n
 		pr->short_of_memory = true;
 }
 
-static void person_resolve(struct parser *pr, const struct pending *now,
-			   struct policy_person *person)
+static void person_resolve(struct policy_practice_parser *pr,
+			   const struct policy_practice_pending *now, struct policy_person *person)
 {
 	struct policy_practice *p = pr->p;
 
@@ -628,7 +349,7 @@ static void person_resolve(struct parser *pr, const struct pending *now,
 }
 
 /* Somebody must be able to change the policy, and somebody to read the log. */
-static void duties_check(struct parser *pr)
+static void duties_check(struct policy_practice_parser *pr)
 {
 	uint32_t held = 0;
 
@@ -648,7 +369,7 @@ static void duties_check(struct parser *pr)
 			 "no active practitioner may `audit`: nobody could read the log");
 }
 
-static void resolve(struct parser *pr)
+static void resolve(struct policy_practice_parser *pr)
 {
 	struct policy_practice *p = pr->p;
 	struct policy_settings *s = &p->settings;
@@ -672,7 +393,7 @@ static void resolve(struct parser *pr)
 int policy_practice_parse(const char *text, size_t len, const char *file,
 			  struct policy_report *report, struct policy_practice **out)
 {
-	struct parser pr = {.p = calloc(1, sizeof(*pr.p))};
+	struct policy_practice_parser pr = {.p = calloc(1, sizeof(*pr.p))};
 	int rc = -ENOMEM;
 
 	if (!pr.p)

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy/practice_settings.c - reads the statements of the practice policy that set something.
+ *
+ * A statement with clauses has a table of them. Each setting remembers the line that
+ * gave it, so that a second one is an error.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "practice_parse.h"
+#include "span.h"
+
+#define DENIED_MAX 256
+
+void *policy_practice_grow(struct policy_practice_parser *pr, void *array, size_t count,
+			   size_t size)
+{
+	void *bigger;
+
+	if (count && (count < 8 || count & (count - 1)))
+		return array;
+	bigger = reallocarray(array, count < 8 ? 8 : count * 2, size);
+	if (!bigger)
+		pr->short_of_memory = true;
+	return bigger;
+}
+
+bool policy_practice_clauses(struct policy_practice_parser *pr, const char *what,
+			     const struct policy_practice_clause *table, size_t count)
+{
+	struct policy_lexer *lx = &pr->lx;
+	const char *words[8] = {NULL};
+	bool good = true;
+
+	for (size_t i = 0; i < count; i++)
+		words[i] = table[i].word;
+	do {
+		unsigned column = lx->token.column;
+		size_t i;
+
+		for (i = 0; i < count && !policy_lexer_at(lx, words[i]); i++)
+			;
+		if (i == count)
+			return policy_lexer_unknown(lx, what, words, count);
+		if (pr->seen[table[i].seen])
+			return policy_lexer_error(lx, column, "`%s` was given on line %u already",
+						  words[i], pr->seen[table[i].seen]);
+		policy_lexer_next(lx);
+		if (!table[i].parse(pr))
+			return false;
+		pr->seen[table[i].seen] = lx->line;
+		good = policy_lexer_feature(lx, column, table[i].feature) && good;
+	} while (lx->token.kind != POLICY_TOKEN_END);
+	return good;
+}
+
+bool policy_practice_title(struct policy_practice_parser *pr)
+{
+	if (pr->seen[SEEN_PRACTICE])
+		return policy_lexer_error(&pr->lx, pr->column,
+					  "the practice was named on line %u already",
+					  pr->seen[SEEN_PRACTICE]);
+	if (!policy_lexer_string(&pr->lx, "the practice's name", &pr->p->settings.title) ||
+	    !policy_lexer_end(&pr->lx))
+		return false;
+	pr->seen[SEEN_PRACTICE] = pr->lx.line;
+	return true;
+}
+
+static bool idle_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_duration(&pr->lx, "`idle`", 60, POLICY_DAY_S, "from 1m to 24h",
+				     &pr->p->settings.idle_s);
+}
+
+static bool ceiling_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_duration(&pr->lx, "`ceiling`", 60, POLICY_DAY_S, "from 1m to 24h",
+				     &pr->p->settings.ceiling_s);
+}
+
+static bool factor_parse(struct policy_practice_parser *pr)
+{
+	pr->p->settings.second_factor = true;
+	return policy_lexer_word(&pr->lx, "required");
+}
+
+static bool age_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_duration(&pr->lx, "`passphrase-age`", POLICY_DAY_S,
+				     3650u * POLICY_DAY_S, "from 1d to 10y",
+				     &pr->p->settings.passphrase_age_s);
+}
+
+bool policy_practice_session(struct policy_practice_parser *pr)
+{
+	static const struct policy_practice_clause table[] = {
+		{"idle", idle_parse, SEEN_IDLE, POLICY_FEATURE_SESSION_IDLE},
+		{"ceiling", ceiling_parse, SEEN_CEILING, POLICY_FEATURE_SESSION_CEILING},
+		{"second-factor", factor_parse, SEEN_FACTOR, POLICY_FEATURE_SECOND_FACTOR},
+		{"passphrase-age", age_parse, SEEN_AGE, POLICY_FEATURE_PASSPHRASE_AGE},
+	};
+
+	return policy_practice_clauses(pr, "session setting", table, COUNT(table));
+}
+
+static bool limit_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_duration(&pr->lx, "`limit`", 60, POLICY_DAY_S, "from 1m to 24h",
+				     &pr->p->settings.break_glass_limit_s);
+}
+
+static bool reason_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_number(&pr->lx, "`reason`, in characters,", 20, 500,
+				   &pr->p->settings.break_glass_reason);
+}
+
+static bool review_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_duration(&pr->lx, "`review`", 3600, 90u * POLICY_DAY_S,
+				     "from 1h to 90d", &pr->p->settings.break_glass_review_s);
+}
+
+static bool notify_parse(struct policy_practice_parser *pr)
+{
+	pr->p->settings.break_glass_notify = true;
+	return true;
+}
+
+bool policy_practice_break_glass(struct policy_practice_parser *pr)
+{
+	static const struct policy_practice_clause table[] = {
+		{"limit", limit_parse, SEEN_LIMIT, POLICY_FEATURE_ALWAYS},
+		{"reason", reason_parse, SEEN_REASON, POLICY_FEATURE_ALWAYS},
+		{"review", review_parse, SEEN_REVIEW, POLICY_FEATURE_ALWAYS},
+		{"notify", notify_parse, SEEN_NOTIFY, POLICY_FEATURE_ALWAYS},
+	};
+
+	return policy_practice_clauses(pr, "break-glass setting", table, COUNT(table)) &&
+	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_BREAK_GLASS);
+}
+
+static bool after_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_duration(&pr->lx, "`after`", POLICY_DAY_S, 3650u * POLICY_DAY_S,
+				     "from 1d to 10y", &pr->p->settings.finalize_after_s);
+}
+
+static bool on_parse(struct policy_practice_parser *pr)
+{
+	pr->p->settings.finalize_on_read_only = true;
+	return policy_lexer_word(&pr->lx, "read-only");
+}
+
+bool policy_practice_finalize(struct policy_practice_parser *pr)
+{
+	static const struct policy_practice_clause table[] = {
+		{"after", after_parse, SEEN_AFTER, POLICY_FEATURE_FINALIZE_AFTER},
+		{"on", on_parse, SEEN_ON, POLICY_FEATURE_FINALIZE_READ_ONLY},
+	};
+
+	return policy_practice_clauses(pr, "finalize setting", table, COUNT(table));
+}
+
+/* A statement that may stand once and whose first word was taken: false when it stood before. */
+static bool once(struct policy_practice_parser *pr, unsigned seen, const char *name)
+{
+	if (pr->seen[seen])
+		return policy_lexer_error(&pr->lx, pr->column, "`%s` was given on line %u already",
+					  name, pr->seen[seen]);
+	pr->seen[seen] = pr->lx.line;
+	return true;
+}
+
+bool policy_practice_retention(struct policy_practice_parser *pr)
+{
+	struct policy_lexer *lx = &pr->lx;
+
+	if (lx->token.kind != POLICY_TOKEN_WORD ||
+	    !policy_span_years(lx->token.text, &pr->p->settings.retention_years)) {
+		if (lx->token.kind == POLICY_TOKEN_BAD)
+			return false;
+		return policy_lexer_error(lx, lx->token.column,
+					  "retention is in years, from 1y to 1000y, as in 10y");
+	}
+	policy_lexer_next(lx);
+	return policy_lexer_word(lx, "after") && policy_lexer_word(lx, "last-entry") &&
+	       policy_lexer_end(lx) && once(pr, SEEN_RETENTION, "retention") &&
+	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
+}
+
+bool policy_practice_log(struct policy_practice_parser *pr)
+{
+	pr->p->settings.log_strict = true;
+	return policy_lexer_word(&pr->lx, "strict") && policy_lexer_end(&pr->lx) &&
+	       once(pr, SEEN_LOG, "log") &&
+	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_LOG_STRICT);
+}
+
+bool policy_practice_durability(struct policy_practice_parser *pr)
+{
+	pr->p->settings.durability_close = true;
+	return policy_lexer_word(&pr->lx, "close") && policy_lexer_end(&pr->lx) &&
+	       once(pr, SEEN_DURABILITY, "durability") &&
+	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_DURABILITY_CLOSE);
+}
+
+bool policy_practice_program(struct policy_practice_parser *pr)
+{
+	struct policy_lexer *lx = &pr->lx;
+	struct policy_practice *p = pr->p;
+
+	if (!policy_lexer_word(lx, "deny"))
+		return false;
+	do {
+		char(*array)[16];
+
+		if (lx->token.kind == POLICY_TOKEN_BAD)
+			return false;
+		if (lx->token.kind == POLICY_TOKEN_END || !lx->token.text[0])
+			return policy_lexer_error(lx, lx->token.column,
+						  "a program's name is missing here");
+		if (strlen(lx->token.text) > POLICY_NAME_MAX)
+			return policy_lexer_error(lx, lx->token.column,
+						  "a program's name has at most %d bytes",
+						  POLICY_NAME_MAX);
+		if (p->denied_count >= DENIED_MAX)
+			return policy_lexer_error(lx, lx->token.column,
+						  "there are more than %d programs", DENIED_MAX);
+		array = policy_practice_grow(pr, p->denied, p->denied_count, sizeof(*array));
+		if (!array)
+			return false;
+		p->denied = array;
+		snprintf(p->denied[p->denied_count++], sizeof(*array), "%.15s", lx->token.text);
+		policy_lexer_next(lx);
+	} while (lx->token.kind != POLICY_TOKEN_END);
+	return policy_lexer_feature(lx, pr->column, POLICY_FEATURE_PROGRAM_DENY);
+}
