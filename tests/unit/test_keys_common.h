@@ -20,7 +20,7 @@
 #include "keys/label.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define SPAN(a) ((struct keys_span){ (a), sizeof(a) })
+#define SPAN(a) ((struct keys_span){(a), sizeof(a)})
 
 /* n bytes that differ between seeds and positions. */
 static inline void fill(void *p, size_t n, unsigned seed)

@@ -31,7 +31,7 @@ START_TEST(label_hash_matches_written_out_construction)
 					 "ab"
 					 "\x01\0\0\0\0\0\0\0"
 					 "c";
-	const struct keys_span parts[] = { { "ab", 2 }, { "c", 1 } };
+	const struct keys_span parts[] = {{"ab", 2}, {"c", 1}};
 	uint8_t got[64], want[64], key[KEYS_LEN];
 
 	keys_label_hash(KEYS_LABEL_MANIFEST, parts, 2, got, sizeof(got));
@@ -47,10 +47,10 @@ END_TEST
 
 START_TEST(label_hash_separates_parts_labels_and_lengths)
 {
-	const struct keys_span one[] = { { "ab", 2 }, { "c", 1 } };
-	const struct keys_span two[] = { { "a", 1 }, { "bc", 2 } };
-	const struct keys_span joined[] = { { "abc", 3 } };
-	const struct keys_span tail[] = { { "abc", 3 }, { NULL, 0 } };
+	const struct keys_span one[] = {{"ab", 2}, {"c", 1}};
+	const struct keys_span two[] = {{"a", 1}, {"bc", 2}};
+	const struct keys_span joined[] = {{"abc", 3}};
+	const struct keys_span tail[] = {{"abc", 3}, {NULL, 0}};
 	uint8_t h[6][32];
 
 	keys_label_hash(KEYS_LABEL_TAG, one, 2, h[0], 32);
@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(label_derive_depends_on_key_and_length)
 {
-	uint8_t key[KEYS_LEN] = { 1 }, a[32], b[32], c[64];
+	uint8_t key[KEYS_LEN] = {1}, a[32], b[32], c[64];
 
 	keys_label_derive(KEYS_LABEL_TAG, key, NULL, 0, a, 32);
 	keys_label_derive(KEYS_LABEL_TAG, key, NULL, 0, c, 64);
@@ -84,7 +84,7 @@ END_TEST
 START_TEST(label_verify_rejects_other_label_key_part_and_signature)
 {
 	uint8_t seed[32], pk[KEYS_LEN], sk[KEYS_SIGN_SK_LEN], sig[KEYS_SIG_LEN], bad[KEYS_SIG_LEN];
-	const struct keys_span part = { "text", 4 }, other = { "texu", 4 };
+	const struct keys_span part = {"text", 4}, other = {"texu", 4};
 
 	fill(seed, sizeof(seed), 3);
 	crypto_sign_seed_keypair(pk, sk, seed);
@@ -143,8 +143,9 @@ START_TEST(bytes_round_trip_keeps_values)
 	bytes_put_text(&out, "note");
 	bytes_put_zero(&out, 5);
 	ck_assert(!out.bad);
-	assert_hex(buf, out.len, "fe3412efcdab89efcdab89674523010102030400"
-				 "6e6f74650000000000");
+	assert_hex(buf, out.len,
+		   "fe3412efcdab89efcdab89674523010102030400"
+		   "6e6f74650000000000");
 
 	in = bytes_in(buf, out.len);
 	ck_assert_uint_eq(bytes_get_u8(&in), 0xfe);
@@ -162,7 +163,7 @@ END_TEST
 
 START_TEST(bytes_overrun_sticks_and_yields_zero)
 {
-	uint8_t buf[4] = { 1, 2, 3, 4 }, got[8];
+	uint8_t buf[4] = {1, 2, 3, 4}, got[8];
 	struct bytes_in in = bytes_in(buf, sizeof(buf));
 	struct bytes_out out = bytes_out(buf, 2);
 
@@ -188,8 +189,8 @@ END_TEST
 
 START_TEST(bytes_text_rejects_nul_and_excess)
 {
-	static const uint8_t nul[] = { 3, 0, 'a', 0, 'b' }, five[] = { 5, 0, 'a', 'b', 'c', 'd', 'e' };
-	static const uint8_t cut[] = { 5, 0, 'a' };
+	static const uint8_t nul[] = {3, 0, 'a', 0, 'b'}, five[] = {5, 0, 'a', 'b', 'c', 'd', 'e'};
+	static const uint8_t cut[] = {5, 0, 'a'};
 	char text[5] = "x";
 	struct bytes_in in = bytes_in(nul, sizeof(nul));
 

@@ -33,7 +33,7 @@ START_TEST(unseal_opens_draft_vector)
 	n += from_hex(draft_sealed, sealed + n, sizeof(sealed) - n);
 	n += from_hex(draft_tag, sealed + n, sizeof(sealed) - n);
 	ck_assert_uint_eq(n, strlen(draft_plain) + KEYS_SEAL_OVERHEAD);
-	ck_assert_int_eq(keys_unseal(key, SPAN(ad), (struct keys_span){ sealed, n }, plain), 0);
+	ck_assert_int_eq(keys_unseal(key, SPAN(ad), (struct keys_span){sealed, n}, plain), 0);
 	ck_assert_mem_eq(plain, draft_plain, strlen(draft_plain));
 }
 END_TEST
@@ -64,9 +64,9 @@ START_TEST(seal_round_trip_keeps_every_length)
 	fill(ad, sizeof(ad), 2);
 	fill(plain, sizeof(plain), 3);
 	for (size_t n = 0; n <= sizeof(plain); n++) {
-		const struct keys_span all = { sealed, n + KEYS_SEAL_OVERHEAD };
+		const struct keys_span all = {sealed, n + KEYS_SEAL_OVERHEAD};
 
-		keys_seal(key, SPAN(ad), (struct keys_span){ plain, n }, sealed);
+		keys_seal(key, SPAN(ad), (struct keys_span){plain, n}, sealed);
 		ck_assert_int_eq(keys_unseal(key, SPAN(ad), all, got), 0);
 		ck_assert_mem_eq(got, plain, n);
 	}
@@ -80,19 +80,19 @@ START_TEST(seal_in_place_equals_seal_apart)
 	fill(key, sizeof(key), 1);
 	fill(want, sizeof(want), 3);
 	memcpy(buf + KEYS_SEAL_NONCE_LEN, want, sizeof(want));
-	keys_seal(key, (struct keys_span){ 0 },
-		  (struct keys_span){ buf + KEYS_SEAL_NONCE_LEN, sizeof(want) }, buf);
-	ck_assert_int_eq(keys_unseal(key, (struct keys_span){ 0 }, SPAN(buf), got), 0);
+	keys_seal(key, (struct keys_span){0},
+		  (struct keys_span){buf + KEYS_SEAL_NONCE_LEN, sizeof(want)}, buf);
+	ck_assert_int_eq(keys_unseal(key, (struct keys_span){0}, SPAN(buf), got), 0);
 	ck_assert_mem_eq(got, want, sizeof(want));
 }
 END_TEST
 
 START_TEST(seal_takes_a_fresh_nonce_each_time)
 {
-	uint8_t key[KEYS_LEN] = { 1 }, a[8 + KEYS_SEAL_OVERHEAD], b[8 + KEYS_SEAL_OVERHEAD];
+	uint8_t key[KEYS_LEN] = {1}, a[8 + KEYS_SEAL_OVERHEAD], b[8 + KEYS_SEAL_OVERHEAD];
 
-	keys_seal(key, (struct keys_span){ 0 }, (struct keys_span){ "12345678", 8 }, a);
-	keys_seal(key, (struct keys_span){ 0 }, (struct keys_span){ "12345678", 8 }, b);
+	keys_seal(key, (struct keys_span){0}, (struct keys_span){"12345678", 8}, a);
+	keys_seal(key, (struct keys_span){0}, (struct keys_span){"12345678", 8}, b);
 	ck_assert_mem_ne(a, b, KEYS_SEAL_NONCE_LEN);
 	ck_assert_mem_ne(a + KEYS_SEAL_NONCE_LEN, b + KEYS_SEAL_NONCE_LEN, 8);
 }
@@ -110,7 +110,7 @@ static bool unseal_accepts(const uint8_t *p, size_t len, const void *arg)
 	int rc;
 
 	memset(out, 0xaa, sizeof(out));
-	rc = keys_unseal(a->key, a->ad, (struct keys_span){ p, len }, out);
+	rc = keys_unseal(a->key, a->ad, (struct keys_span){p, len}, out);
 	ck_assert(rc == 0 || rc == -EBADMSG);
 	if (rc && len >= KEYS_SEAL_OVERHEAD)
 		ck_assert(all_zero(out, len - KEYS_SEAL_OVERHEAD));
@@ -119,7 +119,7 @@ static bool unseal_accepts(const uint8_t *p, size_t len, const void *arg)
 
 START_TEST(unseal_rejects_every_change)
 {
-	struct sealed_arg arg = { .ad = { "place", 5 } };
+	struct sealed_arg arg = {.ad = {"place", 5}};
 	uint8_t plain[48], sealed[48 + KEYS_SEAL_OVERHEAD];
 
 	fill(arg.key, sizeof(arg.key), 4);
@@ -127,17 +127,17 @@ START_TEST(unseal_rejects_every_change)
 	keys_seal(arg.key, arg.ad, SPAN(plain), sealed);
 	check_flips(unseal_accepts, sealed, sizeof(sealed), &arg);
 	check_lengths(unseal_accepts, sealed, sizeof(sealed), &arg);
-	arg.ad = (struct keys_span){ "plaCe", 5 };
+	arg.ad = (struct keys_span){"plaCe", 5};
 	ck_assert(!unseal_accepts(sealed, sizeof(sealed), &arg));
-	arg.ad = (struct keys_span){ "place", 4 };
+	arg.ad = (struct keys_span){"place", 4};
 	ck_assert(!unseal_accepts(sealed, sizeof(sealed), &arg));
-	arg.ad = (struct keys_span){ "place", 5 };
+	arg.ad = (struct keys_span){"place", 5};
 	arg.key[0] ^= 1;
 	ck_assert(!unseal_accepts(sealed, sizeof(sealed), &arg));
 }
 END_TEST
 
-static const size_t chunk_lens[] = { 0, 1, 15, 16, 17, 63, 64, 65, 4095, 4096, 16384, 65536, 65537 };
+static const size_t chunk_lens[] = {0, 1, 15, 16, 17, 63, 64, 65, 4095, 4096, 16384, 65536, 65537};
 
 START_TEST(seal_chunk_equals_libsodium_byte_for_byte)
 {
@@ -150,7 +150,7 @@ START_TEST(seal_chunk_equals_libsodium_byte_for_byte)
 	fill(in, 65537, 3);
 	for (size_t i = 0; i < COUNT(chunk_lens) * 2; i++) {
 		const size_t n = chunk_lens[i / 2];
-		const struct keys_span with = { ad, i % 2 ? sizeof(ad) : 0 };
+		const struct keys_span with = {ad, i % 2 ? sizeof(ad) : 0};
 
 		ck_assert_int_eq(keys_seal_chunk(key, with, in, n, out, &seal), 0);
 		crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
@@ -170,18 +170,17 @@ END_TEST
 
 START_TEST(seal_chunk_works_in_place)
 {
-	uint8_t key[KEYS_LEN] = { 7 }, buf[5000], want[5000];
+	uint8_t key[KEYS_LEN] = {7}, buf[5000], want[5000];
 	struct keys_chunk_seal seal;
 
 	fill(want, sizeof(want), 9);
 	memcpy(buf, want, sizeof(buf));
-	ck_assert_int_eq(keys_seal_chunk(key, (struct keys_span){ "ad", 2 }, buf, sizeof(buf), buf,
-					 &seal),
-			 0);
+	ck_assert_int_eq(
+		keys_seal_chunk(key, (struct keys_span){"ad", 2}, buf, sizeof(buf), buf, &seal), 0);
 	ck_assert_mem_ne(buf, want, sizeof(buf));
-	ck_assert_int_eq(keys_unseal_chunk(key, (struct keys_span){ "ad", 2 }, buf, sizeof(buf), buf,
-					   &seal),
-			 0);
+	ck_assert_int_eq(
+		keys_unseal_chunk(key, (struct keys_span){"ad", 2}, buf, sizeof(buf), buf, &seal),
+		0);
 	ck_assert_mem_eq(buf, want, sizeof(buf));
 }
 END_TEST
@@ -198,11 +197,11 @@ static void refuse_chunk(const uint8_t *key, struct keys_span ad, const uint8_t 
 
 START_TEST(unseal_chunk_rejects_every_change)
 {
-	uint8_t key[KEYS_LEN] = { 7 }, plain[40], in[40], out[40];
-	const struct keys_span ad = { "ad", 2 };
+	uint8_t key[KEYS_LEN] = {7}, plain[40], in[40], out[40];
+	const struct keys_span ad = {"ad", 2};
 	struct keys_chunk_seal seal, bad;
-	uint8_t *fields[] = { bad.nonce, bad.tag, bad.digest };
-	const size_t lens[] = { sizeof(bad.nonce), sizeof(bad.tag), sizeof(bad.digest) };
+	uint8_t *fields[] = {bad.nonce, bad.tag, bad.digest};
+	const size_t lens[] = {sizeof(bad.nonce), sizeof(bad.tag), sizeof(bad.digest)};
 
 	fill(plain, sizeof(plain), 9);
 	ck_assert_int_eq(keys_seal_chunk(key, ad, plain, sizeof(plain), in, &seal), 0);
@@ -218,7 +217,7 @@ START_TEST(unseal_chunk_rejects_every_change)
 		refuse_chunk(key, ad, in, sizeof(in), &seal);
 		in[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	}
-	refuse_chunk(key, (struct keys_span){ "aD", 2 }, in, sizeof(in), &seal);
+	refuse_chunk(key, (struct keys_span){"aD", 2}, in, sizeof(in), &seal);
 	refuse_chunk(key, ad, in, sizeof(in) - 1, &seal);
 	key[0] ^= 1;
 	refuse_chunk(key, ad, in, sizeof(in), &seal);
@@ -232,13 +231,13 @@ END_TEST
 /* Somebody with the key makes another sound ciphertext: nonce and tag fit, the digest does not. */
 START_TEST(unseal_chunk_rejects_reseal_under_old_digest)
 {
-	uint8_t key[KEYS_LEN] = { 7 }, a[64] = { 1 }, b[64] = { 2 }, ca[64], cb[64];
+	uint8_t key[KEYS_LEN] = {7}, a[64] = {1}, b[64] = {2}, ca[64], cb[64];
 	struct keys_chunk_seal sa, sb;
 
-	ck_assert_int_eq(keys_seal_chunk(key, (struct keys_span){ 0 }, a, sizeof(a), ca, &sa), 0);
-	ck_assert_int_eq(keys_seal_chunk(key, (struct keys_span){ 0 }, b, sizeof(b), cb, &sb), 0);
+	ck_assert_int_eq(keys_seal_chunk(key, (struct keys_span){0}, a, sizeof(a), ca, &sa), 0);
+	ck_assert_int_eq(keys_seal_chunk(key, (struct keys_span){0}, b, sizeof(b), cb, &sb), 0);
 	memcpy(sb.digest, sa.digest, sizeof(sb.digest));
-	refuse_chunk(key, (struct keys_span){ 0 }, cb, sizeof(cb), &sb);
+	refuse_chunk(key, (struct keys_span){0}, cb, sizeof(cb), &sb);
 }
 END_TEST
 
@@ -251,10 +250,10 @@ static void *chunk_thread(void *arg)
 	fill(key, sizeof(key), seed);
 	fill(plain, sizeof(plain), seed + 1);
 	for (int i = 0; i < 200; i++) {
-		if (keys_seal_chunk(key, (struct keys_span){ &seed, sizeof(seed) }, plain,
+		if (keys_seal_chunk(key, (struct keys_span){&seed, sizeof(seed)}, plain,
 				    sizeof(plain), buf, &seal))
 			return arg;
-		if (keys_unseal_chunk(key, (struct keys_span){ &seed, sizeof(seed) }, buf,
+		if (keys_unseal_chunk(key, (struct keys_span){&seed, sizeof(seed)}, buf,
 				      sizeof(buf), buf, &seal))
 			return arg;
 		if (memcmp(buf, plain, sizeof(buf)))
@@ -284,10 +283,12 @@ END_TEST
 START_TEST(pad_len_matches_known_values)
 {
 	static const size_t known[][2] = {
-		{ 0, 0 },	{ 1, 1 },	{ 2, 2 },	{ 3, 3 },	{ 8, 8 },
-		{ 9, 10 },	{ 15, 16 },	{ 17, 18 },	{ 33, 36 },	{ 100, 104 },
-		{ 129, 144 },	{ 255, 256 },	{ 257, 272 },	{ 1000, 1024 },	{ 4096, 4096 },
-		{ 4097, 4352 }, { 65537, 67584 }, { 1000000, 1015808 },
+		{0, 0},	      {1, 1},	      {2, 2},
+		{3, 3},	      {8, 8},	      {9, 10},
+		{15, 16},     {17, 18},	      {33, 36},
+		{100, 104},   {129, 144},     {255, 256},
+		{257, 272},   {1000, 1024},   {4096, 4096},
+		{4097, 4352}, {65537, 67584}, {1000000, 1015808},
 	};
 
 	for (size_t i = 0; i < COUNT(known); i++)

@@ -109,7 +109,7 @@ END_TEST
 
 START_TEST(slab_without_mlock_works_and_says_so)
 {
-	const struct rlimit none = { 0, 0 };
+	const struct rlimit none = {0, 0};
 	struct keys_slab *slab = NULL;
 	uint8_t *slot;
 
