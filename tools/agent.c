@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/agent.c - see agent.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "agent.h"
+#include "mountpoint.h"
+
+static int log_in(struct client *cl, const struct tool_options *o, char practice[static 256],
+		  char who[static 65])
+{
+	struct client_credentials *cr = NULL;
+	struct fs_wire_message m;
+	const char *text;
+	char origin[256];
+	int rc;
+
+	if (client_credentials_new(cl, o, &cr))
+		return TOOL_FAILED;
+	fs_wire_message_init(&m);
+	rc = client_call(cl,
+			 json_pack("{s:s, s:s, s:s}", "verb", "login", "who", o->as ? o->as : "",
+				   "origin", client_origin(origin)),
+			 cr->bytes, cr->len, -1, &m);
+	client_credentials_free(cr);
+	if (!rc) {
+		text = json_string_value(json_object_get(m.json, "practice"));
+		snprintf(practice, 256, "%s", text ? text : "");
+		text = json_string_value(json_object_get(m.json, "who"));
+		snprintf(who, 65, "%s", text ? text : "");
+	}
+	fs_wire_message_clear(&m);
+	return rc ? TOOL_FAILED : TOOL_OK;
+}
+
+static int hand_over(struct client *cl, int fuse_fd)
+{
+	struct fs_wire_message m;
+	int rc;
+
+	fs_wire_message_init(&m);
+	rc = client_call(cl, json_pack("{s:s}", "verb", "mount"), NULL, 0, fuse_fd, &m);
+	fs_wire_message_clear(&m);
+	return rc ? TOOL_FAILED : TOOL_OK;
+}
+
+/* Returns when the session is over, from whichever side. */
+static void watch(struct client *cl, int signals)
+{
+	struct pollfd p[2] = { { .fd = cl->sock, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+
+	for (;;) {
+		struct fs_wire_message m;
+		const char *event;
+		int rc;
+
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (p[1].revents)
+			return;
+		if (!p[0].revents)
+			continue;
+		fs_wire_message_init(&m);
+		rc = fs_wire_receive(cl->sock, &m, 10000);
+		event = rc ? NULL : json_string_value(json_object_get(m.json, "event"));
+		rc = rc || (event && !strcmp(event, "ended"));
+		fs_wire_message_clear(&m);
+		if (rc)
+			return;
+	}
+}
+
+static int signal_fd(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* The agent proper. */
+static int stay(struct client *cl, struct mountpoint *mp, bool foreground)
+{
+	int signals = signal_fd();
+
+	prctl(PR_SET_NAME, "journalfs-agent");
+	if (!foreground) {
+		int null = open("/dev/null", O_RDWR);
+
+		setsid();
+		if (chdir("/"))
+			return TOOL_FAILED;
+		for (int fd = 0; null >= 0 && fd < 3; fd++)
+			dup2(null, fd);
+		if (null > 2)
+			close(null);
+	}
+	watch(cl, signals);
+	/* First the session, so that nothing is readable while the mount lingers. */
+	client_close(cl);
+	mountpoint_unmount(mp);
+	mountpoint_close(mp);
+	return TOOL_OK;
+}
+
+int agent_login(struct client *cl, const struct conf *c, const struct tool_options *o,
+		const char *dir)
+{
+	char practice[256], who[65];
+	struct mountpoint mp = { .dir_fd = -1 };
+	int fuse_fd = -1;
+	pid_t pid;
+
+	if (mountpoint_prepare(dir, &mp))
+		goto fail;
+	if (log_in(cl, o, practice, who))
+		goto fail;
+	if (mountpoint_mount(&mp, c->name, &fuse_fd))
+		goto fail;
+	if (hand_over(cl, fuse_fd)) {
+		close(fuse_fd);
+		mountpoint_unmount(&mp);
+		goto fail;
+	}
+	close(fuse_fd);
+	printf("%s, %s: your journals are in %s\n", practice, who, mp.path);
+	fflush(stdout);
+	if (o->foreground)
+		return stay(cl, &mp, true);
+	pid = fork();
+	if (pid == 0)
+		_exit(stay(cl, &mp, false));
+	if (pid < 0) {
+		tool_fail("no agent process could be started: %s", strerror(errno));
+		mountpoint_unmount(&mp);
+		goto fail;
+	}
+	mountpoint_close(&mp);
+	return TOOL_OK;
+fail:
+	mountpoint_close(&mp);
+	return TOOL_FAILED;
+}

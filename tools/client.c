@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/client.c - see client.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "../keys/identity.h"
+#include "../keys/recovery.h"
+#include "../keys/slab.h"
+#include "client.h"
+#include "prompt.h"
+
+#define ANSWER_TIMEOUT_MS 120000
+#define PROOF_LEN (KEYS_HEADER_LEN + KEYS_LEN + 2 * KEYS_SIG_LEN)
+
+static int dial(const struct conf *c, int *sock)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int s, rc;
+
+	if (strlen(c->socket) >= sizeof(to.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(to.sun_path, c->socket, strlen(c->socket) + 1);
+	s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return -errno;
+	if (connect(s, (struct sockaddr *)&to, sizeof(to))) {
+		rc = errno == ENOENT ? -ECONNREFUSED : -errno;
+		close(s);
+		return rc;
+	}
+	*sock = s;
+	return 0;
+}
+
+/* The daemon's proof against what we pinned. */
+static int check_proof(const struct conf *c, struct client *cl, const uint8_t *nonce,
+		       const uint8_t *proof)
+{
+	const uint8_t *daemon_pk = proof + KEYS_HEADER_LEN;
+	const uint8_t *cert = daemon_pk + KEYS_LEN;
+	uint8_t root[KEYS_LEN];
+	struct keys_header h;
+
+	keys_header_root_hash(proof, root);
+	if (!keys_equal(root, c->root_hash, KEYS_LEN) ||
+	    keys_header_decode(proof, KEYS_HEADER_LEN, &h))
+		return -EBADMSG;
+	memcpy(cl->vault, h.vault, sizeof(cl->vault));
+	return keys_daemon_check(h.vault, h.root_pk, daemon_pk, cert, nonce, cert + KEYS_SIG_LEN);
+}
+
+static int greet(const struct conf *c, struct client *cl)
+{
+	struct fs_wire_message m;
+	uint8_t nonce[KEYS_NONCE_LEN];
+	int rc;
+
+	fs_wire_message_init(&m);
+	keys_random(nonce, sizeof(nonce));
+	rc = client_call(cl, json_pack("{s:s, s:i}", "verb", "hello", "protocol", 1), nonce,
+			 sizeof(nonce), -1, &m);
+	if (!rc && (m.blob_len != PROOF_LEN || check_proof(c, cl, nonce, m.blob)))
+		rc = -EBADMSG;
+	fs_wire_message_clear(&m);
+	if (rc == -EBADMSG)
+		tool_fail("what answers on %s could not prove that it serves this vault (the root "
+			  "hash or its certificate differs): nothing was sent to it. Was the vault "
+			  "replaced? Then put the new root hash into the configuration", c->socket);
+	return rc;
+}
+
+int client_connect(const struct conf *c, bool quiet, struct client *out)
+{
+	uid_t uid;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	out->sock = -1;
+	rc = dial(c, &out->sock);
+	if (rc == -ECONNREFUSED && quiet)
+		return rc;
+	if (rc == -ECONNREFUSED)
+		tool_fail(c->alone ? "nothing serves this vault (%s); `journalfs open VAULT` starts it"
+				   : "nothing serves this vault (%s); the operator starts it with "
+				     "`systemctl start journalfs@NAME` or `journalfs serve VAULT`",
+			  c->socket);
+	else if (rc)
+		tool_fail("%s: %s", c->socket, strerror(-rc));
+	if (rc)
+		return rc;
+	if (fs_wire_peer(out->sock, &uid, NULL, NULL) || uid != c->daemon_uid) {
+		tool_fail("%s is served by account %u, not by %u as configured: nothing was sent",
+			  c->socket, (unsigned)uid, (unsigned)c->daemon_uid);
+		client_close(out);
+		return -EPERM;
+	}
+	rc = greet(c, out);
+	if (rc)
+		client_close(out);
+	return rc;
+}
+
+void client_close(struct client *cl)
+{
+	if (cl->sock >= 0)
+		close(cl->sock);
+	cl->sock = -1;
+}
+
+/* Prints the daemon's text; the errno it names, negated. */
+static int refused(const json_t *json)
+{
+	const char *say = json_string_value(json_object_get(json, "say"));
+	const char *report = json_string_value(json_object_get(json, "report"));
+	int no = (int)json_integer_value(json_object_get(json, "errno"));
+
+	if (report)
+		fputs(report, stderr);
+	if (say && *say)
+		tool_fail("%s", say);
+	else if (!report)
+		tool_fail("the daemon refused: %s", strerror(no > 0 ? no : EPROTO));
+	return no > 0 ? -no : -EPROTO;
+}
+
+int client_next(struct client *cl, struct fs_wire_message *answer)
+{
+	int rc;
+
+	/* Events may stand between; only the agent's own loop cares for them. */
+	do {
+		fs_wire_message_clear(answer);
+		rc = fs_wire_receive(cl->sock, answer, ANSWER_TIMEOUT_MS);
+	} while (!rc && json_object_get(answer->json, "event"));
+	if (rc) {
+		tool_fail(rc == -EPIPE ? "the daemon closed the connection"
+				       : "the daemon's answer did not arrive: %s", strerror(-rc));
+		return rc;
+	}
+	if (!json_is_true(json_object_get(answer->json, "ok")))
+		return refused(answer->json);
+	return 0;
+}
+
+int client_call(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd,
+		struct fs_wire_message *answer)
+{
+	int rc = json ? fs_wire_send(cl->sock, json, blob, blob_len, fd) : -ENOMEM;
+
+	json_decref(json);
+	if (rc) {
+		tool_fail("the daemon can't be reached any more: %s", strerror(-rc));
+		return rc;
+	}
+	return client_next(cl, answer);
+}
+
+int client_do(struct client *cl, json_t *json, const void *blob, size_t blob_len)
+{
+	struct fs_wire_message m;
+	int rc;
+
+	fs_wire_message_init(&m);
+	rc = client_call(cl, json, blob, blob_len, -1, &m);
+	fs_wire_message_clear(&m);
+	return rc ? TOOL_FAILED : TOOL_OK;
+}
+
+const char *client_origin(char out[static 256])
+{
+	const char *tty = ttyname(0);
+	const char *ssh = getenv("SSH_CONNECTION");
+
+	if (ssh && *ssh)
+		snprintf(out, 256, "ssh %.*s", (int)strcspn(ssh, " "), ssh);
+	else
+		snprintf(out, 256, "%.200s", tty ? tty : "no terminal");
+	return out;
+}
+
+static int fill(struct client *cl, const struct tool_options *o, struct client_credentials *cr)
+{
+	struct keys_stretch_cost cost;
+	struct prompt_secret *pass = NULL;
+	struct fs_wire_message m;
+	const char *who;
+	int rc;
+
+	fs_wire_message_init(&m);
+	rc = client_call(cl, json_pack("{s:s, s:s}", "verb", "salt", "who", o->as ? o->as : ""),
+			 NULL, 0, -1, &m);
+	if (rc)
+		goto out;
+	who = json_string_value(json_object_get(m.json, "who"));
+	cost.passes = (uint32_t)json_integer_value(json_object_get(m.json, "passes"));
+	cost.memory_kib = (uint32_t)json_integer_value(json_object_get(m.json, "memory_kib"));
+	rc = -EPROTO;
+	if (!who || m.blob_len != KEYS_SALT_LEN)
+		goto out;
+	snprintf(cr->who, sizeof(cr->who), "%s", who);
+	rc = prompt_secret_read(o->passphrase_fd, "Passphrase", &pass);
+	if (rc) {
+		tool_fail(rc == -ENOTTY ? "there is no terminal to ask at; use --passphrase-fd"
+					: "no passphrase was given");
+		goto out;
+	}
+	rc = prompt_stretch(pass, m.blob, &cost, cr->bytes);
+	cr->len = KEYS_LEN;
+	if (!rc && o->key_file) {
+		rc = prompt_key_file(o->key_file, cr->bytes + KEYS_LEN);
+		cr->len = 2 * KEYS_LEN;
+		if (rc)
+			tool_fail("the key file %s can't be read: %s", o->key_file, strerror(-rc));
+	}
+out:
+	prompt_secret_free(pass);
+	fs_wire_message_clear(&m);
+	return rc;
+}
+
+int client_credentials_new(struct client *cl, const struct tool_options *o,
+			   struct client_credentials **out)
+{
+	struct client_credentials *cr = keys_guard_new(sizeof(*cr));
+	int rc = cr ? fill(cl, o, cr) : -ENOMEM;
+
+	if (rc) {
+		client_credentials_free(cr);
+		return rc;
+	}
+	*out = cr;
+	return 0;
+}
+
+void client_credentials_free(struct client_credentials *cr)
+{
+	keys_guard_free(cr);
+}
+
+int client_find(const struct tool_options *o, struct conf *c, struct client *cl)
+{
+	if (conf_find(o, c) || client_connect(c, false, cl))
+		return TOOL_FAILED;
+	return TOOL_OK;
+}

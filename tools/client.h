@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/client.h - the client's side of the control socket.
+ *
+ * Connecting checks both sides: the peer's uid is the daemon's account and the
+ * daemon signs our nonce with a key that chains to the vault's root, whose hash
+ * we keep. A daemon that can't is never given a stretched passphrase.
+ */
+#ifndef TOOLS_CLIENT_H
+#define TOOLS_CLIENT_H
+
+#include "../fs/wire.h"
+#include "conf.h"
+
+struct client {
+	int sock;
+	uint8_t vault[KEYS_VAULT_ID_LEN];
+};
+
+/* -ECONNREFUSED: nobody serves (quiet says nothing then). Says everything else. */
+int client_connect(const struct conf *c, bool quiet, struct client *out);
+void client_close(struct client *cl);
+
+/*
+ * One request and its answer. json is taken over. 0 and *answer (to be cleared by the caller) when
+ * ok is true; else the errno that the daemon names, negated, after printing its text.
+ */
+int client_call(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd,
+		struct fs_wire_message *answer);
+/* The same without a wanted answer: TOOL_OK or TOOL_FAILED. */
+int client_do(struct client *cl, json_t *json, const void *blob, size_t blob_len);
+/* Another message of a stream. */
+int client_next(struct client *cl, struct fs_wire_message *answer);
+
+/* tty name or "remote HOST" for the log. */
+const char *client_origin(char out[static 256]);
+
+/*
+ * The blob of login and unlock: asks for the passphrase (o->passphrase_fd or the terminal),
+ * stretches it with the vault's salt; out (guarded, 64 bytes) gets stretched key and key file hash.
+ */
+struct client_credentials {
+	uint8_t bytes[2 * KEYS_LEN];
+	size_t len;
+	char who[KEYS_LEN * 2 + 1];
+};
+int client_credentials_new(struct client *cl, const struct tool_options *o,
+			   struct client_credentials **out);
+void client_credentials_free(struct client_credentials *cr);
+
+/* conf_find and client_connect in one. */
+int client_find(const struct tool_options *o, struct conf *c, struct client *cl);
+
+#endif

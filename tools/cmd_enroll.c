@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/cmd_enroll.c - invite, enroll, passwd: how people come by an identity and keep it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "../keys/invite.h"
+#include "../keys/slab.h"
+#include "client.h"
+#include "prompt.h"
+
+int tool_cmd_invite(struct tool_options *o, int argc, char **argv)
+{
+	struct client cl = { .sock = -1 };
+	struct fs_wire_message m;
+	struct conf c;
+	int rc;
+
+	(void)argc;
+	if (client_find(o, &c, &cl))
+		return TOOL_FAILED;
+	fs_wire_message_init(&m);
+	rc = client_call(&cl,
+			 json_pack("{s:s, s:s, s:b, s:i}", "verb", "invite", "name", argv[0],
+				   "again", o->again, "days", o->days),
+			 NULL, 0, -1, &m);
+	if (!rc) {
+		printf("%.*s\n", (int)m.blob_len, (const char *)m.blob);
+		fprintf(stderr,
+			"This code makes %s's identity, once, within %d days. Give it to them in "
+			"person;\nthey type it at `journalfs enroll` under their own account. A second "
+			"use raises an alarm.\n",
+			argv[0], o->days);
+	}
+	fs_wire_message_clear(&m);
+	client_close(&cl);
+	return rc ? TOOL_FAILED : TOOL_OK;
+}
+
+/* What enroll and passwd send: fresh salt, default cost, the stretched new passphrase. */
+struct new_passphrase {
+	uint8_t salt[KEYS_SALT_LEN];
+	uint8_t stretched[KEYS_LEN];
+	uint8_t keyfile[KEYS_LEN];
+	bool has_keyfile;
+};
+
+static int make_new(struct new_passphrase *np, int fd, const char *key_file)
+{
+	struct prompt_secret *pass = NULL;
+	int rc = prompt_secret_new(fd, "New passphrase", &pass);
+
+	if (rc)
+		return TOOL_FAILED;
+	keys_random(np->salt, sizeof(np->salt));
+	rc = prompt_stretch(pass, np->salt, &keys_stretch_default, np->stretched);
+	prompt_secret_free(pass);
+	np->has_keyfile = key_file != NULL;
+	if (!rc && key_file) {
+		rc = prompt_key_file(key_file, np->keyfile);
+		if (rc)
+			tool_fail("the key file %s can't be read: %s", key_file, strerror(-rc));
+	}
+	return rc ? TOOL_FAILED : TOOL_OK;
+}
+
+static int read_code(const char *file, uint8_t code[static KEYS_CODE_LEN])
+{
+	struct prompt_secret *text = NULL;
+	int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : -1, rc;
+
+	if (file && fd < 0)
+		return tool_fail("%s can't be read: %s", file, strerror(errno));
+	rc = prompt_secret_read(fd, "Invitation code", &text);
+	if (fd >= 0)
+		close(fd);
+	if (!rc)
+		rc = keys_code_parse(text->text, code);
+	prompt_secret_free(text);
+	if (rc)
+		return tool_fail("that is not an invitation code: check it character by character "
+				 "(groups of four, as `journalfs invite` printed it)");
+	return TOOL_OK;
+}
+
+struct enroll_blob {
+	uint8_t bytes[KEYS_CODE_LEN + KEYS_SALT_LEN + 2 * KEYS_LEN];
+	struct new_passphrase np;
+};
+
+int tool_cmd_enroll(struct tool_options *o, int argc, char **argv)
+{
+	struct enroll_blob *b = keys_guard_new(sizeof(*b));
+	struct client cl = { .sock = -1 };
+	struct fs_wire_message m;
+	struct conf c;
+	char origin[256];
+	int rc = TOOL_FAILED;
+
+	fs_wire_message_init(&m);
+	if (!b || client_find(o, &c, &cl))
+		goto out;
+	if (read_code(argc ? argv[0] : NULL, b->bytes) || make_new(&b->np, o->passphrase_fd, o->key_file))
+		goto out;
+	memcpy(b->bytes + KEYS_CODE_LEN, b->np.salt, KEYS_SALT_LEN);
+	memcpy(b->bytes + KEYS_CODE_LEN + KEYS_SALT_LEN, b->np.stretched, KEYS_LEN);
+	memcpy(b->bytes + KEYS_CODE_LEN + KEYS_SALT_LEN + KEYS_LEN, b->np.keyfile, KEYS_LEN);
+	if (client_call(&cl,
+			json_pack("{s:s, s:s, s:I, s:I}", "verb", "enroll", "origin",
+				  client_origin(origin), "passes",
+				  (json_int_t)keys_stretch_default.passes, "memory_kib",
+				  (json_int_t)keys_stretch_default.memory_kib),
+			b->bytes, sizeof(b->bytes) - (b->np.has_keyfile ? 0 : KEYS_LEN), -1, &m))
+		goto out;
+	printf("You are enrolled as %s. `journalfs login` mounts your journals.\n",
+	       json_string_value(json_object_get(m.json, "who")));
+	rc = TOOL_OK;
+out:
+	fs_wire_message_clear(&m);
+	client_close(&cl);
+	keys_guard_free(b);
+	return rc;
+}
+
+struct passwd_blob {
+	uint8_t bytes[2 * KEYS_LEN + KEYS_SALT_LEN + KEYS_LEN];
+	struct new_passphrase np;
+};
+
+int tool_cmd_passwd(struct tool_options *o, int argc, char **argv)
+{
+	struct passwd_blob *b = keys_guard_new(sizeof(*b));
+	struct client_credentials *old = NULL;
+	struct client cl = { .sock = -1 };
+	struct conf c;
+	int rc = TOOL_FAILED;
+
+	(void)argc;
+	(void)argv;
+	if (!b || client_find(o, &c, &cl))
+		goto out;
+	if (client_credentials_new(&cl, o, &old) ||
+	    make_new(&b->np, o->new_passphrase_fd, o->key_file))
+		goto out;
+	memcpy(b->bytes, old->bytes, KEYS_LEN);
+	memcpy(b->bytes + KEYS_LEN, b->np.salt, KEYS_SALT_LEN);
+	memcpy(b->bytes + KEYS_LEN + KEYS_SALT_LEN, b->np.stretched, KEYS_LEN);
+	memcpy(b->bytes + 2 * KEYS_LEN + KEYS_SALT_LEN, b->np.keyfile, KEYS_LEN);
+	rc = client_do(&cl,
+		       json_pack("{s:s, s:I, s:I}", "verb", "passwd", "passes",
+				 (json_int_t)keys_stretch_default.passes, "memory_kib",
+				 (json_int_t)keys_stretch_default.memory_kib),
+		       b->bytes, sizeof(b->bytes) - (b->np.has_keyfile ? 0 : KEYS_LEN));
+	if (rc == TOOL_OK)
+		puts("The passphrase is changed.");
+out:
+	client_credentials_free(old);
+	client_close(&cl);
+	keys_guard_free(b);
+	return rc;
+}

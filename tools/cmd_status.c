@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/cmd_status.c - status: what is served, who is logged in, space, log, what waits.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "client.h"
+
+static json_int_t number(const json_t *j, const char *key)
+{
+	return json_integer_value(json_object_get(j, key));
+}
+
+static const char *text(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+static void print_bytes(const char *label, json_int_t n)
+{
+	printf("%-14s %.1f MiB\n", label, (double)n / (1 << 20));
+}
+
+static void print_sessions(const json_t *sessions)
+{
+	json_t *s;
+	size_t i;
+
+	json_array_foreach(sessions, i, s) {
+		time_t since = (time_t)number(s, "since_s");
+		char when[32] = "";
+		struct tm tm;
+
+		if (since && localtime_r(&since, &tm))
+			strftime(when, sizeof(when), " since %Y-%m-%d %H:%M", &tm);
+		printf("  %-16s %-8s%s%s%s\n", text(s, "who"), text(s, "state"), when,
+		       *text(s, "origin") ? " from " : "", text(s, "origin"));
+	}
+}
+
+static void print_text(const json_t *j, const struct conf *c)
+{
+	const json_t *log = json_object_get(j, "log"), *me = json_object_get(j, "me");
+
+	printf("%-14s %s\n", "vault", c->name);
+	if (*text(j, "practice"))
+		printf("%-14s %s\n", "practice", text(j, "practice"));
+	if (json_is_object(me))
+		printf("%-14s %s (%s)\n", "you", text(me, "who"), text(me, "state"));
+	else
+		printf("%-14s not logged in\n", "you");
+	printf("%-14s %lld\n", "logged in", (long long)json_array_size(json_object_get(j, "sessions")));
+	print_sessions(json_object_get(j, "sessions"));
+	printf("%-14s %lld\n", "journals", (long long)number(j, "journals"));
+	printf("%-14s %lld\n", "policy", (long long)number(j, "policy_version"));
+	print_bytes("used", number(j, "used_bytes"));
+	print_bytes("free", number(j, "free_bytes"));
+	if (json_is_true(json_object_get(j, "waiting_for_space")))
+		puts("DISK FULL      changes wait in memory for space: free some at once");
+	if (number(j, "failed"))
+		printf("READ-ONLY      the disk failed (%s): nothing is written any more; look at the "
+		       "system's log\n", strerror((int)llabs(number(j, "failed"))));
+	printf("%-14s %lld records, %lld syncs%s\n", "access log", (long long)number(log, "records"),
+	       (long long)number(log, "syncs"),
+	       number(log, "failed") ? ", FAILED: nothing is read until it can be written" : "");
+	printf("%-14s keys %s, landlock %s, seccomp %s\n", "protection",
+	       json_is_true(json_object_get(j, "keys_locked")) ? "locked in memory"
+							       : "NOT locked in memory",
+	       json_is_true(json_object_get(j, "landlock")) ? "on" : "not in this kernel",
+	       json_is_true(json_object_get(j, "seccomp")) ? "on" : "off");
+	printf("%-14s %lld key grants, %lld enrolments\n", "waiting",
+	       (long long)number(j, "grants_waiting"), (long long)number(j, "enrolments_waiting"));
+	fputs(text(j, "waiting"), stdout);
+}
+
+int tool_cmd_status(struct tool_options *o, int argc, char **argv)
+{
+	struct client cl = { .sock = -1 };
+	struct fs_wire_message m;
+	struct conf c;
+	int rc;
+
+	(void)argc;
+	(void)argv;
+	if (client_find(o, &c, &cl))
+		return TOOL_FAILED;
+	fs_wire_message_init(&m);
+	rc = client_call(&cl, json_pack("{s:s}", "verb", "status"), NULL, 0, -1, &m);
+	if (!rc && o->json) {
+		json_dumpf(m.json, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+		putchar('\n');
+	} else if (!rc) {
+		print_text(m.json, &c);
+	}
+	fs_wire_message_clear(&m);
+	client_close(&cl);
+	return rc ? TOOL_FAILED : TOOL_OK;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/main.c - the journalfs command: a table of verbs and the options that they share.
+ */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../fs/harden.h"
+#include "../keys/label.h"
+#include "tool.h"
+
+struct verb {
+	const char *name;
+	tool_verb_fn run;
+	int min_args, max_args;
+	const char *usage;
+	const char *purpose;
+};
+
+static const struct verb verbs[] = {
+	{ "init", tool_cmd_init, 1, 1,
+	  "init [--name NAME] [--title TEXT] VAULT | init --steward NAME --account ACCOUNT VAULT",
+	  "make a vault, alone or for a clinic" },
+	{ "open", tool_cmd_open, 1, 2, "open VAULT [DIR]",
+	  "alone: start the daemon when there is none, log in, mount" },
+	{ "serve", tool_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] VAULT",
+	  "the daemon of a clinic's vault" },
+	{ "login", tool_cmd_login, 0, 1, "login [--vault NAME] [DIR]",
+	  "log in and mount (default ~/Journals)" },
+	{ "logout", tool_cmd_logout, 0, 0, "logout [--vault NAME]", "end the session, unmount" },
+	{ "lock", tool_cmd_lock, 0, 0, "lock [--vault NAME]",
+	  "forget the keys, keep the mount; unlock brings open files back" },
+	{ "unlock", tool_cmd_unlock, 0, 0, "unlock [--vault NAME]", "unlock a locked session" },
+	{ "enroll", tool_cmd_enroll, 0, 1, "enroll [--vault NAME] [CODE-FILE]",
+	  "answer an invitation: make your identity" },
+	{ "invite", tool_cmd_invite, 1, 1, "invite [--again] [--days N] NAME",
+	  "steward: one-time code for a practitioner named in the policy" },
+	{ "passwd", tool_cmd_passwd, 0, 0, "passwd", "change your passphrase" },
+	{ "recover", tool_cmd_recover, 1, 1, "recover [--name NAME] VAULT",
+	  "the printed recovery key: forgotten passphrase, dead host, lost local state" },
+	{ "list", tool_cmd_list, 0, 0, "list", "the journals that you may list" },
+	{ "policy", tool_cmd_policy, 1, 3,
+	  "policy show|edit|check [practice|JOURNAL] | policy check practice|JOURNAL FILE",
+	  "steward: show, edit and check the policy" },
+	{ "audit", tool_cmd_audit, 1, 1,
+	  "audit show [--who NAME] [--journal NAME] [--since TIME] [--until TIME] [--json]",
+	  "auditor: who did what, when, on which ground" },
+	{ "status", tool_cmd_status, 0, 0, "status [--json]",
+	  "what is served, who is logged in, space, log, what waits" },
+	{ "doctor", tool_cmd_doctor, 0, 1, "doctor [VAULT]",
+	  "what on this machine stops journalfs or makes it unsafe" },
+};
+
+int tool_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("journalfs: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return TOOL_FAILED;
+}
+
+enum option_id {
+	OPT_VAULT = 256,
+	OPT_SOCKET,
+	OPT_STATE,
+	OPT_HOST_SECRET,
+	OPT_KEY_FILE,
+	OPT_AS,
+	OPT_NAME,
+	OPT_STEWARD,
+	OPT_ACCOUNT,
+	OPT_TITLE,
+	OPT_WHO,
+	OPT_JOURNAL,
+	OPT_SINCE,
+	OPT_UNTIL,
+	OPT_PASSPHRASE_FD,
+	OPT_NEW_PASSPHRASE_FD,
+	OPT_DAYS,
+	OPT_READY_FD,
+	OPT_FOREGROUND,
+	OPT_DAEMON,
+	OPT_AGAIN,
+	OPT_JSON,
+	OPT_YES,
+	OPT_ALONE,
+	OPT_EXIT_WHEN_IDLE,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "vault", required_argument, NULL, OPT_VAULT },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "state", required_argument, NULL, OPT_STATE },
+	{ "host-secret", required_argument, NULL, OPT_HOST_SECRET },
+	{ "key-file", required_argument, NULL, OPT_KEY_FILE },
+	{ "as", required_argument, NULL, OPT_AS },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "steward", required_argument, NULL, OPT_STEWARD },
+	{ "account", required_argument, NULL, OPT_ACCOUNT },
+	{ "title", required_argument, NULL, OPT_TITLE },
+	{ "who", required_argument, NULL, OPT_WHO },
+	{ "journal", required_argument, NULL, OPT_JOURNAL },
+	{ "since", required_argument, NULL, OPT_SINCE },
+	{ "until", required_argument, NULL, OPT_UNTIL },
+	{ "passphrase-fd", required_argument, NULL, OPT_PASSPHRASE_FD },
+	{ "new-passphrase-fd", required_argument, NULL, OPT_NEW_PASSPHRASE_FD },
+	{ "days", required_argument, NULL, OPT_DAYS },
+	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
+	{ "daemon", no_argument, NULL, OPT_DAEMON },
+	{ "again", no_argument, NULL, OPT_AGAIN },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "yes", no_argument, NULL, OPT_YES },
+	{ "alone", no_argument, NULL, OPT_ALONE },
+	{ "exit-when-idle", no_argument, NULL, OPT_EXIT_WHEN_IDLE },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void print_help(FILE *to)
+{
+	fputs("usage: journalfs VERB [OPTION...] [ARGUMENT...]\n\n", to);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		fprintf(to, "  %-9s %s\n            journalfs %s\n", verbs[i].name,
+			verbs[i].purpose, verbs[i].usage);
+	fputs("\nAll verbs and options: man journalfs\n", to);
+}
+
+static int number_option(const char *text, int min, int max, int *out)
+{
+	char *end;
+	long v = strtol(text, &end, 10);
+
+	if (!*text || *end || v < min || v > max)
+		return -1;
+	*out = (int)v;
+	return 0;
+}
+
+/* Stores one option; 0, or -1 for a number out of range. */
+static int store_option(struct tool_options *o, int id, const char *arg)
+{
+	switch (id) {
+	case OPT_VAULT: o->vault = arg; break;
+	case OPT_SOCKET: o->socket = arg; break;
+	case OPT_STATE: o->state = arg; break;
+	case OPT_HOST_SECRET: o->host_secret = arg; break;
+	case OPT_KEY_FILE: o->key_file = arg; break;
+	case OPT_AS: o->as = arg; break;
+	case OPT_NAME: o->name = arg; break;
+	case OPT_STEWARD: o->steward = arg; break;
+	case OPT_ACCOUNT: o->account = arg; break;
+	case OPT_TITLE: o->title = arg; break;
+	case OPT_WHO: o->who = arg; break;
+	case OPT_JOURNAL: o->journal = arg; break;
+	case OPT_SINCE: o->since = arg; break;
+	case OPT_UNTIL: o->until = arg; break;
+	case OPT_PASSPHRASE_FD: return number_option(arg, 0, 1 << 20, &o->passphrase_fd);
+	case OPT_NEW_PASSPHRASE_FD: return number_option(arg, 0, 1 << 20, &o->new_passphrase_fd);
+	case OPT_DAYS: return number_option(arg, 1, 90, &o->days);
+	case OPT_READY_FD: return number_option(arg, 3, 1 << 20, &o->ready_fd);
+	case OPT_FOREGROUND: o->foreground = true; break;
+	case OPT_DAEMON: o->daemon = true; break;
+	case OPT_AGAIN: o->again = true; break;
+	case OPT_JSON: o->json = true; break;
+	case OPT_YES: o->yes = true; break;
+	case OPT_ALONE: o->alone = true; break;
+	case OPT_EXIT_WHEN_IDLE: o->exit_when_idle = true; break;
+	default: return -1;
+	}
+	return 0;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct tool_options o = {
+		.passphrase_fd = -1, .new_passphrase_fd = -1, .ready_fd = -1, .days = 7
+	};
+	const struct verb *verb;
+	int id;
+
+	if (fs_harden_early() || keys_init())
+		return tool_fail("the process could not be hardened; is libsodium intact?");
+	while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (id == 'h') {
+			print_help(stdout);
+			return TOOL_OK;
+		}
+		if (id == OPT_VERSION) {
+			puts("journalfs " TOOL_VERSION);
+			return TOOL_OK;
+		}
+		if (id == '?')
+			return TOOL_USAGE;
+		if (store_option(&o, id, optarg)) {
+			tool_fail("%s is out of range for this option", optarg);
+			return TOOL_USAGE;
+		}
+	}
+	if (optind >= argc) {
+		print_help(stderr);
+		return TOOL_USAGE;
+	}
+	verb = find_verb(argv[optind]);
+	if (!verb) {
+		tool_fail("there is no verb `%s`; `journalfs --help` lists them", argv[optind]);
+		return TOOL_USAGE;
+	}
+	argc -= optind + 1;
+	argv += optind + 1;
+	if (argc < verb->min_args || argc > verb->max_args) {
+		fprintf(stderr, "usage: journalfs %s\n", verb->usage);
+		return TOOL_USAGE;
+	}
+	return verb->run(&o, argc, argv);
+}

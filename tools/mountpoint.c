@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/mountpoint.c - see mountpoint.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "mountpoint.h"
+#include "tool.h"
+
+#define FUSERMOUNT "fusermount3"
+
+static int default_dir(char *out, size_t cap)
+{
+	const char *home = getenv("HOME");
+	struct passwd *pw = getpwuid(geteuid());
+
+	if (!home || home[0] != '/')
+		home = pw ? pw->pw_dir : NULL;
+	if (!home || snprintf(out, cap, "%s/Journals", home) >= (int)cap)
+		return tool_fail("there is no home directory for ~/Journals; name a directory");
+	if (mkdir(out, 0700) && errno != EEXIST)
+		return tool_fail("%s can't be made: %s", out, strerror(errno));
+	return TOOL_OK;
+}
+
+/* Runs fusermount3; comm_fd (or -1) is handed to it as _FUSE_COMMFD. Its exit status. */
+static int run_fusermount(char *const argv[], int comm_fd, int quiet)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -1;
+	if (pid == 0) {
+		char number[16];
+		int null = quiet ? open("/dev/null", O_WRONLY) : -1;
+
+		if (null >= 0)
+			dup2(null, 2);
+		if (comm_fd >= 0) {
+			snprintf(number, sizeof(number), "%d", comm_fd);
+			setenv("_FUSE_COMMFD", number, 1);
+			fcntl(comm_fd, F_SETFD, 0);
+		}
+		execvp(FUSERMOUNT, argv);
+		fprintf(stderr, "journalfs: " FUSERMOUNT " can't be started (%s); install the package "
+				"fuse3\n", strerror(errno));
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void lazy_unmount(const char *path)
+{
+	char *argv[] = { FUSERMOUNT, "-u", "-z", "-q", "--", (char *)path, NULL };
+
+	run_fusermount(argv, -1, 1);
+}
+
+static int check_empty(const char *path, int fd)
+{
+	struct dirent *e;
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+	int rc = TOOL_OK;
+
+	if (!d) {
+		if (copy >= 0)
+			close(copy);
+		return tool_fail("%s can't be read: %s", path, strerror(errno));
+	}
+	while (rc == TOOL_OK && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			rc = tool_fail("%s is not empty (%s is in it): move its contents away, they "
+				       "are not encrypted, or name another directory", path,
+				       e->d_name);
+	closedir(d);
+	return rc;
+}
+
+int mountpoint_prepare(const char *dir, struct mountpoint *mp)
+{
+	char chosen[PATH_MAX];
+	struct stat st, up;
+	char above[PATH_MAX + 4];
+
+	mp->dir_fd = -1;
+	if (!dir && default_dir(chosen, sizeof(chosen)))
+		return TOOL_FAILED;
+	if (!dir)
+		dir = chosen;
+	/* What a daemon that was killed left behind answers ENOTCONN. */
+	if (stat(dir, &st) && errno == ENOTCONN)
+		lazy_unmount(dir);
+	if (!realpath(dir, mp->path))
+		return tool_fail("%s: %s; make the directory or name another", dir, strerror(errno));
+	mp->dir_fd = open(mp->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (mp->dir_fd < 0 || fstat(mp->dir_fd, &st))
+		return tool_fail("%s can't be opened as a directory: %s", mp->path, strerror(errno));
+	snprintf(above, sizeof(above), "%s/..", mp->path);
+	if (st.st_uid != geteuid())
+		return tool_fail("%s is not yours; journals are mounted on a directory of your own",
+				 mp->path);
+	if (!stat(above, &up) && up.st_dev != st.st_dev)
+		return tool_fail("%s has something mounted on it already; `journalfs logout` first",
+				 mp->path);
+	if (check_empty(mp->path, mp->dir_fd))
+		return TOOL_FAILED;
+	if (fchmod(mp->dir_fd, 0700))
+		return tool_fail("%s: %s", mp->path, strerror(errno));
+	return TOOL_OK;
+}
+
+static int receive_fd(int sock)
+{
+	char byte, space[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space,
+			      .msg_controllen = sizeof(space) };
+	struct cmsghdr *c;
+	int fd = -1;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) <= 0)
+		return -1;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+int mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd)
+{
+	char options[160];
+	char *argv[] = { FUSERMOUNT, "-o", options, "--", mp->path, NULL };
+	int pair[2], status, fd;
+
+	snprintf(options, sizeof(options), "nosuid,nodev,noatime,fsname=%.64s,subtype=journalfs",
+		 name);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return tool_fail("no socket pair: %s", strerror(errno));
+	status = run_fusermount(argv, pair[0], 0);
+	close(pair[0]);
+	fd = status == 0 ? receive_fd(pair[1]) : -1;
+	close(pair[1]);
+	if (fd < 0)
+		return tool_fail("%s could not be mounted; `journalfs doctor` looks for the reason "
+				 "(/dev/fuse, fusermount3)", mp->path);
+	/* From here on nothing can be written beneath the mount. */
+	fchmod(mp->dir_fd, 0500);
+	*fuse_fd = fd;
+	return TOOL_OK;
+}
+
+void mountpoint_unmount(struct mountpoint *mp)
+{
+	lazy_unmount(mp->path);
+	if (mp->dir_fd >= 0)
+		fchmod(mp->dir_fd, 0700);
+}
+
+void mountpoint_close(struct mountpoint *mp)
+{
+	if (mp->dir_fd >= 0)
+		close(mp->dir_fd);
+	mp->dir_fd = -1;
+}
+
+int mountpoint_present(const char *name)
+{
+	struct mntent *m;
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	char user[40];
+	int found = 0;
+
+	snprintf(user, sizeof(user), "user_id=%u", (unsigned)geteuid());
+	while (f && !found && (m = getmntent(f)))
+		found = !strcmp(m->mnt_type, "fuse.journalfs") && !strcmp(m->mnt_fsname, name) &&
+			strstr(m->mnt_opts, user);
+	if (f)
+		endmntent(f);
+	return found;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/mountpoint.h - the practitioner's own directory and fusermount3.
+ *
+ * The directory must be ours and empty, and is made unwritable (0500) beneath
+ * the mount, so that a program that outlives the mount cannot write patients'
+ * notes in clear into it. fusermount3 refuses a directory of mode 0500, so the
+ * directory is held open and changed through the descriptor after mounting.
+ */
+#ifndef TOOLS_MOUNTPOINT_H
+#define TOOLS_MOUNTPOINT_H
+
+#include <limits.h>
+
+struct mountpoint {
+	char path[PATH_MAX]; /* absolute */
+	int dir_fd;	     /* the directory under the mount */
+};
+
+/* dir NULL: ~/Journals, made when missing. Cleans a dead mount. Says what is wrong. */
+int mountpoint_prepare(const char *dir, struct mountpoint *mp);
+/* Mounts; *fuse_fd is the /dev/fuse descriptor, to be handed on and closed. Says what is wrong. */
+int mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd);
+/* Lazily unmounts (no error when nothing is mounted) and makes the directory writable again. */
+void mountpoint_unmount(struct mountpoint *mp);
+void mountpoint_close(struct mountpoint *mp);
+/* Whether this account has a journalfs mount of `name` (logout waits for its end). */
+int mountpoint_present(const char *name);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/tool.h - what every verb of the journalfs command shares: its options and its exits.
+ *
+ * A verb is one file cmd_<verb>.c with one function in the table of main.c. It
+ * returns an exit status: 0 done, 1 refused or failed (a message on standard
+ * error has named the thing and the remedy), 2 wrong usage.
+ */
+#ifndef TOOLS_TOOL_H
+#define TOOLS_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TOOL_VERSION "0.1.0"
+#define TOOL_OK 0
+#define TOOL_FAILED 1
+#define TOOL_USAGE 2
+
+/* Options that verbs share; each verb says which it takes. Strings are argv's. */
+struct tool_options {
+	const char *vault;	 /* --vault NAME|PATH: which vault, where there are several */
+	const char *socket;	 /* --socket PATH */
+	const char *state;	 /* --state DIR */
+	const char *host_secret; /* --host-secret FILE */
+	const char *key_file;	 /* --key-file FILE */
+	const char *as;		 /* --as NAME: practitioner, where an account has several */
+	const char *name;	 /* --name NAME (init: the practitioner; else verb's own) */
+	const char *steward;	 /* init --steward NAME */
+	const char *account;	 /* init --account ACCOUNT */
+	const char *title;	 /* init --title TEXT */
+	const char *who, *journal, *since, *until; /* audit show */
+	const char *base;
+	int passphrase_fd;     /* --passphrase-fd N, -1 none */
+	int new_passphrase_fd; /* --new-passphrase-fd N (passwd), -1 none */
+	int days;	       /* invite --days N */
+	int ready_fd;
+	bool foreground, daemon, again, json, yes, alone, exit_when_idle;
+};
+
+/* A line "journalfs: ..." on standard error. Always returns TOOL_FAILED. */
+int tool_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+typedef int (*tool_verb_fn)(struct tool_options *o, int argc, char **argv);
+
+int tool_cmd_init(struct tool_options *o, int argc, char **argv);
+int tool_cmd_open(struct tool_options *o, int argc, char **argv);
+int tool_cmd_serve(struct tool_options *o, int argc, char **argv);
+int tool_cmd_login(struct tool_options *o, int argc, char **argv);
+int tool_cmd_logout(struct tool_options *o, int argc, char **argv);
+int tool_cmd_lock(struct tool_options *o, int argc, char **argv);
+int tool_cmd_unlock(struct tool_options *o, int argc, char **argv);
+int tool_cmd_invite(struct tool_options *o, int argc, char **argv);
+int tool_cmd_enroll(struct tool_options *o, int argc, char **argv);
+int tool_cmd_passwd(struct tool_options *o, int argc, char **argv);
+int tool_cmd_recover(struct tool_options *o, int argc, char **argv);
+int tool_cmd_policy(struct tool_options *o, int argc, char **argv);
+int tool_cmd_audit(struct tool_options *o, int argc, char **argv);
+int tool_cmd_status(struct tool_options *o, int argc, char **argv);
+int tool_cmd_doctor(struct tool_options *o, int argc, char **argv);
+int tool_cmd_list(struct tool_options *o, int argc, char **argv);
+
+#endif
