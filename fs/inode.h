@@ -4,7 +4,9 @@
  *
  * One struct fs_inode per (journal, inode number) while anybody refers to it;
  * while it lives its fields are authoritative and every change is put into a
- * batch with fs_inode_store before the lock is dropped. Record format:
+ * batch with fs_inode_store before the lock is dropped. The table of a journal's
+ * inodes is attached to the journal; inodes hold a reference to the journal, the
+ * table holds none to either, so both go when the last user goes. Record format:
  * fs/FORMAT.md, "INODE". Knows nothing of FUSE or policy.
  *
  * Locks: `lock` protects every field but the counters; held shared to read
@@ -21,45 +23,104 @@
 
 enum fs_inode_form { FS_FORM_NONE = 0, FS_FORM_INLINE = 1, FS_FORM_CHUNKS = 2 };
 
+#define FS_INODE_LEN 128      /* an INODE record, fixed */
+#define FS_LINK_MAX 65000u    /* names of one file; more is -EMLINK */
+#define FS_INO_MAX ((UINT64_C(1) << 40) - 1)
+
+/*
+ * What an INODE record holds. The same fields stand in struct fs_inode (i->size) and, as a whole,
+ * in its member `attr`: an operation changes a copy, stores the copy in its batch, and assigns it
+ * back only when the batch has been applied, so that a failed operation leaves memory as it was.
+ */
+#define FS_INODE_STORED                                                                            \
+	uint32_t mode; /* type and permission bits as programs set them */                         \
+	uint32_t nlink;                                                                            \
+	uint64_t size;	 /* directories: number of entries */                                      \
+	uint64_t parent; /* directories only: for ".." and loop checks */                          \
+	struct timespec atime, mtime, ctime, btime;                                                \
+	uint32_t author; /* pid of the practitioner who made it */                                 \
+	uint32_t writer; /* pid of the last who changed contents */                                \
+	uint8_t form;                                                                              \
+	uint8_t pieces;	 /* FS_FORM_INLINE: bit n set = piece n exists, else a hole */             \
+	uint64_t change; /* +1 at every change of contents or entries */                           \
+	uint64_t blocks; /* 512-byte blocks that the contents occupy, for st_blocks */             \
+	uint16_t xattrs; /* count, 0 answers getxattr without a lookup */                          \
+	uint16_t flags	 /* FS_INODE_* */
+
+struct fs_inode_attr {
+	FS_INODE_STORED;
+};
+
 struct fs_inode {
 	atomic_uint refs;
 	struct fs_journal *journal; /* one reference */
 	uint64_t ino;
-	pthread_rwlock_t lock;
-	/* stored */
-	uint32_t mode; /* type and permission bits as programs set them */
-	uint32_t nlink;
-	uint64_t size;
-	uint64_t parent; /* directories only: for ".." and loop checks */
-	struct timespec atime, mtime, ctime, btime;
-	uint32_t author; /* pid of the practitioner who made it */
-	uint32_t writer; /* pid of the last who changed contents */
-	uint8_t form;
-	uint64_t change; /* +1 at every change of contents */
-	uint64_t blocks; /* 512-byte blocks that the contents occupy, for st_blocks */
-	uint16_t xattrs; /* count, 0 answers getxattr without a lookup */
-	uint16_t flags;	 /* FS_INODE_* */
+	pthread_rwlock_t lock; /* prefers writers: never take it twice in one thread */
+	union {
+		struct {
+			FS_INODE_STORED;
+		};
+		struct fs_inode_attr attr;
+	};
 	/* memory only */
-	bool gone; /* unlinked; the record waits for the last reference (orphan) */
-	atomic_uint opens; /* handles of all mounts */
+	bool gone;    /* no name is left; the records wait for the last reference (orphan) */
+	bool deleted; /* gone, and the records are deleted already: nothing may be stored */
+	struct fs_signer *signer; /* while an orphan: who removed it; one reference */
+	atomic_uint opens;	  /* handles of all mounts */
+	/* the table's, under its mutex */
+	struct fs_inode *next;
+	bool loading, hashed;
+	int load_rc;
 };
 
-/* 0 and a reference; -ENOENT, -EBADMSG, -ENOKEY, -EIO, -ENOMEM. */
+/*
+ * 0 and a reference; -ENOENT (no such inode, or its last name is gone and nobody has it);
+ * -EBADMSG, -ENOKEY, -EIO, -ENOMEM. An unreferenced inode is forgotten at once.
+ */
 int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out);
 /* Only when in memory already; NULL otherwise. */
 struct fs_inode *fs_inode_find(struct fs_journal *j, uint64_t ino);
 struct fs_inode *fs_inode_ref(struct fs_inode *i);
-/* The last reference to a `gone` inode deletes its records (an own batch, signer as at unlink). */
+/*
+ * The last reference to a `gone` inode deletes its records (an own batch, signer as at unlink). When
+ * that fails the orphan record stays and fs_inode_reap does it later. NULL is legal. Not with i's lock.
+ */
 void fs_inode_put(struct fs_inode *i);
 
-/* A new inode in memory, number from the journal's HEAD counter; not stored until fs_inode_store. */
-int fs_inode_new(struct fs_journal *j, uint32_t mode, uint32_t author, struct fs_inode **out);
+/*
+ * A new inode in memory, its number from the journal's HEAD counter (numbers are reserved by the
+ * thousand, in an own batch with this signer; never given twice, a crash wastes some); not stored
+ * until fs_inode_store. -ENOSPC when all 2^40 are used.
+ */
+int fs_inode_new(struct fs_journal *j, struct fs_signer *signer, uint32_t mode, uint32_t author,
+		 struct fs_inode **out);
+/* The record as the fields are now; or as in a, which the caller assigns after apply. */
 void fs_inode_store(struct fs_batch *b, struct fs_inode *i);
+void fs_inode_store_attr(struct fs_batch *b, const struct fs_inode *i,
+			 const struct fs_inode_attr *a);
 uint64_t fs_inode_nodeid(const struct fs_inode *i);
+
+/* The record's codec. decode: -EBADMSG. */
+void fs_inode_encode(const struct fs_inode_attr *a, uint8_t out[static FS_INODE_LEN]);
+int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a);
 
 /* Locks 1..4 inodes (NULLs and repeats are skipped) exclusively in ascending order. */
 void fs_inode_lock_many(struct fs_inode *const *i, size_t n);
 void fs_inode_unlock_many(struct fs_inode *const *i, size_t n);
+/* The journal's rename mutex: taken before any inode lock by a rename between directories. 0, -ENOMEM. */
+int fs_inode_rename_lock(struct fs_journal *j);
+void fs_inode_rename_unlock(struct fs_journal *j);
+
+/* Waits for room in the open group; before locks. */
+void fs_inode_throttle(const struct fs_journal *j);
+/* Applies and clears b; its sticky error or fs_group_apply's. *number may be NULL. */
+int fs_inode_apply(struct fs_journal *j, struct fs_batch *b, uint64_t *number);
+
+/* Adds to b the deletion of all records of inode ino, whose attributes are a. */
+int fs_inode_purge(struct fs_batch *b, struct fs_journal *j, uint64_t ino,
+		   const struct fs_inode_attr *a);
+/* Adds to b the note that ino has no name but is still in use. */
+void fs_inode_orphan(struct fs_batch *b, struct fs_journal *j, uint64_t ino);
 
 /* Orphans left by a crash: deletes them. Called with a writer's signer when a journal opens. */
 int fs_inode_reap(struct fs_journal *j, struct fs_signer *signer);

@@ -7,7 +7,9 @@
  * batch and applies it: done or not done. Calls say who acts (struct fs_actor);
  * whether he may is the gate's business, which has decided before.
  * Times are given by the caller. Names are 1..255 bytes of anything but '/' and
- * NUL, not "." or "..".
+ * NUL, not "." or ".."; no case or Unicode form is changed. Call with no inode
+ * lock held: every mutator first waits for room in the open group. A removed
+ * directory takes no new entries (-ENOENT).
  */
 #ifndef FS_TREE_H
 #define FS_TREE_H
@@ -46,7 +48,11 @@ int fs_tree_rmdir(struct fs_inode *dir, const char *name, struct fs_actor *who,
 		  struct fs_inode **out);
 #define FS_TREE_NOREPLACE 1u
 #define FS_TREE_EXCHANGE 2u
-/* Same journal only (-EXDEV). *moved, *replaced (may be NULL): what was moved and what lost its name. */
+/*
+ * Same journal only (-EXDEV). *moved (may be NULL): what name stood for. *replaced (may be NULL): what
+ * newname stood for before - it lost that name, or with EXCHANGE got the other - NULL when nothing.
+ * Two names of one file: success, nothing changes (who->group 0).
+ */
 int fs_tree_rename(struct fs_inode *dir, const char *name, struct fs_inode *newdir,
 		   const char *newname, unsigned flags, struct fs_actor *who,
 		   struct fs_inode **moved, struct fs_inode **replaced);
