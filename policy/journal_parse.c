@@ -16,6 +16,7 @@
 #include "lexer.h"
 #include "model.h"
 #include "span.h"
+#include "utf8.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ENTRY_MAX 1024
@@ -45,14 +46,10 @@ static bool journal_name_parse(struct parser *pr)
 		return policy_lexer_error(&pr->lx, pr->column,
 					  "the journal was named on line %u already",
 					  pr->name_line);
-	if (!policy_lexer_string(&pr->lx, "the journal's name", &name) ||
+	if (!policy_lexer_string(&pr->lx, "the journal's name", POLICY_JOURNAL_NAME_MAX, &name) ||
 	    !policy_lexer_end(&pr->lx))
 		return false;
 	pr->name_line = pr->lx.line;
-	if (strlen(name) > POLICY_JOURNAL_NAME_MAX)
-		return policy_lexer_error(&pr->lx, column,
-					  "the journal's name is %zu bytes long: at most %d fit",
-					  strlen(name), POLICY_JOURNAL_NAME_MAX);
 	if (!policy_journal_name_check(name))
 		return policy_lexer_error(&pr->lx, column,
 					  "a journal is a directory and cannot be called \"%s\": "
@@ -82,6 +79,11 @@ static bool known(struct parser *pr, enum policy_subject subject, const char *na
 	for (uint32_t i = 0; i < ix->size && pr->lx.errors < POLICY_REPORT_MAX; i++)
 		if (ix->slot[i].name)
 			policy_suggest_try(&s, ix->slot[i].name);
+	if (!s.best)
+		return policy_lexer_error(
+			&pr->lx, column,
+			"unknown %s `%s`: the practice policy has none of that name",
+			whats[subject], name);
 	return policy_lexer_error(&pr->lx, column, "unknown %s `%s`%s", whats[subject], name,
 				  policy_suggest_text(&s, nearest));
 }
@@ -123,6 +125,12 @@ static bool perms_parse(const char *text, uint8_t *perms)
 	return true;
 }
 
+/* How many bytes of the user's word go into a message. */
+static int shown(const char *word)
+{
+	return (int)policy_utf8_cut(word, strlen(word), 64);
+}
+
 static bool subject_parse(struct parser *pr, const char *word, unsigned column,
 			  struct policy_entry *e)
 {
@@ -140,11 +148,11 @@ static bool subject_parse(struct parser *pr, const char *word, unsigned column,
 		return true;
 	}
 	if (s.best)
-		return policy_lexer_error(&pr->lx, column, "unknown kind of entry `%.64s`%s", word,
-					  policy_suggest_text(&s, nearest));
-	return policy_lexer_error(
-		&pr->lx, column, "unknown kind of entry `%.64s`: known are user, group, unit, role",
-		word);
+		return policy_lexer_error(&pr->lx, column, "unknown kind of entry `%.*s`%s",
+					  shown(word), word, policy_suggest_text(&s, nearest));
+	return policy_lexer_error(&pr->lx, column,
+				  "unknown kind of entry `%.*s`: known are user, group, unit, role",
+				  shown(word), word);
 }
 
 /* Takes the word KIND:NAME:PERMS (allow) or KIND:NAME (block) apart, in the pool. */
@@ -158,14 +166,18 @@ static bool entry_parse(struct parser *pr, struct draft *d)
 	if (lx->token.kind == POLICY_TOKEN_BAD)
 		return false;
 	if (lx->token.kind != POLICY_TOKEN_WORD)
-		return policy_lexer_error(lx, column, "an entry is missing here: write %s", form);
+		return policy_lexer_error(lx, column, "%s: write %s",
+					  lx->token.kind == POLICY_TOKEN_STRING
+						  ? "an entry stands without quotes"
+						  : "an entry is missing here",
+					  form);
 	/* The pool is this parser's own and writable. */
 	kind = lx->pool + (lx->token.text - lx->pool);
 	policy_lexer_next(lx);
 	name = strchr(kind, ':');
 	if (!name)
-		return policy_lexer_error(lx, column, "`%.64s` is not an entry: write %s", kind,
-					  form);
+		return policy_lexer_error(lx, column, "`%.*s` is not an entry: write %s",
+					  shown(kind), kind, form);
 	*name++ = '\0';
 	perms = strchr(name, ':');
 	if (perms)
@@ -174,24 +186,27 @@ static bool entry_parse(struct parser *pr, struct draft *d)
 	perms_column = name_column + (unsigned)strlen(name) + 1;
 	if (!subject_parse(pr, kind, column, &d->entry))
 		return false;
+	if (!*name)
+		return policy_lexer_error(lx, name_column, "a name is missing here: write %s",
+					  form);
 	if (!policy_name_check(name))
 		return policy_lexer_error(lx, name_column,
-					  "`%.64s` is not a name: use at most %d of a-z, 0-9, `.`, "
+					  "`%.*s` is not a name: use at most %d of a-z, 0-9, `.`, "
 					  "`_` and `-`, and begin with a letter or digit",
-					  name, POLICY_NAME_MAX);
+					  shown(name), name, POLICY_NAME_MAX);
 	if (d->entry.block && perms)
 		return policy_lexer_error(lx, perms_column - 1,
 					  "a block takes no permissions, it refuses everything: "
 					  "write `block %s:%s`",
 					  kind, name);
-	if (!d->entry.block && !perms)
+	if (!d->entry.block && (!perms || !*perms))
 		return policy_lexer_error(lx, perms_column - 1,
 					  "permissions are missing: write `allow %s:%s:rwx`", kind,
 					  name);
 	if (perms && !perms_parse(perms, &d->entry.perms))
-		return policy_lexer_error(
-			lx, perms_column,
-			"`%.64s` are no permissions: use r, w, x and -, as in r-x", perms);
+		return policy_lexer_error(lx, perms_column,
+					  "`%.*s` are no permissions: use r, w, x and -, as in r-x",
+					  shown(perms), perms);
 	if (perms && !d->entry.perms)
 		return policy_lexer_error(lx, perms_column,
 					  "this allows nothing; to refuse somebody write `block "
@@ -228,7 +243,7 @@ static bool validity_parse(struct parser *pr, struct policy_entry *e)
 			/* until holds to the end of its day. */
 			e->until_day += good;
 		} else {
-			good = policy_lexer_string(lx, "the reason", &reason);
+			good = policy_lexer_string(lx, "the reason", POLICY_STRING_MAX, &reason);
 		}
 		if (!good)
 			return false;
@@ -294,7 +309,8 @@ static bool hold_parse(struct parser *pr)
 {
 	const char *what;
 
-	if (!policy_lexer_string(&pr->lx, "what the journal is held for", &what) ||
+	if (!policy_lexer_string(&pr->lx, "what the journal is held for", POLICY_STRING_MAX,
+				 &what) ||
 	    !policy_lexer_end(&pr->lx))
 		return false;
 	if (pr->held_line)
@@ -400,12 +416,14 @@ int policy_journal_parse(const char *text, size_t len, const char *file,
 
 	if (policy_lexer_init(&pr.lx, text, len, file, report))
 		goto out;
+	rc = -EINVAL;
+	if (pr.lx.errors)
+		goto out;
 	while (policy_lexer_line(&pr.lx))
 		statement_parse(&pr);
 	if (pr.short_of_memory)
-		goto out;
-	rc = -EINVAL;
-	if (pr.lx.errors)
+		rc = -ENOMEM;
+	if (pr.short_of_memory || pr.lx.errors)
 		goto out;
 	j = pack(&pr);
 	if (!j) {

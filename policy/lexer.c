@@ -291,7 +291,7 @@ bool policy_lexer_name(struct policy_lexer *lx, const char *what, const char **o
 	return true;
 }
 
-bool policy_lexer_string(struct policy_lexer *lx, const char *what, const char **out)
+bool policy_lexer_string(struct policy_lexer *lx, const char *what, size_t max, const char **out)
 {
 	size_t len = strlen(lx->token.text);
 
@@ -306,10 +306,9 @@ bool policy_lexer_string(struct policy_lexer *lx, const char *what, const char *
 		return wanted(lx, what);
 	if (!len)
 		return policy_lexer_error(lx, lx->token.column, "%s is empty", what);
-	if (len > POLICY_STRING_MAX)
+	if (len > max)
 		return policy_lexer_error(lx, lx->token.column,
-					  "%s is %zu bytes long: at most %d are kept", what, len,
-					  POLICY_STRING_MAX);
+					  "%s is %zu bytes long: at most %zu fit", what, len, max);
 	*out = lx->token.text;
 	policy_lexer_next(lx);
 	return true;
@@ -323,7 +322,7 @@ bool policy_lexer_number(struct policy_lexer *lx, const char *what, uint32_t min
 	uint64_t v = 0;
 
 	if (lx->token.kind != POLICY_TOKEN_WORD)
-		return wanted(lx, what);
+		return wanted(lx, "a number");
 	while (*p >= '0' && *p <= '9' && v <= max)
 		v = v * 10 + (uint64_t)(*p++ - '0');
 	if (*p || v < min || v > max)
@@ -341,7 +340,7 @@ bool policy_lexer_duration(struct policy_lexer *lx, const char *what, uint32_t m
 	uint32_t v;
 
 	if (lx->token.kind != POLICY_TOKEN_WORD)
-		return wanted(lx, what);
+		return wanted(lx, "a duration");
 	if (!policy_span_duration(lx->token.text, &v))
 		return policy_lexer_error(
 			lx, lx->token.column,
@@ -393,8 +392,8 @@ bool policy_lexer_unknown(struct policy_lexer *lx, const char *what, const char 
 		policy_suggest_try(&s, words[i]);
 	}
 	if (lx->token.kind == POLICY_TOKEN_END)
-		return policy_lexer_error(lx, lx->token.column, "%s is missing here: one of %s",
-					  what, all);
+		return policy_lexer_error(lx, lx->token.column, "missing here is %s%s",
+					  count > 1 ? "one of " : "", all);
 	if (s.best)
 		return policy_lexer_error(lx, lx->token.column, "unknown %s %s%s", what,
 					  shown(lx, text), policy_suggest_text(&s, nearest));

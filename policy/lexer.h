@@ -72,7 +72,8 @@ bool policy_lexer_at(const struct policy_lexer *lx, const char *word);
 bool policy_lexer_end(struct policy_lexer *lx);
 bool policy_lexer_word(struct policy_lexer *lx, const char *word);
 bool policy_lexer_name(struct policy_lexer *lx, const char *what, const char **out);
-bool policy_lexer_string(struct policy_lexer *lx, const char *what, const char **out);
+/* max: bytes, at most POLICY_STRING_MAX where nothing else says less. */
+bool policy_lexer_string(struct policy_lexer *lx, const char *what, size_t max, const char **out);
 bool policy_lexer_number(struct policy_lexer *lx, const char *what, uint32_t min, uint32_t max,
 			 uint32_t *out);
 bool policy_lexer_duration(struct policy_lexer *lx, const char *what, uint32_t min_s,

@@ -119,7 +119,7 @@ static bool unit_parse(struct policy_practice_parser *pr)
 
 	if (!policy_lexer_name(&pr->lx, "a unit name", &unit.name))
 		return false;
-	good = policy_lexer_string(&pr->lx, "the unit's title", &unit.title);
+	good = policy_lexer_string(&pr->lx, "the unit's title", POLICY_STRING_MAX, &unit.title);
 	if (good && policy_lexer_at(&pr->lx, "group")) {
 		policy_lexer_next(&pr->lx);
 		good = policy_lexer_name(&pr->lx, "a system group", &unit.group);
@@ -294,8 +294,12 @@ static void unresolved(struct policy_practice_parser *pr, const struct policy_pr
 	for (uint32_t i = 0; i < ix->size && pr->lx.errors < POLICY_REPORT_MAX; i++)
 		if (ix->slot[i].name)
 			policy_suggest_try(&s, ix->slot[i].name);
-	snprintf(message, sizeof(message), "unknown %s `%s`%s", what, name,
-		 policy_suggest_text(&s, nearest));
+	if (s.best)
+		snprintf(message, sizeof(message), "unknown %s `%s`%s", what, name,
+			 policy_suggest_text(&s, nearest));
+	else
+		snprintf(message, sizeof(message), "unknown %s `%s`: declare it on a `%s` line",
+			 what, name, what);
 	error_at(pr, now->line, column, message);
 }
 
@@ -412,13 +416,15 @@ int policy_practice_parse(const char *text, size_t len, const char *file,
 	};
 	if (policy_lexer_init(&pr.lx, text, len, file, report))
 		goto out;
+	rc = -EINVAL;
+	if (pr.lx.errors)
+		goto out;
 	while (policy_lexer_line(&pr.lx))
 		statement_parse(&pr);
 	resolve(&pr);
 	if (pr.short_of_memory)
-		goto out;
-	rc = -EINVAL;
-	if (pr.lx.errors)
+		rc = -ENOMEM;
+	if (pr.short_of_memory || pr.lx.errors)
 		goto out;
 	pr.p->pool = policy_lexer_take_pool(&pr.lx);
 	*out = pr.p;

@@ -62,7 +62,8 @@ bool policy_practice_title(struct policy_practice_parser *pr)
 		return policy_lexer_error(&pr->lx, pr->column,
 					  "the practice was named on line %u already",
 					  pr->seen[SEEN_PRACTICE]);
-	if (!policy_lexer_string(&pr->lx, "the practice's name", &pr->p->settings.title) ||
+	if (!policy_lexer_string(&pr->lx, "the practice's name", POLICY_STRING_MAX,
+				 &pr->p->settings.title) ||
 	    !policy_lexer_end(&pr->lx))
 		return false;
 	pr->seen[SEEN_PRACTICE] = pr->lx.line;

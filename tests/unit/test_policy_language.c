@@ -91,13 +91,12 @@ static uint32_t rights_of(char *text)
 static void decision_line(struct reader *rd, const char *line)
 {
 	char who[65], rights[65], date[16], answer[16], text[256], got[256];
-	struct policy_question q = { .practice = rd->practice, .journal = rd->journal, .who = who };
+	struct policy_question q = {.practice = rd->practice, .journal = rd->journal, .who = who};
 	struct policy_verdict v;
 	int32_t day;
 
-	ck_assert_int_eq(sscanf(line, "%64s %64s %15s %15s %255[^\n]", who, rights, date, answer,
-				text),
-			 5);
+	ck_assert_int_eq(
+		sscanf(line, "%64s %64s %15s %15s %255[^\n]", who, rights, date, answer, text), 5);
 	ck_assert(policy_span_date(date, &day));
 	q.rights = rights_of(rights);
 	q.now_s = policy_span_seconds(day) + 12 * 3600;
@@ -134,7 +133,7 @@ static void line_read(struct reader *rd, const char *line)
 
 START_TEST(language_document_examples_hold)
 {
-	struct reader rd = { .practice = NULL };
+	struct reader rd = {.practice = NULL};
 	FILE *f = document_open();
 	char line[4096];
 
