@@ -69,4 +69,18 @@ int fs_log_read(const char *dir, const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		uint64_t from, int (*fn)(void *ctx, const struct policy_record *r),
 		void (*bad)(void *ctx, uint64_t seq, const char *why), void *ctx);
 
+/* The same with a say in whose streams are believed. All pointers are the caller's. */
+struct fs_log_reading {
+	const char *dir;
+	const uint8_t *vault;	       /* KEYS_VAULT_ID_LEN */
+	const uint8_t *box_pk, *box_sk; /* KEYS_LEN each */
+	uint64_t from;
+	int (*fn)(void *ctx, const struct policy_record *r);
+	void (*bad)(void *ctx, uint64_t seq, const char *why); /* NULL: nobody asks */
+	/* Is this the public key of a daemon of this vault, now or then? NULL: every key is. */
+	bool (*signer_ok)(void *ctx, const uint8_t pk[static KEYS_LEN]);
+	void *ctx;
+};
+int fs_log_read_as(const struct fs_log_reading *q);
+
 #endif
