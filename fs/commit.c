@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/commit.c - a closing group turned into what the store applies.
+ *
+ * Journal by journal: contents go to the container (sealed, written, synced) and
+ * become chunk map records; all values are sealed; the journal's tree takes the
+ * changes; its root is signed by the group's last writer. Then the vault's tree
+ * takes the vault's records and the new roots, and its root is MACed.
+ *
+ * 1. Nothing refers to container units that are not synced.
+ * 2. The next roots are known to readers before the store can show them.
+ * 3. The encoded items are kept until the group is done: a retry after a full disk
+ *    applies the same bytes. An encoding that fails gives all units back.
+ * 4. Deleting FS_T_ROOT through the vault removes the whole journal: every record
+ *    in its range, from the store and from the vault's tree.
+ *
+ * Locks: committer thread only; the journals' locks to publish roots.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "chunk_impl.h"
+
+#define ARENA_LEN (64u << 10)
+
+struct arena {
+	struct arena *before;
+	size_t used, cap;
+	uint8_t data[];
+};
+
+/* A journal that this commit changes. */
+struct touched {
+	struct fs_journal *j; /* NULL: removed while nobody has it open */
+	struct fs_root next;
+	bool removed;
+	bool units; /* its container took part */
+	bool held;  /* we hold a reference */
+};
+
+struct changes {
+	struct fs_tagtree_change *c;
+	size_t n, cap;
+};
+
+struct fs_commit {
+	struct fs_records *r;
+	uint64_t group;
+	bool ready;
+	struct arena *arena;
+	struct fs_store_item *items;
+	size_t n, cap;
+	struct fs_tagtree_out nodes;
+	struct touched *touched;
+	size_t n_touched, cap_touched;
+	struct changes vault;
+};
+
+/* The records of one tree on their way: where put and del below add to. */
+struct tree_work {
+	struct fs_commit *c;
+	struct fs_journal *j;
+	struct changes *changes;
+};
+
+/* ---- memory ---- */
+
+static uint8_t *arena_room(struct fs_commit *c, size_t n)
+{
+	struct arena *a = c->arena;
+	uint8_t *at;
+
+	if (!a || a->cap - a->used < n) {
+		a = malloc(sizeof(*a) + ARENA_LEN);
+		if (!a)
+			return NULL;
+		a->before = c->arena;
+		a->used = 0;
+		a->cap = ARENA_LEN;
+		c->arena = a;
+	}
+	at = a->data + a->used;
+	a->used += n;
+	return at;
+}
+
+static int grow(void **p, size_t n, size_t *cap, size_t size)
+{
+	size_t more = *cap ? 2 * *cap : 64;
+	void *q;
+
+	if (n < *cap)
+		return 0;
+	q = reallocarray(*p, more, size);
+	if (!q)
+		return -ENOMEM;
+	*p = q;
+	*cap = more;
+	return 0;
+}
+
+static int add_item(struct fs_commit *c, const struct fs_store_item *item)
+{
+	void *p = c->items;
+	int rc = grow(&p, c->n, &c->cap, sizeof(*item));
+
+	c->items = p;
+	if (!rc)
+		c->items[c->n++] = *item;
+	return rc;
+}
+
+static int add_change(struct changes *ch, const struct fs_tagtree_change *change)
+{
+	void *p = ch->c;
+	int rc = grow(&p, ch->n, &ch->cap, sizeof(*change));
+
+	ch->c = p;
+	if (!rc)
+		ch->c[ch->n++] = *change;
+	return rc;
+}
+
+static struct touched *add_touched(struct fs_commit *c, struct fs_journal *j)
+{
+	void *p = c->touched;
+	int rc = grow(&p, c->n_touched, &c->cap_touched, sizeof(*c->touched));
+
+	c->touched = p;
+	if (rc)
+		return NULL;
+	c->touched[c->n_touched] = (struct touched){ .j = j };
+	return &c->touched[c->n_touched++];
+}
+
+void fs_commit_free(struct fs_commit *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_touched; i++) {
+		if (c->touched[i].held)
+			fs_journal_put(c->touched[i].j);
+	}
+	while (c->arena) {
+		struct arena *before = c->arena->before;
+
+		free(c->arena);
+		c->arena = before;
+	}
+	fs_tagtree_out_clear(&c->nodes);
+	free(c->items);
+	free(c->touched);
+	free(c->vault.c);
+	free(c);
+}
+
+/* ---- records ---- */
+
+/* A value in its stored form: item and change. */
+static int put_stored(struct tree_work *w, const struct fs_key *key, const uint8_t *stored,
+		      size_t len)
+{
+	struct fs_store_item item = { .key = *key, .val = stored, .len = len };
+	struct fs_tagtree_change change = { .key = *key };
+	int rc = add_item(w->c, &item);
+
+	fs_tagtree_tag(key, stored, len, change.tag);
+	return rc ? rc : add_change(w->changes, &change);
+}
+
+static int put_value(void *ctx, const struct fs_key *key, const void *p, size_t len)
+{
+	struct tree_work *w = ctx;
+	uint8_t *stored;
+	size_t stored_len;
+	int rc;
+
+	if (len > FS_PLAIN_MAX)
+		return -EMSGSIZE;
+	stored = arena_room(w->c, len + FS_RECORD_OVERHEAD);
+	if (!stored)
+		return -ENOMEM;
+	rc = fs_value_seal(w->j, key, p, len, stored, &stored_len);
+	return rc ? rc : put_stored(w, key, stored, stored_len);
+}
+
+static int del_value(void *ctx, const struct fs_key *key)
+{
+	struct tree_work *w = ctx;
+	struct fs_store_item item = { .key = *key };
+	struct fs_tagtree_change change = { .key = *key, .del = true };
+	int rc = add_item(w->c, &item);
+
+	return rc ? rc : add_change(w->changes, &change);
+}
+
+static int put_entry(struct tree_work *w, const struct fs_group_entry *e)
+{
+	return e->buf ? put_value(w, &e->key, e->buf->data, e->buf->len) : del_value(w, &e->key);
+}
+
+static int cmp_change(const void *a, const void *b)
+{
+	const struct fs_tagtree_change *x = a, *y = b;
+
+	return fs_key_cmp(&x->key, &y->key);
+}
+
+static int cmp_item(const void *a, const void *b)
+{
+	const struct fs_store_item *x = a, *y = b;
+
+	return fs_key_cmp(&x->key, &y->key);
+}
+
+/* The tree of j with the changes, into *tree. True in *changed when anything is different. */
+static int update_tree(struct fs_commit *c, struct fs_journal *j, struct changes *ch,
+		       struct fs_tagtree_root *tree, bool *changed)
+{
+	struct fs_snap *snap;
+	int rc;
+
+	*tree = j->cur.tree; /* only this thread ever changes it */
+	*changed = false;
+	if (!ch->n)
+		return 0;
+	qsort(ch->c, ch->n, sizeof(*ch->c), cmp_change);
+	rc = fs_store_snap_begin(c->r->store, &snap);
+	if (rc)
+		return rc;
+	rc = fs_tagtree_update(c->r->nodes, snap, tree, ch->c, ch->n, &c->nodes);
+	fs_store_snap_end(snap);
+	*changed = tree->node != j->cur.tree.node ||
+		   memcmp(tree->hash, j->cur.tree.hash, KEYS_LEN) != 0;
+	return rc;
+}
+
+/* ---- one journal ---- */
+
+static bool is_content(const struct fs_key *key)
+{
+	return fs_key_table(key) == FS_T_CHUNK || fs_key_table(key) == FS_T_CUT;
+}
+
+/* The root of a changed journal, signed, as a record of the vault. */
+static int put_root(struct fs_commit *c, struct touched *t, const struct fs_tagtree_root *tree,
+		    const struct fs_signer *signer)
+{
+	struct tree_work vault = { c, &c->r->vault, &c->vault };
+	struct fs_key key = fs_root_key(t->j->index);
+	uint8_t *raw;
+
+	if (!signer)
+		return -EINVAL; /* a change that nobody answers for is a bug above */
+	t->next.tree = *tree;
+	t->next.info.commit = c->r->vault.cur.info.commit + 1;
+	t->next.info.generation = t->j->generation;
+	t->next.info.policy_version = atomic_load(&c->r->policy_version);
+	memcpy(t->next.info.session, signer->session, KEYS_SESSION_ID_LEN);
+	t->next.info.pid = signer->pid;
+	t->next.info.enrolment = signer->enrolment;
+	fs_root_sign(c->r->vault_id, &t->next, signer->sk);
+	raw = arena_room(c, t->next.len);
+	if (!raw)
+		return -ENOMEM;
+	memcpy(raw, t->next.raw, t->next.len);
+	return put_stored(&vault, &key, raw, t->next.len);
+}
+
+/* The entries first..first+n of the group that belong to journal j's own tree. */
+static int encode_journal(struct fs_commit *c, const struct fs_closing *closing, size_t first,
+			  size_t n, struct fs_journal *j)
+{
+	struct changes ch = { .n = 0 };
+	struct tree_work w = { c, j, &ch };
+	struct touched *t = add_touched(c, j);
+	struct fs_tagtree_root tree;
+	bool changed = false;
+	int rc = t ? 0 : -ENOMEM;
+
+	for (size_t i = first; !rc && i < first + n; i++) {
+		const struct fs_group_entry *e = fs_closing_at(closing, i);
+
+		if (is_content(&e->key))
+			t->units = true;
+		else
+			rc = put_entry(&w, e);
+	}
+	if (!rc && t->units)
+		rc = fs_chunk_encode(j, closing, first, n, put_value, del_value, &w);
+	if (!rc)
+		rc = update_tree(c, j, &ch, &tree, &changed);
+	if (!rc && changed)
+		rc = put_root(c, t, &tree, fs_closing_signer(closing, j));
+	else if (!rc)
+		t->next = j->cur;
+	free(ch.c);
+	return rc;
+}
+
+/* Every record of the journal goes, from store and vault tree. */
+static int remove_journal(struct fs_commit *c, uint32_t index)
+{
+	struct tree_work vault = { c, &c->r->vault, &c->vault };
+	struct fs_key key = fs_key(index, 0, 0);
+	struct fs_journal *j = fs_journal_find(c->r, index);
+	struct touched *t = add_touched(c, j);
+	struct fs_snap *snap;
+	const uint8_t *val;
+	size_t len;
+	int rc = t ? 0 : -ENOMEM;
+
+	if (t) {
+		t->removed = true;
+		t->held = j != NULL;
+		t->next.tree.journal = index;
+		t->next.tree.next = 1;
+	} else {
+		fs_journal_put(j);
+	}
+	while (!rc) {
+		/* A fresh snapshot each: what it copies out is freed with it. */
+		rc = fs_store_snap_begin(c->r->store, &snap);
+		if (rc)
+			break;
+		rc = fs_store_next(snap, &key, &key, &val, &len);
+		fs_store_snap_end(snap);
+		if (rc || fs_key_journal(&key) != index)
+			break;
+		if (fs_value_of_vault(&key)) {
+			rc = del_value(&vault, &key);
+		} else {
+			struct fs_store_item item = { .key = key };
+
+			rc = add_item(c, &item);
+		}
+		if (key.len < FS_KEY_MAX)
+			key.b[key.len++] = 0;
+		else
+			rc = -EBADMSG; /* no table has keys that long */
+	}
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* ---- the group ---- */
+
+/* True when the run of entries of one journal deletes its root. */
+static bool removes(const struct fs_closing *closing, size_t first, size_t n)
+{
+	for (size_t i = first; i < first + n; i++) {
+		const struct fs_group_entry *e = fs_closing_at(closing, i);
+
+		if (fs_key_table(&e->key) == FS_T_ROOT && fs_key_journal(&e->key))
+			return !e->buf;
+	}
+	return false;
+}
+
+/* All entries whose keys name one journal: the vault's come first, they have the lowest tables. */
+static int encode_run(struct fs_commit *c, const struct fs_closing *closing, size_t first, size_t n)
+{
+	struct tree_work vault = { c, &c->r->vault, &c->vault };
+	const struct fs_group_entry *e = fs_closing_at(closing, first);
+	size_t i = first;
+	int rc = 0;
+
+	if (removes(closing, first, n))
+		return remove_journal(c, fs_key_journal(&e->key));
+	for (; !rc && i < first + n; i++) {
+		e = fs_closing_at(closing, i);
+		if (!fs_value_of_vault(&e->key))
+			break;
+		rc = put_entry(&vault, e);
+	}
+	if (rc || i == first + n)
+		return rc;
+	if (e->journal->index != fs_key_journal(&e->key))
+		return -EINVAL;
+	return encode_journal(c, closing, i, first + n - i, e->journal);
+}
+
+static int encode_vault(struct fs_commit *c)
+{
+	struct fs_records *r = c->r;
+	struct touched *t = add_touched(c, &r->vault);
+	struct fs_store_item item = { .key = fs_root_key(0) };
+	struct fs_tagtree_root tree;
+	bool changed;
+	int rc;
+
+	if (!t)
+		return -ENOMEM;
+	rc = update_tree(c, &r->vault, &c->vault, &tree, &changed);
+	if (rc)
+		return rc;
+	t->next.tree = tree;
+	t->next.info.commit = r->vault.cur.info.commit + 1;
+	fs_root_mac(r->vault_id, &t->next, r->mac_key);
+	item.len = t->next.len;
+	item.val = arena_room(c, item.len);
+	if (!item.val)
+		return -ENOMEM;
+	memcpy((uint8_t *)(uintptr_t)item.val, t->next.raw, item.len);
+	return add_item(c, &item);
+}
+
+static int build(struct fs_commit *c, const struct fs_closing *closing)
+{
+	size_t count = fs_closing_count(closing), first = 0, end;
+	int rc = 0;
+
+	for (; !rc && first < count; first = end) {
+		uint32_t journal = fs_key_journal(&fs_closing_at(closing, first)->key);
+
+		for (end = first + 1; end < count; end++) {
+			if (fs_key_journal(&fs_closing_at(closing, end)->key) != journal)
+				break;
+		}
+		rc = encode_run(c, closing, first, end - first);
+	}
+	if (!rc)
+		rc = encode_vault(c);
+	for (size_t i = 0; !rc && i < c->nodes.n; i++)
+		rc = add_item(c, &c->nodes.items[i]);
+	if (!rc)
+		qsort(c->items, c->n, sizeof(*c->items), cmp_item);
+	for (size_t i = 1; !rc && i < c->n; i++) {
+		if (!fs_key_cmp(&c->items[i - 1].key, &c->items[i].key))
+			rc = -EINVAL;
+	}
+	return rc;
+}
+
+static void publish_next(struct fs_commit *c)
+{
+	for (size_t i = 0; i < c->n_touched; i++) {
+		struct fs_journal *j = c->touched[i].j;
+
+		if (!j)
+			continue;
+		pthread_mutex_lock(&j->lock);
+		j->next = c->touched[i].next;
+		j->has_next = true;
+		pthread_mutex_unlock(&j->lock);
+	}
+	atomic_fetch_add(&c->r->seq, 1);
+}
+
+static void publish_current(struct fs_commit *c)
+{
+	for (size_t i = 0; i < c->n_touched; i++) {
+		struct fs_journal *j = c->touched[i].j;
+
+		if (!j)
+			continue;
+		pthread_mutex_lock(&j->lock);
+		j->cur = j->next;
+		j->has_next = false;
+		pthread_mutex_unlock(&j->lock);
+	}
+	atomic_fetch_add(&c->r->seq, 1);
+}
+
+/* Containers after the commit: what was allocated stays, or is free again. */
+static void settle_units(struct fs_commit *c, bool durable)
+{
+	for (size_t i = 0; i < c->n_touched; i++) {
+		struct touched *t = &c->touched[i];
+
+		if (!t->units || !t->j->container)
+			continue;
+		if (durable) {
+			fs_container_committed(t->j->container);
+			fs_chunk_space_settled(t->j->space);
+		} else {
+			fs_container_aborted(t->j->container);
+		}
+	}
+}
+
+static int hook_encode(void *ctx, struct fs_closing *closing, struct fs_store_item **items, size_t *n)
+{
+	struct fs_records *r = ctx;
+	struct fs_commit *c = r->commit;
+	int rc;
+
+	if (r->read_only)
+		return -EROFS;
+	if (!c || c->group != fs_closing_number(closing)) {
+		fs_commit_free(c);
+		r->commit = NULL;
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			return -ENOMEM;
+		c->r = r;
+		c->group = fs_closing_number(closing);
+		rc = build(c, closing);
+		if (rc) {
+			settle_units(c, false);
+			fs_commit_free(c);
+			return rc;
+		}
+		r->commit = c;
+		publish_next(c);
+	}
+	*items = c->items;
+	*n = c->n;
+	return 0;
+}
+
+static void hook_done(void *ctx, struct fs_closing *closing, int rc)
+{
+	struct fs_records *r = ctx;
+	struct fs_commit *c = r->commit;
+	size_t count = fs_closing_count(closing);
+
+	if (rc == -ENOSPC || !c)
+		return;
+	if (!rc) {
+		publish_current(c);
+		for (size_t i = 0; i < count; i++)
+			fs_chunk_committed(r, &fs_closing_at(closing, i)->key);
+		for (size_t i = 0; i < c->n_touched; i++) {
+			if (c->touched[i].removed)
+				fs_tagtree_cache_drop(r->nodes, c->touched[i].next.tree.journal);
+		}
+	}
+	/* After a failed sync the disk may hold either state: both roots stay known. */
+	settle_units(c, !rc);
+	r->commit = NULL;
+	fs_commit_free(c);
+}
+
+static void hook_hold(void *ctx, struct fs_journal *j)
+{
+	(void)ctx;
+	fs_journal_get(j);
+}
+
+static void hook_release(void *ctx, struct fs_journal *j)
+{
+	(void)ctx;
+	fs_journal_put(j);
+}
+
+static void hook_signer_get(void *ctx, struct fs_signer *s)
+{
+	(void)ctx;
+	fs_signer_get(s);
+}
+
+static void hook_signer_put(void *ctx, struct fs_signer *s)
+{
+	(void)ctx;
+	fs_signer_put(s);
+}
+
+const struct fs_group_hooks fs_commit_hooks = {
+	.encode = hook_encode,
+	.done = hook_done,
+	.hold = hook_hold,
+	.release = hook_release,
+	.signer_get = hook_signer_get,
+	.signer_put = hook_signer_put,
+};

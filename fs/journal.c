@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/journal.c - open journals: one struct per journal, shared by all sessions.
+ *
+ * Opening proves the root: its record must stand in the vault's tree as it is
+ * stored, and its signature must be that of a signer whom the vault's callback
+ * accepts. From then on the root is trusted from memory. The last put wipes keys
+ * and cached plaintext; groups hold references, so that a journal outlives its
+ * last change's commit.
+ *
+ * Locks: open_lock while one journal is opened (the callback runs under it and
+ * may read records but open no journal); the records' lock for table and counts.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "chunk_impl.h"
+
+void fs_journal_init(struct fs_journal *j, struct fs_records *r, uint32_t index)
+{
+	j->records = r;
+	j->index = index;
+	j->cur.tree.journal = index;
+	j->cur.tree.next = 1;
+	pthread_mutex_init(&j->lock, NULL);
+	pthread_mutex_init(&j->container_lock, NULL);
+}
+
+void fs_journal_clear(struct fs_journal *j)
+{
+	if (j->inodes && j->inodes_free)
+		j->inodes_free(j->inodes);
+	fs_chunk_space_free(j->space, j->container);
+	fs_container_close(j->container);
+	keys_slab_put(j->records->slab, j->keys);
+	pthread_mutex_destroy(&j->lock);
+	pthread_mutex_destroy(&j->container_lock);
+}
+
+/* Under the records' lock. */
+static struct fs_journal **slot_of(struct fs_records *r, uint32_t index)
+{
+	struct fs_journal **at = &r->bucket[index % FS_RECORD_BUCKETS];
+
+	while (*at && (*at)->index != index)
+		at = &(*at)->chain;
+	return at;
+}
+
+struct fs_journal *fs_journal_find(struct fs_records *r, uint32_t index)
+{
+	struct fs_journal *j;
+
+	pthread_mutex_lock(&r->lock);
+	j = *slot_of(r, index);
+	if (j)
+		j->refs++;
+	pthread_mutex_unlock(&r->lock);
+	return j;
+}
+
+struct fs_journal *fs_journal_get(struct fs_journal *j)
+{
+	if (j->index) {
+		pthread_mutex_lock(&j->records->lock);
+		j->refs++;
+		pthread_mutex_unlock(&j->records->lock);
+	}
+	return j;
+}
+
+void fs_journal_put(struct fs_journal *j)
+{
+	struct fs_records *r;
+	bool last;
+
+	if (!j || !j->index)
+		return;
+	r = j->records;
+	pthread_mutex_lock(&r->lock);
+	last = --j->refs == 0;
+	if (last)
+		*slot_of(r, j->index) = j->chain;
+	pthread_mutex_unlock(&r->lock);
+	if (!last)
+		return;
+	fs_tagtree_cache_drop(r->nodes, j->index);
+	fs_chunk_cache_drop(r->chunks, j->index, 0, 0, 0);
+	fs_journal_clear(j);
+	free(j);
+}
+
+/* The root record, proved by the vault's tree, with an accepted signature. */
+static int load_root(struct fs_journal *j, const struct fs_journal_open *o)
+{
+	struct fs_records *r = j->records;
+	struct fs_key key = fs_root_key(j->index);
+	uint8_t raw[FS_ROOT_RAW_MAX], pk[KEYS_LEN];
+	struct fs_buf *buf;
+	struct fs_root root;
+	int rc = fs_record_get(&r->vault, &key, &buf);
+
+	if (o->create)
+		rc = rc == -ENOENT ? 0 : rc ? rc : (fs_buf_put(buf), -EEXIST);
+	if (rc || o->create)
+		return rc;
+	rc = -EBADMSG;
+	if (buf->len < sizeof(raw)) {
+		raw[0] = 0; /* form: clear */
+		memcpy(raw + 1, buf->data, buf->len);
+		rc = fs_root_decode(j->index, raw, buf->len + 1u, &root);
+	}
+	fs_buf_put(buf);
+	if (!rc)
+		rc = o->signer_pk(o->ctx, j->index, &root.info, pk);
+	if (!rc)
+		rc = fs_root_verify(r->vault_id, &root, pk);
+	if (!rc)
+		j->cur = root;
+	else if (rc == -EBADMSG)
+		fs_record_report(r, &key);
+	return rc;
+}
+
+/* A second opener must bring the same keys: they come from another wrap of the same journal. */
+static int check_same(const struct fs_journal *j, const struct fs_journal_open *o)
+{
+	return keys_equal(j->keys, o->keys, sizeof(*o->keys)) ? 0 : -EBADMSG;
+}
+
+static int build(struct fs_records *r, const struct fs_journal_open *o, struct fs_journal **out)
+{
+	struct fs_journal *j = calloc(1, sizeof(*j));
+	int rc;
+
+	if (!j)
+		return -ENOMEM;
+	fs_journal_init(j, r, o->index);
+	j->refs = 1;
+	j->generation = o->generation;
+	j->keys = keys_slab_get(r->slab);
+	rc = j->keys ? 0 : -ENOMEM;
+	if (!rc) {
+		memcpy(j->keys, o->keys, sizeof(*j->keys));
+		rc = load_root(j, o);
+	}
+	if (rc) {
+		fs_journal_clear(j);
+		free(j);
+		return rc;
+	}
+	*out = j;
+	return 0;
+}
+
+int fs_journal_open(struct fs_records *r, const struct fs_journal_open *o, struct fs_journal **out)
+{
+	struct fs_journal *j;
+	int rc;
+
+	if (!o->index || o->index > FS_JOURNAL_MAX || !o->generation || (!o->create && !o->signer_pk))
+		return -EINVAL;
+	pthread_mutex_lock(&r->open_lock);
+	j = fs_journal_find(r, o->index);
+	if (j) {
+		rc = check_same(j, o);
+		if (rc)
+			fs_journal_put(j);
+	} else {
+		rc = build(r, o, &j);
+		if (!rc) {
+			pthread_mutex_lock(&r->lock);
+			*slot_of(r, o->index) = j;
+			pthread_mutex_unlock(&r->lock);
+		}
+	}
+	pthread_mutex_unlock(&r->open_lock);
+	if (!rc)
+		*out = j;
+	return rc;
+}
+
+uint32_t fs_journal_index(const struct fs_journal *j)
+{
+	return j->index;
+}
+
+struct fs_records *fs_journal_records(const struct fs_journal *j)
+{
+	return j->records;
+}
+
+const struct keys_journal *fs_journal_keys(const struct fs_journal *j)
+{
+	return j->keys;
+}
+
+struct fs_inodes *fs_journal_inodes(struct fs_journal *j)
+{
+	return j->inodes;
+}
+
+void fs_journal_attach(struct fs_journal *j, struct fs_inodes *inodes,
+		       void (*free_fn)(struct fs_inodes *))
+{
+	j->inodes = inodes;
+	j->inodes_free = free_fn;
+}
+
+/* ---- the container ---- */
+
+static int load_free_page(void *ctx, const struct fs_key *key, struct fs_buf *buf)
+{
+	return fs_container_load(ctx, (uint32_t)fs_key_sub(key, 4), buf->data, buf->len);
+}
+
+static int load_container(struct fs_journal *j)
+{
+	struct fs_key from = fs_key(j->index, 0, FS_T_FREE);
+	struct fs_key to = fs_key(j->index, 0, FS_T_FREE + 1);
+	struct fs_container *c;
+	int rc = fs_container_open(j->records->containers, j->index, &c);
+
+	if (rc)
+		return rc;
+	rc = fs_record_scan(j, &from, &to, load_free_page, c);
+	if (!rc)
+		rc = fs_chunk_space_new(&j->space);
+	if (rc)
+		fs_container_close(c);
+	else
+		j->container = c;
+	return rc;
+}
+
+/* Bitmap pages change only while chunks are written, for which the container is loaded first. */
+int fs_journal_units(struct fs_journal *j, struct fs_container **out)
+{
+	int rc = 0;
+
+	if (!j->index)
+		return -EINVAL;
+	pthread_mutex_lock(&j->container_lock);
+	if (!j->container)
+		rc = load_container(j);
+	if (!rc)
+		*out = j->container;
+	pthread_mutex_unlock(&j->container_lock);
+	return rc;
+}
+
+struct fs_container *fs_journal_container(struct fs_journal *j)
+{
+	struct fs_container *c = NULL;
+
+	return fs_journal_units(j, &c) ? NULL : c;
+}

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/record.c - verified, sealed records: opening the layer, reading.
+ *
+ * A read looks in the groups first and in a snapshot afterwards; the other way
+ * round a commit between the two looks would hide a record. In the snapshot the
+ * tag tree is asked first and the database must agree:
+ *	in tree and database	the tags must be equal, then it is unsealed
+ *	in neither		-ENOENT, proved
+ *	in one of them		-EBADMSG: dropped, or slipped in
+ * Damage is reported once per record, with no lock and no snapshot held.
+ *
+ * Locks: record_impl.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "chunk_impl.h"
+
+#define CACHE_BYTES (16u << 20)
+#define CHUNK_CACHE_BYTES (8u << 20)
+#define SLAB_SLOTS 16384
+#define SCAN_PAGE 64
+
+/* ---- signers ---- */
+
+int fs_signer_new(const struct keys_session_cert *cert, const uint8_t sk[static KEYS_SIGN_SK_LEN],
+		  struct fs_signer **out)
+{
+	struct fs_signer *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->sk = keys_guard_new(KEYS_SIGN_SK_LEN);
+	if (!s->sk) {
+		free(s);
+		return -ENOMEM;
+	}
+	atomic_init(&s->refs, 1);
+	memcpy(s->session, cert->session, KEYS_SESSION_ID_LEN);
+	s->pid = cert->pid;
+	s->enrolment = cert->enrolment;
+	memcpy(s->sk, sk, KEYS_SIGN_SK_LEN);
+	*out = s;
+	return 0;
+}
+
+struct fs_signer *fs_signer_get(struct fs_signer *s)
+{
+	if (s)
+		atomic_fetch_add(&s->refs, 1);
+	return s;
+}
+
+void fs_signer_put(struct fs_signer *s)
+{
+	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	keys_guard_free(s->sk);
+	free(s);
+}
+
+/* ---- opening and closing ---- */
+
+static int load_vault_root(struct fs_records *r, const struct fs_records_config *cfg)
+{
+	struct fs_key key = fs_root_key(0);
+	struct fs_snap *snap;
+	struct fs_root root;
+	const uint8_t *val;
+	size_t len;
+	int rc = fs_store_snap_begin(r->store, &snap);
+
+	if (rc)
+		return rc;
+	rc = fs_store_get(snap, &key, &val, &len);
+	if (!rc)
+		rc = fs_root_decode_vault(val, len, &root);
+	fs_store_snap_end(snap);
+	if (cfg->create)
+		return rc == -ENOENT ? 0 : rc ? rc : -EEXIST;
+	if (rc)
+		return rc == -ENOENT ? -EBADMSG : rc;
+	if (!cfg->adopt && fs_root_check_mac(r->vault_id, &root, r->mac_key))
+		return -EBADMSG;
+	if (root.info.commit < cfg->least_commit)
+		return -ESTALE;
+	r->vault.cur = root;
+	return 0;
+}
+
+static int write_first_root(struct fs_records *r)
+{
+	struct fs_root root = { .tree.next = 1, .info.commit = 1 };
+	struct fs_store_item item = { .key = fs_root_key(0), .val = root.raw };
+	int rc;
+
+	fs_root_mac(r->vault_id, &root, r->mac_key);
+	item.len = root.len;
+	rc = fs_store_apply(r->store, &item, 1);
+	if (!rc)
+		r->vault.cur = root;
+	return rc;
+}
+
+static int open_containers(const char *path, bool create, int *out)
+{
+	char *dir;
+	int fd;
+
+	if (asprintf(&dir, "%s/containers", path) < 0)
+		return -ENOMEM;
+	if (create && mkdir(dir, 0700) && errno != EEXIST) {
+		free(dir);
+		return -errno;
+	}
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	free(dir);
+	if (fd < 0)
+		return -errno;
+	*out = fd;
+	return 0;
+}
+
+static int open_store(const struct fs_records_config *cfg, struct fs_store **out)
+{
+	unsigned flags = (cfg->read_only ? FS_STORE_READ_ONLY : 0) |
+			 (cfg->create ? FS_STORE_CREATE : 0);
+	char *dir;
+	int rc;
+
+	if (asprintf(&dir, "%s/db", cfg->path) < 0)
+		return -ENOMEM;
+	rc = fs_store_open(dir, flags, out);
+	free(dir);
+	return rc;
+}
+
+static int build(struct fs_records *r, const struct fs_records_config *cfg)
+{
+	struct fs_group_hooks hooks = fs_commit_hooks;
+	int rc;
+
+	r->mac_key = keys_guard_new(KEYS_LEN);
+	if (!r->mac_key)
+		return -ENOMEM;
+	memcpy(r->mac_key, cfg->mac_key, KEYS_LEN);
+	rc = keys_slab_new(sizeof(struct keys_journal), SLAB_SLOTS, &r->slab);
+	if (!rc)
+		rc = fs_tagtree_cache_new(cfg->cache_bytes ? cfg->cache_bytes : CACHE_BYTES, &r->nodes);
+	if (!rc)
+		rc = fs_chunk_cache_new(CHUNK_CACHE_BYTES, &r->chunks);
+	if (!rc)
+		rc = open_store(cfg, &r->store);
+	if (!rc)
+		rc = open_containers(cfg->path, cfg->create, &r->containers);
+	if (!rc)
+		rc = load_vault_root(r, cfg);
+	if (!rc && cfg->create)
+		rc = write_first_root(r);
+	hooks.ctx = r;
+	if (!rc)
+		rc = fs_group_new(r->store, &hooks, &r->group);
+	return rc;
+}
+
+static void teardown(struct fs_records *r)
+{
+	fs_commit_free(r->commit);
+	fs_store_close(r->store);
+	if (r->containers >= 0)
+		close(r->containers);
+	fs_chunk_cache_free(r->chunks);
+	fs_tagtree_cache_free(r->nodes);
+	keys_slab_free(r->slab);
+	keys_guard_free(r->mac_key);
+	fs_journal_clear(&r->vault);
+	pthread_mutex_destroy(&r->lock);
+	pthread_mutex_destroy(&r->open_lock);
+	free(r);
+}
+
+int fs_records_open(const struct fs_records_config *cfg, struct fs_records **out)
+{
+	struct fs_records *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r)
+		return -ENOMEM;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_mutex_init(&r->open_lock, NULL);
+	fs_journal_init(&r->vault, r, 0);
+	memcpy(r->vault_id, cfg->vault, KEYS_VAULT_ID_LEN);
+	r->read_only = cfg->read_only;
+	r->containers = -1;
+	r->damaged = cfg->damaged;
+	r->damaged_ctx = cfg->ctx;
+	rc = build(r, cfg);
+	if (rc) {
+		teardown(r);
+		return rc;
+	}
+	*out = r;
+	return 0;
+}
+
+int fs_records_close(struct fs_records *r)
+{
+	int rc;
+
+	if (!r)
+		return 0;
+	rc = fs_group_free(r->group);
+	teardown(r);
+	return rc;
+}
+
+struct fs_group *fs_records_group(struct fs_records *r)
+{
+	return r->group;
+}
+
+struct fs_store *fs_records_store(struct fs_records *r)
+{
+	return r->store;
+}
+
+struct fs_journal *fs_records_vault(struct fs_records *r)
+{
+	return &r->vault;
+}
+
+void fs_records_head(struct fs_records *r, uint64_t *commit, uint8_t root[static KEYS_LEN])
+{
+	pthread_mutex_lock(&r->vault.lock);
+	*commit = r->vault.cur.info.commit;
+	memcpy(root, r->vault.cur.tree.hash, KEYS_LEN);
+	pthread_mutex_unlock(&r->vault.lock);
+}
+
+void fs_records_policy_version(struct fs_records *r, uint32_t version)
+{
+	atomic_store(&r->policy_version, version);
+}
+
+/* ---- the index key ---- */
+
+static void forget_index_keys(struct fs_records *r)
+{
+	for (size_t i = 0; i < FS_RECORD_INDEX_KEYS; i++) {
+		keys_slab_put(r->slab, r->index[i].keys);
+		r->index[i] = (struct fs_record_index_key){ .generation = 0 };
+	}
+}
+
+/* Under the lock: the place for a generation, an unused one, or that of the oldest. */
+static struct fs_record_index_key *index_place(struct fs_records *r, uint32_t generation)
+{
+	struct fs_record_index_key *best = &r->index[0];
+
+	for (size_t i = 0; i < FS_RECORD_INDEX_KEYS; i++) {
+		if (r->index[i].generation == generation)
+			return &r->index[i];
+		if (r->index[i].generation < best->generation)
+			best = &r->index[i];
+	}
+	return best;
+}
+
+void fs_records_index_key(struct fs_records *r, uint32_t generation, const uint8_t *key)
+{
+	uint8_t place[8] = { 0 }; /* journal 0, generation */
+	struct keys_span parts[] = { { r->vault_id, KEYS_VAULT_ID_LEN }, { place, sizeof(place) } };
+	struct fs_record_index_key *k;
+
+	pthread_mutex_lock(&r->lock);
+	if (!key) {
+		forget_index_keys(r);
+	} else if (generation) {
+		for (unsigned i = 0; i < 4; i++)
+			place[4 + i] = (uint8_t)(generation >> (8 * i));
+		k = index_place(r, generation);
+		if (!k->keys)
+			k->keys = keys_slab_get(r->slab);
+		k->generation = k->keys ? generation : 0;
+		if (k->keys)
+			keys_label_derive(KEYS_LABEL_RECORD_KEY, key, parts, 2, k->keys->record,
+					  KEYS_LEN);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- damage ---- */
+
+void fs_record_report(struct fs_records *r, const struct fs_key *key)
+{
+	bool known = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_reported && !known; i++)
+		known = !fs_key_cmp(&r->reported[i], key);
+	if (!known && r->n_reported < FS_RECORD_DAMAGED_MAX)
+		r->reported[r->n_reported++] = *key;
+	else
+		known = true;
+	pthread_mutex_unlock(&r->lock);
+	if (!known && r->damaged)
+		r->damaged(r->damaged_ctx, fs_key_journal(key), fs_key_ino(key), fs_key_table(key));
+}
+
+/* ---- reading ---- */
+
+static bool is_root(const struct fs_root *root, const uint8_t *raw, size_t len)
+{
+	return root->len == len && !memcmp(root->raw, raw, len);
+}
+
+/* Is this the root that t has, or will have? */
+static bool known_root(struct fs_journal *t, const uint8_t *raw, size_t len,
+		       struct fs_tagtree_root *root)
+{
+	const struct fs_root *found = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	if (is_root(&t->cur, raw, len))
+		found = &t->cur;
+	else if (t->has_next && is_root(&t->next, raw, len))
+		found = &t->next;
+	if (found)
+		*root = found->tree;
+	pthread_mutex_unlock(&t->lock);
+	return found;
+}
+
+int fs_record_snap(struct fs_journal *t, struct fs_snap **out, struct fs_tagtree_root *root)
+{
+	struct fs_records *r = t->records;
+	struct fs_key key = fs_root_key(t->index);
+	struct fs_snap *snap;
+	const uint8_t *raw;
+	size_t len;
+	unsigned long seq;
+	int rc;
+
+	for (;;) {
+		seq = atomic_load(&r->seq);
+		rc = fs_store_snap_begin(r->store, &snap);
+		if (rc)
+			return rc;
+		rc = fs_store_get(snap, &key, &raw, &len);
+		if (rc == -ENOENT) {
+			raw = (const uint8_t *)"";
+			len = 0;
+		}
+		if ((!rc || rc == -ENOENT) && known_root(t, raw, len, root)) {
+			*out = snap;
+			return 0;
+		}
+		fs_store_snap_end(snap);
+		if (rc && rc != -ENOENT)
+			return rc;
+		/* A commit that ended meanwhile makes an honest snapshot look old. */
+		if (seq == atomic_load(&r->seq)) {
+			fs_record_report(r, &key);
+			return -EBADMSG;
+		}
+	}
+}
+
+/* The tree that covers key; NULL: none, or j is not the journal that the key names. */
+static struct fs_journal *cover(struct fs_journal *j, const struct fs_key *key)
+{
+	uint8_t table = fs_key_table(key);
+
+	if (table == FS_T_NODE || table == FS_T_VAULT_ROOT)
+		return NULL;
+	if (fs_value_of_vault(key))
+		return &j->records->vault;
+	return fs_key_journal(key) == j->index ? j : NULL;
+}
+
+/* The stored bytes of a record that the tree holds with this tag, unsealed. */
+static int open_stored(struct fs_journal *j, struct fs_snap *snap, const struct fs_key *key,
+		       const uint8_t tag[static FS_TAG_LEN], struct fs_buf **out)
+{
+	uint8_t have[FS_TAG_LEN];
+	const uint8_t *val;
+	size_t len;
+	int rc = fs_store_get(snap, key, &val, &len);
+
+	if (rc)
+		return rc == -ENOENT ? -EBADMSG : rc;
+	fs_tagtree_tag(key, val, len, have);
+	if (memcmp(have, tag, FS_TAG_LEN))
+		return -EBADMSG;
+	return fs_value_unseal(j, key, val, len, out);
+}
+
+/* The tree says that there is no such record: then there must be none. */
+static int check_absent(struct fs_snap *snap, const struct fs_key *key)
+{
+	const uint8_t *val;
+	size_t len;
+	int rc = fs_store_get(snap, key, &val, &len);
+
+	return rc ? rc : -EBADMSG;
+}
+
+int fs_record_committed(struct fs_journal *j, const struct fs_key *key, struct fs_buf **out)
+{
+	struct fs_journal *t = cover(j, key);
+	uint8_t tag[FS_TAG_LEN];
+	struct fs_tagtree_root root;
+	struct fs_snap *snap;
+	int rc;
+
+	if (!t)
+		return -EINVAL;
+	rc = fs_record_snap(t, &snap, &root);
+	if (rc)
+		return rc;
+	rc = fs_tagtree_get(j->records->nodes, snap, &root, key, tag);
+	if (!rc)
+		rc = open_stored(j, snap, key, tag, out);
+	else if (rc == -ENOENT)
+		rc = check_absent(snap, key);
+	fs_store_snap_end(snap);
+	if (rc == -EBADMSG)
+		fs_record_report(j->records, key);
+	return rc;
+}
+
+int fs_record_get(struct fs_journal *j, const struct fs_key *key, struct fs_buf **out)
+{
+	int rc;
+
+	if (!cover(j, key))
+		return -EINVAL;
+	rc = fs_group_get(j->records->group, key, out);
+	if (rc)
+		return rc > 0 ? 0 : rc;
+	return fs_record_committed(j, key, out);
+}
+
+/* ---- scanning ---- */
+
+struct scan {
+	struct fs_journal *j, *tree;
+	const struct fs_key *to;
+	struct fs_group_entry *changed; /* of the groups, taken before any snapshot */
+	size_t n_changed, at_changed;
+	struct fs_key next; /* where the tree goes on */
+	bool done;	    /* the tree has no more */
+	struct fs_key key[SCAN_PAGE];
+	struct fs_buf *buf[SCAN_PAGE];
+	size_t n;
+};
+
+static bool changed_in_group(const struct scan *s, const struct fs_key *key)
+{
+	size_t lo = s->at_changed, hi = s->n_changed;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int cmp = fs_key_cmp(&s->changed[mid].key, key);
+
+		if (!cmp)
+			return true;
+		if (cmp < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+/* The least key above key. */
+static struct fs_key after(const struct fs_key *key)
+{
+	struct fs_key k = *key;
+
+	if (k.len < FS_KEY_MAX) {
+		k.b[k.len++] = 0;
+		return k;
+	}
+	for (unsigned i = k.len; i-- > 0;)
+		if (++k.b[i])
+			break;
+	return k;
+}
+
+/* Up to SCAN_PAGE committed records from s->next on. */
+static int scan_page(struct scan *s, struct fs_key *bad)
+{
+	struct fs_tagtree_root root;
+	struct fs_snap *snap;
+	uint8_t tag[FS_TAG_LEN];
+	struct fs_key key;
+	int rc = fs_record_snap(s->tree, &snap, &root);
+
+	if (rc)
+		return rc;
+	while (!rc && s->n < SCAN_PAGE) {
+		rc = fs_tagtree_next(s->j->records->nodes, snap, &root, &s->next, &key, tag);
+		if (rc == -ENOENT || (!rc && fs_key_cmp(&key, s->to) >= 0)) {
+			s->done = true;
+			rc = 0;
+			break;
+		}
+		*bad = rc ? s->next : key;
+		if (rc)
+			break;
+		s->next = after(&key);
+		if (changed_in_group(s, &key))
+			continue;
+		rc = open_stored(s->j, snap, &key, tag, &s->buf[s->n]);
+		if (!rc)
+			s->key[s->n++] = key;
+	}
+	fs_store_snap_end(snap);
+	return rc;
+}
+
+/* Contents on their way to the container, and records of another tree, are no part of a scan. */
+static bool scanned(const struct scan *s, const struct fs_key *key)
+{
+	uint8_t table = fs_key_table(key);
+
+	return table != FS_T_CHUNK && table != FS_T_CUT && cover(s->j, key) == s->tree;
+}
+
+/* Hands out group entries below limit (NULL: all that are left). */
+static int give_changed(struct scan *s, const struct fs_key *limit,
+			int (*fn)(void *, const struct fs_key *, struct fs_buf *), void *ctx)
+{
+	int rc = 0;
+
+	while (!rc && s->at_changed < s->n_changed) {
+		struct fs_group_entry *e = &s->changed[s->at_changed];
+
+		if (limit && fs_key_cmp(&e->key, limit) >= 0)
+			break;
+		if (e->buf && scanned(s, &e->key))
+			rc = fn(ctx, &e->key, e->buf);
+		s->at_changed++;
+	}
+	return rc;
+}
+
+static int give_page(struct scan *s, int (*fn)(void *, const struct fs_key *, struct fs_buf *),
+		     void *ctx)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (!rc)
+			rc = give_changed(s, &s->key[i], fn, ctx);
+		if (!rc)
+			rc = fn(ctx, &s->key[i], s->buf[i]);
+		fs_buf_put(s->buf[i]);
+	}
+	s->n = 0;
+	return rc;
+}
+
+int fs_record_scan(struct fs_journal *j, const struct fs_key *from, const struct fs_key *to,
+		   int (*fn)(void *ctx, const struct fs_key *key, struct fs_buf *buf), void *ctx)
+{
+	struct scan *s;
+	struct fs_key bad;
+	int rc, given;
+
+	if (!cover(j, from))
+		return -EINVAL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->j = j;
+	s->tree = cover(j, from);
+	s->to = to;
+	s->next = *from;
+	rc = fs_group_range(j->records->group, from, to, &s->changed, &s->n_changed);
+	while (!rc && !s->done) {
+		rc = scan_page(s, &bad);
+		if (rc == -EBADMSG)
+			fs_record_report(j->records, &bad);
+		/* What came before the damage is still given. */
+		given = give_page(s, fn, ctx);
+		rc = given ? given : rc;
+	}
+	if (!rc)
+		rc = give_changed(s, NULL, fn, ctx);
+	fs_group_range_free(s->changed, s->n_changed);
+	free(s);
+	return rc == 1 ? 0 : rc;
+}

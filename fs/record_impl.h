@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/record_impl.h - what record.c, root.c, journal.c, commit.c and chunk*.c share.
+ *
+ * Trust lives in memory: every open journal, and the vault, keeps the root that
+ * is current and, while a commit is under way, the one that comes next. A reader
+ * begins a snapshot and accepts it only when the root record inside equals one of
+ * the two; from there on the tag tree proves every record.
+ *
+ * Lock order (all leaves for the layers above): open_lock -> container_lock ->
+ * records lock -> journal lock. The group's and the caches' mutexes come last.
+ */
+#ifndef FS_RECORD_IMPL_H
+#define FS_RECORD_IMPL_H
+
+#include <pthread.h>
+
+#include "../keys/seal.h"
+#include "../keys/slab.h"
+#include "record.h"
+
+#define FS_ROOT_RAW_MAX 160
+#define FS_RECORD_OVERHEAD 45 /* form u8, generation u32, nonce 24, tag 16 */
+
+/* A root record as stored, form byte included, and what it says. */
+struct fs_root {
+	uint8_t raw[FS_ROOT_RAW_MAX];
+	size_t len; /* 0: there is no record, the tree is empty */
+	struct fs_tagtree_root tree;
+	struct fs_root_info info; /* of the vault's root: only commit */
+};
+
+struct fs_chunk_space;
+struct fs_chunk_cache;
+struct fs_commit;
+
+struct fs_journal {
+	struct fs_records *records;
+	uint32_t index;
+	uint32_t generation;
+	struct keys_journal *keys; /* slot of the records' slab; NULL for the vault */
+
+	/* records lock */
+	unsigned refs;
+	struct fs_journal *chain;
+
+	pthread_mutex_t lock; /* the next three */
+	struct fs_root cur;
+	struct fs_root next; /* while committing, and for ever after a failed commit */
+	bool has_next;
+
+	pthread_mutex_t container_lock; /* loading; the pointer stays until the last put */
+	struct fs_container *container;
+	struct fs_chunk_space *space; /* own mutex; made with the container */
+
+	struct fs_inodes *inodes;
+	void (*inodes_free)(struct fs_inodes *);
+};
+
+#define FS_RECORD_BUCKETS 4096u
+#define FS_RECORD_INDEX_KEYS 16
+#define FS_RECORD_DAMAGED_MAX 1024
+
+struct fs_record_index_key {
+	uint32_t generation;
+	struct keys_journal *keys; /* slab slot; only .record is used */
+};
+
+struct fs_records {
+	uint8_t vault_id[KEYS_VAULT_ID_LEN];
+	uint8_t *mac_key; /* guarded */
+	bool read_only;
+	int containers; /* directory */
+	struct fs_store *store;
+	struct fs_group *group;
+	struct fs_tagtree_cache *nodes;
+	struct fs_chunk_cache *chunks;
+	struct keys_slab *slab;
+	struct fs_journal vault;
+	struct fs_commit *commit; /* committer thread only */
+	atomic_uint policy_version;
+	atomic_ulong seq; /* +1 whenever a known root changes */
+	void (*damaged)(void *ctx, uint32_t journal, uint64_t ino, uint8_t table);
+	void *damaged_ctx;
+
+	pthread_mutex_t open_lock; /* one journal is opened at a time */
+	pthread_mutex_t lock;	   /* everything below, and the references of journals */
+	struct fs_journal *bucket[FS_RECORD_BUCKETS];
+	struct fs_record_index_key index[FS_RECORD_INDEX_KEYS]; /* generation 0: unused */
+	struct fs_key reported[FS_RECORD_DAMAGED_MAX];
+	size_t n_reported;
+};
+
+/* ---- root.c: the bytes of root records ---- */
+/* -EBADMSG: not a root record. Nothing is authenticated yet. */
+int fs_root_decode(uint32_t journal, const uint8_t *raw, size_t len, struct fs_root *out);
+int fs_root_verify(const uint8_t vault[static KEYS_VAULT_ID_LEN], const struct fs_root *root,
+		   const uint8_t pk[static KEYS_LEN]);
+void fs_root_sign(const uint8_t vault[static KEYS_VAULT_ID_LEN], struct fs_root *root,
+		  const uint8_t sk[static KEYS_SIGN_SK_LEN]);
+int fs_root_decode_vault(const uint8_t *raw, size_t len, struct fs_root *out);
+int fs_root_check_mac(const uint8_t vault[static KEYS_VAULT_ID_LEN], const struct fs_root *root,
+		      const uint8_t mac_key[static KEYS_LEN]);
+void fs_root_mac(const uint8_t vault[static KEYS_VAULT_ID_LEN], struct fs_root *root,
+		 const uint8_t mac_key[static KEYS_LEN]);
+struct fs_key fs_root_key(uint32_t journal);
+
+/* ---- value.c: stored value forms ---- */
+/* True when the record stands in the vault's tree. */
+bool fs_value_of_vault(const struct fs_key *key);
+/* stored has room for len + FS_RECORD_OVERHEAD. -ENOKEY, -EMSGSIZE. */
+int fs_value_seal(struct fs_journal *j, const struct fs_key *key, const void *plain, size_t len,
+		  uint8_t *stored, size_t *stored_len);
+/* -EBADMSG, -ENOKEY, -ENOMEM. */
+int fs_value_unseal(struct fs_journal *j, const struct fs_key *key, const uint8_t *stored,
+		    size_t len, struct fs_buf **out);
+
+/* ---- record.c ---- */
+/*
+ * A snapshot whose root for the tree of t is known; ended with fs_store_snap_end. -EBADMSG: the
+ * root record is neither the current one nor the next.
+ */
+int fs_record_snap(struct fs_journal *t, struct fs_snap **snap, struct fs_tagtree_root *root);
+/* As fs_record_get, without a look at the groups. */
+int fs_record_committed(struct fs_journal *j, const struct fs_key *key, struct fs_buf **out);
+/* Tells the owner of the vault, once per record. */
+void fs_record_report(struct fs_records *r, const struct fs_key *key);
+
+/* ---- journal.c ---- */
+/* Fills what all journals, and the vault, have. */
+void fs_journal_init(struct fs_journal *j, struct fs_records *r, uint32_t index);
+void fs_journal_clear(struct fs_journal *j);
+/* The container with its free map, opened at the first call. */
+int fs_journal_units(struct fs_journal *j, struct fs_container **out);
+
+/* ---- commit.c: the group's hooks ---- */
+extern const struct fs_group_hooks fs_commit_hooks; /* ctx: struct fs_records */
+void fs_commit_free(struct fs_commit *c);
+
+#endif
