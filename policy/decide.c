@@ -218,8 +218,9 @@ static void role_text(const struct policy_question *q, const struct policy_verdi
 		lacks = POLICY_READ;
 	else if (!lacks)
 		lacks = role->rights & POLICY_LIST ? q->rights : POLICY_LIST;
+	policy_right_text(lacks, rights);
 	snprintf(out, cap, "role %s may%s %s (practice line %u)", role->name,
-		 v->ground == POLICY_GROUND_RIGHT ? "" : " not", policy_right_text(lacks, rights),
+		 v->ground == POLICY_GROUND_RIGHT ? "" : " not", rights[0] ? rights : "do that",
 		 role->line);
 }
 
