@@ -19,48 +19,12 @@
 #ifndef FS_GROUP_H
 #define FS_GROUP_H
 
+#include "batch.h"
 #include "buf.h"
+#include "reserve.h"
 #include "store.h"
 
-struct fs_group;   /* the open group, the closing group and the committer */
-struct fs_journal; /* opaque here; see record.h */
-struct fs_signer;  /* opaque here; see record.h */
-
-/* ---- batches: one operation's changes; owned by one thread ---- */
-enum fs_change { FS_PUT, FS_DEL, FS_PATCH };
-
-struct fs_batch_entry {
-	enum fs_change change;
-	struct fs_journal *journal;
-	struct fs_key key;
-	struct fs_buf *buf; /* PUT: the value; PATCH: base with the patch applied, or NULL */
-	const uint8_t *patch; /* PATCH: caller's bytes, valid until apply returns */
-	uint32_t patch_off, patch_len;
-};
-
-struct fs_batch {
-	struct fs_batch_entry *e;
-	size_t n, cap;
-	struct fs_signer *signer; /* who writes; one reference; NULL for the vault's own records */
-	int rc; /* sticky -ENOMEM */
-};
-
-void fs_batch_init(struct fs_batch *b, struct fs_signer *signer); /* takes its own reference */
-void fs_batch_clear(struct fs_batch *b); /* wipes and frees; after apply too */
-void fs_batch_put(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key, const void *p,
-		  size_t len);
-void fs_batch_put_buf(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
-		      struct fs_buf *buf); /* takes over the reference */
-void fs_batch_del(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key);
-/*
- * Changes len bytes at off of the value at key. base (reference taken over, may be NULL) is a
- * private copy of the whole value with the change already in it; it is used when the open group
- * has no entry for key. NULL is allowed only when fs_group_has said that the open group has it:
- * if the group closed in between, apply copies from the closing group.
- * The caller holds the inode's lock exclusively. A value may grow: base->len / off+len.
- */
-void fs_batch_patch(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
-		    uint32_t off, const uint8_t *p, uint32_t len, struct fs_buf *base);
+struct fs_group; /* the open group, the closing group and the committer */
 
 /* ---- the group ---- */
 struct fs_closing; /* a closing group, in the hooks */
@@ -77,8 +41,11 @@ struct fs_group_hooks {
 	 * `done`. May be called again for the same group after -ENOSPC.
 	 */
 	int (*encode)(void *ctx, struct fs_closing *closing, struct fs_store_item **items, size_t *n);
-	/* After apply: rc 0 = durable; -ENOSPC = will be tried again; else dropped. The group is still
-	 * visible to readers during this call. */
+	/*
+	 * Once after every encode, also one that failed: rc 0 = durable; -ENOSPC or -ENOMEM = encode
+	 * will be called again; else dropped, together with the open group. The group is still visible
+	 * to readers during this call.
+	 */
 	void (*done)(void *ctx, struct fs_closing *closing, int rc);
 	/* A batch's first entry for this journal in this group: keep it alive / let go. */
 	void (*hold)(void *ctx, struct fs_journal *j);
@@ -91,18 +58,22 @@ struct fs_group_hooks {
 /* Entries of a closing group in key order. */
 size_t fs_closing_count(const struct fs_closing *c);
 const struct fs_group_entry *fs_closing_at(const struct fs_closing *c, size_t n);
-/* The signer of the last batch that touched this journal; NULL: none. */
+/* The signer of the last batch that had one and touched this journal; NULL: none. */
 struct fs_signer *fs_closing_signer(const struct fs_closing *c, const struct fs_journal *j);
 uint64_t fs_closing_number(const struct fs_closing *c);
 
 int fs_group_new(struct fs_store *store, const struct fs_group_hooks *hooks, struct fs_group **out);
-/* Commits what is open, stops the committer. The result of that last commit. */
+/* On -ENOSPC the committer shortens the reserve, and fills it again later. It outlives the group. */
+void fs_group_use_reserve(struct fs_group *g, struct fs_reserve *reserve);
+/* Commits what is open, stops the committer. The result of that last commit. NULL is legal. */
 int fs_group_free(struct fs_group *g);
 
 /*
  * Adds the batch to the open group, all or nothing. *number (may be NULL) receives the group that
  * carries it. -ENOSPC: the disk (less the reserve) could not take it in the worst case; -EROFS
- * after a failed sync; -ENOMEM.
+ * after a failed sync or on a read-only store; -ENOMEM; -EAGAIN: a patch came without a base and
+ * its value was committed meanwhile (build the batch again, with a base). A batch that deletes
+ * something may draw on the reserve, so that a full disk can be emptied.
  */
 int fs_group_apply(struct fs_group *g, struct fs_batch *b, uint64_t *number);
 /* Waits, with no lock held, while the open group is over its bound. Call before taking locks. */
