@@ -150,7 +150,7 @@ int64_t policy_span_seconds(int32_t day)
 void policy_span_text(int64_t time_ns, char sep, unsigned fraction, char out[static 48])
 {
 	int64_t s = time_ns / 1000000000 - (time_ns % 1000000000 < 0);
-	int64_t ns = time_ns - s * 1000000000;
+	int64_t rest = time_ns % 1000000000, ns = rest < 0 ? rest + 1000000000 : rest;
 	int64_t days = s / POLICY_DAY_S - (s % POLICY_DAY_S < 0);
 	unsigned of_day = (unsigned)(s - days * POLICY_DAY_S);
 	unsigned month, day;
