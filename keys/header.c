@@ -42,7 +42,7 @@ int keys_header_decode(const uint8_t *p, size_t len, struct keys_header *h)
 	struct keys_header got;
 	const uint8_t *sig;
 
-	if (len < PREFIX_LEN || memcmp(bytes_take(&in, sizeof(magic)), magic, sizeof(magic)))
+	if (len < PREFIX_LEN || memcmp(bytes_take(&in, sizeof(magic)), magic, sizeof(magic)) != 0)
 		return -EMEDIUMTYPE;
 	got.version = bytes_get_u16(&in);
 	got.suite = bytes_get_u8(&in);

@@ -95,7 +95,7 @@ struct place_bytes {
 
 static struct place_bytes place_encode(const struct keys_wrap_place *place)
 {
-	struct place_bytes p;
+	struct place_bytes p = {{0}};
 	struct bytes_out b = bytes_out(p.b, sizeof(p.b));
 
 	bytes_put(&b, place->vault, sizeof(place->vault));

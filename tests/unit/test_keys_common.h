@@ -19,6 +19,18 @@
 
 #include "keys/label.h"
 
+/* Some tests of memory limits cannot work under AddressSanitizer. */
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#endif
+#ifndef UNDER_ASAN
+#define UNDER_ASAN 0
+#endif
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SPAN(a) ((struct keys_span){(a), sizeof(a)})
 

@@ -23,6 +23,25 @@ START_TEST(label_texts_are_distinct)
 }
 END_TEST
 
+/* Run from the root of the sources, as make does. */
+START_TEST(label_texts_stand_in_the_format_document)
+{
+	static char doc[64 << 10];
+	FILE *file = fopen("keys/FORMAT.md", "r");
+	char row[80];
+	size_t n;
+
+	ck_assert_msg(file != NULL, "keys/FORMAT.md not found from here");
+	n = fread(doc, 1, sizeof(doc) - 1, file);
+	fclose(file);
+	ck_assert_uint_lt(n, sizeof(doc) - 1);
+	for (int a = 0; a < KEYS_LABEL_COUNT; a++) {
+		snprintf(row, sizeof(row), "\n| `%s` |", keys_label_text((enum keys_label)a));
+		ck_assert_msg(strstr(doc, row) != NULL, "no row%s", row);
+	}
+}
+END_TEST
+
 /* The construction written out by hand: len(label) | label | len(part) | part ... */
 START_TEST(label_hash_matches_written_out_construction)
 {
@@ -210,6 +229,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		label_texts_are_distinct,
+		label_texts_stand_in_the_format_document,
 		label_hash_matches_written_out_construction,
 		label_hash_separates_parts_labels_and_lengths,
 		label_derive_depends_on_key_and_length,

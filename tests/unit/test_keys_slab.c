@@ -9,17 +9,6 @@
 
 #include "keys/slab.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNDER_ASAN 1
-#endif
-#endif
-#ifndef UNDER_ASAN
-#define UNDER_ASAN 0
-#endif
-
 #define SLOTS 200
 
 START_TEST(slab_get_yields_distinct_zeroed_slots_until_full)
