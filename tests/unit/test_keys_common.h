@@ -19,16 +19,16 @@
 
 #include "keys/label.h"
 
-/* Some tests of memory limits cannot work under AddressSanitizer. */
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN 1
+/* Some tests of memory limits cannot work under a sanitizer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNDER_SANITIZER 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNDER_ASAN 1
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNDER_SANITIZER 1
 #endif
 #endif
-#ifndef UNDER_ASAN
-#define UNDER_ASAN 0
+#ifndef UNDER_SANITIZER
+#define UNDER_SANITIZER 0
 #endif
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

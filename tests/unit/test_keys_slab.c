@@ -196,7 +196,7 @@ int main(void)
 	tcase_add_test(tc, slab_put_wipes_and_makes_room);
 	tcase_add_test(tc, slab_new_rejects_absurd_sizes);
 	tcase_add_test_raise_signal(tc, slab_put_twice_aborts, SIGABRT);
-	if (!UNDER_ASAN) { /* which reports faults in its own way and makes mlock do nothing */
+	if (!UNDER_SANITIZER) { /* which reports faults in its own way and makes mlock do nothing */
 		tcase_add_test_raise_signal(tc, slab_overrun_faults, SIGSEGV);
 		tcase_add_test(tc, slab_without_mlock_works_and_says_so);
 	}

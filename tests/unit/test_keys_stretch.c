@@ -69,7 +69,7 @@ START_TEST(stretch_check_keeps_bounds)
 }
 END_TEST
 
-#if !UNDER_ASAN
+#if !UNDER_SANITIZER
 START_TEST(stretch_without_memory_fails_untouched)
 {
 	const struct rlimit little = {256u << 20, 256u << 20};
@@ -111,7 +111,7 @@ int main(void)
 		stretch_matches_reference_implementation,
 		stretch_depends_on_passphrase_salt_and_cost,
 		stretch_check_keeps_bounds,
-#if !UNDER_ASAN
+#if !UNDER_SANITIZER
 		stretch_without_memory_fails_untouched,
 #endif
 		stretch_envelope_depends_on_all_three_secrets,
