@@ -1,28 +1,42 @@
-# journalfs - build, test, install. `make help` lists the targets.
+# journalfs - build, test, install.
 # SPDX-License-Identifier: Apache-2.0
+#
+#   make            build/journalfs
+#   make demo       the main job, for people to watch (installs what it needs)
+#   make check      every test (installs what it needs); make check-unit, check-fault, check-mount: parts
+#   make check-apps large programs (LibreOffice) on a real mount, outside CI
+#   make lint       two compilers, clang-tidy, cppcheck, the house rules
+#   make sanitize   unit and mount tests under ASan and UBSan
+#   make fuzz       every decoder and parser under libFuzzer, FUZZ_SECONDS each
+#   make bench      the benchmark of this project on this machine
+#   make install    DESTDIR, PREFIX
 
 CC ?= gcc
 BUILD ?= build
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
+FUZZ_SECONDS ?= 10
+
 PKGS := fuse3 libsodium lmdb jansson libseccomp
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-ifeq ($(shell pkg-config --exists libcrypto 2>/dev/null && echo yes),yes)
-CRYPTO_CFLAGS := -DHAVE_LIBCRYPTO=1
-CRYPTO_LIBS := $(shell pkg-config --libs libcrypto)
-endif
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+HAVE_CRYPTO := $(shell pkg-config --exists libcrypto 2>/dev/null && echo yes)
+CRYPTO_CFLAGS = $(if $(HAVE_CRYPTO),-DHAVE_LIBCRYPTO=1)
+CRYPTO_LIBS = $(if $(HAVE_CRYPTO),-lcrypto)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wundef -Wformat=2
-HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+HARDEN := -fstack-protector-strong -fPIE
+FORTIFY ?= -D_FORTIFY_SOURCE=2
 OPT ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -I. $(CRYPTO_CFLAGS) $(PKG_CFLAGS)
-CFLAGS += -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
-LDFLAGS += -pie -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS)
-LDLIBS += $(PKG_LIBS) $(CRYPTO_LIBS) -lpthread
+# libgcc_s is linked, not loaded by the first pthread_cancel, when seccomp forbids opening files.
+DEFS := -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -I.
+JF_CPPFLAGS = $(DEFS) $(FORTIFY) $(CRYPTO_CFLAGS) $(PKG_CFLAGS) $(CPPFLAGS)
+JF_CFLAGS = -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(EXTRA_CFLAGS) $(CFLAGS)
+JF_LDFLAGS = -pie -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS) $(LDFLAGS)
+JF_LDLIBS = $(PKG_LIBS) $(CRYPTO_LIBS) -Wl,--no-as-needed -lgcc_s -Wl,--as-needed -lpthread
 
-FOLDERS := keys policy fs tools
 OBJS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 LIBS := $(foreach d,tools fs policy keys,$(BUILD)/lib$(d).a)
 
@@ -30,28 +44,95 @@ all: $(BUILD)/journalfs
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(JF_CPPFLAGS) $(JF_CFLAGS) -MMD -MP -c -o $@ $<
 
 define archive
-$(BUILD)/lib$(1).a: $(call OBJS,$(1))
+$(BUILD)/lib$(1).a: $(filter-out $(BUILD)/tools/main.o,$(call OBJS,$(1)))
 	@mkdir -p $$(@D)
-	rm -f $$@ && ar rcs $$@ $$^
+	@rm -f $$@
+	ar rcs $$@ $$^
 endef
-$(foreach d,keys policy fs,$(eval $(call archive,$(d))))
-$(BUILD)/libtools.a: $(filter-out $(BUILD)/tools/main.o,$(call OBJS,tools))
-	rm -f $@ && ar rcs $@ $^
+$(foreach d,keys policy fs tools,$(eval $(call archive,$(d))))
 
 $(BUILD)/journalfs: $(BUILD)/tools/main.o $(LIBS)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(JF_LDLIBS)
 
-# Unit tests: test_keys_* and test_policy_* link only their own folder, which proves it pure.
-UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+# ---- unit tests: test_keys_* and test_policy_* link only their own folder, which proves it pure
 CHECK_LIBS = $(shell pkg-config --libs check)
 $(BUILD)/tests/test_keys_%: $(BUILD)/tests/unit/test_keys_%.o $(BUILD)/libkeys.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lsodium $(CRYPTO_LIBS) -lpthread
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lsodium $(CRYPTO_LIBS) -lpthread
 $(BUILD)/tests/test_policy_%: $(BUILD)/tests/unit/test_policy_%.o $(BUILD)/libpolicy.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lpthread
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lpthread
+$(BUILD)/tests/test_fs_%: $(BUILD)/tests/unit/test_fs_%.o $(LIBS)
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(JF_LDLIBS)
+$(BUILD)/tests/test_tools_%: $(BUILD)/tests/unit/test_tools_%.o $(LIBS)
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(JF_LDLIBS)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all
+# ---- fault tests: static LMDB, so that its own writes and syncs go through the injector too
+FAULT_WRAP := pwrite pwritev pwritev2 write writev fdatasync fsync fallocate msync ftruncate
+FAULT_LDFLAGS := $(foreach f,$(FAULT_WRAP),-Wl,--wrap=$(f) -Wl,--wrap=$(f)64)
+FAULT_LIBS = $(filter-out -llmdb,$(JF_LDLIBS)) -l:liblmdb.a
+FAULT_COMMON = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/fault/test_*.c),$(wildcard tests/fault/*.c)))
+$(BUILD)/tests/fault/run_%: $(BUILD)/tests/fault/test_%.o $(FAULT_COMMON) $(LIBS)
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(FAULT_LIBS)
+
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+FAULT := $(patsubst tests/fault/test_%.c,$(BUILD)/tests/fault/run_%,$(sort $(wildcard tests/fault/test_*.c)))
+PROBES := $(patsubst tests/mount/%.c,$(BUILD)/tests/mount/%,$(wildcard tests/mount/*.c))
+
+# Small programs that the mount tests run as a practitioner's programs.
+$(BUILD)/tests/mount/%: tests/mount/%.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $< -lpthread
+
+tests-built: $(BUILD)/journalfs $(UNIT) $(FAULT) $(PROBES)
+
+check: deps
+	@$(MAKE) --no-print-directory tests-built
+	@BUILD=$(BUILD) tests/run.sh unit fault mount
+check-unit check-fault check-mount: check-%: tests-built
+	@BUILD=$(BUILD) tests/run.sh $*
+check-apps: tests-built
+	@BUILD=$(BUILD) tests/apps/run.sh
+
+demo: deps
+	@$(MAKE) --no-print-directory $(BUILD)/journalfs
+	@BUILD=$(BUILD) tests/demo.sh
+
+deps:
+	@tests/deps.sh
+
+lint: deps
+	@tests/lint.sh
+
+sanitize: deps
+	@BUILD=$(BUILD)-sanitize $(MAKE) --no-print-directory tests-built BUILD=$(BUILD)-sanitize OPT="-O1 -g" \
+		FORTIFY= EXTRA_CFLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
+	@BUILD=$(BUILD)-sanitize SANITIZE=1 tests/run.sh unit mount
+
+fuzz: deps
+	@BUILD=$(BUILD)-fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh
+
+bench: $(BUILD)/journalfs
+	@BUILD=$(BUILD) tests/bench/run.sh
+
+install: $(BUILD)/journalfs
+	install -Dm755 $(BUILD)/journalfs $(DESTDIR)$(PREFIX)/bin/journalfs
+	install -Dm644 tools/man/journalfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/journalfs.1
+	install -d $(DESTDIR)/usr/lib/systemd/system
+	sed 's|@BINDIR@|$(PREFIX)/bin|' tools/packaging/journalfs@.service \
+		>$(DESTDIR)/usr/lib/systemd/system/journalfs@.service
+	chmod 644 $(DESTDIR)/usr/lib/systemd/system/journalfs@.service
+	install -Dm644 tools/packaging/journalfs.sysusers $(DESTDIR)/usr/lib/sysusers.d/journalfs.conf
+	install -Dm644 tools/packaging/journalfs.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/journalfs.conf
+	install -Dm644 tools/packaging/example.conf $(DESTDIR)$(SYSCONFDIR)/journalfs/example.conf.sample
+	install -Dm644 tools/packaging/journalfs.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/journalfs
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-fuzz $(BUILD)-lint
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
+.PHONY: all check check-unit check-fault check-mount check-apps demo deps lint sanitize fuzz bench install clean \
+	tests-built
 .SECONDARY:

@@ -21,14 +21,14 @@ static int log_in(struct client *cl, const struct tool_options *o, char practice
 	char origin[256];
 	int rc;
 
-	if (client_credentials_new(cl, o, &cr))
+	if (tools_client_credentials_new(cl, o, &cr))
 		return TOOL_FAILED;
 	fs_wire_message_init(&m);
-	rc = client_call(cl,
+	rc = tools_client_call(cl,
 			 json_pack("{s:s, s:s, s:s}", "verb", "login", "who", o->as ? o->as : "",
-				   "origin", client_origin(origin)),
+				   "origin", tools_client_origin(origin)),
 			 cr->bytes, cr->len, -1, &m);
-	client_credentials_free(cr);
+	tools_client_credentials_free(cr);
 	if (!rc) {
 		text = json_string_value(json_object_get(m.json, "practice"));
 		snprintf(practice, 256, "%s", text ? text : "");
@@ -45,7 +45,7 @@ static int hand_over(struct client *cl, int fuse_fd)
 	int rc;
 
 	fs_wire_message_init(&m);
-	rc = client_call(cl, json_pack("{s:s}", "verb", "mount"), NULL, 0, fuse_fd, &m);
+	rc = tools_client_call(cl, json_pack("{s:s}", "verb", "mount"), NULL, 0, fuse_fd, &m);
 	fs_wire_message_clear(&m);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }
@@ -107,13 +107,13 @@ static int stay(struct client *cl, struct mountpoint *mp, bool foreground)
 	}
 	watch(cl, signals);
 	/* First the session, so that nothing is readable while the mount lingers. */
-	client_close(cl);
-	mountpoint_unmount(mp);
-	mountpoint_close(mp);
+	tools_client_close(cl);
+	tools_mountpoint_unmount(mp);
+	tools_mountpoint_close(mp);
 	return TOOL_OK;
 }
 
-int agent_login(struct client *cl, const struct conf *c, const struct tool_options *o,
+int tools_agent_login(struct client *cl, const struct conf *c, const struct tool_options *o,
 		const char *dir)
 {
 	char practice[256], who[65];
@@ -121,15 +121,15 @@ int agent_login(struct client *cl, const struct conf *c, const struct tool_optio
 	int fuse_fd = -1;
 	pid_t pid;
 
-	if (mountpoint_prepare(dir, &mp))
+	if (tools_mountpoint_prepare(dir, &mp))
 		goto fail;
 	if (log_in(cl, o, practice, who))
 		goto fail;
-	if (mountpoint_mount(&mp, c->name, &fuse_fd))
+	if (tools_mountpoint_mount(&mp, c->name, &fuse_fd))
 		goto fail;
 	if (hand_over(cl, fuse_fd)) {
 		close(fuse_fd);
-		mountpoint_unmount(&mp);
+		tools_mountpoint_unmount(&mp);
 		goto fail;
 	}
 	close(fuse_fd);
@@ -141,13 +141,13 @@ int agent_login(struct client *cl, const struct conf *c, const struct tool_optio
 	if (pid == 0)
 		_exit(stay(cl, &mp, false));
 	if (pid < 0) {
-		tool_fail("no agent process could be started: %s", strerror(errno));
-		mountpoint_unmount(&mp);
+		tools_fail("no agent process could be started: %s", strerror(errno));
+		tools_mountpoint_unmount(&mp);
 		goto fail;
 	}
-	mountpoint_close(&mp);
+	tools_mountpoint_close(&mp);
 	return TOOL_OK;
 fail:
-	mountpoint_close(&mp);
+	tools_mountpoint_close(&mp);
 	return TOOL_FAILED;
 }

@@ -12,7 +12,7 @@
 #include "client.h"
 
 /* Logs in on cl, mounts dir (NULL: ~/Journals), leaves the agent behind (or is it: foreground). */
-int agent_login(struct client *cl, const struct conf *c, const struct tool_options *o,
+int tools_agent_login(struct client *cl, const struct conf *c, const struct tool_options *o,
 		const char *dir);
 
 #endif

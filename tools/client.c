@@ -61,19 +61,19 @@ static int greet(const struct conf *c, struct client *cl)
 
 	fs_wire_message_init(&m);
 	keys_random(nonce, sizeof(nonce));
-	rc = client_call(cl, json_pack("{s:s, s:i}", "verb", "hello", "protocol", 1), nonce,
+	rc = tools_client_call(cl, json_pack("{s:s, s:i}", "verb", "hello", "protocol", 1), nonce,
 			 sizeof(nonce), -1, &m);
 	if (!rc && (m.blob_len != PROOF_LEN || check_proof(c, cl, nonce, m.blob)))
 		rc = -EBADMSG;
 	fs_wire_message_clear(&m);
 	if (rc == -EBADMSG)
-		tool_fail("what answers on %s could not prove that it serves this vault (the root "
+		tools_fail("what answers on %s could not prove that it serves this vault (the root "
 			  "hash or its certificate differs): nothing was sent to it. Was the vault "
 			  "replaced? Then put the new root hash into the configuration", c->socket);
 	return rc;
 }
 
-int client_connect(const struct conf *c, bool quiet, struct client *out)
+int tools_client_connect(const struct conf *c, bool quiet, struct client *out)
 {
 	uid_t uid;
 	int rc;
@@ -84,27 +84,27 @@ int client_connect(const struct conf *c, bool quiet, struct client *out)
 	if (rc == -ECONNREFUSED && quiet)
 		return rc;
 	if (rc == -ECONNREFUSED)
-		tool_fail(c->alone ? "nothing serves this vault (%s); `journalfs open VAULT` starts it"
+		tools_fail(c->alone ? "nothing serves this vault (%s); `journalfs open VAULT` starts it"
 				   : "nothing serves this vault (%s); the operator starts it with "
 				     "`systemctl start journalfs@NAME` or `journalfs serve VAULT`",
 			  c->socket);
 	else if (rc)
-		tool_fail("%s: %s", c->socket, strerror(-rc));
+		tools_fail("%s: %s", c->socket, strerror(-rc));
 	if (rc)
 		return rc;
 	if (fs_wire_peer(out->sock, &uid, NULL, NULL) || uid != c->daemon_uid) {
-		tool_fail("%s is served by account %u, not by %u as configured: nothing was sent",
+		tools_fail("%s is served by account %u, not by %u as configured: nothing was sent",
 			  c->socket, (unsigned)uid, (unsigned)c->daemon_uid);
-		client_close(out);
+		tools_client_close(out);
 		return -EPERM;
 	}
 	rc = greet(c, out);
 	if (rc)
-		client_close(out);
+		tools_client_close(out);
 	return rc;
 }
 
-void client_close(struct client *cl)
+void tools_client_close(struct client *cl)
 {
 	if (cl->sock >= 0)
 		close(cl->sock);
@@ -121,13 +121,13 @@ static int refused(const json_t *json)
 	if (report)
 		fputs(report, stderr);
 	if (say && *say)
-		tool_fail("%s", say);
+		tools_fail("%s", say);
 	else if (!report)
-		tool_fail("the daemon refused: %s", strerror(no > 0 ? no : EPROTO));
+		tools_fail("the daemon refused: %s", strerror(no > 0 ? no : EPROTO));
 	return no > 0 ? -no : -EPROTO;
 }
 
-int client_next(struct client *cl, struct fs_wire_message *answer)
+int tools_client_next(struct client *cl, struct fs_wire_message *answer)
 {
 	int rc;
 
@@ -137,7 +137,7 @@ int client_next(struct client *cl, struct fs_wire_message *answer)
 		rc = fs_wire_receive(cl->sock, answer, ANSWER_TIMEOUT_MS);
 	} while (!rc && json_object_get(answer->json, "event"));
 	if (rc) {
-		tool_fail(rc == -EPIPE ? "the daemon closed the connection"
+		tools_fail(rc == -EPIPE ? "the daemon closed the connection"
 				       : "the daemon's answer did not arrive: %s", strerror(-rc));
 		return rc;
 	}
@@ -146,31 +146,31 @@ int client_next(struct client *cl, struct fs_wire_message *answer)
 	return 0;
 }
 
-int client_call(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd,
+int tools_client_call(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd,
 		struct fs_wire_message *answer)
 {
 	int rc = json ? fs_wire_send(cl->sock, json, blob, blob_len, fd) : -ENOMEM;
 
 	json_decref(json);
 	if (rc) {
-		tool_fail("the daemon can't be reached any more: %s", strerror(-rc));
+		tools_fail("the daemon can't be reached any more: %s", strerror(-rc));
 		return rc;
 	}
-	return client_next(cl, answer);
+	return tools_client_next(cl, answer);
 }
 
-int client_do(struct client *cl, json_t *json, const void *blob, size_t blob_len)
+int tools_client_do(struct client *cl, json_t *json, const void *blob, size_t blob_len)
 {
 	struct fs_wire_message m;
 	int rc;
 
 	fs_wire_message_init(&m);
-	rc = client_call(cl, json, blob, blob_len, -1, &m);
+	rc = tools_client_call(cl, json, blob, blob_len, -1, &m);
 	fs_wire_message_clear(&m);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }
 
-const char *client_origin(char out[static 256])
+const char *tools_client_origin(char out[static 256])
 {
 	const char *tty = ttyname(0);
 	const char *ssh = getenv("SSH_CONNECTION");
@@ -191,7 +191,7 @@ static int fill(struct client *cl, const struct tool_options *o, struct client_c
 	int rc;
 
 	fs_wire_message_init(&m);
-	rc = client_call(cl, json_pack("{s:s, s:s}", "verb", "salt", "who", o->as ? o->as : ""),
+	rc = tools_client_call(cl, json_pack("{s:s, s:s}", "verb", "salt", "who", o->as ? o->as : ""),
 			 NULL, 0, -1, &m);
 	if (rc)
 		goto out;
@@ -202,48 +202,48 @@ static int fill(struct client *cl, const struct tool_options *o, struct client_c
 	if (!who || m.blob_len != KEYS_SALT_LEN)
 		goto out;
 	snprintf(cr->who, sizeof(cr->who), "%s", who);
-	rc = prompt_secret_read(o->passphrase_fd, "Passphrase", &pass);
+	rc = tools_prompt_secret_read(o->passphrase_fd, "Passphrase", &pass);
 	if (rc) {
-		tool_fail(rc == -ENOTTY ? "there is no terminal to ask at; use --passphrase-fd"
+		tools_fail(rc == -ENOTTY ? "there is no terminal to ask at; use --passphrase-fd"
 					: "no passphrase was given");
 		goto out;
 	}
-	rc = prompt_stretch(pass, m.blob, &cost, cr->bytes);
+	rc = tools_prompt_stretch(pass, m.blob, &cost, cr->bytes);
 	cr->len = KEYS_LEN;
 	if (!rc && o->key_file) {
-		rc = prompt_key_file(o->key_file, cr->bytes + KEYS_LEN);
+		rc = tools_prompt_key_file(o->key_file, cr->bytes + KEYS_LEN);
 		cr->len = 2 * KEYS_LEN;
 		if (rc)
-			tool_fail("the key file %s can't be read: %s", o->key_file, strerror(-rc));
+			tools_fail("the key file %s can't be read: %s", o->key_file, strerror(-rc));
 	}
 out:
-	prompt_secret_free(pass);
+	tools_prompt_secret_free(pass);
 	fs_wire_message_clear(&m);
 	return rc;
 }
 
-int client_credentials_new(struct client *cl, const struct tool_options *o,
+int tools_client_credentials_new(struct client *cl, const struct tool_options *o,
 			   struct client_credentials **out)
 {
 	struct client_credentials *cr = keys_guard_new(sizeof(*cr));
 	int rc = cr ? fill(cl, o, cr) : -ENOMEM;
 
 	if (rc) {
-		client_credentials_free(cr);
+		tools_client_credentials_free(cr);
 		return rc;
 	}
 	*out = cr;
 	return 0;
 }
 
-void client_credentials_free(struct client_credentials *cr)
+void tools_client_credentials_free(struct client_credentials *cr)
 {
 	keys_guard_free(cr);
 }
 
-int client_find(const struct tool_options *o, struct conf *c, struct client *cl)
+int tools_client_find(const struct tool_options *o, struct conf *c, struct client *cl)
 {
-	if (conf_find(o, c) || client_connect(c, false, cl))
+	if (tools_conf_find(o, c) || tools_client_connect(c, false, cl))
 		return TOOL_FAILED;
 	return TOOL_OK;
 }

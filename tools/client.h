@@ -18,22 +18,22 @@ struct client {
 };
 
 /* -ECONNREFUSED: nobody serves (quiet says nothing then). Says everything else. */
-int client_connect(const struct conf *c, bool quiet, struct client *out);
-void client_close(struct client *cl);
+int tools_client_connect(const struct conf *c, bool quiet, struct client *out);
+void tools_client_close(struct client *cl);
 
 /*
  * One request and its answer. json is taken over. 0 and *answer (to be cleared by the caller) when
  * ok is true; else the errno that the daemon names, negated, after printing its text.
  */
-int client_call(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd,
+int tools_client_call(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd,
 		struct fs_wire_message *answer);
 /* The same without a wanted answer: TOOL_OK or TOOL_FAILED. */
-int client_do(struct client *cl, json_t *json, const void *blob, size_t blob_len);
+int tools_client_do(struct client *cl, json_t *json, const void *blob, size_t blob_len);
 /* Another message of a stream. */
-int client_next(struct client *cl, struct fs_wire_message *answer);
+int tools_client_next(struct client *cl, struct fs_wire_message *answer);
 
 /* tty name or "remote HOST" for the log. */
-const char *client_origin(char out[static 256]);
+const char *tools_client_origin(char out[static 256]);
 
 /*
  * The blob of login and unlock: asks for the passphrase (o->passphrase_fd or the terminal),
@@ -44,11 +44,11 @@ struct client_credentials {
 	size_t len;
 	char who[KEYS_LEN * 2 + 1];
 };
-int client_credentials_new(struct client *cl, const struct tool_options *o,
+int tools_client_credentials_new(struct client *cl, const struct tool_options *o,
 			   struct client_credentials **out);
-void client_credentials_free(struct client_credentials *cr);
+void tools_client_credentials_free(struct client_credentials *cr);
 
-/* conf_find and client_connect in one. */
-int client_find(const struct tool_options *o, struct conf *c, struct client *cl);
+/* tools_conf_find and tools_client_connect in one. */
+int tools_client_find(const struct tool_options *o, struct conf *c, struct client *cl);
 
 #endif

@@ -43,13 +43,13 @@ static int print_stream(struct client *cl, struct fs_wire_message *m)
 		json_array_foreach(lines, i, line)
 			puts(json_string_value(line));
 		if (!json_is_true(json_object_get(m->json, "more")))
-			return fflush(stdout) ? tool_fail("the output could not be written") : TOOL_OK;
-		if (client_next(cl, m))
+			return fflush(stdout) ? tools_fail("the output could not be written") : TOOL_OK;
+		if (tools_client_next(cl, m))
 			return TOOL_FAILED;
 	}
 }
 
-int tool_cmd_audit(struct tool_options *o, int argc, char **argv)
+int tools_cmd_audit(struct tool_options *o, int argc, char **argv)
 {
 	struct client cl = { .sock = -1 };
 	json_int_t since = 0, until = 0;
@@ -59,13 +59,13 @@ int tool_cmd_audit(struct tool_options *o, int argc, char **argv)
 
 	(void)argc;
 	if (strcmp(argv[0], "show"))
-		return tool_fail("`audit %s` is not known; there is show", argv[0]);
+		return tools_fail("`audit %s` is not known; there is show", argv[0]);
 	if ((o->since && parse_time(o->since, &since)) || (o->until && parse_time(o->until, &until)))
-		return tool_fail("a time is 2026-11-21, \"2026-11-21 14:30\" or -2h, -30m, -7d from now");
-	if (client_find(o, &c, &cl))
+		return tools_fail("a time is 2026-11-21, \"2026-11-21 14:30\" or -2h, -30m, -7d from now");
+	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
 	fs_wire_message_init(&m);
-	rc = client_call(&cl,
+	rc = tools_client_call(&cl,
 			 json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "verb", "audit", "who",
 				   o->who ? o->who : "", "journal", o->journal ? o->journal : "",
 				   "since_ns", since, "until_ns", until, "format",
@@ -73,11 +73,11 @@ int tool_cmd_audit(struct tool_options *o, int argc, char **argv)
 			 NULL, 0, -1, &m);
 	rc = rc ? TOOL_FAILED : print_stream(&cl, &m);
 	fs_wire_message_clear(&m);
-	client_close(&cl);
+	tools_client_close(&cl);
 	return rc;
 }
 
-int tool_cmd_list(struct tool_options *o, int argc, char **argv)
+int tools_cmd_list(struct tool_options *o, int argc, char **argv)
 {
 	struct client cl = { .sock = -1 };
 	struct fs_wire_message m;
@@ -88,14 +88,14 @@ int tool_cmd_list(struct tool_options *o, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (client_find(o, &c, &cl))
+	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
 	fs_wire_message_init(&m);
-	rc = client_call(&cl, json_pack("{s:s}", "verb", "list"), NULL, 0, -1, &m);
+	rc = tools_client_call(&cl, json_pack("{s:s}", "verb", "list"), NULL, 0, -1, &m);
 	names = rc ? NULL : json_object_get(m.json, "journals");
 	json_array_foreach(names, i, name)
 		puts(json_string_value(name));
 	fs_wire_message_clear(&m);
-	client_close(&cl);
+	tools_client_close(&cl);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }

@@ -225,7 +225,7 @@ static enum finding check_directory(const char *vault)
 	return line(FINDING_OK, "~/Journals", "is yours");
 }
 
-int tool_cmd_doctor(struct tool_options *o, int argc, char **argv)
+int tools_cmd_doctor(struct tool_options *o, int argc, char **argv)
 {
 	static enum finding (*const checks[])(const char *vault) = {
 		check_fuse, check_fusermount, check_memlock, check_swap, check_core,

@@ -12,7 +12,7 @@
 #include "client.h"
 #include "prompt.h"
 
-int tool_cmd_invite(struct tool_options *o, int argc, char **argv)
+int tools_cmd_invite(struct tool_options *o, int argc, char **argv)
 {
 	struct client cl = { .sock = -1 };
 	struct fs_wire_message m;
@@ -20,10 +20,10 @@ int tool_cmd_invite(struct tool_options *o, int argc, char **argv)
 	int rc;
 
 	(void)argc;
-	if (client_find(o, &c, &cl))
+	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
 	fs_wire_message_init(&m);
-	rc = client_call(&cl,
+	rc = tools_client_call(&cl,
 			 json_pack("{s:s, s:s, s:b, s:i}", "verb", "invite", "name", argv[0],
 				   "again", o->again, "days", o->days),
 			 NULL, 0, -1, &m);
@@ -36,7 +36,7 @@ int tool_cmd_invite(struct tool_options *o, int argc, char **argv)
 			argv[0], o->days);
 	}
 	fs_wire_message_clear(&m);
-	client_close(&cl);
+	tools_client_close(&cl);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }
 
@@ -51,18 +51,18 @@ struct new_passphrase {
 static int make_new(struct new_passphrase *np, int fd, const char *key_file)
 {
 	struct prompt_secret *pass = NULL;
-	int rc = prompt_secret_new(fd, "New passphrase", &pass);
+	int rc = tools_prompt_secret_new(fd, "New passphrase", &pass);
 
 	if (rc)
 		return TOOL_FAILED;
 	keys_random(np->salt, sizeof(np->salt));
-	rc = prompt_stretch(pass, np->salt, &keys_stretch_default, np->stretched);
-	prompt_secret_free(pass);
+	rc = tools_prompt_stretch(pass, np->salt, &keys_stretch_default, np->stretched);
+	tools_prompt_secret_free(pass);
 	np->has_keyfile = key_file != NULL;
 	if (!rc && key_file) {
-		rc = prompt_key_file(key_file, np->keyfile);
+		rc = tools_prompt_key_file(key_file, np->keyfile);
 		if (rc)
-			tool_fail("the key file %s can't be read: %s", key_file, strerror(-rc));
+			tools_fail("the key file %s can't be read: %s", key_file, strerror(-rc));
 	}
 	return rc ? TOOL_FAILED : TOOL_OK;
 }
@@ -73,15 +73,15 @@ static int read_code(const char *file, uint8_t code[static KEYS_CODE_LEN])
 	int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : -1, rc;
 
 	if (file && fd < 0)
-		return tool_fail("%s can't be read: %s", file, strerror(errno));
-	rc = prompt_secret_read(fd, "Invitation code", &text);
+		return tools_fail("%s can't be read: %s", file, strerror(errno));
+	rc = tools_prompt_secret_read(fd, "Invitation code", &text);
 	if (fd >= 0)
 		close(fd);
 	if (!rc)
 		rc = keys_code_parse(text->text, code);
-	prompt_secret_free(text);
+	tools_prompt_secret_free(text);
 	if (rc)
-		return tool_fail("that is not an invitation code: check it character by character "
+		return tools_fail("that is not an invitation code: check it character by character "
 				 "(groups of four, as `journalfs invite` printed it)");
 	return TOOL_OK;
 }
@@ -91,7 +91,7 @@ struct enroll_blob {
 	struct new_passphrase np;
 };
 
-int tool_cmd_enroll(struct tool_options *o, int argc, char **argv)
+int tools_cmd_enroll(struct tool_options *o, int argc, char **argv)
 {
 	struct enroll_blob *b = keys_guard_new(sizeof(*b));
 	struct client cl = { .sock = -1 };
@@ -101,16 +101,16 @@ int tool_cmd_enroll(struct tool_options *o, int argc, char **argv)
 	int rc = TOOL_FAILED;
 
 	fs_wire_message_init(&m);
-	if (!b || client_find(o, &c, &cl))
+	if (!b || tools_client_find(o, &c, &cl))
 		goto out;
 	if (read_code(argc ? argv[0] : NULL, b->bytes) || make_new(&b->np, o->passphrase_fd, o->key_file))
 		goto out;
 	memcpy(b->bytes + KEYS_CODE_LEN, b->np.salt, KEYS_SALT_LEN);
 	memcpy(b->bytes + KEYS_CODE_LEN + KEYS_SALT_LEN, b->np.stretched, KEYS_LEN);
 	memcpy(b->bytes + KEYS_CODE_LEN + KEYS_SALT_LEN + KEYS_LEN, b->np.keyfile, KEYS_LEN);
-	if (client_call(&cl,
+	if (tools_client_call(&cl,
 			json_pack("{s:s, s:s, s:I, s:I}", "verb", "enroll", "origin",
-				  client_origin(origin), "passes",
+				  tools_client_origin(origin), "passes",
 				  (json_int_t)keys_stretch_default.passes, "memory_kib",
 				  (json_int_t)keys_stretch_default.memory_kib),
 			b->bytes, sizeof(b->bytes) - (b->np.has_keyfile ? 0 : KEYS_LEN), -1, &m))
@@ -120,7 +120,7 @@ int tool_cmd_enroll(struct tool_options *o, int argc, char **argv)
 	rc = TOOL_OK;
 out:
 	fs_wire_message_clear(&m);
-	client_close(&cl);
+	tools_client_close(&cl);
 	keys_guard_free(b);
 	return rc;
 }
@@ -130,7 +130,7 @@ struct passwd_blob {
 	struct new_passphrase np;
 };
 
-int tool_cmd_passwd(struct tool_options *o, int argc, char **argv)
+int tools_cmd_passwd(struct tool_options *o, int argc, char **argv)
 {
 	struct passwd_blob *b = keys_guard_new(sizeof(*b));
 	struct client_credentials *old = NULL;
@@ -140,16 +140,16 @@ int tool_cmd_passwd(struct tool_options *o, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (!b || client_find(o, &c, &cl))
+	if (!b || tools_client_find(o, &c, &cl))
 		goto out;
-	if (client_credentials_new(&cl, o, &old) ||
+	if (tools_client_credentials_new(&cl, o, &old) ||
 	    make_new(&b->np, o->new_passphrase_fd, o->key_file))
 		goto out;
 	memcpy(b->bytes, old->bytes, KEYS_LEN);
 	memcpy(b->bytes + KEYS_LEN, b->np.salt, KEYS_SALT_LEN);
 	memcpy(b->bytes + KEYS_LEN + KEYS_SALT_LEN, b->np.stretched, KEYS_LEN);
 	memcpy(b->bytes + 2 * KEYS_LEN + KEYS_SALT_LEN, b->np.keyfile, KEYS_LEN);
-	rc = client_do(&cl,
+	rc = tools_client_do(&cl,
 		       json_pack("{s:s, s:I, s:I}", "verb", "passwd", "passes",
 				 (json_int_t)keys_stretch_default.passes, "memory_kib",
 				 (json_int_t)keys_stretch_default.memory_kib),
@@ -157,8 +157,8 @@ int tool_cmd_passwd(struct tool_options *o, int argc, char **argv)
 	if (rc == TOOL_OK)
 		puts("The passphrase is changed.");
 out:
-	client_credentials_free(old);
-	client_close(&cl);
+	tools_client_credentials_free(old);
+	tools_client_close(&cl);
 	keys_guard_free(b);
 	return rc;
 }

@@ -29,11 +29,11 @@ static int ask_passphrase(const struct tool_options *o, struct init_secrets *s)
 	struct prompt_secret *pass = NULL;
 	int rc;
 
-	if (prompt_secret_new(o->passphrase_fd, "New passphrase", &pass))
+	if (tools_prompt_secret_new(o->passphrase_fd, "New passphrase", &pass))
 		return TOOL_FAILED;
 	keys_random(s->salt, sizeof(s->salt));
-	rc = prompt_stretch(pass, s->salt, &keys_stretch_default, s->stretched);
-	prompt_secret_free(pass);
+	rc = tools_prompt_stretch(pass, s->salt, &keys_stretch_default, s->stretched);
+	tools_prompt_secret_free(pass);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }
 
@@ -46,11 +46,11 @@ static int choose_state(const struct tool_options *o, char *out, size_t cap)
 		snprintf(out, cap, "%s", o->state);
 		return TOOL_OK;
 	}
-	if (conf_state_base(base, sizeof(base)))
-		return tool_fail("there is no home directory for the vault's local state; give --state "
+	if (tools_conf_state_base(base, sizeof(base)))
+		return tools_fail("there is no home directory for the vault's local state; give --state "
 				 "DIR or set XDG_STATE_HOME");
 	if (snprintf(out, cap, "%s/new-%ld", base, (long)getpid()) >= (int)cap)
-		return tool_fail("%s is too long a path", base);
+		return tools_fail("%s is too long a path", base);
 	return TOOL_OK;
 }
 
@@ -61,12 +61,12 @@ static int settle_state(const struct tool_options *o, const struct init_secrets 
 
 	if (o->state)
 		return TOOL_OK;
-	conf_hex(s->made.vault, KEYS_VAULT_ID_LEN, id);
+	tools_conf_hex(s->made.vault, KEYS_VAULT_ID_LEN, id);
 	slash = strrchr(state, '/');
 	if (snprintf(to, sizeof(to), "%.*s/%s", (int)(slash - state), state, id) >=
 		    (int)sizeof(to) ||
 	    rename(state, to))
-		return tool_fail("the local state in %s can't be renamed to %s: %s; rename it by hand",
+		return tools_fail("the local state in %s can't be renamed to %s: %s; rename it by hand",
 				 state, to, strerror(errno));
 	snprintf(state, cap, "%s", to);
 	return TOOL_OK;
@@ -77,11 +77,11 @@ static int pin_alone(const char *vault, const char *state, const struct init_sec
 	struct conf c = { .alone = true };
 
 	if (!realpath(vault, c.vault))
-		return tool_fail("%s: %s", vault, strerror(errno));
+		return tools_fail("%s: %s", vault, strerror(errno));
 	snprintf(c.state, sizeof(c.state), "%s", state);
 	snprintf(c.name, sizeof(c.name), "%.32s", strrchr(state, '/') + 1);
 	memcpy(c.root_hash, s->made.root_hash, KEYS_LEN);
-	return conf_save_alone(&c);
+	return tools_conf_save_alone(&c);
 }
 
 static void print_recovery(const struct init_secrets *s)
@@ -107,7 +107,7 @@ static void print_clinic(const struct tool_options *o, const char *vault, const 
 	char root[2 * KEYS_LEN + 1];
 	struct passwd *pw = getpwuid(geteuid());
 
-	conf_hex(s->made.root_hash, KEYS_LEN, root);
+	tools_conf_hex(s->made.root_hash, KEYS_LEN, root);
 	printf("The vault %s is made; its local state and host secret are in %s.\n", vault, state);
 	print_recovery(s);
 	printf("\nInvitation of the steward %s (account %s), for one use within 7 days:\n\n    %s\n\n"
@@ -136,14 +136,14 @@ static int fill_person(struct tool_options *o, struct fs_vault_init *in)
 	in->uid = geteuid();
 	if (!o->steward) {
 		if (!in->account)
-			return tool_fail("the account %u has no name on this computer", geteuid());
+			return tools_fail("the account %u has no name on this computer", geteuid());
 		return TOOL_OK;
 	}
 	if (!o->account)
 		o->account = o->steward;
 	pw = getpwnam(o->account);
 	if (!pw)
-		return tool_fail("there is no account `%s` on this computer: the steward logs in under "
+		return tools_fail("there is no account `%s` on this computer: the steward logs in under "
 				 "it; name it with --account", o->account);
 	in->who = o->steward;
 	in->account = o->account;
@@ -151,7 +151,7 @@ static int fill_person(struct tool_options *o, struct fs_vault_init *in)
 	return TOOL_OK;
 }
 
-int tool_cmd_init(struct tool_options *o, int argc, char **argv)
+int tools_cmd_init(struct tool_options *o, int argc, char **argv)
 {
 	struct init_secrets *s = keys_guard_new(sizeof(*s));
 	struct fs_vault_init in = { .path = argv[0], .title = o->title ? o->title : "Practice" };
@@ -172,7 +172,7 @@ int tool_cmd_init(struct tool_options *o, int argc, char **argv)
 	}
 	if (fs_vault_init(&in, &s->made, &say)) {
 		rmdir(state);
-		tool_fail("%s", say.text);
+		tools_fail("%s", say.text);
 		goto out;
 	}
 	if (settle_state(o, s, state, sizeof(state)))
@@ -183,7 +183,7 @@ int tool_cmd_init(struct tool_options *o, int argc, char **argv)
 		print_alone(argv[0], in.who, s);
 	else
 		goto out;
-	rc = fflush(stdout) ? tool_fail("the recovery key could not be printed: remove %s and begin "
+	rc = fflush(stdout) ? tools_fail("the recovery key could not be printed: remove %s and begin "
 					"again", argv[0]) : TOOL_OK;
 out:
 	keys_guard_free(s);

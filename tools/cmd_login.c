@@ -8,16 +8,16 @@
 #include "agent.h"
 #include "mountpoint.h"
 
-int tool_cmd_login(struct tool_options *o, int argc, char **argv)
+int tools_cmd_login(struct tool_options *o, int argc, char **argv)
 {
 	struct client cl = { .sock = -1 };
 	struct conf c;
 	int rc;
 
-	if (client_find(o, &c, &cl))
+	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
-	rc = agent_login(&cl, &c, o, argc ? argv[0] : NULL);
-	client_close(&cl);
+	rc = tools_agent_login(&cl, &c, o, argc ? argv[0] : NULL);
+	tools_client_close(&cl);
 	return rc;
 }
 
@@ -26,14 +26,14 @@ static int simple(struct tool_options *o, const char *verb, struct conf *c)
 	struct client cl = { .sock = -1 };
 	int rc;
 
-	if (client_find(o, c, &cl))
+	if (tools_client_find(o, c, &cl))
 		return TOOL_FAILED;
-	rc = client_do(&cl, json_pack("{s:s}", "verb", verb), NULL, 0);
-	client_close(&cl);
+	rc = tools_client_do(&cl, json_pack("{s:s}", "verb", verb), NULL, 0);
+	tools_client_close(&cl);
 	return rc;
 }
 
-int tool_cmd_logout(struct tool_options *o, int argc, char **argv)
+int tools_cmd_logout(struct tool_options *o, int argc, char **argv)
 {
 	struct timespec step = { .tv_nsec = 20000000 };
 	struct conf c;
@@ -43,15 +43,15 @@ int tool_cmd_logout(struct tool_options *o, int argc, char **argv)
 	if (simple(o, "logout", &c))
 		return TOOL_FAILED;
 	/* The agent unmounts; come back when it has, so that the next command finds the directory. */
-	for (int i = 0; i < 500 && mountpoint_present(c.name); i++)
+	for (int i = 0; i < 500 && tools_mountpoint_present(c.name); i++)
 		nanosleep(&step, NULL);
-	if (mountpoint_present(c.name))
-		return tool_fail("the session has ended but the directory is still mounted: "
+	if (tools_mountpoint_present(c.name))
+		return tools_fail("the session has ended but the directory is still mounted: "
 				 "`fusermount3 -u -z DIR` frees it");
 	return TOOL_OK;
 }
 
-int tool_cmd_lock(struct tool_options *o, int argc, char **argv)
+int tools_cmd_lock(struct tool_options *o, int argc, char **argv)
 {
 	struct conf c;
 
@@ -60,7 +60,7 @@ int tool_cmd_lock(struct tool_options *o, int argc, char **argv)
 	return simple(o, "lock", &c);
 }
 
-int tool_cmd_unlock(struct tool_options *o, int argc, char **argv)
+int tools_cmd_unlock(struct tool_options *o, int argc, char **argv)
 {
 	struct client_credentials *cr = NULL;
 	struct client cl = { .sock = -1 };
@@ -69,13 +69,13 @@ int tool_cmd_unlock(struct tool_options *o, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (client_find(o, &c, &cl))
+	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
-	if (!client_credentials_new(&cl, o, &cr))
-		rc = client_do(&cl,
+	if (!tools_client_credentials_new(&cl, o, &cr))
+		rc = tools_client_do(&cl,
 			       json_pack("{s:s, s:s}", "verb", "unlock", "who", o->as ? o->as : ""),
 			       cr->bytes, cr->len);
-	client_credentials_free(cr);
-	client_close(&cl);
+	tools_client_credentials_free(cr);
+	tools_client_close(&cl);
 	return rc;
 }

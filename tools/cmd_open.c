@@ -15,7 +15,7 @@
 
 #define START_TIMEOUT_MS 60000
 
-int tool_cmd_serve(struct tool_options *o, int argc, char **argv)
+int tools_cmd_serve(struct tool_options *o, int argc, char **argv)
 {
 	struct fs_daemon_config cfg = { .foreground = !o->daemon, .alone = o->alone,
 					.exit_when_idle = o->exit_when_idle,
@@ -25,10 +25,10 @@ int tool_cmd_serve(struct tool_options *o, int argc, char **argv)
 
 	(void)argc;
 	if (!realpath(argv[0], path))
-		return tool_fail("%s: %s", argv[0], strerror(errno));
+		return tools_fail("%s: %s", argv[0], strerror(errno));
 	if (!o->state || !o->socket) {
-		if (conf_find_alone(path, &c) && !o->state)
-			return tool_fail("give --state DIR (what `journalfs init` made) and --socket "
+		if (tools_conf_find_alone(path, &c) && !o->state)
+			return tools_fail("give --state DIR (what `journalfs init` made) and --socket "
 					 "PATH");
 		snprintf(state, sizeof(state), "%s", c.state);
 		snprintf(socket_path, sizeof(socket_path), "%s", c.socket);
@@ -70,7 +70,7 @@ static int start_daemon(const struct conf *c, const struct tool_options *o)
 	pid_t pid;
 
 	if (pipe2(pair, O_CLOEXEC))
-		return tool_fail("no pipe: %s", strerror(errno));
+		return tools_fail("no pipe: %s", strerror(errno));
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
@@ -93,28 +93,28 @@ static int start_daemon(const struct conf *c, const struct tool_options *o)
 		return TOOL_OK;
 	if (pid > 0)
 		waitpid(pid, NULL, WNOHANG);
-	return tool_fail("%s", got ? text : "the daemon did not start");
+	return tools_fail("%s", got ? text : "the daemon did not start");
 }
 
-int tool_cmd_open(struct tool_options *o, int argc, char **argv)
+int tools_cmd_open(struct tool_options *o, int argc, char **argv)
 {
 	struct client cl = { .sock = -1 };
 	struct conf c;
 	int rc;
 
-	if (conf_find_alone(argv[0], &c))
+	if (tools_conf_find_alone(argv[0], &c))
 		return TOOL_FAILED;
 	if (o->socket)
 		snprintf(c.socket, sizeof(c.socket), "%s", o->socket);
-	rc = client_connect(&c, true, &cl);
+	rc = tools_client_connect(&c, true, &cl);
 	if (rc == -ECONNREFUSED) {
 		if (start_daemon(&c, o))
 			return TOOL_FAILED;
-		rc = client_connect(&c, false, &cl);
+		rc = tools_client_connect(&c, false, &cl);
 	}
 	if (rc)
 		return TOOL_FAILED;
-	rc = agent_login(&cl, &c, o, argc > 1 ? argv[1] : NULL);
-	client_close(&cl);
+	rc = tools_agent_login(&cl, &c, o, argc > 1 ? argv[1] : NULL);
+	tools_client_close(&cl);
 	return rc;
 }

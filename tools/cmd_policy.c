@@ -21,7 +21,7 @@
 
 static int fetch(struct client *cl, const char *file, struct fs_wire_message *m)
 {
-	return client_call(cl, json_pack("{s:s, s:s}", "verb", "policy-show", "file", file), NULL, 0,
+	return tools_client_call(cl, json_pack("{s:s, s:s}", "verb", "policy-show", "file", file), NULL, 0,
 			   -1, m);
 }
 
@@ -51,7 +51,7 @@ static char *read_text(const char *path)
 	if (fd >= 0)
 		close(fd);
 	if (!text || fd < 0 || n < 0 || got == TEXT_MAX || memchr(text, 0, got)) {
-		tool_fail("%s can't be read as a policy text: %s", path,
+		tools_fail("%s can't be read as a policy text: %s", path,
 			  fd < 0 || n < 0 ? strerror(errno) : "it is over 256 KiB or holds NUL bytes");
 		free(text);
 		return NULL;
@@ -70,9 +70,9 @@ static int check(struct client *cl, const char *file, const char *path)
 		return TOOL_FAILED;
 	json = json_pack("{s:s, s:s, s:s}", "verb", "policy-check", "file", file, "text", text);
 	if (!json)
-		tool_fail("%s is not valid UTF-8", path);
+		tools_fail("%s is not valid UTF-8", path);
 	else
-		rc = client_do(cl, json, NULL, 0);
+		rc = tools_client_do(cl, json, NULL, 0);
 	if (rc == TOOL_OK)
 		printf("%s: would be accepted\n", path);
 	free(text);
@@ -87,7 +87,7 @@ static int write_text(const char *path, const char *text)
 
 	if (fd >= 0)
 		close(fd);
-	return n == (ssize_t)len ? TOOL_OK : tool_fail("%s: %s", path, strerror(errno));
+	return n == (ssize_t)len ? TOOL_OK : tools_fail("%s: %s", path, strerror(errno));
 }
 
 static int run_editor(const char *path)
@@ -104,7 +104,7 @@ static int run_editor(const char *path)
 	snprintf(command, sizeof(command), "%s %s", editor, path);
 	status = system(command);
 	if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status))
-		return tool_fail("the editor `%s` did not end well; nothing was changed. Set EDITOR",
+		return tools_fail("the editor `%s` did not end well; nothing was changed. Set EDITOR",
 				 editor);
 	return TOOL_OK;
 }
@@ -116,7 +116,7 @@ static int temp_dir(char *out, size_t cap)
 	snprintf(out, cap, "%s/journalfs-policy-XXXXXX",
 		 run && run[0] == '/' && strlen(run) < 100 ? run : "/dev/shm");
 	if (!mkdtemp(out))
-		return tool_fail("no private place in memory to edit in (%s): %s", out,
+		return tools_fail("no private place in memory to edit in (%s): %s", out,
 				 strerror(errno));
 	return TOOL_OK;
 }
@@ -143,13 +143,13 @@ static int edit_loop(struct client *cl, const char *file, const char *path, cons
 		json = json_pack("{s:s, s:s, s:s, s:I}", "verb", "policy-put", "file", file, "text",
 				 text, "base", base);
 		free(text);
-		rc = json ? client_do(cl, json, NULL, 0) : tool_fail("the text is not valid UTF-8");
+		rc = json ? tools_client_do(cl, json, NULL, 0) : tools_fail("the text is not valid UTF-8");
 		if (rc == TOOL_OK) {
 			printf("%s: accepted and in force\n", file);
 			return TOOL_OK;
 		}
 		fputs("What was in force stays in force.\n", stderr);
-		if (!prompt_yes("Edit again?"))
+		if (!tools_prompt_yes("Edit again?"))
 			return TOOL_FAILED;
 	}
 }
@@ -181,7 +181,7 @@ out:
 	return rc;
 }
 
-int tool_cmd_policy(struct tool_options *o, int argc, char **argv)
+int tools_cmd_policy(struct tool_options *o, int argc, char **argv)
 {
 	const char *file = argc > 1 ? argv[1] : "practice";
 	struct client cl = { .sock = -1 };
@@ -189,11 +189,11 @@ int tool_cmd_policy(struct tool_options *o, int argc, char **argv)
 	int rc;
 
 	if (strcmp(argv[0], "show") && strcmp(argv[0], "edit") && strcmp(argv[0], "check"))
-		return tool_fail("`policy %s` is not known; there are show, edit and check", argv[0]);
+		return tools_fail("`policy %s` is not known; there are show, edit and check", argv[0]);
 	if ((argc == 3) != !strcmp(argv[0], "check"))
-		return tool_fail("usage: journalfs policy show|edit [practice|JOURNAL], or policy check "
+		return tools_fail("usage: journalfs policy show|edit [practice|JOURNAL], or policy check "
 				 "practice|JOURNAL FILE");
-	if (client_find(o, &c, &cl))
+	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
 	if (!strcmp(argv[0], "show"))
 		rc = show(&cl, file);
@@ -201,6 +201,6 @@ int tool_cmd_policy(struct tool_options *o, int argc, char **argv)
 		rc = edit(&cl, file);
 	else
 		rc = check(&cl, file, argv[2]);
-	client_close(&cl);
+	tools_client_close(&cl);
 	return rc;
 }

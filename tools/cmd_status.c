@@ -77,7 +77,7 @@ static void print_text(const json_t *j, const struct conf *c)
 	fputs(text(j, "waiting"), stdout);
 }
 
-int tool_cmd_status(struct tool_options *o, int argc, char **argv)
+int tools_cmd_status(struct tool_options *o, int argc, char **argv)
 {
 	struct client cl = { .sock = -1 };
 	struct fs_wire_message m;
@@ -86,10 +86,10 @@ int tool_cmd_status(struct tool_options *o, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (client_find(o, &c, &cl))
+	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
 	fs_wire_message_init(&m);
-	rc = client_call(&cl, json_pack("{s:s}", "verb", "status"), NULL, 0, -1, &m);
+	rc = tools_client_call(&cl, json_pack("{s:s}", "verb", "status"), NULL, 0, -1, &m);
 	if (!rc && o->json) {
 		json_dumpf(m.json, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
 		putchar('\n');
@@ -97,6 +97,6 @@ int tool_cmd_status(struct tool_options *o, int argc, char **argv)
 		print_text(m.json, &c);
 	}
 	fs_wire_message_clear(&m);
-	client_close(&cl);
+	tools_client_close(&cl);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }

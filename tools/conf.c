@@ -14,13 +14,13 @@
 
 #define SYSTEM_CONF_DIR "/etc/journalfs"
 
-void conf_hex(const uint8_t *p, size_t n, char *out)
+void tools_conf_hex(const uint8_t *p, size_t n, char *out)
 {
 	for (size_t i = 0; i < n; i++)
 		sprintf(out + 2 * i, "%02x", p[i]);
 }
 
-int conf_unhex(const char *text, uint8_t *out, size_t n)
+int tools_conf_unhex(const char *text, uint8_t *out, size_t n)
 {
 	if (strlen(text) != 2 * n)
 		return -EINVAL;
@@ -35,7 +35,7 @@ int conf_unhex(const char *text, uint8_t *out, size_t n)
 	return 0;
 }
 
-int conf_make_dirs(const char *path)
+int tools_conf_make_dirs(const char *path)
 {
 	char copy[PATH_MAX];
 
@@ -52,7 +52,7 @@ int conf_make_dirs(const char *path)
 	return mkdir(copy, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-int conf_state_base(char *out, size_t cap)
+int tools_conf_state_base(char *out, size_t cap)
 {
 	const char *state = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
@@ -72,10 +72,10 @@ int conf_state_base(char *out, size_t cap)
 	}
 	if (n < 0 || (size_t)n >= cap)
 		return -ENAMETOOLONG;
-	return conf_make_dirs(out);
+	return tools_conf_make_dirs(out);
 }
 
-int conf_read_header(const char *vault, struct keys_header *h, uint8_t raw[static KEYS_HEADER_LEN])
+int tools_conf_read_header(const char *vault, struct keys_header *h, uint8_t raw[static KEYS_HEADER_LEN])
 {
 	uint8_t buf[KEYS_HEADER_LEN + 1];
 	char path[PATH_MAX];
@@ -85,21 +85,21 @@ int conf_read_header(const char *vault, struct keys_header *h, uint8_t raw[stati
 	snprintf(path, sizeof(path), "%s/header", vault);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES)
-		return tool_fail("%s belongs to another account; a clinic's vault is reached with "
+		return tools_fail("%s belongs to another account; a clinic's vault is reached with "
 				 "`journalfs login`", vault);
 	if (fd < 0)
-		return tool_fail("%s is not a vault (no header in it); `journalfs init %s` makes one",
+		return tools_fail("%s is not a vault (no header in it); `journalfs init %s` makes one",
 				 vault, vault);
 	n = read(fd, buf, sizeof(buf));
 	close(fd);
 	rc = n < 0 ? -errno : keys_header_decode(buf, (size_t)n, h);
 	if (rc == -EPROTONOSUPPORT)
-		return tool_fail("%s was made by a newer journalfs (format %u, suite %u); install "
+		return tools_fail("%s was made by a newer journalfs (format %u, suite %u); install "
 				 "that version", vault, h->version, h->suite);
 	if (rc == -EMEDIUMTYPE)
-		return tool_fail("%s is not a vault: its header is of something else", vault);
+		return tools_fail("%s is not a vault: its header is of something else", vault);
 	if (rc)
-		return tool_fail("the header of %s is damaged; restore %s from a backup", vault, path);
+		return tools_fail("the header of %s is damaged; restore %s from a backup", vault, path);
 	memcpy(raw, buf, KEYS_HEADER_LEN);
 	return TOOL_OK;
 }
@@ -121,7 +121,7 @@ static int set_account(struct conf *c, const char *file, const char *value)
 	struct passwd *pw = getpwnam(value);
 
 	if (!pw)
-		return tool_fail("%s: there is no account `%s` on this computer", file, value);
+		return tools_fail("%s: there is no account `%s` on this computer", file, value);
 	c->daemon_uid = pw->pw_uid;
 	return TOOL_OK;
 }
@@ -137,7 +137,7 @@ static int read_line(struct conf *c, const char *file, unsigned line, char *text
 		return TOOL_OK;
 	eq = strchr(key, '=');
 	if (!eq)
-		return tool_fail("%s:%u: expected `key = value`", file, line);
+		return tools_fail("%s:%u: expected `key = value`", file, line);
 	*eq = '\0';
 	key = trim(key);
 	value = trim(eq + 1);
@@ -147,11 +147,11 @@ static int read_line(struct conf *c, const char *file, unsigned line, char *text
 		snprintf(c->vault, sizeof(c->vault), "%s", value);
 	else if (!strcmp(key, "account"))
 		return set_account(c, file, value);
-	else if (!strcmp(key, "root") && conf_unhex(value, c->root_hash, KEYS_LEN))
-		return tool_fail("%s:%u: root is 64 hex digits, as `journalfs init` printed them",
+	else if (!strcmp(key, "root") && tools_conf_unhex(value, c->root_hash, KEYS_LEN))
+		return tools_fail("%s:%u: root is 64 hex digits, as `journalfs init` printed them",
 				 file, line);
 	else if (strcmp(key, "root"))
-		return tool_fail("%s:%u: unknown key `%s`; known are socket, account, root", file,
+		return tools_fail("%s:%u: unknown key `%s`; known are socket, account, root", file,
 				 line, key);
 	return TOOL_OK;
 }
@@ -166,19 +166,19 @@ static int read_conf(const char *file, struct conf *c)
 	int rc = TOOL_OK;
 
 	if (!f)
-		return tool_fail("%s can't be read: %s", file, strerror(errno));
+		return tools_fail("%s can't be read: %s", file, strerror(errno));
 	/* Who can write this file can name another vault as the true one. */
 	if (fstat(fileno(f), &st) || (st.st_uid != 0 && st.st_uid != geteuid()) ||
 	    (st.st_mode & 022)) {
 		fclose(f);
-		return tool_fail("%s may be written by others and is not trusted; make it root's, "
+		return tools_fail("%s may be written by others and is not trusted; make it root's, "
 				 "mode 0644", file);
 	}
 	while (rc == TOOL_OK && fgets(text, sizeof(text), f))
 		rc = read_line(c, file, ++line, text);
 	fclose(f);
 	if (rc == TOOL_OK && (!c->socket[0] || !memcmp(c->root_hash, zero, KEYS_LEN)))
-		rc = tool_fail("%s lacks `socket` or `root`", file);
+		rc = tools_fail("%s lacks `socket` or `root`", file);
 	return rc;
 }
 
@@ -210,7 +210,7 @@ static int only_alone(struct conf *out)
 	DIR *d;
 	int found = 0;
 
-	if (conf_state_base(base, sizeof(base)))
+	if (tools_conf_state_base(base, sizeof(base)))
 		return -ENOENT;
 	d = opendir(base);
 	while (d && (e = readdir(d))) {
@@ -248,7 +248,7 @@ static void alone_socket(struct conf *c)
 
 	if (run && run[0] == '/' && strlen(run) < 60) {
 		snprintf(dir, sizeof(dir), "%s/journalfs", run);
-		if (!conf_make_dirs(dir)) {
+		if (!tools_conf_make_dirs(dir)) {
 			snprintf(c->socket, sizeof(c->socket), "%.60s/journalfs/%.16s", run, c->name);
 			return;
 		}
@@ -257,7 +257,7 @@ static void alone_socket(struct conf *c)
 	snprintf(c->socket, sizeof(c->socket), "%.*s/socket", (int)sizeof(c->socket) - 8, c->state);
 }
 
-int conf_find_alone(const char *vault, struct conf *out)
+int tools_conf_find_alone(const char *vault, struct conf *out)
 {
 	uint8_t raw[KEYS_HEADER_LEN];
 	char base[PATH_MAX], id[2 * KEYS_VAULT_ID_LEN + 1];
@@ -265,42 +265,56 @@ int conf_find_alone(const char *vault, struct conf *out)
 	struct stat st;
 
 	memset(out, 0, sizeof(*out));
-	if (conf_read_header(vault, &h, raw))
+	if (tools_conf_read_header(vault, &h, raw))
 		return TOOL_FAILED;
-	conf_hex(h.vault, sizeof(h.vault), id);
-	if (conf_state_base(base, sizeof(base)))
-		return tool_fail("there is no home directory to keep the vault's local state in; "
+	tools_conf_hex(h.vault, sizeof(h.vault), id);
+	if (tools_conf_state_base(base, sizeof(base)))
+		return tools_fail("there is no home directory to keep the vault's local state in; "
 				 "set XDG_STATE_HOME");
 	if (snprintf(out->state, sizeof(out->state), "%s/%s", base, id) >= (int)sizeof(out->state))
-		return tool_fail("%s is too long a path", base);
+		return tools_fail("%s is too long a path", base);
 	if (stat(out->state, &st))
-		return tool_fail("this computer holds no local state of %s (host secret, pin); "
+		return tools_fail("this computer holds no local state of %s (host secret, pin); "
 				 "`journalfs recover %s` makes it anew from the printed recovery key",
 				 vault, vault);
 	if (load_alone(out))
 		return TOOL_FAILED;
 	if (!realpath(vault, out->vault))
-		return tool_fail("%s: %s", vault, strerror(errno));
+		return tools_fail("%s: %s", vault, strerror(errno));
 	alone_socket(out);
 	return TOOL_OK;
 }
 
-int conf_save_alone(struct conf *c)
+int tools_conf_save_alone(struct conf *c)
 {
 	char file[PATH_MAX + 32], temp[PATH_MAX + 40], hex[2 * KEYS_LEN + 1];
 	FILE *f;
 
 	alone_socket(c);
-	conf_hex(c->root_hash, KEYS_LEN, hex);
+	tools_conf_hex(c->root_hash, KEYS_LEN, hex);
 	snprintf(file, sizeof(file), "%s/client.conf", c->state);
 	snprintf(temp, sizeof(temp), "%s/client.conf.new", c->state);
 	f = fopen(temp, "we");
 	if (!f)
-		return tool_fail("%s can't be written: %s", temp, strerror(errno));
+		return tools_fail("%s can't be written: %s", temp, strerror(errno));
 	fprintf(f, "# Where this vault is and what its header's hash must be.\n"
 		   "vault = %s\nsocket = %s\nroot = %s\n", c->vault, c->socket, hex);
 	if (fflush(f) || fsync(fileno(f)) || fclose(f) || rename(temp, file))
-		return tool_fail("%s can't be written: %s", file, strerror(errno));
+		return tools_fail("%s can't be written: %s", file, strerror(errno));
+	return TOOL_OK;
+}
+
+/* file: the whole path of a NAME.conf */
+static int load_file(const char *file, struct conf *out)
+{
+	const char *base = strrchr(file, '/') + 1;
+
+	snprintf(out->name, sizeof(out->name), "%.*s", (int)strlen(base) - 5, base);
+	out->daemon_uid = (uid_t)-1;
+	if (read_conf(file, out))
+		return TOOL_FAILED;
+	if (out->daemon_uid == (uid_t)-1)
+		return tools_fail("%s lacks `account`, the daemon's account", file);
 	return TOOL_OK;
 }
 
@@ -309,13 +323,14 @@ static int load_system(const char *name, struct conf *out)
 	char file[PATH_MAX];
 
 	snprintf(file, sizeof(file), SYSTEM_CONF_DIR "/%.60s.conf", name);
-	snprintf(out->name, sizeof(out->name), "%.60s", name);
-	out->daemon_uid = (uid_t)-1;
-	if (read_conf(file, out))
-		return TOOL_FAILED;
-	if (out->daemon_uid == (uid_t)-1)
-		return tool_fail("%s lacks `account`, the daemon's account", file);
-	return TOOL_OK;
+	return load_file(file, out);
+}
+
+static bool is_conf_path(const char *path)
+{
+	size_t n = strlen(path);
+
+	return strchr(path, '/') && n > 5 && !strcmp(path + n - 5, ".conf");
 }
 
 static int find(const struct tool_options *o, struct conf *out)
@@ -323,14 +338,16 @@ static int find(const struct tool_options *o, struct conf *out)
 	char file[PATH_MAX];
 	int system, alone;
 
+	if (o->vault && is_conf_path(o->vault))
+		return load_file(o->vault, out);
 	if (o->vault && strchr(o->vault, '/'))
-		return conf_find_alone(o->vault, out);
+		return tools_conf_find_alone(o->vault, out);
 	if (o->vault) {
 		if (snprintf(file, sizeof(file), SYSTEM_CONF_DIR "/%s.conf", o->vault) <
 			    (int)sizeof(file) && !access(file, F_OK))
 			return load_system(o->vault, out);
-		return tool_fail("there is no %s; `--vault` takes a name from " SYSTEM_CONF_DIR
-				 " or a vault's path", file);
+		return tools_fail("there is no %s; `--vault` takes a name from " SYSTEM_CONF_DIR
+				 ", the path of such a file, or a vault's path", file);
 	}
 	system = only_conf(SYSTEM_CONF_DIR, file, sizeof(file));
 	alone = only_alone(out);
@@ -343,12 +360,12 @@ static int find(const struct tool_options *o, struct conf *out)
 		return TOOL_OK;
 	}
 	if (system == -ENOENT && alone == -ENOENT)
-		return tool_fail("no vault is known here: `journalfs init` makes one; in a clinic "
+		return tools_fail("no vault is known here: `journalfs init` makes one; in a clinic "
 				 SYSTEM_CONF_DIR "/NAME.conf names it");
-	return tool_fail("several vaults are known here: say which with --vault NAME or --vault PATH");
+	return tools_fail("several vaults are known here: say which with --vault NAME or --vault PATH");
 }
 
-int conf_find(const struct tool_options *o, struct conf *out)
+int tools_conf_find(const struct tool_options *o, struct conf *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (find(o, out))

@@ -32,18 +32,18 @@ struct conf {
  * The vault that o->vault (name or path), or the only one known, means; o->socket overrides the
  * socket. Says what is missing; TOOL_OK or TOOL_FAILED.
  */
-int conf_find(const struct tool_options *o, struct conf *out);
+int tools_conf_find(const struct tool_options *o, struct conf *out);
 /* Alone: by the vault's path; reads VAULT/header for the id. Says what is wrong. */
-int conf_find_alone(const char *vault, struct conf *out);
+int tools_conf_find_alone(const char *vault, struct conf *out);
 /* Writes state/client.conf and fills out->socket. */
-int conf_save_alone(struct conf *c);
+int tools_conf_save_alone(struct conf *c);
 /* $XDG_STATE_HOME/journalfs or ~/.local/state/journalfs, made if missing. 0 or negative errno. */
-int conf_state_base(char *out, size_t cap);
+int tools_conf_state_base(char *out, size_t cap);
 /* VAULT/header, decoded, with messages for what is not a vault, damaged or newer. */
-int conf_read_header(const char *vault, struct keys_header *h, uint8_t raw[static KEYS_HEADER_LEN]);
+int tools_conf_read_header(const char *vault, struct keys_header *h, uint8_t raw[static KEYS_HEADER_LEN]);
 /* mkdir -p with 0700. */
-int conf_make_dirs(const char *path);
-void conf_hex(const uint8_t *p, size_t n, char *out);
-int conf_unhex(const char *text, uint8_t *out, size_t n);
+int tools_conf_make_dirs(const char *path);
+void tools_conf_hex(const uint8_t *p, size_t n, char *out);
+int tools_conf_unhex(const char *text, uint8_t *out, size_t n);
 
 #endif

@@ -20,40 +20,40 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "init", tool_cmd_init, 1, 1,
+	{ "init", tools_cmd_init, 1, 1,
 	  "init [--name NAME] [--title TEXT] VAULT | init --steward NAME --account ACCOUNT VAULT",
 	  "make a vault, alone or for a clinic" },
-	{ "open", tool_cmd_open, 1, 2, "open VAULT [DIR]",
+	{ "open", tools_cmd_open, 1, 2, "open VAULT [DIR]",
 	  "alone: start the daemon when there is none, log in, mount" },
-	{ "serve", tool_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] VAULT",
+	{ "serve", tools_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] VAULT",
 	  "the daemon of a clinic's vault" },
-	{ "login", tool_cmd_login, 0, 1, "login [--vault NAME] [DIR]",
+	{ "login", tools_cmd_login, 0, 1, "login [--vault NAME] [DIR]",
 	  "log in and mount (default ~/Journals)" },
-	{ "logout", tool_cmd_logout, 0, 0, "logout [--vault NAME]", "end the session, unmount" },
-	{ "lock", tool_cmd_lock, 0, 0, "lock [--vault NAME]",
+	{ "logout", tools_cmd_logout, 0, 0, "logout [--vault NAME]", "end the session, unmount" },
+	{ "lock", tools_cmd_lock, 0, 0, "lock [--vault NAME]",
 	  "forget the keys, keep the mount; unlock brings open files back" },
-	{ "unlock", tool_cmd_unlock, 0, 0, "unlock [--vault NAME]", "unlock a locked session" },
-	{ "enroll", tool_cmd_enroll, 0, 1, "enroll [--vault NAME] [CODE-FILE]",
+	{ "unlock", tools_cmd_unlock, 0, 0, "unlock [--vault NAME]", "unlock a locked session" },
+	{ "enroll", tools_cmd_enroll, 0, 1, "enroll [--vault NAME] [CODE-FILE]",
 	  "answer an invitation: make your identity" },
-	{ "invite", tool_cmd_invite, 1, 1, "invite [--again] [--days N] NAME",
+	{ "invite", tools_cmd_invite, 1, 1, "invite [--again] [--days N] NAME",
 	  "steward: one-time code for a practitioner named in the policy" },
-	{ "passwd", tool_cmd_passwd, 0, 0, "passwd", "change your passphrase" },
-	{ "recover", tool_cmd_recover, 1, 1, "recover [--name NAME] VAULT",
+	{ "passwd", tools_cmd_passwd, 0, 0, "passwd", "change your passphrase" },
+	{ "recover", tools_cmd_recover, 1, 1, "recover [--name NAME] VAULT",
 	  "the printed recovery key: forgotten passphrase, dead host, lost local state" },
-	{ "list", tool_cmd_list, 0, 0, "list", "the journals that you may list" },
-	{ "policy", tool_cmd_policy, 1, 3,
+	{ "list", tools_cmd_list, 0, 0, "list", "the journals that you may list" },
+	{ "policy", tools_cmd_policy, 1, 3,
 	  "policy show|edit|check [practice|JOURNAL] | policy check practice|JOURNAL FILE",
 	  "steward: show, edit and check the policy" },
-	{ "audit", tool_cmd_audit, 1, 1,
+	{ "audit", tools_cmd_audit, 1, 1,
 	  "audit show [--who NAME] [--journal NAME] [--since TIME] [--until TIME] [--json]",
 	  "auditor: who did what, when, on which ground" },
-	{ "status", tool_cmd_status, 0, 0, "status [--json]",
+	{ "status", tools_cmd_status, 0, 0, "status [--json]",
 	  "what is served, who is logged in, space, log, what waits" },
-	{ "doctor", tool_cmd_doctor, 0, 1, "doctor [VAULT]",
+	{ "doctor", tools_cmd_doctor, 0, 1, "doctor [VAULT]",
 	  "what on this machine stops journalfs or makes it unsafe" },
 };
 
-int tool_fail(const char *fmt, ...)
+int tools_fail(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 	int id;
 
 	if (fs_harden_early() || keys_init())
-		return tool_fail("the process could not be hardened; is libsodium intact?");
+		return tools_fail("the process could not be hardened; is libsodium intact?");
 	while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		if (id == 'h') {
 			print_help(stdout);
@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 		if (id == '?')
 			return TOOL_USAGE;
 		if (store_option(&o, id, optarg)) {
-			tool_fail("%s is out of range for this option", optarg);
+			tools_fail("%s is out of range for this option", optarg);
 			return TOOL_USAGE;
 		}
 	}
@@ -219,7 +219,7 @@ int main(int argc, char **argv)
 	}
 	verb = find_verb(argv[optind]);
 	if (!verb) {
-		tool_fail("there is no verb `%s`; `journalfs --help` lists them", argv[optind]);
+		tools_fail("there is no verb `%s`; `journalfs --help` lists them", argv[optind]);
 		return TOOL_USAGE;
 	}
 	argc -= optind + 1;

@@ -25,9 +25,9 @@ static int default_dir(char *out, size_t cap)
 	if (!home || home[0] != '/')
 		home = pw ? pw->pw_dir : NULL;
 	if (!home || snprintf(out, cap, "%s/Journals", home) >= (int)cap)
-		return tool_fail("there is no home directory for ~/Journals; name a directory");
+		return tools_fail("there is no home directory for ~/Journals; name a directory");
 	if (mkdir(out, 0700) && errno != EEXIST)
-		return tool_fail("%s can't be made: %s", out, strerror(errno));
+		return tools_fail("%s can't be made: %s", out, strerror(errno));
 	return TOOL_OK;
 }
 
@@ -78,18 +78,18 @@ static int check_empty(const char *path, int fd)
 	if (!d) {
 		if (copy >= 0)
 			close(copy);
-		return tool_fail("%s can't be read: %s", path, strerror(errno));
+		return tools_fail("%s can't be read: %s", path, strerror(errno));
 	}
 	while (rc == TOOL_OK && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			rc = tool_fail("%s is not empty (%s is in it): move its contents away, they "
+			rc = tools_fail("%s is not empty (%s is in it): move its contents away, they "
 				       "are not encrypted, or name another directory", path,
 				       e->d_name);
 	closedir(d);
 	return rc;
 }
 
-int mountpoint_prepare(const char *dir, struct mountpoint *mp)
+int tools_mountpoint_prepare(const char *dir, struct mountpoint *mp)
 {
 	char chosen[PATH_MAX];
 	struct stat st, up;
@@ -104,21 +104,21 @@ int mountpoint_prepare(const char *dir, struct mountpoint *mp)
 	if (stat(dir, &st) && errno == ENOTCONN)
 		lazy_unmount(dir);
 	if (!realpath(dir, mp->path))
-		return tool_fail("%s: %s; make the directory or name another", dir, strerror(errno));
+		return tools_fail("%s: %s; make the directory or name another", dir, strerror(errno));
 	mp->dir_fd = open(mp->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (mp->dir_fd < 0 || fstat(mp->dir_fd, &st))
-		return tool_fail("%s can't be opened as a directory: %s", mp->path, strerror(errno));
+		return tools_fail("%s can't be opened as a directory: %s", mp->path, strerror(errno));
 	snprintf(above, sizeof(above), "%s/..", mp->path);
 	if (st.st_uid != geteuid())
-		return tool_fail("%s is not yours; journals are mounted on a directory of your own",
+		return tools_fail("%s is not yours; journals are mounted on a directory of your own",
 				 mp->path);
 	if (!stat(above, &up) && up.st_dev != st.st_dev)
-		return tool_fail("%s has something mounted on it already; `journalfs logout` first",
+		return tools_fail("%s has something mounted on it already; `journalfs logout` first",
 				 mp->path);
 	if (check_empty(mp->path, mp->dir_fd))
 		return TOOL_FAILED;
 	if (fchmod(mp->dir_fd, 0700))
-		return tool_fail("%s: %s", mp->path, strerror(errno));
+		return tools_fail("%s: %s", mp->path, strerror(errno));
 	return TOOL_OK;
 }
 
@@ -140,7 +140,7 @@ static int receive_fd(int sock)
 	return fd;
 }
 
-int mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd)
+int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd)
 {
 	char options[160];
 	char *argv[] = { FUSERMOUNT, "-o", options, "--", mp->path, NULL };
@@ -149,13 +149,13 @@ int mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd)
 	snprintf(options, sizeof(options), "nosuid,nodev,noatime,fsname=%.64s,subtype=journalfs",
 		 name);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		return tool_fail("no socket pair: %s", strerror(errno));
+		return tools_fail("no socket pair: %s", strerror(errno));
 	status = run_fusermount(argv, pair[0], 0);
 	close(pair[0]);
 	fd = status == 0 ? receive_fd(pair[1]) : -1;
 	close(pair[1]);
 	if (fd < 0)
-		return tool_fail("%s could not be mounted; `journalfs doctor` looks for the reason "
+		return tools_fail("%s could not be mounted; `journalfs doctor` looks for the reason "
 				 "(/dev/fuse, fusermount3)", mp->path);
 	/* From here on nothing can be written beneath the mount. */
 	fchmod(mp->dir_fd, 0500);
@@ -163,21 +163,21 @@ int mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd)
 	return TOOL_OK;
 }
 
-void mountpoint_unmount(struct mountpoint *mp)
+void tools_mountpoint_unmount(struct mountpoint *mp)
 {
 	lazy_unmount(mp->path);
 	if (mp->dir_fd >= 0)
 		fchmod(mp->dir_fd, 0700);
 }
 
-void mountpoint_close(struct mountpoint *mp)
+void tools_mountpoint_close(struct mountpoint *mp)
 {
 	if (mp->dir_fd >= 0)
 		close(mp->dir_fd);
 	mp->dir_fd = -1;
 }
 
-int mountpoint_present(const char *name)
+int tools_mountpoint_present(const char *name)
 {
 	struct mntent *m;
 	FILE *f = setmntent("/proc/self/mounts", "re");

@@ -18,13 +18,13 @@ struct mountpoint {
 };
 
 /* dir NULL: ~/Journals, made when missing. Cleans a dead mount. Says what is wrong. */
-int mountpoint_prepare(const char *dir, struct mountpoint *mp);
+int tools_mountpoint_prepare(const char *dir, struct mountpoint *mp);
 /* Mounts; *fuse_fd is the /dev/fuse descriptor, to be handed on and closed. Says what is wrong. */
-int mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd);
+int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd);
 /* Lazily unmounts (no error when nothing is mounted) and makes the directory writable again. */
-void mountpoint_unmount(struct mountpoint *mp);
-void mountpoint_close(struct mountpoint *mp);
+void tools_mountpoint_unmount(struct mountpoint *mp);
+void tools_mountpoint_close(struct mountpoint *mp);
 /* Whether this account has a journalfs mount of `name` (logout waits for its end). */
-int mountpoint_present(const char *name);
+int tools_mountpoint_present(const char *name);
 
 #endif

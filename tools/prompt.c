@@ -58,7 +58,7 @@ static int read_terminal(const char *question, struct prompt_secret *s)
 	return rc;
 }
 
-int prompt_secret_read(int fd, const char *question, struct prompt_secret **out)
+int tools_prompt_secret_read(int fd, const char *question, struct prompt_secret **out)
 {
 	struct prompt_secret *s = keys_guard_new(sizeof(*s));
 	int rc;
@@ -67,7 +67,7 @@ int prompt_secret_read(int fd, const char *question, struct prompt_secret **out)
 		return -ENOMEM;
 	rc = fd >= 0 ? read_line(fd, s) : read_terminal(question, s);
 	if (rc) {
-		prompt_secret_free(s);
+		tools_prompt_secret_free(s);
 		return rc;
 	}
 	*out = s;
@@ -83,28 +83,28 @@ static size_t characters(const struct prompt_secret *s)
 	return n;
 }
 
-int prompt_secret_new(int fd, const char *question, struct prompt_secret **out)
+int tools_prompt_secret_new(int fd, const char *question, struct prompt_secret **out)
 {
 	struct prompt_secret *first = NULL, *second = NULL;
-	int rc = prompt_secret_read(fd, question, &first);
+	int rc = tools_prompt_secret_read(fd, question, &first);
 
 	if (rc == -ENOTTY)
-		tool_fail("there is no terminal to ask at; use --passphrase-fd");
+		tools_fail("there is no terminal to ask at; use --passphrase-fd");
 	else if (rc)
-		tool_fail("no passphrase was given");
+		tools_fail("no passphrase was given");
 	if (rc)
 		return rc;
 	if (characters(first) < PROMPT_PASSPHRASE_MIN) {
-		tool_fail("a passphrase needs at least %d characters; a few words do well",
+		tools_fail("a passphrase needs at least %d characters; a few words do well",
 			  PROMPT_PASSPHRASE_MIN);
 		rc = -EINVAL;
 		goto out;
 	}
 	if (fd < 0) {
-		rc = prompt_secret_read(fd, "the same once more", &second);
+		rc = tools_prompt_secret_read(fd, "the same once more", &second);
 		if (rc || second->len != first->len ||
 		    !keys_equal(first->text, second->text, first->len)) {
-			tool_fail("the two did not match; nothing was changed");
+			tools_fail("the two did not match; nothing was changed");
 			rc = -EINVAL;
 			goto out;
 		}
@@ -113,30 +113,30 @@ int prompt_secret_new(int fd, const char *question, struct prompt_secret **out)
 	first = NULL;
 	rc = 0;
 out:
-	prompt_secret_free(first);
-	prompt_secret_free(second);
+	tools_prompt_secret_free(first);
+	tools_prompt_secret_free(second);
 	return rc;
 }
 
-void prompt_secret_free(struct prompt_secret *s)
+void tools_prompt_secret_free(struct prompt_secret *s)
 {
 	keys_guard_free(s);
 }
 
-int prompt_stretch(const struct prompt_secret *s, const uint8_t salt[static KEYS_SALT_LEN],
+int tools_prompt_stretch(const struct prompt_secret *s, const uint8_t salt[static KEYS_SALT_LEN],
 		   const struct keys_stretch_cost *cost, uint8_t out[static KEYS_LEN])
 {
 	int rc = keys_stretch(s->text, s->len, salt, cost, out);
 
 	if (rc == -ENOMEM)
-		tool_fail("stretching the passphrase needs %u MiB of memory that are not there",
+		tools_fail("stretching the passphrase needs %u MiB of memory that are not there",
 			  cost->memory_kib / 1024);
 	else if (rc)
-		tool_fail("the vault asks for a key derivation outside the safe bounds: refused");
+		tools_fail("the vault asks for a key derivation outside the safe bounds: refused");
 	return rc;
 }
 
-bool prompt_yes(const char *question)
+bool tools_prompt_yes(const char *question)
 {
 	char line[16] = "";
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -150,7 +150,7 @@ bool prompt_yes(const char *question)
 	return n > 0 && (!strcmp(line, "y\n") || !strcmp(line, "yes\n"));
 }
 
-int prompt_key_file(const char *path, uint8_t out[static KEYS_LEN])
+int tools_prompt_key_file(const char *path, uint8_t out[static KEYS_LEN])
 {
 	static const size_t max = 1 << 20;
 	uint8_t *content = NULL;

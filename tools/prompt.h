@@ -21,19 +21,19 @@ struct prompt_secret { /* keys_guard memory */
 };
 
 /* fd -1: the terminal. -ENOTTY: no terminal and no fd; -EINVAL empty; -E2BIG. The caller frees. */
-int prompt_secret_read(int fd, const char *question, struct prompt_secret **out);
+int tools_prompt_secret_read(int fd, const char *question, struct prompt_secret **out);
 /* A new passphrase: asked twice at the terminal, checked for length. Says itself what is wrong. */
-int prompt_secret_new(int fd, const char *question, struct prompt_secret **out);
-void prompt_secret_free(struct prompt_secret *s); /* wipes; NULL is legal */
+int tools_prompt_secret_new(int fd, const char *question, struct prompt_secret **out);
+void tools_prompt_secret_free(struct prompt_secret *s); /* wipes; NULL is legal */
 
 /* Stretches with a progress word on standard error; out in the caller's guarded memory. */
-int prompt_stretch(const struct prompt_secret *s, const uint8_t salt[static KEYS_SALT_LEN],
+int tools_prompt_stretch(const struct prompt_secret *s, const uint8_t salt[static KEYS_SALT_LEN],
 		   const struct keys_stretch_cost *cost, uint8_t out[static KEYS_LEN]);
 
 /* "y" or "yes" at the terminal. false without one. */
-bool prompt_yes(const char *question);
+bool tools_prompt_yes(const char *question);
 
 /* BLAKE2b-256 of a key file's content (1 byte .. 1 MiB, a regular file). 0 or negative errno. */
-int prompt_key_file(const char *path, uint8_t out[static KEYS_LEN]);
+int tools_prompt_key_file(const char *path, uint8_t out[static KEYS_LEN]);
 
 #endif

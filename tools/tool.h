@@ -39,25 +39,25 @@ struct tool_options {
 };
 
 /* A line "journalfs: ..." on standard error. Always returns TOOL_FAILED. */
-int tool_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int tools_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 typedef int (*tool_verb_fn)(struct tool_options *o, int argc, char **argv);
 
-int tool_cmd_init(struct tool_options *o, int argc, char **argv);
-int tool_cmd_open(struct tool_options *o, int argc, char **argv);
-int tool_cmd_serve(struct tool_options *o, int argc, char **argv);
-int tool_cmd_login(struct tool_options *o, int argc, char **argv);
-int tool_cmd_logout(struct tool_options *o, int argc, char **argv);
-int tool_cmd_lock(struct tool_options *o, int argc, char **argv);
-int tool_cmd_unlock(struct tool_options *o, int argc, char **argv);
-int tool_cmd_invite(struct tool_options *o, int argc, char **argv);
-int tool_cmd_enroll(struct tool_options *o, int argc, char **argv);
-int tool_cmd_passwd(struct tool_options *o, int argc, char **argv);
-int tool_cmd_recover(struct tool_options *o, int argc, char **argv);
-int tool_cmd_policy(struct tool_options *o, int argc, char **argv);
-int tool_cmd_audit(struct tool_options *o, int argc, char **argv);
-int tool_cmd_status(struct tool_options *o, int argc, char **argv);
-int tool_cmd_doctor(struct tool_options *o, int argc, char **argv);
-int tool_cmd_list(struct tool_options *o, int argc, char **argv);
+int tools_cmd_init(struct tool_options *o, int argc, char **argv);
+int tools_cmd_open(struct tool_options *o, int argc, char **argv);
+int tools_cmd_serve(struct tool_options *o, int argc, char **argv);
+int tools_cmd_login(struct tool_options *o, int argc, char **argv);
+int tools_cmd_logout(struct tool_options *o, int argc, char **argv);
+int tools_cmd_lock(struct tool_options *o, int argc, char **argv);
+int tools_cmd_unlock(struct tool_options *o, int argc, char **argv);
+int tools_cmd_invite(struct tool_options *o, int argc, char **argv);
+int tools_cmd_enroll(struct tool_options *o, int argc, char **argv);
+int tools_cmd_passwd(struct tool_options *o, int argc, char **argv);
+int tools_cmd_recover(struct tool_options *o, int argc, char **argv);
+int tools_cmd_policy(struct tool_options *o, int argc, char **argv);
+int tools_cmd_audit(struct tool_options *o, int argc, char **argv);
+int tools_cmd_status(struct tool_options *o, int argc, char **argv);
+int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
+int tools_cmd_list(struct tool_options *o, int argc, char **argv);
 
 #endif
