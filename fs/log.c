@@ -189,6 +189,14 @@ int fs_log_begin_segment(struct fs_log *l, int fd, uint64_t number)
 	return 0;
 }
 
+static void want_spare(struct fs_log *l)
+{
+	if (l->spare_fd != SPARE_NONE)
+		return;
+	l->spare_wanted = true;
+	pthread_cond_signal(&l->want);
+}
+
 static int switch_segment(struct fs_log *l)
 {
 	int rc, fd = l->spare_fd;
@@ -204,8 +212,7 @@ static int switch_segment(struct fs_log *l)
 	/* Half done can't be undone: what is queued would follow a segment without a head. */
 	if (rc)
 		l->failed = rc;
-	l->spare_wanted = true;
-	pthread_cond_signal(&l->want);
+	want_spare(l);
 	return rc;
 }
 
@@ -226,8 +233,7 @@ static int make_room(struct fs_log *l, size_t need)
 	if (l->end + need <= l->size)
 		return 0;
 	if (l->spare_fd == SPARE_NONE) {
-		l->spare_wanted = true;
-		pthread_cond_signal(&l->want);
+		want_spare(l);
 		while (l->spare_fd == SPARE_NONE && l->spare_attempts == attempt && !l->failed)
 			pthread_cond_wait(&l->space, &l->lock);
 		return l->spare_fd != SPARE_NONE || !l->spare_rc ? 1 : l->spare_rc;
@@ -548,8 +554,7 @@ static int begin(struct fs_log *l)
 
 	pthread_mutex_lock(&l->lock);
 	l->durable = l->next_seq - 1;
-	if (l->spare_fd == SPARE_NONE)
-		l->spare_wanted = true;
+	want_spare(l);
 	do {
 		rc = make_room(l, fs_log_frame_size(FS_LOG_HEAD_MAX));
 	} while (rc > 0);

@@ -766,6 +766,7 @@ START_TEST(full_disk_refuses_when_the_segment_is_full_and_recovers)
 	int rc;
 
 	do { /* the first spare is made in the background */
+		usleep(1000);
 		fs_log_stat(l, &st);
 	} while (st.free_bytes < FS_LOG_SEGMENT_MIN);
 	fallocate_errno = ENOSPC;
@@ -793,6 +794,7 @@ START_TEST(spare_left_by_an_earlier_run_serves_on_a_full_disk)
 	struct fs_log_stat st;
 
 	do {
+		usleep(1000);
 		fs_log_stat(l, &st);
 	} while (st.free_bytes < FS_LOG_SEGMENT_MIN);
 	ck_assert_int_eq(fs_log_close(l), 0);
