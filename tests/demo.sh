@@ -1,0 +1,78 @@
+#!/bin/bash
+# The main job, for people to watch: a clinic, four people, notes, refusals, the log. Cleans up after itself.
+# SPDX-License-Identifier: Apache-2.0
+if [ "$(id -u)" -ne 0 ]; then
+	exec sudo BUILD="${BUILD:-build}" "$0" "$@"
+fi
+mkdir -p "${BUILD:-build}/tests/mount"
+. "$(dirname "$0")/mount/lib.sh"
+
+step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+show() { # NAME SHELL-COMMAND: prints it as that person types it, runs it, lets it fail visibly
+	printf '\033[36m%s$\033[0m %s\n' "$1" "$2"
+	as "$1" bash -c "cd ~/Journals 2>/dev/null; $2" 2>&1 | sed -E "s|$ROOT/home/[a-z]*|~|g; s/^/    /"
+}
+die() { echo "demo: $*"; exit 1; }
+
+need_root_demo() {
+	[ -c /dev/fuse ] || die "there is no /dev/fuse: modprobe fuse"
+	local mode
+	mode=$(stat -c %a /dev/fuse)
+	if [ "$mode" != 666 ]; then
+		echo "note: /dev/fuse has mode $mode; it is 666 during the demo, as udev makes it elsewhere"
+		FUSE_MODE=$mode
+		chmod 666 /dev/fuse
+	fi
+	trap cleanup EXIT
+	trap 'exit 130' INT TERM
+}
+need_root_demo
+
+step 'A vault for the clinic: the operator makes it, dan is its steward; everyone enrolls under an account of their own'
+clinic >"$ROOT/demo.log" 2>&1 || { cat "$ROOT/demo.log"; die "the clinic could not be set up"; }
+grep -B1 -A3 'Recovery key' "$ROOT/init.out" | sed -E 's/([A-Z0-9]{4}-){6}/(...)-/; s/^/    /'
+echo '    practitioners: anna (physician, north), bo (nurse, north), eva (physician, south)'
+
+step 'Log-in is mounting: each has a directory of their own, served by one unprivileged daemon'
+for n in anna bo eva; do login $n | sed -E "s|$ROOT/home/[a-z]*|~|; s/^/    /"; done
+
+step 'Anna opens a journal and writes notes with ordinary programs'
+show anna "mkdir '010190-1234 Hansen, Anna'"
+show anna "echo 'Referred with chest pain. ECG normal.' > '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show anna "cp /etc/os-release '010190-1234 Hansen, Anna/attachment.bin' && ls -l '010190-1234 Hansen, Anna'"
+
+step 'Bo is of the same unit: he sees that the journal exists, but may not open it. Eva does not see it at all'
+show bo "ls; cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show eva "ls; cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+echo '    and root, from outside:'
+ls "$(J anna)" 2>&1 | sed "s|$ROOT/home/[a-z]*|~|; s/^/    /"
+
+step 'The steward lets bo take part in the care; he cannot read the journal himself'
+show dan "cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+{ jfs dan policy show '010190-1234 Hansen, Anna'; echo 'allow user:bo:rwx reason "shares the care"'; } >"$ROOT/next.policy"
+sed 's/^/    /' "$ROOT/next.policy"
+put_policy dan '010190-1234 Hansen, Anna' <"$ROOT/next.policy" | sed 's/^/    /'
+wait_for 10 as bo test -r "$(J bo)/010190-1234 Hansen, Anna/2026-11-21 consultation.txt"
+show bo "echo 'Blood pressure 130/80.' >> '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show anna "cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+
+step 'A mistake in the policy is refused with its place and the likely fix; what was in force stays'
+{ practice_policy; echo 'practitioner zoe user jft-zoe role phisician unit north'; } | put_policy dan practice 2>&1 </dev/null | sed 's/^/    /'
+
+step 'Anna locks her session when she leaves the room, and unlocks it'
+jfs anna lock
+show anna "cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+jfs anna unlock --passphrase-fd 9 9< <(pass_of anna)
+show anna "head -n 1 '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+
+step 'The auditor reads who did what (dan holds that right too here, and the product says so)'
+audit | sed 's/^/    /' | cut -c1-220 | tail -n 28
+
+step 'On disk there is only ciphertext'
+for n in anna bo eva dan; do logout $n; done
+stop_daemon
+for w in Hansen 'chest pain' consultation 'Klinik Nord'; do
+	printf '    grep -r "%s" in the vault: ' "$w"
+	grep -rqaF "$w" "$ROOT/disk/" && die "found in clear" || echo nothing
+done
+step 'Done; the accounts, the vault and the mounts of this demonstration are removed'
