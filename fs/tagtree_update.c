@@ -11,7 +11,7 @@
  *    (root.next), which never return, so that an old node cannot stand for a new.
  * 2. A parent's key for a child is exactly the child's first key.
  * 3. Appended keys leave full nodes behind; inserted ones split evenly.
- * 4. A changed node below a quarter is joined with a neighbour; an empty one goes.
+ * 4. A node that shrank below a quarter is joined with a neighbour; an empty one goes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +38,7 @@ struct slot {
 	struct fs_tagtree_step at;
 	bool changed; /* list is the node's content from now on */
 	bool append;  /* what was added came after all that was there */
+	bool shrunk;  /* something was taken away */
 	struct list list;
 };
 
@@ -192,6 +193,8 @@ static int update_leaf(const struct fs_tagtree_node *node, const struct fs_tagtr
 			rc = list_add(&s->list, &chg[i].key, chg[i].tag, FS_TAG_LEN);
 		if (!chg[i].del || !cmp)
 			s->changed = true;
+		if (chg[i].del && !cmp)
+			s->shrunk = true;
 		if (!chg[i].del && cmp)
 			added++;
 		if (!chg[i].del && cmp && at < old)
@@ -242,6 +245,12 @@ static bool slot_gone(const struct slot *s)
 	return s->changed && !s->list.n;
 }
 
+/* A node that only grew is left alone: appending would else split full nodes again. */
+static bool slot_small(const struct slot *s, unsigned height)
+{
+	return s->changed && s->shrunk && s->list.n && list_size(&s->list, height) < NODE_MIN;
+}
+
 /* Joins what became small with a neighbour, the next one or (at the end) the one before. */
 static int join_small(struct update *u, struct slot *s, size_t n, unsigned height)
 {
@@ -251,7 +260,7 @@ static int join_small(struct update *u, struct slot *s, size_t n, unsigned heigh
 	for (size_t i = 0; i < n; i++) {
 		size_t j = i + 1;
 
-		while (s[i].changed && s[i].list.n && list_size(&s[i].list, height) < NODE_MIN) {
+		while (slot_small(&s[i], height)) {
 			while (j < n && slot_gone(&s[j]))
 				j++;
 			if (j == n)
@@ -260,8 +269,7 @@ static int join_small(struct update *u, struct slot *s, size_t n, unsigned heigh
 			if (rc)
 				return rc;
 		}
-		if (s[i].changed && s[i].list.n && prev < n &&
-		    list_size(&s[i].list, height) < NODE_MIN) {
+		if (prev < n && slot_small(&s[i], height)) {
 			rc = slot_join(u, &s[prev], &s[i]);
 			if (rc)
 				return rc;
@@ -295,6 +303,7 @@ static int collect(struct update *u, struct slot *kids, size_t n, struct slot *s
 	}
 	s->changed = true;
 	s->append = !inside;
+	s->shrunk = s->list.n < n;
 	return rc;
 }
 
