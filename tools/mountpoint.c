@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
+#include <stdint.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static int default_dir(char *out, size_t cap)
 }
 
 /* Runs fusermount3; comm_fd (or -1) is handed to it as _FUSE_COMMFD. Its exit status. */
-static int run_fusermount(char *const argv[], int comm_fd, int quiet)
+static int run_fusermount(const char *const argv[], int comm_fd, int quiet)
 {
 	int status;
 	pid_t pid = fork();
@@ -50,7 +51,8 @@ static int run_fusermount(char *const argv[], int comm_fd, int quiet)
 			setenv("_FUSE_COMMFD", number, 1);
 			fcntl(comm_fd, F_SETFD, 0);
 		}
-		execvp(FUSERMOUNT, argv);
+		/* execvp changes neither the array nor the strings. */
+		execvp(FUSERMOUNT, (char *const *)(uintptr_t)argv);
 		fprintf(stderr, "journalfs: " FUSERMOUNT " can't be started (%s); install the package "
 				"fuse3\n", strerror(errno));
 		_exit(127);
@@ -63,7 +65,7 @@ static int run_fusermount(char *const argv[], int comm_fd, int quiet)
 
 static void lazy_unmount(const char *path)
 {
-	char *argv[] = { FUSERMOUNT, "-u", "-z", "-q", "--", (char *)path, NULL };
+	const char *argv[] = { FUSERMOUNT, "-u", "-z", "-q", "--", path, NULL };
 
 	run_fusermount(argv, -1, 1);
 }
@@ -143,7 +145,7 @@ static int receive_fd(int sock)
 int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd)
 {
 	char options[160];
-	char *argv[] = { FUSERMOUNT, "-o", options, "--", mp->path, NULL };
+	const char *argv[] = { FUSERMOUNT, "-o", options, "--", mp->path, NULL };
 	int pair[2], status, fd;
 
 	snprintf(options, sizeof(options), "nosuid,nodev,noatime,fsname=%.64s,subtype=journalfs",
