@@ -45,8 +45,14 @@ struct policy_question {
 /*
  * Within a journal: entry r gives READ (with x), w gives WRITE (notes: write drafts, make and
  * remove files and folders) and FINALIZE where the role has it, x gives LIST of the directory and
- * entering; EXPORT needs READ. Listing the root shows a journal to whom `list` and (same unit or
- * an entry that is in force) apply, or `policy`; a block hides and refuses.
+ * entering; EXPORT needs READ. Without x nothing in the journal is reached. Listing the root shows
+ * a journal to whom `list` and (same unit or an entry that is in force) apply, or `policy`; a block
+ * hides and refuses.
+ *
+ * The answer is ALLOW exactly when something was asked and all of it is in `rights`. CREATE,
+ * BREAK_GLASS, POLICY, AUDIT and REVIEW are the role's; asked with a journal they hold while it is
+ * visible. Without a journal `rights` holds those and LIST. Denied with ground NONE, `line` is that
+ * of an entry which speaks of the practitioner but is not in force or gives too little, or 0.
  */
 void policy_decide(const struct policy_question *q, struct policy_verdict *out);
 

@@ -288,7 +288,8 @@ static bool draft_add(struct parser *pr, const struct draft *d)
 
 static bool allow_parse(struct parser *pr)
 {
-	struct draft d = {.entry = {.line = pr->lx.line,
+	struct draft d = {.name = "",
+			  .entry = {.line = pr->lx.line,
 				    .from_day = POLICY_DAY_MIN,
 				    .until_day = POLICY_DAY_MAX}};
 
@@ -297,7 +298,8 @@ static bool allow_parse(struct parser *pr)
 
 static bool block_parse(struct parser *pr)
 {
-	struct draft d = {.entry = {.line = pr->lx.line,
+	struct draft d = {.name = "",
+			  .entry = {.line = pr->lx.line,
 				    .block = true,
 				    .from_day = POLICY_DAY_MIN,
 				    .until_day = POLICY_DAY_MAX}};

@@ -114,7 +114,7 @@ bool policy_practice_denies_program(const struct policy_practice *p, const char 
 }
 
 static const char alone_text[] =
-	"# Practice policy. One statement a line; # begins a comment. See journalfs-policy(5).\n"
+	"# Practice policy. One statement a line; # begins a comment.\n"
 	"# One person holds all rights here: who works alone is practitioner, steward and auditor\n"
 	"# in one. With a second person, give them roles of their own.\n"
 	"practice     %s\n"
@@ -127,7 +127,7 @@ static const char alone_text[] =
 	"practitioner %s  user %s  role practitioner  unit practice\n";
 
 static const char clinic_text[] =
-	"# Practice policy. One statement a line; # begins a comment. See journalfs-policy(5).\n"
+	"# Practice policy. One statement a line; # begins a comment.\n"
 	"practice     %s\n"
 	"session      ceiling 12h\n"
 	"\n"

@@ -291,7 +291,7 @@ static bool note_decode(struct bytes_in *in, struct policy_record *r,
 static bool fields_decode(struct bytes_in *in, struct policy_record *r,
 			  struct policy_record_note *notes, size_t cap)
 {
-	uint64_t seen = 0;
+	bool seen[UINT8_MAX + 1] = {false};
 
 	while (!in->bad) {
 		uint8_t tag = bytes_get_u8(in);
@@ -309,9 +309,9 @@ static bool fields_decode(struct bytes_in *in, struct policy_record *r,
 			return false;
 		if (!f)
 			continue;
-		if (seen >> tag & 1 || !field_decode(&field, r, f))
+		if (seen[tag] || !field_decode(&field, r, f))
 			return false;
-		seen |= 1ull << tag;
+		seen[tag] = true;
 	}
 	return false;
 }
