@@ -46,7 +46,10 @@ struct fs_wire_out;
 int fs_wire_out_new(struct fs_wire_out **out);
 void fs_wire_out_free(struct fs_wire_out *o);
 int fs_wire_out_queue(struct fs_wire_out *o, json_t *json, const void *blob, size_t blob_len);
+/* Negative: the peer is gone. */
 int fs_wire_out_flush(struct fs_wire_out *o, int sock);
+/* Bytes that wait to be sent: who makes a long answer waits when it grows. */
+size_t fs_wire_out_queued(const struct fs_wire_out *o);
 
 /* Peer of a connected socket (SO_PEERCRED). */
 int fs_wire_peer(int sock, uid_t *uid, gid_t *gid, pid_t *pid);
