@@ -19,7 +19,7 @@ struct part {
 
 static struct part part_at(uint64_t off, uint64_t len)
 {
-	struct part p = { .n = (uint32_t)(off / FS_CHUNK), .at = (uint32_t)(off % FS_CHUNK) };
+	struct part p = {.n = (uint32_t)(off / FS_CHUNK), .at = (uint32_t)(off % FS_CHUNK)};
 
 	p.len = FS_CHUNK - p.at < len ? FS_CHUNK - p.at : (uint32_t)len;
 	return p;
@@ -57,7 +57,8 @@ static int next_run(const struct fs_inode *i, uint32_t *lo, uint32_t end, uint32
 }
 
 /* Blocks that the existing chunks of [lo, hi) cover in a file of this size. */
-static int count(const struct fs_inode *i, uint32_t lo, uint32_t hi, uint64_t size, uint64_t *blocks)
+static int count(const struct fs_inode *i, uint32_t lo, uint32_t hi, uint64_t size,
+		 uint64_t *blocks)
 {
 	uint32_t stop = 0;
 	uint64_t sum = 0;
@@ -153,7 +154,8 @@ int fs_bulk_write_first(struct fs_batch *b, const struct fs_inode *i, struct fs_
 	return rc;
 }
 
-int fs_bulk_cut(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a, uint64_t size)
+int fs_bulk_cut(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
+		uint64_t size)
 {
 	uint32_t edge = (uint32_t)(size / FS_CHUNK), end = chunks_of(i->size);
 	uint64_t old = 0, left = 0;

@@ -27,7 +27,7 @@ static int file_only(const struct fs_inode *i)
 
 int fs_content_begin(struct fs_content_change *c, struct fs_inode *i, struct fs_actor *who)
 {
-	*c = (struct fs_content_change){ .i = i, .who = who };
+	*c = (struct fs_content_change){.i = i, .who = who};
 	who->group = 0;
 	fs_inode_throttle(i->journal);
 	pthread_rwlock_wrlock(&i->lock);
@@ -171,7 +171,7 @@ static int resize(struct fs_content_change *c, uint64_t size)
 
 int fs_content_truncate(struct fs_inode *i, uint64_t size, struct fs_actor *who)
 {
-	struct fs_content_attr set = { .size = &size };
+	struct fs_content_attr set = {.size = &size};
 
 	return fs_content_setattr(i, &set, who);
 }
@@ -213,7 +213,7 @@ static int read_parts(struct fs_inode *i, uint64_t off, size_t len, struct fs_io
 int fs_content_read(struct fs_inode *i, uint64_t off, size_t len,
 		    int (*fn)(void *ctx, const struct iovec *iov, int n, size_t len), void *ctx)
 {
-	struct fs_iov iov = { .n = 0 };
+	struct fs_iov iov = {.n = 0};
 	int rc;
 
 	pthread_rwlock_rdlock(&i->lock);
@@ -287,12 +287,12 @@ static int range_step(struct fs_inode *i, enum range_act act, uint64_t *off, uin
 	uint64_t stop = end < i->size ? end : i->size, next = end;
 
 	if (!rc && *off < stop && i->form == FS_FORM_CHUNKS) {
-		rc = act == RANGE_ZERO ? fs_bulk_zero(&c.b, i, &c.a, *off, stop, &next) :
-					 fs_bulk_fill(&c.b, i, &c.a, *off, stop, &next);
+		rc = act == RANGE_ZERO ? fs_bulk_zero(&c.b, i, &c.a, *off, stop, &next)
+				       : fs_bulk_fill(&c.b, i, &c.a, *off, stop, &next);
 		next = next == stop ? end : next;
 	} else if (!rc && *off < stop) {
-		rc = act == RANGE_ZERO ? fs_inline_zero(&c.b, i, &c.a, *off, stop - *off) :
-					 fs_inline_fill(&c.b, i, &c.a, *off, stop - *off);
+		rc = act == RANGE_ZERO ? fs_inline_zero(&c.b, i, &c.a, *off, stop - *off)
+				       : fs_inline_fill(&c.b, i, &c.a, *off, stop - *off);
 		c.a.blocks = fs_inline_blocks(&c.a);
 	}
 	touch(&c);
@@ -323,7 +323,8 @@ int fs_content_allocate(struct fs_inode *i, int mode, uint64_t off, uint64_t len
 	int rc;
 
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) ||
-	    mode == FALLOC_FL_PUNCH_HOLE || (mode & FALLOC_FL_PUNCH_HOLE && mode & FALLOC_FL_ZERO_RANGE))
+	    mode == FALLOC_FL_PUNCH_HOLE ||
+	    (mode & FALLOC_FL_PUNCH_HOLE && mode & FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
 	pthread_rwlock_rdlock(&i->lock);
 	rc = file_only(i);

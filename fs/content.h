@@ -3,9 +3,10 @@
  * fs/content.h - reading and changing the contents and attributes of one file.
  *
  * Small notes lie inline in pieces, larger ones in chunks; the change of form is
- * one batch. atime changes by fs_content_setattr only. All calls take the inode's lock themselves. Reads may be given a
- * callback that is called with the lock still held (the FUSE reply must happen
- * under the lock, or an old READ could refill the kernel's cache).
+ * one batch. atime changes by fs_content_setattr only. All calls take the inode's
+ * lock themselves. Reads may be given a callback that is called with the lock
+ * still held (the FUSE reply must happen under the lock, or an old READ could
+ * refill the kernel's cache).
  */
 #ifndef FS_CONTENT_H
 #define FS_CONTENT_H
@@ -35,7 +36,8 @@ int fs_content_truncate(struct fs_inode *i, uint64_t size, struct fs_actor *who)
 /*
  * Zeroing and filling large ranges goes by bounded batches: each done or not done. Space beyond
  * the end of file is never kept (KEEP_SIZE alone fills holes below it).
- * mode as fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; else -EOPNOTSUPP.
+ * mode as fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; else
+ * -EOPNOTSUPP.
  */
 int fs_content_allocate(struct fs_inode *i, int mode, uint64_t off, uint64_t len,
 			struct fs_actor *who);

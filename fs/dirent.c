@@ -48,7 +48,7 @@ size_t fs_dirent_encode(const struct fs_dirent *e, uint8_t out[static FS_DIRENT_
 int fs_dirent_decode(const uint8_t *p, size_t len, struct fs_dirent *e)
 {
 	struct bytes_in in = bytes_in(p, len);
-	struct fs_dirent v = { .cookie = e->cookie };
+	struct fs_dirent v = {.cookie = e->cookie};
 
 	if (bytes_get_u8(&in) != DIRENT_VERSION)
 		in.bad = true;
@@ -77,7 +77,7 @@ struct probe {
 
 static int probe_slot(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
-	struct fs_dirent e = { .cookie = fs_key_sub(key, 8) };
+	struct fs_dirent e = {.cookie = fs_key_sub(key, 8)};
 	struct probe *p = ctx;
 	int rc = fs_dirent_decode(buf->data, buf->len, &e);
 
@@ -97,7 +97,7 @@ int fs_dirent_find(struct fs_journal *j, uint64_t dir, const char *name, struct 
 	uint64_t base = fs_dirent_hash(j, dir, name) * FS_DIRENT_SLOTS;
 	struct fs_key from = dirent_key(j, dir, base);
 	struct fs_key to = dirent_key(j, dir, base + FS_DIRENT_SLOTS);
-	struct probe p = { .name = name, .out = out };
+	struct probe p = {.name = name, .out = out};
 	struct fs_buf *buf = NULL;
 	unsigned slot = 0;
 	int rc;
@@ -125,7 +125,7 @@ void fs_dirent_put(struct fs_batch *b, struct fs_journal *j, uint64_t dir, uint6
 		   const char *name, uint64_t ino, uint32_t mode)
 {
 	struct fs_key key = dirent_key(j, dir, cookie);
-	struct fs_dirent e = { .ino = ino, .type = mode & S_IFMT };
+	struct fs_dirent e = {.ino = ino, .type = mode & S_IFMT};
 	uint8_t rec[FS_DIRENT_MAX];
 	size_t len = strlen(name);
 
@@ -166,7 +166,7 @@ int fs_dirent_page(struct fs_journal *j, uint64_t dir, uint64_t after, struct fs
 {
 	struct fs_key from = dirent_key(j, dir, after + 1);
 	struct fs_key to = dirent_key(j, dir, FS_DIRENT_COOKIE_MAX);
-	struct page p = { .out = out, .cap = cap };
+	struct page p = {.out = out, .cap = cap};
 	int rc = 0;
 
 	if (after < FS_DIRENT_COOKIE_MAX - 1)

@@ -18,7 +18,7 @@
 #define FS_NAME_MAX 255
 #define FS_DIRENT_SLOTS 8u
 #define FS_DIRENT_COOKIE_MAX (UINT64_C(1) << 62) /* all cookies are below, and at least 8 */
-#define FS_DIRENT_MAX 288			  /* longest record */
+#define FS_DIRENT_MAX 288			 /* longest record */
 
 struct fs_dirent {
 	uint64_t cookie;

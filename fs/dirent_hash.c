@@ -15,7 +15,7 @@ uint64_t fs_dirent_hash(struct fs_journal *j, uint64_t dir, const char *name)
 	uint8_t place[8], hash[16];
 	struct bytes_out out = bytes_out(place, sizeof(place));
 	struct bytes_in in = bytes_in(hash, sizeof(hash));
-	struct keys_span parts[2] = { { place, sizeof(place) }, { name, strlen(name) } };
+	struct keys_span parts[2] = {{place, sizeof(place)}, {name, strlen(name)}};
 	uint64_t v;
 
 	bytes_put_u64(&out, dir);

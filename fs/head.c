@@ -24,7 +24,7 @@ static struct fs_key head_key(const struct fs_journal *j, unsigned part)
 int fs_head_put_name(struct fs_batch *b, struct fs_journal *j, const char *name)
 {
 	struct fs_key key = head_key(j, HEAD_NAME);
-	uint8_t rec[HEAD_NAME_LEN] = { 0 };
+	uint8_t rec[HEAD_NAME_LEN] = {0};
 	struct bytes_out out = bytes_out(rec, sizeof(rec));
 	size_t len = strlen(name);
 
@@ -64,7 +64,7 @@ int fs_head_get_name(struct fs_journal *j, char *out)
 void fs_head_put_next(struct fs_batch *b, struct fs_journal *j, uint64_t next)
 {
 	struct fs_key key = head_key(j, HEAD_NEXT);
-	uint8_t rec[HEAD_NEXT_LEN] = { 0 };
+	uint8_t rec[HEAD_NEXT_LEN] = {0};
 	struct bytes_out out = bytes_out(rec, sizeof(rec));
 
 	bytes_put_u8(&out, HEAD_VERSION);

@@ -26,7 +26,7 @@ struct part {
 
 static struct part part_at(uint64_t off, uint64_t len)
 {
-	struct part p = { .n = (unsigned)(off / FS_PIECE), .at = (size_t)(off % FS_PIECE) };
+	struct part p = {.n = (unsigned)(off / FS_PIECE), .at = (size_t)(off % FS_PIECE)};
 
 	p.len = FS_PIECE - p.at < len ? FS_PIECE - p.at : (size_t)len;
 	return p;
@@ -112,7 +112,7 @@ static int piece_store(struct fs_batch *b, const struct fs_inode *i, struct fs_i
 	if (!p->len) {
 		if (a->pieces >> n & 1)
 			fs_batch_del(b, i->journal, &key);
-		a->pieces &= (uint8_t)~(1u << n);
+		a->pieces &= (uint8_t) ~(1u << n);
 		return 0;
 	}
 	buf = fs_inline_encode(p->data, p->len);
@@ -146,7 +146,7 @@ int fs_inline_read(struct fs_inode *i, uint64_t off, size_t len, struct fs_iov *
 
 int fs_inline_copy(struct fs_inode *i, uint8_t *out, size_t len)
 {
-	struct fs_iov iov = { .n = 0 };
+	struct fs_iov iov = {.n = 0};
 	int rc = fs_inline_read(i, 0, len, &iov);
 
 	for (int n = 0; !rc && n < iov.n; n++) {
@@ -208,7 +208,7 @@ int fs_inline_zero(struct fs_batch *b, const struct fs_inode *i, struct fs_inode
 int fs_inline_fill(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
 		   uint64_t off, uint64_t len)
 {
-	struct piece zeros = { .len = 0 };
+	struct piece zeros = {.len = 0};
 	uint64_t end = off + len < a->size ? off + len : a->size;
 	int rc = 0;
 

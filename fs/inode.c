@@ -96,7 +96,7 @@ static struct fs_inode *table_find(const struct fs_inodes *t, uint64_t ino)
 /* Longer chains are the price of no memory; never an error. */
 static void table_grow(struct fs_inodes *t)
 {
-	struct fs_inodes wider = { .size = t->size * 2 };
+	struct fs_inodes wider = {.size = t->size * 2};
 
 	wider.bucket = calloc(wider.size, sizeof(*wider.bucket));
 	if (!wider.bucket)
@@ -270,6 +270,32 @@ struct fs_inode *fs_inode_ref(struct fs_inode *i)
 	return i;
 }
 
+int fs_inode_all(struct fs_journal *j, struct fs_inode ***out, size_t *n)
+{
+	struct fs_inodes *t = table_of(j);
+	struct fs_inode **all;
+	size_t found = 0;
+
+	if (!t)
+		return -ENOMEM;
+	pthread_mutex_lock(&t->lock);
+	all = calloc(t->count + 1, sizeof(struct fs_inode *));
+	for (size_t k = 0; all && k < t->size; k++) {
+		for (struct fs_inode *i = t->bucket[k]; i; i = i->next) {
+			if (i->loading)
+				continue;
+			atomic_fetch_add(&i->refs, 1);
+			all[found++] = i;
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (!all)
+		return -ENOMEM;
+	*out = all;
+	*n = found;
+	return 0;
+}
+
 /* Nobody can reach the inode any more: no name, no reference, not in the table. */
 static void delete_orphan(struct fs_inode *i)
 {
@@ -392,7 +418,7 @@ static size_t in_order(struct fs_inode *const *i, size_t n, struct fs_inode *out
 
 void fs_inode_lock_many(struct fs_inode *const *i, size_t n)
 {
-	struct fs_inode *order[4] = { NULL };
+	struct fs_inode *order[4] = {NULL};
 	size_t count = in_order(i, n, order);
 
 	for (size_t k = 0; k < count; k++)
@@ -401,7 +427,7 @@ void fs_inode_lock_many(struct fs_inode *const *i, size_t n)
 
 void fs_inode_unlock_many(struct fs_inode *const *i, size_t n)
 {
-	struct fs_inode *order[4] = { NULL };
+	struct fs_inode *order[4] = {NULL};
 	size_t count = in_order(i, n, order);
 
 	while (count--)

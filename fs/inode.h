@@ -23,8 +23,8 @@
 
 enum fs_inode_form { FS_FORM_NONE = 0, FS_FORM_INLINE = 1, FS_FORM_CHUNKS = 2 };
 
-#define FS_INODE_LEN 128      /* an INODE record, fixed */
-#define FS_LINK_MAX 65000u    /* names of one file; more is -EMLINK */
+#define FS_INODE_LEN 128   /* an INODE record, fixed */
+#define FS_LINK_MAX 65000u /* names of one file; more is -EMLINK */
 #define FS_INO_MAX ((UINT64_C(1) << 40) - 1)
 
 /*
@@ -81,9 +81,12 @@ int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out);
 /* Only when in memory already; NULL otherwise. */
 struct fs_inode *fs_inode_find(struct fs_journal *j, uint64_t ino);
 struct fs_inode *fs_inode_ref(struct fs_inode *i);
+/* All that are in memory, a reference to each, in an array that the caller frees. -ENOMEM. */
+int fs_inode_all(struct fs_journal *j, struct fs_inode ***out, size_t *n);
 /*
- * The last reference to a `gone` inode deletes its records (an own batch, signer as at unlink). When
- * that fails the orphan record stays and fs_inode_reap does it later. NULL is legal. Not with i's lock.
+ * The last reference to a `gone` inode deletes its records (an own batch, signer as at unlink).
+ * When that fails the orphan record stays and fs_inode_reap does it later. NULL is legal. Not with
+ * i's lock.
  */
 void fs_inode_put(struct fs_inode *i);
 
@@ -107,7 +110,7 @@ int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a);
 /* Locks 1..4 inodes (NULLs and repeats are skipped) exclusively in ascending order. */
 void fs_inode_lock_many(struct fs_inode *const *i, size_t n);
 void fs_inode_unlock_many(struct fs_inode *const *i, size_t n);
-/* The journal's rename mutex: taken before any inode lock by a rename between directories. 0, -ENOMEM. */
+/* The journal's rename mutex: before any inode lock, by a rename between directories. -ENOMEM. */
 int fs_inode_rename_lock(struct fs_journal *j);
 void fs_inode_rename_unlock(struct fs_journal *j);
 
@@ -121,6 +124,14 @@ int fs_inode_purge(struct fs_batch *b, struct fs_journal *j, uint64_t ino,
 		   const struct fs_inode_attr *a);
 /* Adds to b the note that ino has no name but is still in use. */
 void fs_inode_orphan(struct fs_batch *b, struct fs_journal *j, uint64_t ino);
+
+/*
+ * After a failed commit has dropped groups: every inode in memory gets its last committed state;
+ * one that was never committed is deleted, a removed one lives again. Then the vault is read-only.
+ * Hold no inode lock. The first error met, having gone on; inodes that could not be read are
+ * deleted.
+ */
+int fs_inode_revert(struct fs_journal *j);
 
 /* Orphans left by a crash: deletes them. Called with a writer's signer when a journal opens. */
 int fs_inode_reap(struct fs_journal *j, struct fs_signer *signer);

@@ -24,7 +24,7 @@ static struct fs_key orphan_key(const struct fs_journal *j, uint64_t ino)
 void fs_inode_orphan(struct fs_batch *b, struct fs_journal *j, uint64_t ino)
 {
 	struct fs_key key = orphan_key(j, ino);
-	uint8_t rec[8] = { ORPHAN_VERSION };
+	uint8_t rec[8] = {ORPHAN_VERSION};
 
 	fs_batch_put(b, j, &key, rec, sizeof(rec));
 }
@@ -50,7 +50,7 @@ int fs_inode_purge(struct fs_batch *b, struct fs_journal *j, uint64_t ino,
 	struct fs_key from = fs_key(index, ino, FS_T_XATTR);
 	struct fs_key to = fs_key(index, ino, FS_T_XATTR + 1);
 	struct fs_key key = fs_key(index, ino, FS_T_INODE);
-	struct purge p = { .b = b, .j = j };
+	struct purge p = {.b = b, .j = j};
 	int rc = 0;
 
 	fs_batch_del(b, j, &key);

@@ -87,7 +87,7 @@ static bool sane(const struct fs_inode_attr *a)
 int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a)
 {
 	struct bytes_in in = bytes_in(p, len);
-	struct fs_inode_attr v = { 0 };
+	struct fs_inode_attr v = {0};
 
 	if (bytes_get_u8(&in) != INODE_VERSION)
 		in.bad = true;

@@ -15,7 +15,7 @@ static int add(struct fs_iov *o, const uint8_t *p, size_t len)
 	if (o->n == FS_IOV_MAX)
 		return -EOVERFLOW;
 	/* struct iovec serves reading and writing alike; these are only read. */
-	o->v[o->n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)p, .iov_len = len };
+	o->v[o->n++] = (struct iovec){.iov_base = (void *)(uintptr_t)p, .iov_len = len};
 	o->len += len;
 	return 0;
 }

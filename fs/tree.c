@@ -21,15 +21,15 @@ int fs_tree_make_root(struct fs_journal *j, struct fs_batch *b, const char *name
 		      const struct fs_actor *who)
 {
 	struct fs_key key = fs_key(fs_journal_index(j), FS_ROOT_INO, FS_T_INODE);
-	struct fs_inode_attr a = { .mode = S_IFDIR | 0700,
-				   .nlink = 2,
-				   .parent = FS_ROOT_INO,
-				   .atime = who->now,
-				   .mtime = who->now,
-				   .ctime = who->now,
-				   .btime = who->now,
-				   .author = who->pid,
-				   .writer = who->pid };
+	struct fs_inode_attr a = {.mode = S_IFDIR | 0700,
+				  .nlink = 2,
+				  .parent = FS_ROOT_INO,
+				  .atime = who->now,
+				  .mtime = who->now,
+				  .ctime = who->now,
+				  .btime = who->now,
+				  .author = who->pid,
+				  .writer = who->pid};
 	uint8_t rec[FS_INODE_LEN];
 	int rc = fs_head_put_name(b, j, name);
 
@@ -263,7 +263,7 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 
 int fs_tree_link(struct fs_inode *i, struct fs_inode *dir, const char *name, struct fs_actor *who)
 {
-	struct fs_inode *both[2] = { i, dir };
+	struct fs_inode *both[2] = {i, dir};
 	int rc = fs_dirent_check(name);
 
 	who->group = 0;
@@ -294,10 +294,10 @@ int fs_tree_list(struct fs_inode *dir, uint64_t after,
 			rc = fs_dirent_page(dir->journal, dir->ino, after, page, LIST_PAGE, &n);
 		pthread_rwlock_unlock(&dir->lock);
 		for (size_t k = 0; !rc && k < n; k++) {
-			struct fs_tree_entry e = { .cookie = page[k].cookie,
-						   .ino = page[k].ino,
-						   .mode = page[k].type,
-						   .name = page[k].name };
+			struct fs_tree_entry e = {.cookie = page[k].cookie,
+						  .ino = page[k].ino,
+						  .mode = page[k].type,
+						  .name = page[k].name};
 
 			rc = fn(ctx, &e);
 			after = e.cookie;

@@ -34,7 +34,8 @@ int fs_tree_empty(struct fs_journal *j);
 
 /* All return references in *out that the caller puts. */
 int fs_tree_lookup(struct fs_inode *dir, const char *name, struct fs_inode **out);
-/* mode with type: S_IFREG, S_IFDIR, S_IFIFO, S_IFSOCK. -EEXIST, -ENOSPC, -ENAMETOOLONG, -EMLINK ... */
+/* mode with type: S_IFREG, S_IFDIR, S_IFIFO, S_IFSOCK. -EEXIST, -ENOSPC, -ENAMETOOLONG, -EMLINK ...
+ */
 int fs_tree_create(struct fs_inode *dir, const char *name, uint32_t mode, struct fs_actor *who,
 		   struct fs_inode **out);
 int fs_tree_symlink(struct fs_inode *dir, const char *name, const char *target,
@@ -49,9 +50,9 @@ int fs_tree_rmdir(struct fs_inode *dir, const char *name, struct fs_actor *who,
 #define FS_TREE_NOREPLACE 1u
 #define FS_TREE_EXCHANGE 2u
 /*
- * Same journal only (-EXDEV). *moved (may be NULL): what name stood for. *replaced (may be NULL): what
- * newname stood for before - it lost that name, or with EXCHANGE got the other - NULL when nothing.
- * Two names of one file: success, nothing changes (who->group 0).
+ * Same journal only (-EXDEV). *moved (may be NULL): what name stood for. *replaced (may be NULL):
+ * what newname stood for before - it lost that name, or with EXCHANGE got the other - NULL when
+ * nothing. Two names of one file: success, nothing changes (who->group 0).
  */
 int fs_tree_rename(struct fs_inode *dir, const char *name, struct fs_inode *newdir,
 		   const char *newname, unsigned flags, struct fs_actor *who,

@@ -23,8 +23,8 @@ int fs_tree_drop(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a
 		return 0;
 	}
 	/*
-	 * One reference is the operation's own. Others can only come by number, not by name, since the
-	 * last name's directory is locked: they find the inode deleted and say so.
+	 * One reference is the operation's own. Others can only come by number, not by name, since
+	 * the last name's directory is locked: they find the inode deleted and say so.
 	 */
 	if (atomic_load(&i->refs) > 1) {
 		*fate = FS_TREE_ORPHAN;
@@ -59,7 +59,7 @@ void fs_tree_dropped(struct fs_inode *i, const struct fs_inode_attr *a, const st
 static int lock_child(struct fs_inode *dir, const char *name, struct fs_dirent *e,
 		      struct fs_inode **child)
 {
-	struct fs_inode *both[2] = { dir, NULL };
+	struct fs_inode *both[2] = {dir, NULL};
 	uint64_t spare;
 	int rc;
 
@@ -116,7 +116,7 @@ static int remove_locked(struct fs_inode *dir, struct fs_inode *i, const struct 
 static int remove_name(struct fs_inode *dir, const char *name, bool want_dir, struct fs_actor *who,
 		       struct fs_inode **out)
 {
-	struct fs_inode *both[2] = { dir, NULL };
+	struct fs_inode *both[2] = {dir, NULL};
 	struct fs_dirent e;
 	int rc;
 

@@ -114,9 +114,9 @@ static int confirm(struct rename *r)
 	}
 	if (rc)
 		return rc;
-	return r->from.ino == r->i[SRC]->ino && r->to.ino == (r->i[DST] ? r->i[DST]->ino : 0) ?
-		       0 :
-		       -EAGAIN;
+	return r->from.ino == r->i[SRC]->ino && r->to.ino == (r->i[DST] ? r->i[DST]->ino : 0)
+		       ? 0
+		       : -EAGAIN;
 }
 
 static int lock_all(struct rename *r)
@@ -260,11 +260,8 @@ int fs_tree_rename(struct fs_inode *dir, const char *name, struct fs_inode *newd
 		   const char *newname, unsigned flags, struct fs_actor *who,
 		   struct fs_inode **moved, struct fs_inode **replaced)
 {
-	struct rename r = { .i = { dir, newdir },
-			    .name = name,
-			    .newname = newname,
-			    .flags = flags,
-			    .who = who };
+	struct rename r = {
+		.i = {dir, newdir}, .name = name, .newname = newname, .flags = flags, .who = who};
 	int rc = check_call(&r);
 
 	who->group = 0;

@@ -18,9 +18,9 @@
 #define XATTR_VERSION 1
 #define NAME_MAX_LEN 255u
 #define VALUE_MAX 65536u
-#define COUNT_MAX 240u	/* the names of all still fit one listxattr */
-#define FIRST 3500u	/* bytes of the value in the first piece, beside the longest name */
-#define REST 4000u	/* in every other */
+#define COUNT_MAX 240u /* the names of all still fit one listxattr */
+#define FIRST 3500u    /* bytes of the value in the first piece, beside the longest name */
+#define REST 4000u     /* in every other */
 #define SLOTS 8u
 
 struct found {
@@ -45,7 +45,7 @@ static uint64_t name_hash(const struct fs_inode *i, const char *name)
 	uint8_t place[8], hash[16];
 	struct bytes_out out = bytes_out(place, sizeof(place));
 	struct bytes_in in = bytes_in(hash, sizeof(hash));
-	struct keys_span parts[3] = { { place, sizeof(place) }, { name, strlen(name) }, { "x", 1 } };
+	struct keys_span parts[3] = {{place, sizeof(place)}, {name, strlen(name)}, {"x", 1}};
 
 	bytes_put_u64(&out, i->ino);
 	keys_label_derive(KEYS_LABEL_NAME_HASH, fs_journal_keys(i->journal)->name, parts, 3, hash,
@@ -148,7 +148,7 @@ static int probe(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 	return 1;
 }
 
-/* 0 and the first piece held in f; -ENODATA, f->at is where the name would go (f->taken all: nowhere). */
+/* 0, the first piece held in f; or -ENODATA, f->at where it would go (all slots taken: nowhere). */
 static int find(const struct fs_inode *i, const char *name, struct found *f)
 {
 	uint64_t base = name_hash(i, name);
@@ -157,7 +157,7 @@ static int find(const struct fs_inode *i, const char *name, struct found *f)
 	unsigned slot = 0;
 	int rc = 0;
 
-	*f = (struct found){ .name = name };
+	*f = (struct found){.name = name};
 	if (i->xattrs)
 		rc = fs_record_scan(i->journal, &from, &to, probe, f);
 	if (rc || f->hit)
@@ -194,7 +194,7 @@ static int value_copy(const struct fs_inode *i, const struct found *f, uint8_t *
 
 int fs_xattr_get(struct fs_inode *i, const char *name, void *out, size_t cap, size_t *len)
 {
-	struct found f = { .buf = NULL };
+	struct found f = {.buf = NULL};
 	int rc = name_check(name);
 
 	if (rc)
@@ -222,7 +222,8 @@ static void pieces_del(struct fs_batch *b, const struct fs_inode *i, uint64_t at
 	}
 }
 
-static int set(struct fs_content_change *c, const char *name, const void *p, uint32_t len, int flags)
+static int set(struct fs_content_change *c, const char *name, const void *p, uint32_t len,
+	       int flags)
 {
 	struct found f;
 	int rc = find(c->i, name, &f);
@@ -268,7 +269,7 @@ int fs_xattr_set(struct fs_inode *i, const char *name, const void *p, size_t len
 int fs_xattr_remove(struct fs_inode *i, const char *name, struct fs_actor *who)
 {
 	struct fs_content_change c;
-	struct found f = { .buf = NULL };
+	struct found f = {.buf = NULL};
 	int rc = name_check(name);
 
 	if (rc)
@@ -318,7 +319,7 @@ int fs_xattr_list(struct fs_inode *i, char *out, size_t cap, size_t *len)
 	uint32_t index = fs_journal_index(i->journal);
 	struct fs_key from = fs_key(index, i->ino, FS_T_XATTR);
 	struct fs_key to = fs_key(index, i->ino, FS_T_XATTR + 1);
-	struct list l = { .out = out, .cap = cap };
+	struct list l = {.out = out, .cap = cap};
 	int rc = 0;
 
 	pthread_rwlock_rdlock(&i->lock);

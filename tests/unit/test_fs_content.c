@@ -92,7 +92,8 @@ static void model_write(uint64_t off, size_t len, unsigned seed, bool append)
 		len = MODEL_MAX - off;
 	for (size_t n = 0; n < len; n++)
 		scratch[n] = (uint8_t)(seed + n * 31 + 1);
-	ck_assert_int_eq(fs_content_write(file, append ? 5 : off, append, scratch, len, &f.who, &at), 0);
+	ck_assert_int_eq(
+		fs_content_write(file, append ? 5 : off, append, scratch, len, &f.who, &at), 0);
 	ck_assert_uint_eq(at, off);
 	memcpy(model.data + off, scratch, len);
 	if (len && off + len > model.size)
@@ -120,8 +121,9 @@ static void model_allocate(int mode, uint64_t off, uint64_t len)
 
 static void model_step(unsigned *seed, uint64_t span)
 {
-	static const int modes[] = { 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				     FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE };
+	static const int modes[] = {
+		0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
 	uint64_t off = (uint64_t)rand_r(seed) % span, len = 1 + (uint64_t)rand_r(seed) % (span / 2);
 	unsigned what = (unsigned)rand_r(seed) % 16;
 
@@ -139,7 +141,7 @@ static void model_step(unsigned *seed, uint64_t span)
 
 START_TEST(content_is_as_the_model_says)
 {
-	static const uint64_t spans[] = { 3000, 15000, 20000, 70 * KB, 200 * KB, 260 * KB };
+	static const uint64_t spans[] = {3000, 15000, 20000, 70 * KB, 200 * KB, 260 * KB};
 	unsigned seed = (unsigned)_i + 1;
 
 	memset(&model, 0, sizeof(model));
@@ -176,8 +178,8 @@ START_TEST(small_note_moves_to_chunks_in_one_batch_and_back_when_emptied)
 	ck_assert_uint_eq(file->form, FS_FORM_INLINE);
 	ck_assert_uint_eq(file->blocks, 4 * 8);
 	ck_assert(files_has(&f, file->ino, FS_T_PIECE));
-	ck_assert_int_eq(fs_content_write(file, FS_INLINE_MAX, false, text + FS_INLINE_MAX, 100, &f.who,
-					  NULL),
+	ck_assert_int_eq(fs_content_write(file, FS_INLINE_MAX, false, text + FS_INLINE_MAX, 100,
+					  &f.who, NULL),
 			 0);
 	group = f.who.group;
 	ck_assert_uint_ne(group, 0);
@@ -223,15 +225,19 @@ START_TEST(sizes_have_a_bound)
 {
 	uint64_t at;
 
-	ck_assert_int_eq(fs_content_write(file, FS_SIZE_MAX, false, (const uint8_t *)"x", 1, &f.who, NULL),
-			 -EFBIG);
-	ck_assert_int_eq(fs_content_write(file, UINT64_MAX, false, (const uint8_t *)"x", 1, &f.who, NULL),
-			 -EFBIG);
+	ck_assert_int_eq(
+		fs_content_write(file, FS_SIZE_MAX, false, (const uint8_t *)"x", 1, &f.who, NULL),
+		-EFBIG);
+	ck_assert_int_eq(
+		fs_content_write(file, UINT64_MAX, false, (const uint8_t *)"x", 1, &f.who, NULL),
+		-EFBIG);
 	ck_assert_int_eq(fs_content_truncate(file, FS_SIZE_MAX + 1, &f.who), -EFBIG);
 	ck_assert_int_eq(fs_content_allocate(file, 0, UINT64_MAX - 1, 4, &f.who), -EFBIG);
 	ck_assert_int_eq(fs_content_allocate(file, 0, 0, 0, &f.who), -EINVAL);
-	ck_assert_int_eq(fs_content_allocate(file, FALLOC_FL_COLLAPSE_RANGE, 0, 4096, &f.who), -EOPNOTSUPP);
-	ck_assert_int_eq(fs_content_allocate(file, FALLOC_FL_PUNCH_HOLE, 0, 4096, &f.who), -EOPNOTSUPP);
+	ck_assert_int_eq(fs_content_allocate(file, FALLOC_FL_COLLAPSE_RANGE, 0, 4096, &f.who),
+			 -EOPNOTSUPP);
+	ck_assert_int_eq(fs_content_allocate(file, FALLOC_FL_PUNCH_HOLE, 0, 4096, &f.who),
+			 -EOPNOTSUPP);
 	ck_assert_uint_eq(file->size, 0);
 	files_write(&f, file, FS_SIZE_MAX - 1, "z", 1);
 	ck_assert_uint_eq(file->size, FS_SIZE_MAX);
@@ -247,14 +253,14 @@ END_TEST
 START_TEST(read_of_a_mebibyte_fits_forty_parts)
 {
 	static uint8_t big[3u << 20], got[FS_CONTENT_READ_MAX + 10];
-	struct files_read r = { .out = got };
+	struct files_read r = {.out = got};
 
 	for (size_t n = 0; n < sizeof(big); n++)
 		big[n] = (uint8_t)(n >> 9);
 	for (size_t off = 0; off < sizeof(big); off += 1u << 20)
 		files_write(&f, file, off, big + off, 1u << 20);
-	ck_assert_int_eq(fs_content_allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 200000,
-					     400000, &f.who),
+	ck_assert_int_eq(fs_content_allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					     200000, 400000, &f.who),
 			 0);
 	memset(big + 200000, 0, 400000);
 	ck_assert_int_eq(fs_content_read(file, 77777, sizeof(got), files_read_fn, &r), 0);
@@ -281,7 +287,8 @@ static void *append_lines(void *arg)
 
 	for (unsigned n = 0; n < APPENDS; n++) {
 		snprintf(line, sizeof(line), "<%u:%04u:0123456789abc>\n", me, n);
-		ck_assert_int_eq(fs_content_write(file, 0, true, (const uint8_t *)line, 22, &who, &at), 0);
+		ck_assert_int_eq(
+			fs_content_write(file, 0, true, (const uint8_t *)line, 22, &who, &at), 0);
 		ck_assert(n == 0 || at > last);
 		last = at;
 	}
@@ -291,7 +298,7 @@ static void *append_lines(void *arg)
 START_TEST(appends_from_many_threads_lose_and_mix_nothing)
 {
 	static uint8_t all[APPENDERS * APPENDS * 22 + 1];
-	unsigned next[APPENDERS] = { 0 }, who, n;
+	unsigned next[APPENDERS] = {0}, who, n;
 	pthread_t t[APPENDERS];
 	size_t len;
 
@@ -322,7 +329,8 @@ static void *write_own_bytes(void *arg)
 		if (me == 3)
 			ck_assert_int_eq(fs_content_truncate(file, 12000 + n * 7 % 60000, &who), 0);
 		else
-			ck_assert_int_eq(fs_content_write(file, n * 8 + me, false, &byte, 1, &who, NULL), 0);
+			ck_assert_int_eq(
+				fs_content_write(file, n * 8 + me, false, &byte, 1, &who, NULL), 0);
 	}
 	return NULL;
 }
@@ -385,9 +393,11 @@ START_TEST(readonly_vault_reads_and_changes_nothing)
 	files_write(&f, file, 0, "text", 4);
 	reopen(true);
 	before = file->attr;
-	ck_assert_int_eq(fs_content_write(file, 0, true, (const uint8_t *)"more", 4, &f.who, NULL), -EROFS);
-	ck_assert_int_eq(fs_content_write(file, 1 << 20, false, (const uint8_t *)"more", 4, &f.who, NULL),
+	ck_assert_int_eq(fs_content_write(file, 0, true, (const uint8_t *)"more", 4, &f.who, NULL),
 			 -EROFS);
+	ck_assert_int_eq(
+		fs_content_write(file, 1 << 20, false, (const uint8_t *)"more", 4, &f.who, NULL),
+		-EROFS);
 	ck_assert_mem_eq(&before, &file->attr, sizeof(before));
 	ck_assert_int_eq(files_read(file, 0, got, 4, &len), 0);
 	ck_assert_mem_eq(got, "text", 4);
@@ -399,7 +409,7 @@ END_TEST
 
 START_TEST(times_follow_posix)
 {
-	struct fs_content_attr set = { .mode = NULL };
+	struct fs_content_attr set = {.mode = NULL};
 	struct timespec at = NOW(50), mt = NOW(60);
 	uint32_t mode = 0400;
 	struct stat st;
@@ -428,7 +438,7 @@ START_TEST(times_follow_posix)
 	ck_assert_int_eq(st.st_ctime, 4000);
 	ck_assert_uint_eq(st.st_mode, S_IFREG | 0400);
 	f.who.now = NOW(5000);
-	set = (struct fs_content_attr){ .atime = &at, .mtime = &mt };
+	set = (struct fs_content_attr){.atime = &at, .mtime = &mt};
 	ck_assert_int_eq(fs_content_setattr(file, &set, &f.who), 0);
 	/* Set times hold through commit, close and reading. */
 	files_sync(&f);
@@ -451,7 +461,7 @@ START_TEST(change_counter_and_size_set_together)
 	uint64_t size = 5, change = file->change;
 	struct timespec mt = NOW(77);
 	uint32_t mode = 04755;
-	struct fs_content_attr set = { .mode = &mode, .size = &size, .mtime = &mt };
+	struct fs_content_attr set = {.mode = &mode, .size = &size, .mtime = &mt};
 
 	ck_assert_int_eq(fs_content_setattr(file, &set, &f.who), 0);
 	ck_assert_uint_gt(file->change, change);
@@ -480,7 +490,8 @@ START_TEST(allocate_fills_holes_and_counts_them)
 	ck_assert_uint_eq(file->size, 3000000);
 	files_sync(&f);
 	ck_assert_uint_eq(fs_container_units_used(fs_journal_container(f.j)), 0);
-	ck_assert_int_eq(fs_content_allocate(file, FALLOC_FL_KEEP_SIZE, 0, UINT64_C(1) << 20, &f.who), 0);
+	ck_assert_int_eq(
+		fs_content_allocate(file, FALLOC_FL_KEEP_SIZE, 0, UINT64_C(1) << 20, &f.who), 0);
 	ck_assert_uint_eq(file->blocks, 256 * 8);
 	ck_assert_uint_eq(file->size, 3000000);
 }

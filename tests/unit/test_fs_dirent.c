@@ -20,7 +20,7 @@ uint64_t fs_dirent_hash(struct fs_journal *j, uint64_t dir, const char *name)
 
 START_TEST(dirent_record_comes_back_whole)
 {
-	struct fs_dirent e = { .ino = 77, .type = S_IFDIR, .name = "x" }, back = { .cookie = 9 };
+	struct fs_dirent e = {.ino = 77, .type = S_IFDIR, .name = "x"}, back = {.cookie = 9};
 	uint8_t rec[FS_DIRENT_MAX];
 	size_t len, last = 0;
 
@@ -43,10 +43,10 @@ END_TEST
 
 START_TEST(dirent_decode_refuses_nonsense)
 {
-	struct fs_dirent e = { .ino = 77, .type = S_IFREG, .name = "note.txt" }, back;
+	struct fs_dirent e = {.ino = 77, .type = S_IFREG, .name = "note.txt"}, back;
 	uint8_t rec[FS_DIRENT_MAX], bad[FS_DIRENT_MAX];
 	size_t len = fs_dirent_encode(&e, rec);
-	static const size_t places[] = { 0, 1, 2, 7, 8 }; /* version, type, ino (0 then), length */
+	static const size_t places[] = {0, 1, 2, 7, 8}; /* version, type, ino (0 then), length */
 
 	for (size_t n = 0; n < len; n++)
 		ck_assert_int_eq(fs_dirent_decode(rec, n, &back), -EBADMSG);
@@ -97,7 +97,7 @@ static int see(void *ctx, const struct fs_tree_entry *e)
 
 START_TEST(colliding_names_live_side_by_side)
 {
-	struct seen seen = { .n = 0 };
+	struct seen seen = {.n = 0};
 	struct fs_inode *i = NULL;
 	uint64_t ino[9], size;
 	struct files f;

@@ -21,7 +21,7 @@
 #include "fs/xattr.h"
 #include "keys/slab.h"
 
-#define NOW(s) ((struct timespec){ .tv_sec = (s), .tv_nsec = 7 })
+#define NOW(s) ((struct timespec){.tv_sec = (s), .tv_nsec = 7})
 
 struct files {
 	char dir[64];
@@ -49,8 +49,12 @@ static int files_signer_pk(void *ctx, uint32_t index, const struct fs_root_info 
 
 static void files_open(struct files *f, const char *dir, bool create, bool read_only)
 {
-	struct fs_journal_open o = { .index = 5, .generation = 1, .keys = &f->keys,
-				     .create = create, .signer_pk = files_signer_pk, .ctx = f };
+	struct fs_journal_open o = {.index = 5,
+				    .generation = 1,
+				    .keys = &f->keys,
+				    .create = create,
+				    .signer_pk = files_signer_pk,
+				    .ctx = f};
 	struct fs_batch b;
 	uint64_t number;
 
@@ -61,7 +65,8 @@ static void files_open(struct files *f, const char *dir, bool create, bool read_
 	ck_assert_int_eq(fs_journal_open(f->r, &o, &f->j), 0);
 	if (create) {
 		fs_batch_init(&b, f->signer);
-		ck_assert_int_eq(fs_tree_make_root(f->j, &b, "010190-1234 Hansen, Anna", &f->who), 0);
+		ck_assert_int_eq(fs_tree_make_root(f->j, &b, "010190-1234 Hansen, Anna", &f->who),
+				 0);
 		ck_assert_int_eq(fs_group_apply(fs_records_group(f->r), &b, &number), 0);
 		fs_batch_clear(&b);
 		ck_assert_int_eq(fs_group_sync(fs_records_group(f->r), number), 0);
@@ -90,7 +95,7 @@ static inline void files_sync(struct files *f)
 static void files_start(struct files *f)
 {
 	struct keys_identity_secret *secret;
-	struct keys_identity id = { .pid = 3 };
+	struct keys_identity id = {.pid = 3};
 	uint8_t sk[KEYS_SIGN_SK_LEN];
 
 	memset(f, 0, sizeof(*f));
@@ -107,7 +112,7 @@ static void files_start(struct files *f)
 	keys_random(&f->keys, sizeof(f->keys));
 	keys_random(f->cfg.vault, sizeof(f->cfg.vault));
 	keys_random(f->cfg.mac_key, sizeof(f->cfg.mac_key));
-	f->who = (struct fs_actor){ .signer = f->signer, .pid = 3, .now = NOW(1000) };
+	f->who = (struct fs_actor){.signer = f->signer, .pid = 3, .now = NOW(1000)};
 	strcpy(f->dir, "/tmp/journalfs-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(f->dir));
 	files_open(f, f->dir, true, false);
@@ -183,7 +188,7 @@ static inline int files_read_fn(void *ctx, const struct iovec *iov, int n, size_
 
 static inline int files_read(struct fs_inode *i, uint64_t off, void *out, size_t len, size_t *got)
 {
-	struct files_read r = { .out = out };
+	struct files_read r = {.out = out};
 	int rc = fs_content_read(i, off, len, files_read_fn, &r);
 
 	*got = r.len;

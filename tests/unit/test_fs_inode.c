@@ -4,21 +4,21 @@
 
 static struct fs_inode_attr sample(void)
 {
-	return (struct fs_inode_attr){ .mode = S_IFREG | 0640,
-				       .nlink = 2,
-				       .size = 9000,
-				       .atime = NOW(-1),
-				       .mtime = NOW(2),
-				       .ctime = NOW(3),
-				       .btime = NOW(4),
-				       .author = 8,
-				       .writer = 9,
-				       .form = FS_FORM_INLINE,
-				       .pieces = 5,
-				       .change = 77,
-				       .blocks = 18,
-				       .xattrs = 3,
-				       .flags = 1 };
+	return (struct fs_inode_attr){.mode = S_IFREG | 0640,
+				      .nlink = 2,
+				      .size = 9000,
+				      .atime = NOW(-1),
+				      .mtime = NOW(2),
+				      .ctime = NOW(3),
+				      .btime = NOW(4),
+				      .author = 8,
+				      .writer = 9,
+				      .form = FS_FORM_INLINE,
+				      .pieces = 5,
+				      .change = 77,
+				      .blocks = 18,
+				      .xattrs = 3,
+				      .flags = 1};
 }
 
 static int recode(const struct fs_inode_attr *a)
@@ -32,7 +32,7 @@ static int recode(const struct fs_inode_attr *a)
 
 START_TEST(inode_record_comes_back_whole)
 {
-	struct fs_inode_attr a = sample(), b = { 0 };
+	struct fs_inode_attr a = sample(), b = {0};
 	uint8_t rec[FS_INODE_LEN], again[FS_INODE_LEN];
 
 	fs_inode_encode(&a, rec);
@@ -51,11 +51,12 @@ END_TEST
 START_TEST(inode_decode_refuses_nonsense)
 {
 	struct fs_inode_attr a = sample(), bad;
-	uint8_t rec[FS_INODE_LEN + 1] = { 0 };
+	uint8_t rec[FS_INODE_LEN + 1] = {0};
 
 	fs_inode_encode(&a, rec);
 	for (size_t len = 0; len <= sizeof(rec); len++)
-		ck_assert_int_eq(fs_inode_decode(rec, len, &bad), len == FS_INODE_LEN ? 0 : -EBADMSG);
+		ck_assert_int_eq(fs_inode_decode(rec, len, &bad),
+				 len == FS_INODE_LEN ? 0 : -EBADMSG);
 	rec[0] = 2;
 	ck_assert_int_eq(fs_inode_decode(rec, FS_INODE_LEN, &bad), -EBADMSG);
 	rec[0] = 1;
@@ -169,7 +170,7 @@ static struct fs_inode *pair[2];
 static void *lock_pair(void *arg)
 {
 	bool turned = arg;
-	struct fs_inode *mine[4] = { pair[turned], NULL, pair[!turned], pair[turned] };
+	struct fs_inode *mine[4] = {pair[turned], NULL, pair[!turned], pair[turned]};
 
 	for (int n = 0; n < 20000; n++) {
 		fs_inode_lock_many(mine, 4);
@@ -226,7 +227,8 @@ static void *get_and_change(void *arg)
 		struct fs_inode *i;
 
 		ck_assert_int_eq(fs_inode_get(shared->j, shared_ino, &i), 0);
-		ck_assert_int_eq(fs_content_write(i, 0, true, (const uint8_t *)"x", 1, &who, NULL), 0);
+		ck_assert_int_eq(fs_content_write(i, 0, true, (const uint8_t *)"x", 1, &who, NULL),
+				 0);
 		fs_inode_put(i);
 	}
 	return NULL;
@@ -244,8 +246,8 @@ START_TEST(inode_get_never_loads_a_stale_record_beside_a_change)
 	shared_ino = i->ino;
 	fs_inode_put(i);
 	for (int n = 0; n < 4; n++)
-		ck_assert_int_eq(pthread_create(&t[n], NULL, n < 2 ? get_and_put : get_and_change, NULL),
-				 0);
+		ck_assert_int_eq(
+			pthread_create(&t[n], NULL, n < 2 ? get_and_put : get_and_change, NULL), 0);
 	for (int n = 0; n < 4; n++)
 		pthread_join(t[n], NULL);
 	ck_assert_int_eq(fs_inode_get(f.j, shared_ino, &i), 0);
@@ -359,10 +361,41 @@ START_TEST(unlink_of_unreferenced_deletes_in_one_batch)
 	ck_assert(!files_has(&f, 0, FS_T_ORPHAN));
 	ck_assert(!files_has(&f, ino, FS_T_INODE));
 	/* Nothing can be stored for it any more. */
-	ck_assert_int_eq(fs_content_write(lost, 0, false, (const uint8_t *)"x", 1, &f.who, NULL), -ESTALE);
+	ck_assert_int_eq(fs_content_write(lost, 0, false, (const uint8_t *)"x", 1, &f.who, NULL),
+			 -ESTALE);
 	ck_assert_int_eq(files_read(lost, 0, &c, 1, &len), -ESTALE);
 	ck_assert_int_eq(fs_xattr_set(lost, "user.a", "x", 1, 0, &f.who), -ESTALE);
 	fs_inode_put(lost);
+	files_stop(&f);
+}
+END_TEST
+
+START_TEST(revert_gives_back_the_committed_state)
+{
+	struct fs_inode *i, *never = NULL;
+	struct files f;
+	uint8_t got[4];
+	size_t len;
+
+	files_start(&f);
+	i = files_make(&f, f.root, "n", S_IFREG | 0600);
+	files_write(&f, i, 0, "text", 4);
+	files_sync(&f);
+	ck_assert_int_eq(fs_inode_new(f.j, f.signer, S_IFREG | 0600, 3, &never), 0);
+	i->size = 99999;
+	i->form = FS_FORM_CHUNKS;
+	i->nlink = 0;
+	i->gone = true;
+	ck_assert_int_eq(fs_inode_revert(f.j), 0);
+	ck_assert_uint_eq(i->size, 4);
+	ck_assert_uint_eq(i->nlink, 1);
+	ck_assert(!i->gone && !i->deleted);
+	ck_assert_int_eq(files_read(i, 0, got, 4, &len), 0);
+	ck_assert_mem_eq(got, "text", 4);
+	ck_assert(never->gone && never->deleted);
+	ck_assert(!f.root->gone);
+	fs_inode_put(never);
+	fs_inode_put(i);
 	files_stop(&f);
 }
 END_TEST
@@ -385,6 +418,7 @@ int main(void)
 	tcase_add_test(tc, orphan_stays_readable_until_last_reference);
 	tcase_add_test(tc, orphan_survives_crash_and_is_reaped);
 	tcase_add_test(tc, unlink_of_unreferenced_deletes_in_one_batch);
+	tcase_add_test(tc, revert_gives_back_the_committed_state);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

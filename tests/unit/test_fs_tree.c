@@ -82,7 +82,7 @@ START_TEST(names_are_any_255_bytes)
 	touch(f.root, name);
 	ck_assert_uint_ne(ino_of(f.root, name), 0);
 	for (int c = 1; c < 256; c++) {
-		char one[3] = { (char)c, 'x', '\0' };
+		char one[3] = {(char)c, 'x', '\0'};
 
 		if (c != '/')
 			touch(f.root, one);
@@ -204,7 +204,8 @@ START_TEST(symlink_keeps_its_target)
 	ck_assert_str_eq(got, target);
 	ck_assert_int_eq(fs_tree_readlink(i, got, 100), -ENAMETOOLONG);
 	ck_assert_int_eq(fs_tree_readlink(f.root, got, sizeof(got)), -EINVAL);
-	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"x", 1, &f.who, NULL), -EINVAL);
+	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"x", 1, &f.who, NULL),
+			 -EINVAL);
 	fs_inode_put(i);
 	ck_assert_int_eq(fs_tree_unlink(f.root, "s", &f.who, NULL), 0);
 }
@@ -283,8 +284,8 @@ START_TEST(rename_exchange_swaps_a_file_and_a_directory)
 	struct fs_inode *file = files_make(&f, f.root, "file", FILE_MODE), *lost = NULL;
 
 	ck_assert_int_eq(rename_to(f.root, "file", d, "none", FS_TREE_EXCHANGE), -ENOENT);
-	ck_assert_int_eq(fs_tree_rename(f.root, "file", d, "sub", FS_TREE_EXCHANGE, &f.who, NULL, &lost),
-			 0);
+	ck_assert_int_eq(
+		fs_tree_rename(f.root, "file", d, "sub", FS_TREE_EXCHANGE, &f.who, NULL, &lost), 0);
 	ck_assert_ptr_eq(lost, sub);
 	ck_assert(!sub->gone);
 	fs_inode_put(lost);
@@ -353,7 +354,7 @@ START_TEST(list_shows_every_stable_entry_once)
 		if (k == 300)
 			files_sync(&f);
 	}
-	l = (struct listed){ .churn = true };
+	l = (struct listed){.churn = true};
 	ck_assert_int_eq(fs_tree_list(f.root, 0, list_one, &l), 0);
 	for (unsigned k = 0; k < 600; k++)
 		ck_assert_uint_eq(l.seen[k], 1);
@@ -401,7 +402,8 @@ static void *replace_for_ever(void *arg)
 
 		ck_assert_int_eq(fs_tree_create(f.root, "tmp", FILE_MODE, &who, &i), 0);
 		fs_inode_put(i);
-		ck_assert_int_eq(fs_tree_rename(f.root, "tmp", f.root, "doc", 0, &who, NULL, NULL), 0);
+		ck_assert_int_eq(fs_tree_rename(f.root, "tmp", f.root, "doc", 0, &who, NULL, NULL),
+				 0);
 	}
 	atomic_store(&done, true);
 	return NULL;
@@ -436,7 +438,7 @@ static void *shuffle(void *arg)
 {
 	unsigned seed = (unsigned)(uintptr_t)arg;
 	struct fs_actor who = f.who;
-	static const char *const names[] = { "a", "b", "c", "sub" };
+	static const char *const names[] = {"a", "b", "c", "sub"};
 
 	for (int n = 0; n < 1500; n++) {
 		struct fs_inode *from = dirs[rand_r(&seed) % 3], *to = dirs[rand_r(&seed) % 3];
@@ -447,7 +449,8 @@ static void *shuffle(void *arg)
 
 		switch (rand_r(&seed) % 4) {
 		case 0:
-			rc = fs_tree_create(from, name, strcmp(name, "sub") ? FILE_MODE : DIR_MODE, &who, &i);
+			rc = fs_tree_create(from, name, strcmp(name, "sub") ? FILE_MODE : DIR_MODE,
+					    &who, &i);
 			if (!rc)
 				fs_inode_put(i);
 			break;
@@ -457,8 +460,8 @@ static void *shuffle(void *arg)
 		default:
 			rc = fs_tree_rename(from, name, to, newname, flags, &who, NULL, NULL);
 		}
-		ck_assert(rc == 0 || rc == -ENOENT || rc == -EEXIST || rc == -EISDIR || rc == -ENOTDIR ||
-			  rc == -ENOTEMPTY || rc == -EINVAL);
+		ck_assert(rc == 0 || rc == -ENOENT || rc == -EEXIST || rc == -EISDIR ||
+			  rc == -ENOTDIR || rc == -ENOTEMPTY || rc == -EINVAL);
 	}
 	return NULL;
 }
@@ -498,7 +501,7 @@ START_TEST(changes_from_many_threads_leave_a_whole_tree)
 	for (int n = 0; n < 4; n++)
 		pthread_join(t[n], NULL);
 	for (int n = 0; n < 3; n++) {
-		struct counted c = { .dir = dirs[n] };
+		struct counted c = {.dir = dirs[n]};
 
 		ck_assert_int_eq(fs_tree_list(dirs[n], 0, count_one, &c), 0);
 		ck_assert_uint_eq(c.entries, dirs[n]->size);
@@ -533,7 +536,8 @@ START_TEST(failed_apply_leaves_memory_as_it_was)
 	ck_assert_int_eq(rename_to(f.root, "a", d, "a", 0), -EROFS);
 	ck_assert_int_eq(rename_to(f.root, "a", f.root, "b", 0), -EROFS);
 	ck_assert_int_eq(rename_to(f.root, "a", f.root, "d", FS_TREE_EXCHANGE), -EROFS);
-	ck_assert_int_eq(fs_content_write(a, 0, false, (const uint8_t *)"TEXT", 4, &f.who, NULL), -EROFS);
+	ck_assert_int_eq(fs_content_write(a, 0, false, (const uint8_t *)"TEXT", 4, &f.who, NULL),
+			 -EROFS);
 	ck_assert_int_eq(fs_content_truncate(a, 0, &f.who), -EROFS);
 	ck_assert_int_eq(fs_content_allocate(a, 0, 0, 9000, &f.who), -EROFS);
 	ck_assert_int_eq(fs_xattr_set(a, "user.x", "v", 1, 0, &f.who), -EROFS);

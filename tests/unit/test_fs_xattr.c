@@ -48,7 +48,7 @@ static void check_value(const char *name, size_t len)
 
 START_TEST(value_of_every_length_comes_back)
 {
-	static const size_t lens[] = { 0, 1, 3499, 3500, 3501, 7500, 7501, 65536, 20, 40000, 11 };
+	static const size_t lens[] = {0, 1, 3499, 3500, 3501, 7500, 7501, 65536, 20, 40000, 11};
 
 	for (size_t n = 0; n < sizeof(value); n++)
 		value[n] = (uint8_t)(n * 13 + n / 251);
