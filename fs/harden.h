@@ -25,4 +25,12 @@ struct fs_harden_report {
 int fs_harden_serve(const char *const *rw_dirs, size_t dirs, const char *const *ro_files,
 		    size_t files, struct fs_harden_report *report);
 
+/*
+ * The same in two steps, for a daemon that opens its vault in between (why: harden.c). Files: before
+ * any thread is started. Calls: at any time, for all threads. Each fills its part of the report.
+ */
+int fs_harden_files(const char *const *rw_dirs, size_t dirs, const char *const *ro_files,
+		    size_t files, struct fs_harden_report *report);
+int fs_harden_calls(struct fs_harden_report *report);
+
 #endif
