@@ -184,9 +184,25 @@ static int inode_load(struct fs_inode *i)
 		return rc;
 	rc = fs_inode_decode(buf->data, buf->len, &i->attr);
 	fs_buf_put(buf);
-	/* Without a name and not in memory: an orphan that waits for its deletion. */
-	if (!rc && i->nlink == 0)
-		rc = -ENOENT;
+	return rc;
+}
+
+/* Without a name and not in memory: an orphan that waits for its deletion, or is parked. */
+static int inode_load_named(struct fs_inode *i)
+{
+	int rc = inode_load(i);
+
+	return !rc && i->nlink == 0 ? -ENOENT : rc;
+}
+
+static int inode_load_parked(struct fs_inode *i, struct fs_signer *signer)
+{
+	int rc = inode_load(i);
+
+	if (!rc && i->nlink == 0) {
+		i->gone = true;
+		i->signer = signer ? fs_signer_get(signer) : NULL;
+	}
 	return rc;
 }
 
@@ -209,7 +225,8 @@ static void loaded(struct fs_inodes *t, struct fs_inode *i, int rc)
 	pthread_mutex_unlock(&t->lock);
 }
 
-int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out)
+static int get(struct fs_journal *j, uint64_t ino, bool parked, struct fs_signer *signer,
+	       struct fs_inode **out)
 {
 	struct fs_inodes *t = table_of(j);
 	struct fs_inode *i;
@@ -237,7 +254,7 @@ int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out)
 	if (!i)
 		return -ENOMEM;
 	if (mine) {
-		rc = inode_load(i);
+		rc = parked ? inode_load_parked(i, signer) : inode_load_named(i);
 		loaded(t, i, rc);
 	}
 	if (rc)
@@ -245,6 +262,17 @@ int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out)
 	else
 		*out = i;
 	return rc;
+}
+
+int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out)
+{
+	return get(j, ino, false, NULL, out);
+}
+
+int fs_inode_unpark(struct fs_journal *j, uint64_t ino, struct fs_signer *signer,
+		    struct fs_inode **out)
+{
+	return get(j, ino, true, signer, out);
 }
 
 struct fs_inode *fs_inode_find(struct fs_journal *j, uint64_t ino)
@@ -310,7 +338,7 @@ static void delete_orphan(struct fs_inode *i)
 		fs_batch_clear(&b);
 }
 
-void fs_inode_put(struct fs_inode *i)
+static void put(struct fs_inode *i, bool park)
 {
 	struct fs_inodes *t;
 	unsigned n;
@@ -330,9 +358,19 @@ void fs_inode_put(struct fs_inode *i)
 	pthread_mutex_unlock(&t->lock);
 	if (n != 1)
 		return;
-	if (i->gone && !i->deleted)
+	if (i->gone && !i->deleted && !park)
 		delete_orphan(i);
 	inode_free(i);
+}
+
+void fs_inode_put(struct fs_inode *i)
+{
+	put(i, false);
+}
+
+void fs_inode_park(struct fs_inode *i)
+{
+	put(i, true);
 }
 
 /* The next number; reserves more, durable no later than whatever uses them. */

@@ -89,6 +89,15 @@ int fs_inode_all(struct fs_journal *j, struct fs_inode ***out, size_t *n);
  * i's lock.
  */
 void fs_inode_put(struct fs_inode *i);
+/*
+ * Gives a reference back like put, but leaves the records of a `gone` inode: its keys are about to
+ * go while handles stay open (a locked session). unpark gets such an inode again: as get, also
+ * without a name; signer (may be NULL) is who will have removed it. What is never unparked stays
+ * for fs_inode_reap.
+ */
+void fs_inode_park(struct fs_inode *i);
+int fs_inode_unpark(struct fs_journal *j, uint64_t ino, struct fs_signer *signer,
+		    struct fs_inode **out);
 
 /*
  * A new inode in memory, its number from the journal's HEAD counter (numbers are reserved by the
