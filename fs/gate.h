@@ -10,6 +10,9 @@
  * before the reply, the first plaintext of a (session, journal) directory waits
  * for a durable intent record that names its notes, an OPEN or READ of a note
  * that no intent covers waits for its own record. All failures refuse.
+ *
+ * A request that needs no rights (rights 0) passes when the journal is visible;
+ * its pass has no journal then unless the session may enter it.
  */
 #ifndef FS_GATE_H
 #define FS_GATE_H
@@ -18,18 +21,19 @@
 #include "vault.h"
 
 struct fs_gate_request {
-	const char *op;	   /* for the log: "open", "lookup", ... */
-	uint64_t nodeid;   /* the object or parent directory; FUSE root = 1 */
-	uint64_t nodeid2;  /* second directory (rename, link) or 0 */
-	const char *name;  /* entry names, for the record of a refusal; may be NULL */
+	const char *op;	  /* for the log: "open", "lookup", ... */
+	uint64_t nodeid;  /* the object or parent directory; FUSE root = 1 */
+	uint64_t nodeid2; /* second directory (rename, link) or 0 */
+	const char *name; /* entry names, for the record of a refusal; may be NULL */
 	const char *name2;
-	uint32_t rights;   /* enum policy_right needed in the journal */
-	uid_t uid;	   /* fsuid; ignored when by_handle */
-	pid_t pid;	   /* thread id of the caller */
-	bool by_handle;	   /* READ, WRITE, FLUSH, RELEASE, FSYNC, READDIR on an open handle */
-	bool drain;	   /* admitted while draining: WRITE, FLUSH, RELEASE, FSYNC */
-	bool reveals;	   /* gives plaintext of names or contents: needs a covering record */
-	uint64_t dir;	   /* inode of the directory looked up or listed (for the intent), 0 none */
+	uint32_t rights; /* enum policy_right needed in the journal */
+	uid_t uid;	 /* fsuid; ignored when by_handle */
+	pid_t pid;	 /* thread id of the caller */
+	bool by_handle;	 /* READ, WRITE, FLUSH, RELEASE, FSYNC, READDIR on an open handle */
+	bool drain;	 /* admitted while draining: WRITE, FLUSH, RELEASE, FSYNC */
+	bool reveals;	 /* gives plaintext of names or contents: needs a covering record */
+	bool activity;	 /* OPEN, READ and WRITE keep the session from being idle */
+	uint64_t dir;	 /* inode of the directory looked up or listed (for the intent), 0 none */
 };
 
 struct fs_gate_pass {
@@ -37,29 +41,58 @@ struct fs_gate_pass {
 	struct fs_journal *journal; /* reference; NULL for the root of the mount */
 	struct fs_signer *signer;   /* reference; NULL when nothing may be written */
 	uint32_t rights;	    /* effective in the journal */
-	char rule[POLICY_RECORD_TEXT];
 };
 
 struct fs_gate; /* per session: rights seen, notes covered by intents, repeat counters, quota */
 int fs_gate_new(struct fs_vault *v, struct fs_session *s, struct fs_gate **out);
 void fs_gate_free(struct fs_gate *g);
 
-/* 0, or the errno of design.md "Answers a program gets" negated: ENOKEY, ENOENT, EACCES, EPERM, EIO. */
+/* 0, or the errno of design.md "Answers a program gets" negated: ENOKEY, EACCES, EXDEV, EIO ... */
 int fs_gate_begin(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_gate_pass *pass);
 void fs_gate_end(struct fs_gate_pass *pass);
+/* The session and the policy once more, after a wait. Refusals as in fs_gate_begin. */
+int fs_gate_again(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_gate_pass *pass);
 
-/* Exact records of what happened; durable within 100 ms; repeats are counted. */
-void fs_gate_record(struct fs_gate *g, const struct fs_gate_pass *pass,
-		    enum policy_record_kind kind, const struct fs_gate_request *rq, uint64_t note,
-		    const char *name, const char *name2, uint64_t bytes_read,
-		    uint64_t bytes_written);
 /*
- * Before an OPEN's or READ's plaintext: returns when a durable record covers note `ino` for this
- * session; writes one when none does. Fails closed.
+ * A refusal that the gate could not see itself (a hidden journal's name at the root of the mount):
+ * durable before it returns rc, or -EIO. Repeats within a minute are counted. journal 0: none.
  */
-int fs_gate_cover(struct fs_gate *g, const struct fs_gate_pass *pass,
-		  const struct fs_gate_request *rq, uint64_t ino, const char *name);
+int fs_gate_refuse(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t journal, int rc,
+		   const char *rule);
+
+/*
+ * Exact records of what happened; durable within 100 ms; repeats of LIST and ATTRIBUTE are counted.
+ * 0, or -EIO: the log can't be written, so the caller must not answer with success.
+ */
+struct fs_gate_act {
+	enum policy_record_kind kind;
+	uint64_t nodeid; /* the note; 0: none */
+	const char *name, *name2;
+	const char *detail;
+	uint64_t bytes_read, bytes_written;
+	char action; /* 0: the kind's own */
+};
+int fs_gate_record(struct fs_gate *g, const struct fs_gate_pass *pass,
+		   const struct fs_gate_request *rq, const struct fs_gate_act *act);
+/* The same, durable on return where policy says `log strict`. */
+int fs_gate_record_open(struct fs_gate *g, const struct fs_gate_pass *pass,
+			const struct fs_gate_request *rq, const struct fs_gate_act *act);
+/*
+ * Before a note's plaintext (name, attributes, contents): returns 0 when a durable record covers
+ * note `ino` for this session; writes one when none does. Fails closed.
+ */
+int fs_gate_cover(struct fs_gate *g, const struct fs_gate_request *rq, uint64_t ino,
+		  const char *name);
+/* A note that this session has just made and whose CREATE record is appended. */
+void fs_gate_created(struct fs_gate *g, const struct fs_gate_pass *pass, uint64_t ino, bool dir);
 /* After lock: nothing is covered any more; counters are flushed to the log. */
 void fs_gate_reset(struct fs_gate *g);
+/* Now and then: writes counted repeats that are older than a minute. */
+void fs_gate_tick(struct fs_gate *g);
+/* Journals (at most cap) in which this session may do more or less than it could; each told once.
+ */
+size_t fs_gate_changed(struct fs_gate *g, uint32_t *journals, size_t cap);
+/* Called around waits for the log, so that the worker pool lets a spare run. Set once at start. */
+void fs_gate_blocking(void (*begin)(void), void (*end)(void));
 
 #endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/mount.c - one practitioner's mount: attaching, locking, ending.
+ *
+ * Owns the FUSE session over the descriptor that the practitioner's fusermount3
+ * mounted, the mount's nodes and handles (mount_nodes.c) and its notifier
+ * (mount_notify.c). Phases: LIVE -> CUT (locked) -> LIVE ..., any -> DEAD.
+ *
+ * Invariants: (1) a request is counted in flight before the gate sees it and
+ * until its reply is sent, and none is admitted in CUT or DEAD, so a wait for
+ * "nothing in flight" ends; (2) CUT becomes LIVE again only by the first request
+ * after the session is active; (3) the descriptor lives until the last reference,
+ * which workers, notifier and the table of mounts hold.
+ */
+#include "mount_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FUSE_MAJOR 10
+#define FUSE_MINOR 229
+#define DEV_CLONE _IOR(FUSE_MINOR, 0, uint32_t) /* FUSE_DEV_IOC_CLONE */
+
+struct fs_mount *fs_mount_ref(struct fs_mount *m)
+{
+	atomic_fetch_add(&m->refs, 1);
+	return m;
+}
+
+void fs_mount_put(struct fs_mount *m)
+{
+	if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
+		return;
+	fs_nodes_clear(m);
+	if (m->fuse)
+		fuse_session_destroy(m->fuse);
+	else if (m->fd >= 0)
+		close(m->fd);
+	fs_gate_free(m->gate);
+	if (m->session)
+		fs_session_put(m->session);
+	pthread_mutex_destroy(&m->lock);
+	pthread_cond_destroy(&m->idle);
+	pthread_cond_destroy(&m->work);
+	pthread_cond_destroy(&m->drained);
+	free(m);
+}
+
+bool fs_mount_enter(struct fs_mount *m, int *rc)
+{
+	bool in;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->phase == FS_MOUNT_CUT && fs_session_state(m->session) == FS_SESSION_ACTIVE)
+		m->phase = FS_MOUNT_LIVE;
+	in = m->phase == FS_MOUNT_LIVE;
+	if (in)
+		m->inflight++;
+	else
+		*rc = m->phase == FS_MOUNT_CUT ? -ENOKEY : -ENODEV;
+	pthread_mutex_unlock(&m->lock);
+	atomic_fetch_add(&m->requests, 1);
+	return in;
+}
+
+void fs_mount_leave(struct fs_mount *m)
+{
+	pthread_mutex_lock(&m->lock);
+	if (--m->inflight == 0)
+		pthread_cond_broadcast(&m->idle);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- attaching ---- */
+
+static int check_device(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	return S_ISCHR(st.st_mode) && st.st_rdev == makedev(FUSE_MAJOR, FUSE_MINOR) ? 0 : -EINVAL;
+}
+
+/*
+ * The mount's requests on an open file of our own, whose flags the practitioner cannot change.
+ * Takes over fd; where cloning is refused fd itself serves. Negative errno on failure.
+ */
+static int own_device(int fd)
+{
+	uint32_t master = (uint32_t)fd;
+	int own = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int flags;
+
+	if (own >= 0 && ioctl(own, DEV_CLONE, &master) == 0) {
+		close(fd);
+		return own;
+	}
+	if (own >= 0)
+		close(own);
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static int conds_init(struct fs_mount *m)
+{
+	pthread_cond_t *cond[] = {&m->idle, &m->work, &m->drained};
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	for (size_t n = 0; n < sizeof(cond) / sizeof(cond[0]); n++)
+		pthread_cond_init(cond[n], &attr);
+	pthread_condattr_destroy(&attr);
+	return pthread_mutex_init(&m->lock, NULL);
+}
+
+static int fuse_open(struct fs_mount *m)
+{
+	char name[] = "journalfs", path[32];
+	char *argv[] = {name, NULL};
+	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+
+	m->fuse = fuse_session_new(&args, &fs_op_table, sizeof(fs_op_table), m);
+	fuse_opt_free_args(&args);
+	if (!m->fuse)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "/dev/fd/%d", m->fd);
+	if (fuse_session_mount(m->fuse, path) == 0)
+		return 0;
+	fuse_session_destroy(m->fuse);
+	m->fuse = NULL;
+	return -EINVAL;
+}
+
+/* A mount without threads. Takes over fd. */
+static int mount_new(struct fs_serve *sv, struct fs_session *s, int fd, struct fs_mount **out)
+{
+	struct fs_mount *m = calloc(1, sizeof(*m));
+	int rc;
+
+	if (!m) {
+		close(fd);
+		return -ENOMEM;
+	}
+	atomic_init(&m->refs, 1);
+	conds_init(m);
+	m->serve = sv;
+	m->fd = fd;
+	m->session = fs_session_get(s);
+	rc = fs_nodes_init(m);
+	if (!rc)
+		rc = fs_gate_new(sv->vault, s, &m->gate);
+	if (!rc)
+		rc = fs_node_looked_up(m, FS_NODE_ROOT, NULL, NULL);
+	if (!rc)
+		rc = fuse_open(m);
+	if (rc)
+		fs_mount_put(m);
+	else
+		*out = m;
+	return rc;
+}
+
+/* One mount a session: true for the one that claims it first. */
+static bool claim(struct fs_session *s, struct fs_mount *m)
+{
+	bool mine;
+
+	pthread_rwlock_wrlock(&s->lock);
+	mine = !s->mount;
+	if (mine)
+		s->mount = m;
+	pthread_rwlock_unlock(&s->lock);
+	return mine;
+}
+
+static void unclaim(struct fs_session *s, struct fs_mount *m)
+{
+	pthread_rwlock_wrlock(&s->lock);
+	if (s->mount == m)
+		s->mount = NULL;
+	pthread_rwlock_unlock(&s->lock);
+}
+
+int fs_mount_attach(struct fs_serve *sv, struct fs_session *s, int fd, struct fs_mount **out)
+{
+	struct fs_mount *m = NULL;
+	int rc = check_device(fd);
+
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	fd = own_device(fd);
+	if (fd < 0)
+		return fd;
+	rc = mount_new(sv, s, fd, &m);
+	if (rc)
+		return rc;
+	if (!claim(s, m)) {
+		fs_mount_put(m);
+		return -EBUSY;
+	}
+	rc = fs_notify_start(m);
+	if (!rc)
+		rc = fs_serve_add(sv, m);
+	if (rc) {
+		unclaim(s, m);
+		fs_notify_stop(m);
+		fs_mount_put(m);
+		return rc;
+	}
+	*out = m;
+	return 0;
+}
+
+/* ---- locking and ending ---- */
+
+/* No request is admitted any more; waits for those in flight. */
+static int cut(struct fs_mount *m, enum fs_mount_phase phase)
+{
+	struct timespec until;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += FS_STALL_NS / 1000000000;
+	pthread_mutex_lock(&m->lock);
+	if (m->phase != FS_MOUNT_DEAD)
+		m->phase = phase;
+	while (m->inflight && !rc)
+		rc = -pthread_cond_timedwait(&m->idle, &m->lock, &until);
+	pthread_mutex_unlock(&m->lock);
+	return rc;
+}
+
+static void die(struct fs_mount *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->phase = FS_MOUNT_DEAD;
+	pthread_mutex_unlock(&m->lock);
+}
+
+int fs_mount_lock(struct fs_mount *m)
+{
+	int rc = fs_notify_all(m);
+	int waited = cut(m, FS_MOUNT_CUT);
+
+	if (!rc)
+		rc = waited;
+	if (rc)
+		die(m);
+	fs_nodes_drop(m, 0);
+	fs_gate_reset(m->gate);
+	return rc;
+}
+
+void fs_mount_end(struct fs_mount *m)
+{
+	struct fs_session *s = fs_session_get(m->session);
+	struct fs_serve *sv = m->serve;
+
+	/* Whatever of this fails, the mount is gone afterwards. */
+	(void)fs_notify_all(m);
+	(void)cut(m, FS_MOUNT_DEAD);
+	fs_nodes_drop(m, 0);
+	fs_gate_reset(m->gate);
+	fs_notify_stop(m);
+	unclaim(s, m);
+	fuse_session_exit(m->fuse);
+	fs_serve_del(sv, m);
+	fs_session_put(s);
+}
+
+void fs_mount_stat(struct fs_mount *m, struct fs_mount_stat *out)
+{
+	pthread_mutex_lock(&m->lock);
+	out->nodes = (uint32_t)m->count;
+	out->handles = m->handles;
+	pthread_mutex_unlock(&m->lock);
+	out->requests = atomic_load(&m->requests);
+	out->refused = atomic_load(&m->refused);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/mount_impl.h - inside the FUSE layer: a mount's nodes and handles, its
+ * notifier, the worker pool's share of it. Only for mount*.c, serve.c and op_*.c.
+ *
+ * Locks, in order: fs_serve.lock (rw: table of mounts) -> fs_mount.lock (nodes,
+ * handles, queue, states). fs_mount.lock is a leaf towards everything below: no
+ * inode, vault or log call is made with it held. The kernel is never notified by
+ * a thread that serves requests.
+ */
+#ifndef FS_MOUNT_IMPL_H
+#define FS_MOUNT_IMPL_H
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include "content.h"
+#include "gate.h"
+#include "serve.h"
+
+#define FS_TIMEOUT_LONG 3600.0 /* s: what only explicit invalidation changes */
+#define FS_TIMEOUT_SHORT 1.0   /* s: the root's names; names where the kernel has no epochs */
+#define FS_NAMES_CACHED 1024   /* inodes without handle that a mount keeps in memory */
+#define FS_STALL_NS INT64_C(1000000000)
+
+/* ---- nodes: what the kernel knows by number ---- */
+struct fs_node {
+	struct fs_node *next; /* of the bucket */
+	uint64_t nodeid;
+	uint64_t nlookup;
+	struct fs_inode *inode; /* reference, or NULL: got again when needed */
+	char *name;		/* as last looked up, for the log; NULL after a lock */
+	uint32_t handles, writers;
+	uint32_t pins; /* requests and the notifier that hold the pointer */
+	/* the invalidation queue: */
+	struct fs_node *qnext;
+	bool queued, sending;
+	bool inval_data;
+	uint64_t inval_off;
+	/* Another mount took its name away: OPEN and GETATTR answer ESTALE once. */
+	bool stale;
+};
+
+/* ---- handles ---- */
+struct fs_handle {
+	atomic_uint refs;
+	uint64_t fh; /* generation << 32 | slot */
+	struct fs_node *node;
+	int flags;
+	bool dir, readable, writable;
+	bool direct;
+	atomic_bool logged; /* its OPEN record is appended: READ and WRITE are covered */
+	atomic_bool wrote;
+	atomic_ullong bytes_read, bytes_written;
+};
+
+struct fs_handle_slot {
+	struct fs_handle *handle;
+	uint32_t generation;
+};
+
+enum fs_mount_phase {
+	FS_MOUNT_LIVE,
+	FS_MOUNT_CUT,  /* locked: nothing is admitted until the session is active again */
+	FS_MOUNT_DEAD, /* ended, aborted or given up */
+};
+
+struct fs_mount {
+	atomic_uint refs;
+	struct fs_serve *serve;
+	struct fs_session *session; /* reference */
+	struct fs_gate *gate;
+	struct fuse_session *fuse;
+	int fd;
+	uint64_t id; /* generation << 32 | slot in the table of mounts */
+	gid_t gid;   /* the practitioner's, learned from the first request */
+	atomic_bool gid_known;
+	atomic_bool epochs; /* the kernel takes INC_EPOCH */
+
+	pthread_mutex_t lock;
+	pthread_cond_t idle;	/* inflight fell to 0 */
+	pthread_cond_t work;	/* for the notifier */
+	pthread_cond_t drained; /* the notifier has sent something */
+	enum fs_mount_phase phase;
+	unsigned inflight; /* admitted requests */
+	struct fs_node **bucket;
+	size_t size, count;
+	struct fs_handle_slot *slot;
+	uint32_t slots, handles;
+	uint32_t free_hint;
+	uint64_t ring[FS_NAMES_CACHED]; /* nodeids that keep an inode, oldest first */
+	unsigned ring_at;
+	/* notifier */
+	pthread_t notifier;
+	bool notifier_runs, stop;
+	struct fs_node *qhead, *qtail;
+	bool epoch_due;
+	bool sweep, sweep_done; /* invalidate everything: asked, done */
+	bool recheck;
+	int64_t sending_ns; /* boot time since when the notifier is in a call; 0: it is not */
+	/* worker pool, under lock */
+	unsigned busy, blocked;
+	bool armed;
+	bool gone_told;
+	/* One bit per journal number modulo its size, set while nodes of it may exist: who to tell.
+	 */
+	_Atomic uint64_t journals[16];
+
+	atomic_ullong requests, refused;
+};
+
+/* mount.c */
+struct fs_mount *fs_mount_ref(struct fs_mount *m);
+void fs_mount_put(struct fs_mount *m);
+/* False: answer -ENOKEY (locked) or -ENODEV (dead), in *rc. */
+bool fs_mount_enter(struct fs_mount *m, int *rc);
+void fs_mount_leave(struct fs_mount *m);
+
+/* mount_nodes.c: all take m->lock themselves. */
+int fs_nodes_init(struct fs_mount *m);
+void fs_nodes_clear(struct fs_mount *m);
+/* Counts one lookup (before the reply) and remembers inode (may be NULL) and name. 0, -ENOMEM. */
+int fs_node_looked_up(struct fs_mount *m, uint64_t nodeid, struct fs_inode *inode,
+		      const char *name);
+void fs_node_forget(struct fs_mount *m, uint64_t nodeid, uint64_t nlookup);
+/* A reference to the inode behind a nodeid the kernel knows; -ENOENT, or fs_inode_get's errors. */
+int fs_node_inode(struct fs_mount *m, struct fs_journal *j, uint64_t nodeid, struct fs_inode **out);
+/* The name it was last looked up by; "" when unknown. */
+void fs_node_name(struct fs_mount *m, uint64_t nodeid, char out[static 256]);
+void fs_node_rename(struct fs_mount *m, uint64_t nodeid, const char *name);
+/* True once after another mount took the name away, unless we have a handle open on it. */
+bool fs_node_stale(struct fs_mount *m, uint64_t nodeid);
+/* Lets go of the inodes of one journal (0: of all); numbers, counts and handles stay. */
+void fs_nodes_drop(struct fs_mount *m, uint32_t journal);
+void fs_node_unpin(struct fs_mount *m, struct fs_node *n);
+struct fs_node *fs_node_find_locked(const struct fs_mount *m, uint64_t nodeid);
+
+/* -ENOMEM, -EMFILE. The handle counts on its node until fs_handle_close. */
+int fs_handle_open(struct fs_mount *m, uint64_t nodeid, int flags, bool dir, uint64_t *fh);
+/* A reference, checked against the node and kind that the request names; NULL: EBADF. */
+struct fs_handle *fs_handle_get(struct fs_mount *m, uint64_t fh, uint64_t nodeid, bool dir);
+void fs_handle_put(struct fs_handle *h);
+/* Takes the handle out of the table; the caller gets its reference. */
+struct fs_handle *fs_handle_close(struct fs_mount *m, uint64_t fh, uint64_t nodeid, bool dir);
+/* After the last fs_handle_close reference is done with: unties it from its node. */
+void fs_handle_free(struct fs_mount *m, struct fs_handle *h);
+
+/* mount_notify.c */
+int fs_notify_start(struct fs_mount *m);
+void fs_notify_stop(struct fs_mount *m);
+/* Queued; returns at once. data: contents from `off` on changed, else only attributes. */
+void fs_notify_inode(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t off);
+/* Every inode the kernel knows: 0 when sent, -ETIMEDOUT after a second without progress. */
+int fs_notify_all(struct fs_mount *m);
+void fs_notify_recheck(struct fs_mount *m);
+/* Waits, at most a second, until nothing is queued for this inode. Blocks: use the block hints. */
+void fs_notify_drain(struct fs_mount *m, uint64_t nodeid);
+
+/* ---- what one mount tells the others (mount_share.c) ---- */
+/* Contents (data, from off) or only attributes of nodeid changed through `from`. */
+void fs_share_changed(struct fs_mount *from, uint64_t nodeid, bool data, uint64_t off);
+/* Names in journal changed; gone (0: none): the inode that lost or changed a name. */
+void fs_share_names(struct fs_mount *from, uint32_t journal, uint64_t gone);
+/* True when another mount has nodeid open for writing. */
+bool fs_share_written(struct fs_mount *from, uint64_t nodeid);
+
+/* ---- the pool (serve.c) ---- */
+struct fs_mount_slot {
+	struct fs_mount *mount; /* one reference */
+	uint32_t generation;
+};
+
+struct fs_serve {
+	struct fs_vault *vault;
+	int epoll, wake;
+	pthread_rwlock_t lock; /* mounts */
+	struct fs_mount_slot *slot;
+	uint32_t slots;
+	pthread_mutex_t pool_lock; /* threads, and on_gone */
+	pthread_cond_t pool_done;
+	unsigned threads, base, idle, blocked;
+	bool stop;
+	void (*gone)(void *ctx, struct fs_session *s);
+	void *gone_ctx;
+	_Atomic uint64_t *reaped; /* a bit per journal: orphans of the time before us are deleted */
+};
+
+int fs_serve_add(struct fs_serve *sv, struct fs_mount *m);
+void fs_serve_del(struct fs_serve *sv, struct fs_mount *m);
+/* Every mount but `but`, with a reference each; the caller puts and frees. */
+size_t fs_serve_others(struct fs_serve *sv, struct fs_mount *but, uint32_t journal,
+		       struct fs_mount ***out);
+/* True for the first who asks in this journal since the daemon started. */
+bool fs_serve_reap_first(struct fs_serve *sv, uint32_t journal);
+/* Around anything that may wait: lets a spare worker run. Nests not. */
+void fs_serve_block_begin(void);
+void fs_serve_block_end(void);
+
+/* ---- one request (op_table.c) ---- */
+struct fs_op {
+	fuse_req_t req;
+	struct fs_mount *m;
+	struct fs_gate_request rq;
+	struct fs_gate_pass pass;
+};
+
+/* op_table.c: the only struct fuse_lowlevel_ops. */
+extern const struct fuse_lowlevel_ops fs_op_table;
+
+/* Replies; each request is answered exactly once. rc is 0 or negative. */
+void fs_op_err(struct fs_op *op, int rc);
+/* errno that programs get for what happened inside. */
+int fs_op_errno(int rc);
+/* The actor for changes: signer of the pass, practitioner, now. */
+struct fs_actor fs_op_actor(const struct fs_op *op);
+/* Attributes as this viewer sees them. */
+void fs_op_stat(const struct fs_op *op, struct fs_inode *i, struct stat *st);
+/* The inode of a node or an errno. */
+int fs_op_inode(struct fs_op *op, uint64_t nodeid, struct fs_inode **out);
+/* Before a node's attributes, target or contents: a durable record covers it. */
+int fs_op_cover(struct fs_op *op, uint64_t nodeid);
+/* Counts the lookup, fills e and replies with it; `i` stays the caller's. */
+void fs_op_reply_entry(struct fs_op *op, struct fs_inode *i, const char *name);
+int fs_op_entry(struct fs_op *op, struct fs_inode *i, const char *name, struct fuse_entry_param *e);
+/* Waits for room in the open group, with no lock held. */
+void fs_op_throttle(struct fs_op *op);
+int fs_op_act(struct fs_op *op, enum policy_record_kind kind, uint64_t nodeid, const char *name,
+	      const char *name2, const char *detail);
+/* Makes the whole vault durable: the log first. */
+int fs_op_sync(struct fs_op *op, uint64_t group);
+
+/* op_root.c: the mount's own directory, which lists journals. */
+#define FS_NODE_ROOT UINT64_C(1)
+void fs_root_stat(const struct fs_op *op, struct stat *st);
+void fs_root_lookup(struct fs_op *op, const char *name);
+/* A journal's directory as this session may see it; *i NULL when it may not enter. */
+int fs_root_entry(struct fs_op *op, uint32_t index, struct fuse_entry_param *e);
+void fs_root_mkdir(struct fs_op *op, const char *name);
+void fs_root_rmdir(struct fs_op *op, const char *name);
+void fs_root_rename(struct fs_op *op, const char *name, const char *newname, unsigned flags);
+void fs_root_readdir(struct fs_op *op, size_t size, uint64_t off, bool plus);
+/* Attributes of a journal's directory that may be listed but not entered: d---------. */
+void fs_root_closed_stat(const struct fs_op *op, uint64_t nodeid, struct stat *st);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/mount_notify.c - the one thread of a mount that tells the kernel what changed.
+ *
+ * Only inval_inode and, where the kernel has it, INC_EPOCH are ever sent:
+ * inval_entry can be blocked for ever by the owner of the mount. A notification
+ * may wait for requests of the same mount (it locks pages and writes dirty ones
+ * out), so it is never sent by a thread that serves requests, nor with a lock
+ * held. A call that takes longer than FS_STALL_NS means that the practitioner
+ * stalls the mount: whoever waits gives up.
+ *
+ * The queue is made of the nodes themselves: at most one entry a node, changes
+ * merge. Locks: fs_mount.lock; never held during a call.
+ */
+#include "mount_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#define NOTIFY_INC_EPOCH 8 /* Linux 6.16: every cached name is looked up again */
+#define TICK_S 10
+
+/* struct fuse_out_header of the kernel's protocol. */
+struct notify_header {
+	uint32_t len;
+	int32_t code;
+	uint64_t unique;
+};
+
+static int64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static struct timespec in_ns(int64_t ns)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ns += t.tv_nsec;
+	t.tv_sec += ns / 1000000000;
+	t.tv_nsec = ns % 1000000000;
+	return t;
+}
+
+/* Brackets a call into the kernel, for the watchdog. */
+static void call_begin(struct fs_mount *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->sending_ns = boot_ns();
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void call_end(struct fs_mount *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->sending_ns = 0;
+	pthread_cond_broadcast(&m->drained);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void send_inval(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t off)
+{
+	call_begin(m);
+	/* -ENOENT: the kernel has forgotten it already; -ENODEV: unmounted. Both are well. */
+	(void)fuse_lowlevel_notify_inval_inode(m->fuse, nodeid, data ? (off_t)off : -1, 0);
+	call_end(m);
+}
+
+static void send_epoch(struct fs_mount *m)
+{
+	struct notify_header h = {.len = sizeof(h), .code = NOTIFY_INC_EPOCH};
+	struct iovec iov = {.iov_base = &h, .iov_len = sizeof(h)};
+
+	if (!atomic_load(&m->epochs))
+		return;
+	call_begin(m);
+	if (writev(m->fd, &iov, 1) < 0 && errno == EINVAL)
+		atomic_store(&m->epochs, false);
+	call_end(m);
+}
+
+/* The numbers of all nodes that the kernel knows, of one journal or (0) all. */
+static size_t known(struct fs_mount *m, uint32_t journal, uint64_t **out)
+{
+	uint64_t *ids;
+	size_t n = 0;
+
+	pthread_mutex_lock(&m->lock);
+	ids = calloc(m->count ? m->count : 1, sizeof(*ids));
+	for (size_t k = 0; ids && k < m->size; k++) {
+		for (struct fs_node *nd = m->bucket[k]; nd; nd = nd->next) {
+			if ((nd->nlookup || nd->handles) &&
+			    (!journal || fs_nodeid_journal(nd->nodeid) == journal))
+				ids[n++] = nd->nodeid;
+		}
+	}
+	pthread_mutex_unlock(&m->lock);
+	*out = ids;
+	return n;
+}
+
+static void sweep(struct fs_mount *m, uint32_t journal)
+{
+	uint64_t *ids = NULL;
+	size_t n = known(m, journal, &ids);
+
+	for (size_t k = 0; k < n; k++)
+		send_inval(m, ids[k], true, 0);
+	free(ids);
+}
+
+/* Journals in which this session's rights are others than before: cut what is open and cached. */
+static void cut_changed(struct fs_mount *m)
+{
+	uint32_t journals[64];
+	size_t n;
+
+	do {
+		n = fs_gate_changed(m->gate, journals, 64);
+		for (size_t k = 0; k < n; k++) {
+			sweep(m, journals[k]);
+			fs_nodes_drop(m, journals[k]);
+		}
+	} while (n == 64);
+	/* Names also appear: policy may have admitted the session to journals. */
+	send_epoch(m);
+}
+
+static struct fs_node *queue_pop(struct fs_mount *m)
+{
+	struct fs_node *n = m->qhead;
+
+	m->qhead = n->qnext;
+	if (!m->qhead)
+		m->qtail = NULL;
+	n->qnext = NULL;
+	n->queued = false;
+	n->sending = true;
+	return n;
+}
+
+static void queue_send(struct fs_mount *m)
+{
+	struct fs_node *n = queue_pop(m);
+	bool data = n->inval_data, known_to_kernel = n->nlookup || n->handles;
+	uint64_t off = n->inval_off;
+
+	n->inval_data = false;
+	n->pins++;
+	pthread_mutex_unlock(&m->lock);
+	if (known_to_kernel)
+		send_inval(m, n->nodeid, data, off);
+	pthread_mutex_lock(&m->lock);
+	n->sending = false;
+	pthread_cond_broadcast(&m->drained);
+	pthread_mutex_unlock(&m->lock);
+	fs_node_unpin(m, n);
+	pthread_mutex_lock(&m->lock);
+}
+
+/* With the lock; returns with it. False: nothing was to do. */
+static bool work_once(struct fs_mount *m)
+{
+	if (m->epoch_due) {
+		m->epoch_due = false;
+		pthread_mutex_unlock(&m->lock);
+		send_epoch(m);
+		pthread_mutex_lock(&m->lock);
+	} else if (m->sweep) {
+		m->sweep = false;
+		pthread_mutex_unlock(&m->lock);
+		sweep(m, 0);
+		pthread_mutex_lock(&m->lock);
+		m->sweep_done = true;
+		pthread_cond_broadcast(&m->drained);
+	} else if (m->recheck) {
+		m->recheck = false;
+		pthread_mutex_unlock(&m->lock);
+		cut_changed(m);
+		pthread_mutex_lock(&m->lock);
+	} else if (m->qhead) {
+		queue_send(m);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void *notifier(void *arg)
+{
+	struct fs_mount *m = arg;
+
+	pthread_mutex_lock(&m->lock);
+	while (!m->stop) {
+		struct timespec until = in_ns(TICK_S * INT64_C(1000000000));
+
+		if (work_once(m))
+			continue;
+		if (pthread_cond_timedwait(&m->work, &m->lock, &until) == ETIMEDOUT) {
+			pthread_mutex_unlock(&m->lock);
+			fs_gate_tick(m->gate);
+			pthread_mutex_lock(&m->lock);
+		}
+	}
+	m->notifier_runs = false;
+	pthread_cond_broadcast(&m->drained);
+	pthread_mutex_unlock(&m->lock);
+	fs_mount_put(m);
+	return NULL;
+}
+
+int fs_notify_start(struct fs_mount *m)
+{
+	int rc;
+
+	fs_mount_ref(m);
+	m->notifier_runs = true;
+	rc = -pthread_create(&m->notifier, NULL, notifier, m);
+	if (rc) {
+		m->notifier_runs = false;
+		fs_mount_put(m);
+		return rc;
+	}
+	/* A stalled notifier must not stall the end of a session: it holds its own reference. */
+	pthread_detach(m->notifier);
+	return 0;
+}
+
+void fs_notify_stop(struct fs_mount *m)
+{
+	struct timespec until = in_ns(FS_STALL_NS);
+
+	pthread_mutex_lock(&m->lock);
+	m->stop = true;
+	pthread_cond_broadcast(&m->work);
+	while (m->notifier_runs &&
+	       pthread_cond_timedwait(&m->drained, &m->lock, &until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void fs_notify_inode(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t off)
+{
+	struct fs_node *n;
+
+	pthread_mutex_lock(&m->lock);
+	n = fs_node_find_locked(m, nodeid);
+	if (n && (n->nlookup || n->handles) && m->phase == FS_MOUNT_LIVE) {
+		if (data && (!n->inval_data || off < n->inval_off))
+			n->inval_off = off;
+		n->inval_data |= data;
+		if (!n->queued) {
+			n->queued = true;
+			n->qnext = NULL;
+			if (m->qtail)
+				m->qtail->qnext = n;
+			else
+				m->qhead = n;
+			m->qtail = n;
+			pthread_cond_signal(&m->work);
+		}
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+int fs_notify_all(struct fs_mount *m)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&m->lock);
+	m->sweep = true;
+	m->sweep_done = false;
+	pthread_cond_broadcast(&m->work);
+	while (!m->sweep_done && !rc) {
+		struct timespec until = in_ns(FS_STALL_NS / 10);
+
+		if (!m->notifier_runs)
+			rc = -ETIMEDOUT;
+		else if (m->sending_ns && boot_ns() - m->sending_ns > FS_STALL_NS)
+			rc = -ETIMEDOUT;
+		else
+			pthread_cond_timedwait(&m->drained, &m->lock, &until);
+	}
+	pthread_mutex_unlock(&m->lock);
+	return rc;
+}
+
+void fs_notify_recheck(struct fs_mount *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->recheck = true;
+	pthread_cond_signal(&m->work);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void fs_notify_drain(struct fs_mount *m, uint64_t nodeid)
+{
+	struct timespec until = in_ns(FS_STALL_NS);
+	bool waits = false;
+
+	pthread_mutex_lock(&m->lock);
+	for (;;) {
+		struct fs_node *n = fs_node_find_locked(m, nodeid);
+
+		if (!n || !(n->queued || n->sending))
+			break;
+		if (!waits) {
+			/* The pool's hint takes this lock itself. */
+			waits = true;
+			pthread_mutex_unlock(&m->lock);
+			fs_serve_block_begin();
+			pthread_mutex_lock(&m->lock);
+			continue;
+		}
+		if (pthread_cond_timedwait(&m->drained, &m->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (waits)
+		fs_serve_block_end();
+}

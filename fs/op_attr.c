@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/op_attr.c - attributes: GETATTR, SETATTR, READLINK, STATFS, ACCESS, IOCTL.
+ *
+ * The viewer is shown as owner with the effective rights (fs_op_stat). Changing
+ * the owner to oneself is no change; to anybody else EPERM.
+ */
+#include "op_table.h"
+
+#include <errno.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define NAME_LONGEST 255
+#define BLOCK 4096u
+
+static void reply_attr(struct fs_op *op, struct fs_inode *i)
+{
+	struct stat st;
+
+	fs_op_stat(op, i, &st);
+	fuse_reply_attr(op->req, &st, FS_TIMEOUT_LONG);
+}
+
+void fs_op_getattr(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs_inode *i = NULL;
+	struct stat st;
+	int rc;
+
+	(void)fi;
+	if (ino == FS_NODE_ROOT || !op->pass.journal) {
+		if (ino == FS_NODE_ROOT)
+			fs_root_stat(op, &st);
+		else
+			fs_root_closed_stat(op, ino, &st);
+		fuse_reply_attr(op->req, &st, FS_TIMEOUT_SHORT);
+		return;
+	}
+	rc = fs_node_stale(op->m, ino) ? -ESTALE : fs_op_inode(op, ino, &i);
+	if (!rc)
+		rc = fs_op_cover(op, ino);
+	if (rc)
+		fs_op_err(op, rc);
+	else
+		reply_attr(op, i);
+	fs_inode_put(i);
+}
+
+uint32_t fs_op_setattr_rights(int to_set)
+{
+	const int owner = FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_CTIME;
+
+	return to_set & ~owner ? POLICY_WRITE : POLICY_LIST;
+}
+
+static int check_owner(const struct fs_op *op, const struct stat *attr, int to_set)
+{
+	if (to_set & FUSE_SET_ATTR_UID && attr->st_uid != op->m->session->uid)
+		return -EPERM;
+	if (to_set & FUSE_SET_ATTR_GID && attr->st_gid != op->m->gid)
+		return -EPERM;
+	return 0;
+}
+
+struct setting {
+	struct fs_content_attr set;
+	uint32_t mode;
+	uint64_t size;
+	struct timespec atime, mtime, ctime;
+	char detail[64];
+};
+
+static void setting_of(const struct stat *attr, int to_set, const struct fs_actor *who,
+		       struct setting *s)
+{
+	memset(s, 0, sizeof(*s));
+	if (to_set & FUSE_SET_ATTR_MODE) {
+		s->mode = attr->st_mode & 07777;
+		s->set.mode = &s->mode;
+		strcat(s->detail, "mode ");
+	}
+	if (to_set & FUSE_SET_ATTR_SIZE) {
+		s->size = (uint64_t)attr->st_size;
+		s->set.size = &s->size;
+		strcat(s->detail, "size ");
+	}
+	if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) {
+		s->atime = to_set & FUSE_SET_ATTR_ATIME_NOW ? who->now : attr->st_atim;
+		s->set.atime = &s->atime;
+		strcat(s->detail, "atime ");
+	}
+	if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) {
+		s->mtime = to_set & FUSE_SET_ATTR_MTIME_NOW ? who->now : attr->st_mtim;
+		s->set.mtime = &s->mtime;
+		strcat(s->detail, "mtime ");
+	}
+	if (to_set & FUSE_SET_ATTR_CTIME) {
+		s->ctime = attr->st_ctim;
+		s->set.ctime = &s->ctime;
+	}
+	if (s->detail[0])
+		s->detail[strlen(s->detail) - 1] = '\0';
+}
+
+static int setattr_inode(struct fs_op *op, struct fs_inode *i, const struct stat *attr, int to_set)
+{
+	struct fs_actor who = fs_op_actor(op);
+	uint64_t nodeid = fs_inode_nodeid(i);
+	bool cut = (to_set & FUSE_SET_ATTR_SIZE) != 0;
+	char name[256];
+	struct setting s;
+	int rc;
+
+	setting_of(attr, to_set, &who, &s);
+	fs_node_name(op->m, nodeid, name);
+	rc = fs_op_act(op, cut ? POLICY_RECORD_WRITE : POLICY_RECORD_ATTRIBUTE, nodeid, name, NULL,
+		       s.detail);
+	if (!rc)
+		rc = fs_content_setattr(i, &s.set, &who);
+	if (!rc)
+		fs_share_changed(op->m, nodeid, cut, s.size);
+	return rc;
+}
+
+void fs_op_setattr(struct fs_op *op, fuse_ino_t ino, struct stat *attr, int to_set,
+		   struct fuse_file_info *fi)
+{
+	struct fs_inode *i = NULL;
+	int rc = ino == FS_NODE_ROOT ? -EPERM : check_owner(op, attr, to_set);
+
+	(void)fi;
+	if (!rc) {
+		fs_op_throttle(op);
+		rc = fs_op_inode(op, ino, &i);
+	}
+	if (!rc)
+		rc = fs_op_cover(op, ino);
+	if (!rc && fs_op_setattr_rights(to_set) == POLICY_WRITE)
+		rc = setattr_inode(op, i, attr, to_set);
+	if (rc)
+		fs_op_err(op, rc);
+	else
+		reply_attr(op, i);
+	fs_inode_put(i);
+}
+
+void fs_op_readlink(struct fs_op *op, fuse_ino_t ino)
+{
+	struct fs_inode *i = NULL;
+	char target[4096];
+	int rc = fs_op_inode(op, ino, &i);
+
+	if (!rc)
+		rc = fs_op_cover(op, ino);
+	if (!rc)
+		rc = fs_tree_readlink(i, target, sizeof(target));
+	if (rc < 0)
+		fs_op_err(op, rc);
+	else
+		fuse_reply_readlink(op->req, target);
+	fs_inode_put(i);
+}
+
+void fs_op_statfs(struct fs_op *op, fuse_ino_t ino)
+{
+	struct fs_vault_status status;
+	struct statvfs st = {.f_bsize = BLOCK, .f_frsize = BLOCK, .f_namemax = NAME_LONGEST};
+
+	(void)ino;
+	fs_vault_status(op->m->serve->vault, &status);
+	st.f_bfree = status.free_bytes / BLOCK;
+	st.f_bavail = st.f_bfree;
+	st.f_blocks = (status.used_bytes + status.free_bytes) / BLOCK;
+	/* Numbers never run out before space does; programs that look for inodes find some. */
+	st.f_files = UINT32_MAX;
+	st.f_ffree = UINT32_MAX;
+	st.f_favail = UINT32_MAX;
+	fuse_reply_statfs(op->req, &st);
+}
+
+void fs_op_access(struct fs_op *op, fuse_ino_t ino, int mask)
+{
+	struct fs_inode *i = NULL;
+	struct stat st;
+	int rc = 0;
+
+	if (ino == FS_NODE_ROOT) {
+		fs_root_stat(op, &st);
+	} else if (!op->pass.journal) {
+		fs_root_closed_stat(op, ino, &st);
+	} else {
+		rc = fs_op_inode(op, ino, &i);
+		if (!rc)
+			fs_op_stat(op, i, &st);
+	}
+	if (!rc && (((mask & R_OK) && !(st.st_mode & S_IRUSR)) ||
+		    ((mask & W_OK) && !(st.st_mode & S_IWUSR)) ||
+		    ((mask & X_OK) && !(st.st_mode & S_IXUSR))))
+		rc = -EACCES;
+	fs_op_err(op, rc);
+	fs_inode_put(i);
+}
+
+void fs_op_ioctl(struct fs_op *op, fuse_ino_t ino, unsigned cmd, void *arg,
+		 struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_len,
+		 size_t out_cap)
+{
+	static const uint8_t none[sizeof(struct fsxattr)];
+
+	(void)ino;
+	(void)arg;
+	(void)fi;
+	(void)flags;
+	(void)in;
+	(void)in_len;
+	/* Commands carry the size of a long, the kernel asks for an int: compare without sizes. */
+	switch (cmd & 0xffff) {
+	case FS_IOC_GETFLAGS & 0xffff:
+		fuse_reply_ioctl(op->req, 0, none, out_cap < 8 ? out_cap : 8);
+		break;
+	case FS_IOC_FSGETXATTR & 0xffff:
+		fuse_reply_ioctl(op->req, 0, none, out_cap < sizeof(none) ? out_cap : sizeof(none));
+		break;
+	case FS_IOC_SETFLAGS & 0xffff:
+	case FS_IOC_FSSETXATTR & 0xffff:
+		fs_op_err(op, -EOPNOTSUPP);
+		break;
+	default:
+		fs_op_err(op, -ENOTTY);
+	}
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/op_file.c - open files: OPEN, CREATE, READ, WRITE, FLUSH, RELEASE, FSYNC,
+ * FALLOCATE, COPY_FILE_RANGE, LSEEK.
+ *
+ * A handle carries what its OPEN was granted for; reading and writing go by it,
+ * never by the caller's uid. READ replies under the inode's lock, so that no old
+ * bytes can refill the kernel's cache after an invalidation. Handles that append,
+ * and new ones on files that another mount is writing, bypass the page cache.
+ */
+#include "op_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "../keys/label.h"
+
+#define COPY_BYTES (1u << 20)
+#define COPY_MAX (16u << 20) /* a request; the caller goes on with the rest */
+
+uint32_t fs_op_open_rights(int flags)
+{
+	int mode = flags & O_ACCMODE;
+	uint32_t rights = 0;
+
+	if (mode != O_WRONLY)
+		rights |= POLICY_READ;
+	if (mode != O_RDONLY || flags & O_TRUNC)
+		rights |= POLICY_WRITE;
+	return rights;
+}
+
+/* The records that an open needs before its handle gives light; returns when they allow it. */
+static int open_record(struct fs_op *op, uint64_t nodeid, int flags)
+{
+	char name[256];
+	struct fs_gate_act act = {.kind = POLICY_RECORD_OPEN, .nodeid = nodeid, .name = name};
+	int rc;
+
+	fs_node_name(op->m, nodeid, name);
+	act.action = (flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC) ? 'R' : 'U';
+	rc = fs_gate_cover(op->m->gate, &op->rq, fs_nodeid_ino(nodeid), name);
+	if (!rc)
+		rc = fs_gate_record_open(op->m->gate, &op->pass, &op->rq, &act);
+	return rc ? rc : fs_gate_again(op->m->gate, &op->rq, &op->pass);
+}
+
+/* A handle in fi, with the caching that suits it. */
+static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info *fi, bool logged)
+{
+	bool direct = fi->flags & O_APPEND || fs_share_written(op->m, nodeid);
+	struct fs_handle *h;
+	uint64_t fh = 0;
+	int rc = fs_handle_open(op->m, nodeid, fi->flags, false, &fh);
+
+	if (rc)
+		return rc;
+	h = fs_handle_get(op->m, fh, nodeid, false);
+	if (h) {
+		h->direct = direct;
+		atomic_store(&h->logged, logged);
+	}
+	fs_handle_put(h);
+	fi->fh = fh;
+	fi->direct_io = direct;
+	fi->keep_cache = !direct;
+	return 0;
+}
+
+static void handle_drop(struct fs_op *op, uint64_t fh, uint64_t nodeid, bool dir)
+{
+	struct fs_handle *h = fs_handle_close(op->m, fh, nodeid, dir);
+
+	if (h)
+		fs_handle_free(op->m, h);
+}
+
+static int truncate_at_open(struct fs_op *op, struct fs_inode *i)
+{
+	struct fs_actor who = fs_op_actor(op);
+	int rc = fs_content_truncate(i, 0, &who);
+
+	if (!rc)
+		fs_share_changed(op->m, fs_inode_nodeid(i), true, 0);
+	return rc;
+}
+
+static int open_inode(struct fs_op *op, struct fs_inode *i, struct fuse_file_info *fi)
+{
+	uint64_t nodeid = fs_inode_nodeid(i);
+	/* lsattr and chattr open with no flags at all, only to send an ioctl: READ would record it.
+	 */
+	bool logged = fi->flags != 0;
+	int rc = 0;
+
+	fs_notify_drain(op->m, nodeid);
+	if (logged)
+		rc = open_record(op, nodeid, fi->flags);
+	if (!rc && fi->flags & O_TRUNC)
+		rc = truncate_at_open(op, i);
+	return rc ? rc : handle_make(op, nodeid, fi, logged);
+}
+
+void fs_op_open(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs_inode *i = NULL;
+	int rc;
+
+	if (fi->flags & O_TRUNC)
+		fs_op_throttle(op);
+	rc = fs_node_stale(op->m, ino) ? -ESTALE : fs_op_inode(op, ino, &i);
+	if (!rc)
+		rc = open_inode(op, i, fi);
+	if (rc)
+		fs_op_err(op, rc);
+	else if (fuse_reply_open(op->req, fi) != 0)
+		handle_drop(op, fi->fh, ino, false);
+	fs_inode_put(i);
+}
+
+/* A new file, or the one that somebody else has just made under this name. */
+static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name, mode_t mode,
+			int flags, struct fs_inode **out)
+{
+	struct fs_actor who = fs_op_actor(op);
+	int rc = fs_tree_create(dir, name, S_IFREG | (mode & 07777), &who, out);
+
+	if (rc == -EEXIST && !(flags & O_EXCL)) {
+		rc = fs_tree_lookup(dir, name, out);
+		if (!rc && !S_ISREG((*out)->mode)) {
+			fs_inode_put(*out);
+			*out = NULL;
+			rc = -EEXIST;
+		}
+		return rc ? rc : 1;
+	}
+	if (rc)
+		return rc;
+	rc = fs_op_act(op, POLICY_RECORD_CREATE, fs_inode_nodeid(*out), name, NULL, NULL);
+	fs_gate_created(op->m->gate, &op->pass, (*out)->ino, false);
+	fs_share_changed(op->m, fs_inode_nodeid(dir), false, 0);
+	fs_share_names(op->m, fs_nodeid_journal(fs_inode_nodeid(dir)), 0);
+	if (rc) {
+		fs_inode_put(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+static int check_again(const struct fs_op *op, int flags)
+{
+	uint32_t needs = fs_op_open_rights(flags);
+
+	return (op->pass.rights & needs) == needs ? 0 : -EACCES;
+}
+
+void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t mode,
+		  struct fuse_file_info *fi)
+{
+	struct fs_inode *dir = NULL, *i = NULL;
+	struct fuse_entry_param e;
+	int rc = parent == FS_NODE_ROOT ? -EPERM : 0;
+
+	if (!rc) {
+		fs_op_throttle(op);
+		rc = fs_op_inode(op, parent, &dir);
+	}
+	if (!rc)
+		rc = create_inode(op, dir, name, mode, fi->flags, &i);
+	if (rc == 1)
+		rc = check_again(op, fi->flags);
+	if (!rc)
+		rc = fs_op_entry(op, i, name, &e);
+	if (rc) {
+		fs_op_err(op, rc);
+		goto out;
+	}
+	rc = open_inode(op, i, fi);
+	/* O_TRUNC may have changed it since. */
+	fs_op_stat(op, i, &e.attr);
+	if (rc) {
+		fs_node_forget(op->m, e.ino, 1);
+		fs_op_err(op, rc);
+	} else if (fuse_reply_create(op->req, &e, fi) != 0) {
+		handle_drop(op, fi->fh, e.ino, false);
+		fs_node_forget(op->m, e.ino, 1);
+	}
+out:
+	fs_inode_put(i);
+	fs_inode_put(dir);
+}
+
+/* ---- reading and writing ---- */
+
+/* The handle and its inode, both to be put; EBADF unless it was opened for this. */
+static int handle_inode(struct fs_op *op, uint64_t fh, uint64_t nodeid, bool write,
+			struct fs_handle **h, struct fs_inode **i)
+{
+	*h = fs_handle_get(op->m, fh, nodeid, false);
+	if (!*h || !(write ? (*h)->writable : (*h)->readable))
+		return -EBADF;
+	return fs_op_inode(op, nodeid, i);
+}
+
+struct reading {
+	struct fs_op *op;
+	bool replied;
+	size_t len;
+};
+
+static int reply_read(void *ctx, const struct iovec *iov, int n, size_t len)
+{
+	struct reading *r = ctx;
+
+	fuse_reply_iov(r->op->req, iov, n);
+	r->replied = true;
+	r->len = len;
+	return 0;
+}
+
+void fs_op_read(struct fs_op *op, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct reading r = {.op = op};
+	struct fs_handle *h = NULL;
+	struct fs_inode *i = NULL;
+	int rc;
+
+	h = fs_handle_get(op->m, fi->fh, ino, false);
+	rc = h && off >= 0 ? fs_op_inode(op, ino, &i) : -EBADF;
+	if (!rc && !atomic_load(&h->logged)) {
+		rc = open_record(op, ino, h->flags);
+		atomic_store(&h->logged, !rc);
+	}
+	if (!rc)
+		rc = fs_content_read(i, (uint64_t)off, size, reply_read, &r);
+	if (r.replied)
+		atomic_fetch_add(&h->bytes_read, r.len);
+	else if (rc)
+		fs_op_err(op, rc);
+	else
+		fuse_reply_buf(op->req, NULL, 0);
+	fs_inode_put(i);
+	fs_handle_put(h);
+}
+
+/* The first WRITE of a handle is recorded, before its effect. */
+static int write_record(struct fs_op *op, struct fs_handle *h, uint64_t nodeid)
+{
+	char name[256];
+	int rc;
+
+	if (atomic_load(&h->wrote))
+		return 0;
+	fs_node_name(op->m, nodeid, name);
+	rc = fs_op_act(op, POLICY_RECORD_WRITE, nodeid, name, NULL, NULL);
+	if (!rc)
+		atomic_store(&h->wrote, true);
+	return rc;
+}
+
+/* After contents changed from `at` on: the other mounts, and our own cache beside direct handles.
+ */
+static void wrote(struct fs_op *op, struct fs_handle *h, uint64_t nodeid, uint64_t at)
+{
+	fs_share_changed(op->m, nodeid, true, at);
+	/* Kernels before 6.6 keep old pages of the same mount when a direct handle writes. */
+	if (h->direct && !atomic_load(&op->m->epochs))
+		fs_notify_inode(op->m, nodeid, true, at);
+}
+
+void fs_op_write(struct fs_op *op, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+		 struct fuse_file_info *fi)
+{
+	struct fs_actor who = fs_op_actor(op);
+	/* Flags may have changed since OPEN: the kernel sends those of now. */
+	bool append = fi->flags & O_APPEND && !fi->writepage;
+	struct fs_handle *h = NULL;
+	struct fs_inode *i = NULL;
+	uint64_t at = (uint64_t)off;
+	int rc;
+
+	fs_op_throttle(op);
+	rc = off < 0 ? -EINVAL : handle_inode(op, fi->fh, ino, true, &h, &i);
+	if (!rc)
+		rc = write_record(op, h, ino);
+	if (!rc)
+		rc = fs_content_write(i, (uint64_t)off, append, (const uint8_t *)buf, size, &who,
+				      &at);
+	if (!rc) {
+		atomic_fetch_add(&h->bytes_written, size);
+		wrote(op, h, ino, at);
+		fuse_reply_write(op->req, size);
+	} else {
+		fs_op_err(op, rc);
+	}
+	fs_inode_put(i);
+	fs_handle_put(h);
+}
+
+void fs_op_fallocate(struct fs_op *op, fuse_ino_t ino, int mode, off_t off, off_t len,
+		     struct fuse_file_info *fi)
+{
+	struct fs_actor who = fs_op_actor(op);
+	struct fs_handle *h = NULL;
+	struct fs_inode *i = NULL;
+	int rc;
+
+	fs_op_throttle(op);
+	rc = off < 0 || len <= 0 ? -EINVAL : handle_inode(op, fi->fh, ino, true, &h, &i);
+	if (!rc)
+		rc = write_record(op, h, ino);
+	if (!rc)
+		rc = fs_content_allocate(i, mode, (uint64_t)off, (uint64_t)len, &who);
+	if (!rc)
+		wrote(op, h, ino, (uint64_t)off);
+	fs_op_err(op, rc);
+	fs_inode_put(i);
+	fs_handle_put(h);
+}
+
+void fs_op_lseek(struct fs_op *op, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	struct fs_handle *h = NULL;
+	struct fs_inode *i = NULL;
+	uint64_t out = 0;
+	int rc = handle_inode(op, fi->fh, ino, false, &h, &i);
+
+	if (!rc && (off < 0 || (whence != SEEK_DATA && whence != SEEK_HOLE)))
+		rc = -EINVAL;
+	if (!rc)
+		rc = fs_content_seek(i, (uint64_t)off, whence == SEEK_DATA, &out);
+	if (rc)
+		fs_op_err(op, rc);
+	else
+		fuse_reply_lseek(op->req, (off_t)out);
+	fs_inode_put(i);
+	fs_handle_put(h);
+}
+
+/* ---- copying within a journal ---- */
+
+struct copying {
+	uint8_t *to;
+	size_t len;
+};
+
+static int copy_out(void *ctx, const struct iovec *iov, int n, size_t len)
+{
+	struct copying *c = ctx;
+	size_t at = 0;
+
+	for (int k = 0; k < n && at < len; k++) {
+		memcpy(c->to + at, iov[k].iov_base, iov[k].iov_len);
+		at += iov[k].iov_len;
+	}
+	c->len = len;
+	return 0;
+}
+
+static int copy_range(struct fs_inode *from, uint64_t off, struct fs_inode *to, uint64_t off_to,
+		      size_t len, struct fs_actor *who, size_t *done)
+{
+	struct copying c = {.to = malloc(COPY_BYTES)};
+	int rc = c.to ? 0 : -ENOMEM;
+
+	while (!rc && *done < len) {
+		size_t want = len - *done < COPY_BYTES ? len - *done : COPY_BYTES;
+
+		c.len = 0;
+		rc = fs_content_read(from, off + *done, want, copy_out, &c);
+		if (rc || !c.len)
+			break;
+		rc = fs_content_write(to, off_to + *done, false, c.to, c.len, who, NULL);
+		if (!rc)
+			*done += c.len;
+	}
+	if (c.to)
+		keys_wipe(c.to, COPY_BYTES);
+	free(c.to);
+	return rc;
+}
+
+void fs_op_copy_file_range(struct fs_op *op, fuse_ino_t ino, off_t off, struct fuse_file_info *fi,
+			   fuse_ino_t ino_out, off_t off_out, struct fuse_file_info *fi_out,
+			   size_t len, int flags)
+{
+	struct fs_handle *h = NULL, *h_out = NULL;
+	struct fs_inode *i = NULL, *i_out = NULL;
+	struct fs_actor who = fs_op_actor(op);
+	size_t done = 0;
+	int rc = flags || off < 0 || off_out < 0 ? -EINVAL : 0;
+
+	fs_op_throttle(op);
+	if (!rc)
+		rc = handle_inode(op, fi->fh, ino, false, &h, &i);
+	if (!rc)
+		rc = handle_inode(op, fi_out->fh, ino_out, true, &h_out, &i_out);
+	if (!rc && !atomic_load(&h->logged))
+		rc = open_record(op, ino, h->flags);
+	if (!rc)
+		rc = write_record(op, h_out, ino_out);
+	if (!rc)
+		rc = copy_range(i, (uint64_t)off, i_out, (uint64_t)off_out,
+				len < COPY_MAX ? len : COPY_MAX, &who, &done);
+	if (done) {
+		atomic_fetch_add(&h->bytes_read, done);
+		atomic_fetch_add(&h_out->bytes_written, done);
+		wrote(op, h_out, ino_out, (uint64_t)off_out);
+	}
+	if (rc && !done)
+		fs_op_err(op, rc);
+	else
+		fuse_reply_write(op->req, done);
+	fs_inode_put(i_out);
+	fs_inode_put(i);
+	fs_handle_put(h_out);
+	fs_handle_put(h);
+}
+
+/* ---- durability and the end of a handle ---- */
+
+static bool durable_at_close(struct fs_op *op)
+{
+	struct policy_practice *p = fs_vault_practice(op->m->serve->vault);
+	bool durable = p && policy_practice_settings(p)->durability_close;
+
+	policy_practice_put(p);
+	return durable;
+}
+
+void fs_op_flush(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs_handle *h = fs_handle_get(op->m, fi->fh, ino, false);
+	int rc = h ? 0 : -EBADF;
+
+	if (!rc && atomic_load(&h->wrote)) {
+		if (durable_at_close(op))
+			rc = fs_op_sync(op, 0);
+		else
+			fs_group_hurry(fs_records_group(fs_vault_records(op->m->serve->vault)));
+	}
+	fs_op_err(op, rc);
+	fs_handle_put(h);
+}
+
+void fs_op_fsync(struct fs_op *op, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)datasync;
+	(void)fi;
+	fs_op_err(op, fs_op_sync(op, 0));
+}
+
+/* What was done with the handle, for the log. Nobody waits, and nobody can be refused any more. */
+static void close_record(struct fs_mount *m, const struct fs_handle *h, uint64_t nodeid)
+{
+	const struct fs_gate_request rq = {.op = "release", .nodeid = nodeid};
+	char name[256];
+	const struct fs_gate_act act = {
+		.kind = POLICY_RECORD_CLOSE,
+		.nodeid = nodeid,
+		.name = name,
+		.bytes_read = atomic_load(&h->bytes_read),
+		.bytes_written = atomic_load(&h->bytes_written),
+	};
+
+	fs_node_name(m, nodeid, name);
+	(void)fs_gate_record(m->gate, NULL, &rq, &act);
+}
+
+void fs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs_mount *m = fuse_req_userdata(req);
+	struct fs_handle *h = fs_handle_close(m, fi->fh, ino, false);
+
+	if (h) {
+		if (atomic_load(&h->logged))
+			close_record(m, h, ino);
+		fs_handle_free(m, h);
+	}
+	fuse_reply_err(req, 0);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/op_table.c - the way of every request: in flight, gate, body, reply, out.
+ *
+ * The functions that libfuse calls are made from FS_OPS alone, so none can miss
+ * the gate. A body runs only when the gate has let it pass and answers exactly
+ * once; a refusal is answered here. What several bodies need of a request (its
+ * inode, its actor, the viewer's attributes) is here too.
+ */
+#include "op_table.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+int fs_op_errno(int rc)
+{
+	/* Damaged, forged, or not ours to read: the alarm has said which; programs get EIO. */
+	return rc == -EBADMSG ? EIO : -rc;
+}
+
+void fs_op_err(struct fs_op *op, int rc)
+{
+	fuse_reply_err(op->req, fs_op_errno(rc));
+}
+
+/*
+ * Unlinked files that an earlier daemon left behind go before the first change in a journal. Those
+ * of this one come later, so none that is parked is ever taken for one.
+ */
+static void reap(struct fs_op *op)
+{
+	if (op->pass.signer && op->pass.journal &&
+	    fs_serve_reap_first(op->m->serve, fs_journal_index(op->pass.journal)))
+		(void)fs_inode_reap(op->pass.journal, op->pass.signer);
+}
+
+static bool enter(struct fs_op *op, fuse_req_t req, const struct fs_gate_request *rq)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct fs_mount *m = fuse_req_userdata(req);
+	int rc = -EIO;
+
+	op->req = req;
+	op->m = m;
+	op->rq = *rq;
+	op->rq.uid = ctx->uid;
+	op->rq.pid = ctx->pid;
+	if (!atomic_load(&m->gid_known) && ctx->uid == m->session->uid) {
+		m->gid = ctx->gid;
+		atomic_store(&m->gid_known, true);
+	}
+	if (!fs_mount_enter(m, &rc)) {
+		fs_op_err(op, rc);
+		return false;
+	}
+	rc = fs_gate_begin(m->gate, &op->rq, &op->pass);
+	if (!rc) {
+		reap(op);
+		return true;
+	}
+	atomic_fetch_add(&m->refused, 1);
+	fs_op_err(op, rc);
+	fs_mount_leave(m);
+	return false;
+}
+
+static void leave(struct fs_op *op)
+{
+	fs_gate_end(&op->pass);
+	fs_mount_leave(op->m);
+}
+
+#define ENTER(name_, params, args, request)                                                        \
+	static void enter_##name_(fuse_req_t req, FS_OP_UNWRAP params)                             \
+	{                                                                                          \
+		const struct fs_gate_request rq = {.op = #name_, FS_OP_UNWRAP request};            \
+		struct fs_op op;                                                                   \
+                                                                                                   \
+		if (!enter(&op, req, &rq))                                                         \
+			return;                                                                    \
+		fs_op_##name_(&op, FS_OP_UNWRAP args);                                             \
+		leave(&op);                                                                        \
+	}
+FS_OPS(ENTER)
+
+/* ---- without a gate (FS_OPS_EXEMPT says why) ---- */
+
+static void exempt_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct fs_mount *m = userdata;
+
+	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+				  FUSE_CAP_SPLICE_READ | FUSE_CAP_WRITEBACK_CACHE |
+				  FUSE_CAP_POSIX_ACL | FUSE_CAP_AUTO_INVAL_DATA |
+				  FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT |
+				  FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_HANDLE_KILLPRIV);
+	conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
+				       FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_IOCTL_DIR);
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+	conn->want |= conn->capable & FUSE_CAP_HANDLE_KILLPRIV_V2;
+#endif
+	conn->max_write = 1u << 20;
+	conn->time_gran = 1;
+	/* INC_EPOCH came with protocol 7.44 (Linux 6.16). */
+	atomic_store(&m->epochs, conn->proto_major == 7 && conn->proto_minor >= 44);
+}
+
+static void exempt_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
+{
+	fs_node_forget(fuse_req_userdata(req), ino, nlookup);
+	fuse_reply_none(req);
+}
+
+static void exempt_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t n = 0; n < count; n++)
+		fs_node_forget(fuse_req_userdata(req), forgets[n].ino, forgets[n].nlookup);
+	fuse_reply_none(req);
+}
+
+#define exempt_release fs_op_release
+#define exempt_releasedir fs_op_releasedir
+
+#define ENTRY(name_, params, args, request) .name_ = enter_##name_,
+#define EXEMPT_ENTRY(name_, reason) .name_ = exempt_##name_,
+const struct fuse_lowlevel_ops fs_op_table = {FS_OPS(ENTRY) FS_OPS_EXEMPT(EXEMPT_ENTRY)};
+
+/* ---- what bodies share ---- */
+
+struct fs_actor fs_op_actor(const struct fs_op *op)
+{
+	struct fs_actor a = {.signer = op->pass.signer, .pid = op->m->session->pid};
+
+	clock_gettime(CLOCK_REALTIME, &a.now);
+	return a;
+}
+
+/* Owner bits show what this viewer may really do; all others are as programs set them. */
+static mode_t mask(mode_t mode, uint32_t rights)
+{
+	uint32_t look = S_ISDIR(mode) ? POLICY_LIST : POLICY_READ;
+
+	if (!(rights & look))
+		mode &= ~(mode_t)(S_IRUSR | S_IXUSR);
+	if (!(rights & POLICY_WRITE))
+		mode &= ~(mode_t)S_IWUSR;
+	return mode;
+}
+
+void fs_op_stat(const struct fs_op *op, struct fs_inode *i, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	fs_content_stat(i, st);
+	st->st_ino = fs_inode_nodeid(i);
+	st->st_uid = op->m->session->uid;
+	st->st_gid = op->m->gid;
+	st->st_mode = mask(st->st_mode, op->pass.rights);
+}
+
+int fs_op_inode(struct fs_op *op, uint64_t nodeid, struct fs_inode **out)
+{
+	if (!op->pass.journal)
+		return -EACCES;
+	return fs_node_inode(op->m, op->pass.journal, nodeid, out);
+}
+
+int fs_op_cover(struct fs_op *op, uint64_t nodeid)
+{
+	char name[256];
+
+	if (fs_nodeid_ino(nodeid) == FS_ROOT_INO)
+		return 0;
+	fs_node_name(op->m, nodeid, name);
+	return fs_gate_cover(op->m->gate, &op->rq, fs_nodeid_ino(nodeid), name);
+}
+
+int fs_op_entry(struct fs_op *op, struct fs_inode *i, const char *name, struct fuse_entry_param *e)
+{
+	uint64_t nodeid = fs_inode_nodeid(i);
+
+	*e = (struct fuse_entry_param){.ino = nodeid, .generation = 1};
+	fs_op_stat(op, i, &e->attr);
+	e->attr_timeout = FS_TIMEOUT_LONG;
+	e->entry_timeout = atomic_load(&op->m->epochs) ? FS_TIMEOUT_LONG : FS_TIMEOUT_SHORT;
+	return fs_node_looked_up(op->m, nodeid, i, name);
+}
+
+void fs_op_reply_entry(struct fs_op *op, struct fs_inode *i, const char *name)
+{
+	struct fuse_entry_param e;
+	int rc = fs_op_entry(op, i, name, &e);
+
+	if (rc)
+		fs_op_err(op, rc);
+	else if (fuse_reply_entry(op->req, &e) != 0)
+		fs_node_forget(op->m, e.ino, 1);
+}
+
+void fs_op_throttle(struct fs_op *op)
+{
+	fs_serve_block_begin();
+	fs_group_throttle(fs_records_group(fs_vault_records(op->m->serve->vault)));
+	fs_serve_block_end();
+}
+
+int fs_op_act(struct fs_op *op, enum policy_record_kind kind, uint64_t nodeid, const char *name,
+	      const char *name2, const char *detail)
+{
+	const struct fs_gate_act act = {
+		.kind = kind, .nodeid = nodeid, .name = name, .name2 = name2, .detail = detail};
+
+	return fs_gate_record(op->m->gate, &op->pass, &op->rq, &act);
+}
+
+int fs_op_sync(struct fs_op *op, uint64_t group)
+{
+	struct fs_vault *v = op->m->serve->vault;
+	int rc;
+
+	fs_serve_block_begin();
+	/* The records of what is made durable come first. */
+	rc = fs_log_wait(fs_vault_log(v), 0) ? -EIO : 0;
+	if (!rc)
+		rc = fs_group_sync(fs_records_group(fs_vault_records(v)), group);
+	fs_serve_block_end();
+	return rc;
+}

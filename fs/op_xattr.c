@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/op_xattr.c - extended attributes: user.* is stored, everything else is refused.
+ *
+ * getxattr is never ENOSYS, or the kernel would stop asking. POSIX ACLs are
+ * answered as by a file system without them: who may do what is policy's.
+ */
+#include "op_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../keys/label.h"
+#include "xattr.h"
+
+#define VALUE_MAX 65536u
+
+static bool is_user(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 && name[5];
+}
+
+uint32_t fs_op_xattr_rights(const char *name)
+{
+	return is_user(name) ? POLICY_READ : 0;
+}
+
+/* An answer of at most `size` bytes, or the length alone when size is 0. */
+static void reply_value(struct fs_op *op, const void *value, size_t len, size_t size)
+{
+	if (!size)
+		fuse_reply_xattr(op->req, len);
+	else if (len > size)
+		fs_op_err(op, -ERANGE);
+	else
+		fuse_reply_buf(op->req, value, len);
+}
+
+void fs_op_getxattr(struct fs_op *op, fuse_ino_t ino, const char *name, size_t size)
+{
+	size_t cap = size > VALUE_MAX ? VALUE_MAX : size, len = 0;
+	struct fs_inode *i = NULL;
+	char *value = NULL;
+	int rc = 0;
+
+	if (!is_user(name))
+		rc = strcmp(name, "security.capability") == 0 ? -ENODATA : -EOPNOTSUPP;
+	else if (ino == FS_NODE_ROOT)
+		rc = -ENODATA;
+	if (!rc)
+		rc = fs_op_inode(op, ino, &i);
+	if (!rc)
+		rc = fs_op_cover(op, ino);
+	if (!rc && cap) {
+		value = malloc(cap);
+		rc = value ? 0 : -ENOMEM;
+	}
+	if (!rc)
+		rc = fs_xattr_get(i, name, value, cap, &len);
+	if (rc)
+		fs_op_err(op, rc);
+	else
+		reply_value(op, value, len, size);
+	if (value)
+		keys_wipe(value, cap);
+	free(value);
+	fs_inode_put(i);
+}
+
+void fs_op_listxattr(struct fs_op *op, fuse_ino_t ino, size_t size)
+{
+	size_t cap = size > VALUE_MAX ? VALUE_MAX : size, len = 0;
+	struct fs_inode *i = NULL;
+	char *names = NULL;
+	int rc;
+
+	if (ino == FS_NODE_ROOT || !op->pass.journal) {
+		reply_value(op, "", 0, size);
+		return;
+	}
+	rc = fs_op_inode(op, ino, &i);
+	if (!rc)
+		rc = fs_op_cover(op, ino);
+	if (!rc && cap) {
+		names = malloc(cap);
+		rc = names ? 0 : -ENOMEM;
+	}
+	if (!rc)
+		rc = fs_xattr_list(i, names, cap, &len);
+	if (rc)
+		fs_op_err(op, rc);
+	else
+		reply_value(op, names, len, size);
+	if (names)
+		keys_wipe(names, cap);
+	free(names);
+	fs_inode_put(i);
+}
+
+/* What setting and removing share: the inode to change, the record of it. */
+static int change_begin(struct fs_op *op, uint64_t nodeid, const char *name, struct fs_inode **i)
+{
+	char note[256];
+	int rc;
+
+	if (nodeid == FS_NODE_ROOT)
+		return -EPERM;
+	if (!is_user(name))
+		return -EOPNOTSUPP;
+	fs_op_throttle(op);
+	rc = fs_op_inode(op, nodeid, i);
+	if (!rc)
+		rc = fs_op_cover(op, nodeid);
+	if (rc)
+		return rc;
+	fs_node_name(op->m, nodeid, note);
+	return fs_op_act(op, POLICY_RECORD_ATTRIBUTE, nodeid, note, NULL, name);
+}
+
+void fs_op_setxattr(struct fs_op *op, fuse_ino_t ino, const char *name, const char *value,
+		    size_t size, int flags)
+{
+	struct fs_actor who = fs_op_actor(op);
+	struct fs_inode *i = NULL;
+	int rc = change_begin(op, ino, name, &i);
+
+	if (!rc)
+		rc = fs_xattr_set(i, name, value, size, flags, &who);
+	if (!rc)
+		fs_share_changed(op->m, ino, false, 0);
+	fs_op_err(op, rc);
+	fs_inode_put(i);
+}
+
+void fs_op_removexattr(struct fs_op *op, fuse_ino_t ino, const char *name)
+{
+	struct fs_actor who = fs_op_actor(op);
+	struct fs_inode *i = NULL;
+	int rc = change_begin(op, ino, name, &i);
+
+	if (!rc)
+		rc = fs_xattr_remove(i, name, &who);
+	if (!rc)
+		fs_share_changed(op->m, ino, false, 0);
+	fs_op_err(op, rc);
+	fs_inode_put(i);
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/serve.c - the table of mounts and the pool of workers over all of them.
+ *
+ * Every mount's descriptor is armed one-shot in one epoll set. A worker that gets
+ * it reads one request and arms it again before it acts, unless this mount has
+ * its share of workers already; then whoever returns arms it. So no practitioner
+ * can take all workers, and a descriptor is never read by two. epoll data is an
+ * id (generation and slot), never a pointer: an event for a mount that has ended
+ * finds nothing.
+ *
+ * About one worker a core; while one waits (log, commit, coherence) a spare may
+ * run, at most WORKERS_MAX in all; spares leave when they find nothing to do.
+ *
+ * Locks: fs_serve.lock (mounts), pool_lock (leaf), fs_mount.lock (shares).
+ */
+#include "mount_impl.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "../keys/label.h"
+
+#define WORKERS_MAX 32u
+#define SHARE_MAX 8u /* workers of one mount, waiting ones included */
+#define WAKE_ID UINT64_MAX
+#define ANY_JOURNAL UINT32_MAX
+#define SPARE_MS 5000 /* a spare that long without work goes */
+
+static _Thread_local struct fs_mount *current;
+
+/* ---- mounts ---- */
+
+static int slot_find(struct fs_serve *sv, uint32_t *out)
+{
+	struct fs_mount_slot *wider;
+	uint32_t slots = sv->slots ? sv->slots * 2 : 16;
+
+	for (uint32_t n = 0; n < sv->slots; n++) {
+		if (!sv->slot[n].mount) {
+			*out = n;
+			return 0;
+		}
+	}
+	wider = realloc(sv->slot, slots * sizeof(*wider));
+	if (!wider)
+		return -ENOMEM;
+	memset(wider + sv->slots, 0, (slots - sv->slots) * sizeof(*wider));
+	*out = sv->slots;
+	sv->slot = wider;
+	sv->slots = slots;
+	return 0;
+}
+
+int fs_serve_add(struct fs_serve *sv, struct fs_mount *m)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT};
+	uint32_t at = 0;
+	int rc;
+
+	pthread_rwlock_wrlock(&sv->lock);
+	rc = slot_find(sv, &at);
+	if (!rc) {
+		m->id = (uint64_t)++sv->slot[at].generation << 32 | at;
+		m->armed = true;
+		ev.data.u64 = m->id;
+		sv->slot[at].mount = m;
+		if (epoll_ctl(sv->epoll, EPOLL_CTL_ADD, m->fd, &ev) != 0) {
+			rc = -errno;
+			sv->slot[at].mount = NULL;
+		}
+	}
+	pthread_rwlock_unlock(&sv->lock);
+	return rc;
+}
+
+void fs_serve_del(struct fs_serve *sv, struct fs_mount *m)
+{
+	uint32_t at = (uint32_t)m->id;
+	bool mine;
+
+	pthread_rwlock_wrlock(&sv->lock);
+	mine = at < sv->slots && sv->slot[at].mount == m;
+	if (mine) {
+		sv->slot[at].mount = NULL;
+		epoll_ctl(sv->epoll, EPOLL_CTL_DEL, m->fd, NULL);
+	}
+	pthread_rwlock_unlock(&sv->lock);
+	if (mine)
+		fs_mount_put(m);
+}
+
+static struct fs_mount *mount_of(struct fs_serve *sv, uint64_t id)
+{
+	uint32_t at = (uint32_t)id;
+	struct fs_mount *m = NULL;
+
+	pthread_rwlock_rdlock(&sv->lock);
+	if (at < sv->slots && sv->slot[at].mount && sv->slot[at].mount->id == id)
+		m = fs_mount_ref(sv->slot[at].mount);
+	pthread_rwlock_unlock(&sv->lock);
+	return m;
+}
+
+static bool concerns(const struct fs_mount *m, const struct fs_mount *but, uint32_t journal)
+{
+	uint32_t bit = journal % 1024;
+
+	if (!m || m == but)
+		return false;
+	return journal == ANY_JOURNAL ||
+	       (atomic_load(&m->journals[bit / 64]) >> (bit % 64) & 1) != 0;
+}
+
+size_t fs_serve_others(struct fs_serve *sv, struct fs_mount *but, uint32_t journal,
+		       struct fs_mount ***out)
+{
+	struct fs_mount **list = NULL;
+	size_t n = 0;
+
+	pthread_rwlock_rdlock(&sv->lock);
+	for (uint32_t k = 0; k < sv->slots; k++) {
+		if (!concerns(sv->slot[k].mount, but, journal))
+			continue;
+		if (!list)
+			list = calloc(sv->slots, sizeof(struct fs_mount *));
+		if (!list)
+			break;
+		list[n++] = fs_mount_ref(sv->slot[k].mount);
+	}
+	pthread_rwlock_unlock(&sv->lock);
+	*out = list;
+	return n;
+}
+
+bool fs_serve_reap_first(struct fs_serve *sv, uint32_t journal)
+{
+	uint64_t bit = UINT64_C(1) << (journal % 64);
+	_Atomic uint64_t *at = &sv->reaped[(journal & FS_JOURNAL_MAX) / 64];
+
+	return !(atomic_load(at) & bit) && !(atomic_fetch_or(at, bit) & bit);
+}
+
+void fs_serve_recheck(struct fs_serve *sv)
+{
+	struct fs_mount **all = NULL;
+	size_t n = fs_serve_others(sv, NULL, ANY_JOURNAL, &all);
+
+	for (size_t k = 0; k < n; k++) {
+		fs_notify_recheck(all[k]);
+		fs_mount_put(all[k]);
+	}
+	free(all);
+}
+
+void fs_serve_on_gone(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session *s), void *ctx)
+{
+	pthread_mutex_lock(&sv->pool_lock);
+	sv->gone = fn;
+	sv->gone_ctx = ctx;
+	pthread_mutex_unlock(&sv->pool_lock);
+}
+
+/* ---- workers ---- */
+
+/* Lets the next request of m be read, unless its share of the workers is used up. */
+static void arm(struct fs_serve *sv, struct fs_mount *m)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = m->id};
+	unsigned share = sv->base / 2 > 2 ? sv->base / 2 : 2;
+
+	pthread_mutex_lock(&m->lock);
+	if (!m->armed && !m->gone_told && m->busy - m->blocked < share && m->busy < SHARE_MAX)
+		m->armed = epoll_ctl(sv->epoll, EPOLL_CTL_MOD, m->fd, &ev) == 0;
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void tell_gone(struct fs_serve *sv, struct fs_mount *m)
+{
+	void (*gone)(void *ctx, struct fs_session *s);
+	void *ctx;
+	bool told;
+
+	pthread_mutex_lock(&m->lock);
+	told = m->gone_told;
+	m->gone_told = true;
+	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_lock(&sv->pool_lock);
+	gone = sv->gone;
+	ctx = sv->gone_ctx;
+	pthread_mutex_unlock(&sv->pool_lock);
+	if (!told && gone && fs_session_state(m->session) != FS_SESSION_ENDED)
+		gone(ctx, m->session);
+}
+
+static void serve_one(struct fs_serve *sv, struct fs_mount *m, struct fuse_buf *buf)
+{
+	int got;
+
+	pthread_mutex_lock(&m->lock);
+	m->armed = false;
+	m->busy++;
+	pthread_mutex_unlock(&m->lock);
+	got = fuse_session_receive_buf(m->fuse, buf);
+	if (got > 0) {
+		arm(sv, m);
+		current = m;
+		fuse_session_process_buf(m->fuse, buf);
+		current = NULL;
+		/* A WRITE's bytes are a patient's. */
+		keys_wipe(buf->mem, (size_t)got);
+	} else if (got != -EAGAIN && got != -EINTR) {
+		tell_gone(sv, m);
+	}
+	pthread_mutex_lock(&m->lock);
+	m->busy--;
+	pthread_mutex_unlock(&m->lock);
+	arm(sv, m);
+}
+
+/* True while this thread is needed; idle: it had nothing to do for a while. */
+static bool stay(struct fs_serve *sv, bool idle)
+{
+	bool needed;
+
+	pthread_mutex_lock(&sv->pool_lock);
+	needed = !sv->stop && (!idle || sv->threads <= sv->base);
+	if (needed) {
+		sv->idle++;
+	} else if (--sv->threads == 0) {
+		pthread_cond_broadcast(&sv->pool_done);
+	}
+	pthread_mutex_unlock(&sv->pool_lock);
+	return needed;
+}
+
+static void *worker(void *arg)
+{
+	struct fs_serve *sv = arg;
+	struct fuse_buf buf = {.mem = NULL};
+	struct epoll_event ev;
+	int n = 1;
+
+	while (stay(sv, n == 0)) {
+		struct fs_mount *m;
+
+		n = epoll_wait(sv->epoll, &ev, 1, SPARE_MS);
+		pthread_mutex_lock(&sv->pool_lock);
+		sv->idle--;
+		pthread_mutex_unlock(&sv->pool_lock);
+		if (n != 1 || ev.data.u64 == WAKE_ID)
+			continue;
+		m = mount_of(sv, ev.data.u64);
+		if (m)
+			serve_one(sv, m, &buf);
+		fs_mount_put(m);
+	}
+	free(buf.mem);
+	return NULL;
+}
+
+/* With pool_lock. */
+static int spawn(struct fs_serve *sv)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t t;
+	int rc;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = -pthread_create(&t, &attr, worker, sv);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (!rc)
+		sv->threads++;
+	return rc;
+}
+
+void fs_serve_block_begin(void)
+{
+	struct fs_mount *m = current;
+	struct fs_serve *sv;
+
+	if (!m)
+		return;
+	sv = m->serve;
+	pthread_mutex_lock(&m->lock);
+	m->blocked++;
+	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_lock(&sv->pool_lock);
+	sv->blocked++;
+	/* Without a spare the wait is only longer for others. */
+	if (!sv->idle && !sv->stop && sv->threads < WORKERS_MAX)
+		(void)spawn(sv);
+	pthread_mutex_unlock(&sv->pool_lock);
+	arm(sv, m);
+}
+
+void fs_serve_block_end(void)
+{
+	struct fs_mount *m = current;
+
+	if (!m)
+		return;
+	pthread_mutex_lock(&m->serve->pool_lock);
+	m->serve->blocked--;
+	pthread_mutex_unlock(&m->serve->pool_lock);
+	pthread_mutex_lock(&m->lock);
+	m->blocked--;
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- making and freeing ---- */
+
+static void stop_workers(struct fs_serve *sv)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&sv->pool_lock);
+	sv->stop = true;
+	while (sv->threads) {
+		if (write(sv->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
+			break;
+		pthread_cond_wait(&sv->pool_done, &sv->pool_lock);
+	}
+	pthread_mutex_unlock(&sv->pool_lock);
+}
+
+static int start_workers(struct fs_serve *sv)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int rc = 0;
+
+	sv->base = cores < 2 ? 2 : cores > 16 ? 16 : (unsigned)cores;
+	pthread_mutex_lock(&sv->pool_lock);
+	while (!rc && sv->threads < sv->base)
+		rc = spawn(sv);
+	pthread_mutex_unlock(&sv->pool_lock);
+	return rc;
+}
+
+int fs_serve_new(struct fs_vault *v, struct fs_serve **out)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = WAKE_ID};
+	struct fs_serve *sv = calloc(1, sizeof(*sv));
+	int rc = 0;
+
+	if (!sv)
+		return -ENOMEM;
+	sv->vault = v;
+	pthread_rwlock_init(&sv->lock, NULL);
+	pthread_mutex_init(&sv->pool_lock, NULL);
+	pthread_cond_init(&sv->pool_done, NULL);
+	/* One MiB of zeros that are never touched but where journals are. */
+	sv->reaped = calloc(((size_t)FS_JOURNAL_MAX + 1) / 64, sizeof(*sv->reaped));
+	sv->epoll = epoll_create1(EPOLL_CLOEXEC);
+	sv->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (sv->epoll < 0 || sv->wake < 0 ||
+	    epoll_ctl(sv->epoll, EPOLL_CTL_ADD, sv->wake, &ev) != 0)
+		rc = -errno;
+	fs_gate_blocking(fs_serve_block_begin, fs_serve_block_end);
+	if (!sv->reaped)
+		rc = -ENOMEM;
+	if (!rc)
+		rc = start_workers(sv);
+	if (rc)
+		fs_serve_free(sv);
+	else
+		*out = sv;
+	return rc;
+}
+
+void fs_serve_free(struct fs_serve *sv)
+{
+	if (!sv)
+		return;
+	stop_workers(sv);
+	if (sv->epoll >= 0)
+		close(sv->epoll);
+	if (sv->wake >= 0)
+		close(sv->wake);
+	free(sv->slot);
+	free((void *)sv->reaped);
+	pthread_rwlock_destroy(&sv->lock);
+	pthread_mutex_destroy(&sv->pool_lock);
+	pthread_cond_destroy(&sv->pool_done);
+	free(sv);
+}
