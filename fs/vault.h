@@ -11,8 +11,9 @@
  * Every call that decides or changes something writes its log record itself,
  * durable before it returns. Texts for people go to the fs_say buffer.
  *
- * Locks: vault lock (rw) -> session lock -> records. Never held while waiting for
- * the log or a commit. Policy is a reference-counted immutable snapshot.
+ * Locks: all inside (fs/vault_impl.h); callers hold none. Changes of policy and
+ * people go one after the other and wait for the log; nothing that a mount's
+ * operations call waits for them. Policy is a reference-counted immutable snapshot.
  */
 #ifndef FS_VAULT_H
 #define FS_VAULT_H
@@ -67,8 +68,14 @@ struct fs_vault_config {
 	bool read_only;
 	/* Called when a change may have taken access away (policy, left, expiry): the mount layer cuts. */
 	void (*policy_changed)(void *ctx);
-	/* Damage or forgery was found: already logged as an alarm. */
+	/* Damage or forgery was found: already logged as an alarm. Any thread; must not call back. */
 	void (*alarm)(void *ctx, const char *text);
+	/*
+	 * This session is over (ceiling, on leave, left, expired); every request is refused already. The
+	 * mount layer cuts and calls fs_vault_end_finish. NULL: the vault finishes by itself. From
+	 * fs_vault_tick; the session is borrowed.
+	 */
+	void (*session_over)(void *ctx, struct fs_session *s, const char *why);
 	void *ctx;
 };
 /*
@@ -162,11 +169,25 @@ int fs_vault_passwd(struct fs_vault *v, struct fs_session *s, const struct fs_lo
 		    const uint8_t *stretched, struct keys_span keyfile, struct fs_say *say);
 /*
  * With the vault closed (offline, by the daemon's account or the person alone): the printed recovery
- * key opens the escrow; makes the lost host state anew, and, when `who` is given, an invitation for
- * that practitioner (forgotten passphrase; default: none). Logged and alarmed.
+ * key opens the escrow, makes the lost host state anew and accepts the vault as it is (a restored
+ * backup). With `who`: stretched NULL makes an invitation for that practitioner; else he gets a new
+ * identity at once, and every key that policy grants him is wrapped for it (forgotten passphrase).
+ * Logged and alarmed.
  */
-int fs_vault_recover(const struct fs_vault_config *cfg, const char *recovery, const char *who,
-		     char code[static KEYS_CODE_TEXT_MAX], struct fs_say *say);
+struct fs_recover {
+	const struct fs_vault_config *config;
+	const char *recovery; /* as printed */
+	const char *who;      /* practitioner, or NULL */
+	/* the new passphrase, with the salt and cost that it was stretched with; NULL: invitation */
+	const uint8_t *stretched;
+	const uint8_t *salt;
+	const struct keys_stretch_cost *cost;
+	struct keys_span keyfile;
+	uid_t uid; /* of the new identity */
+};
+/* code: the invitation, "" when none was made. -EKEYREJECTED: not this vault's recovery key. */
+int fs_vault_recover(const struct fs_recover *in, char code[static KEYS_CODE_TEXT_MAX],
+		     struct fs_say *say);
 
 /* ---- policy ---- */
 /* file: "practice" or a journal's name. The text in force; caller frees. version: its number. */
@@ -180,7 +201,11 @@ int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char 
 int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *file,
 			const char *text, size_t len, uint32_t base, char **report,
 			struct fs_say *say);
-/* Names of journals that `by` may list, sorted; fn returns 1 to stop. */
+/*
+ * Journals that `by` may list with cookie > after, in cookie order (the order in which they were
+ * made, so that a listing shows each stable journal exactly once whatever is renamed meanwhile).
+ * fn returns 1 to stop.
+ */
 int fs_vault_list(struct fs_vault *v, struct fs_session *by,
 		  int (*fn)(void *ctx, uint32_t index, const char *name, uint64_t cookie), uint64_t after,
 		  void *ctx);

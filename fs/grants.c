@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/grants.c - wraps that wait: policy admits somebody whose wrap nobody made yet.
+ *
+ * Every journal remembers the epoch at which all its wraps were looked at; what
+ * wraps follow from (policy, people) moves the epoch on. Each tick looks at the
+ * next journals for some milliseconds. Missing wraps are made by an active session
+ * that holds the journal's key; what nobody can serve is counted and looked at
+ * again when somebody logs in. Wraps of practitioners who left are removed.
+ *
+ * Invariants: (1) a key is wrapped only for an identity whose chain and issuers
+ * were verified and whom policy admits now; (2) the record in the log is durable
+ * before the wrap is stored.
+ *
+ * Locks: edit held by the caller; session locks while a key is unwrapped.
+ */
+#include "vault_impl.h"
+
+#define BUDGET_NS 20000000u
+
+void fs_grants_changed(struct fs_vault *v)
+{
+	v->epoch++;
+	v->grants_idle = false;
+	v->lists_dirty = true;
+}
+
+void fs_grants_retry(struct fs_vault *v)
+{
+	for (uint32_t i = 0; i < v->journals.cap; i++) {
+		if (v->journals.by_index[i] && v->journals.by_index[i]->waiting)
+			v->journals.by_index[i]->checked = 0;
+	}
+	v->grants_idle = false;
+	v->lists_dirty = true;
+}
+
+/* May this person have the key of a journal with this policy? always: his number in any case. */
+static bool admitted(const struct policy_practice *practice, const struct policy_journal *policy,
+		     const struct fs_person *p, uint32_t always)
+{
+	const struct policy_practitioner *line = policy_practice_find(practice, p->name);
+	struct policy_question q = { practice, policy, p->name, POLICY_READ, fs_vault_wall_s() };
+	struct policy_verdict verdict;
+
+	if (!p->enrolment || !line || line->state == POLICY_LEFT)
+		return false;
+	if (p->pid == always)
+		return true;
+	if (!policy)
+		return false;
+	policy_decide(&q, &verdict);
+	return verdict.answer == POLICY_ALLOW;
+}
+
+int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *practice,
+			 const struct policy_journal *policy, uint32_t always,
+			 int (*fn)(void *ctx, const struct keys_identity *id), void *ctx)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < v->people_count && !rc; i++) {
+		const struct fs_person *p = v->people[i];
+		const struct keys_identity *id = NULL;
+
+		if (!admitted(practice, policy, p, always))
+			continue;
+		rc = fs_people_identity(v, p->pid, p->enrolment, true, &id);
+		if (rc == -EBADMSG) {
+			fs_vault_alarm(v, 0, "the identity of %s does not verify; no key is given to it",
+				       p->name);
+			rc = 0;
+			continue;
+		}
+		if (!rc)
+			rc = fn(ctx, id);
+	}
+	return rc;
+}
+
+/* ---- one journal ---- */
+
+enum { NEED_NOTHING, NEED_BREAK_GLASS = 1, NEED_RECOVERY = 2 };
+
+struct look {
+	struct fs_vault *v;
+	struct fs_entry *entry;
+	uint32_t generation;
+	uint32_t *holds; /* by place in v->people: enrolment that the wrap there is for, 0 none */
+	unsigned vault_wraps; /* NEED_* that are there */
+	size_t missing, left;
+	struct keys_wrap_place place;
+	uint8_t *key; /* guarded */
+	struct fs_batch b;
+	char names[600];
+};
+
+static int look_wrap(void *ctx, const struct fs_key *key, struct fs_buf *buf)
+{
+	struct look *l = ctx;
+	struct bytes_in in = bytes_in(buf->data, buf->len);
+	uint32_t enrolment = bytes_get_u32(&in), pid = (uint32_t)fs_key_be(key, 15, 4);
+	unsigned kind = (unsigned)fs_key_be(key, 14, 1);
+
+	l->generation = (uint32_t)fs_key_sub(key, 4);
+	if (kind == FS_WRAP_BREAK_GLASS)
+		l->vault_wraps |= NEED_BREAK_GLASS;
+	if (kind == FS_WRAP_RECOVERY)
+		l->vault_wraps |= NEED_RECOVERY;
+	for (size_t i = 0; kind == FS_WRAP_PRACTITIONER && i < l->v->people_count; i++) {
+		if (l->v->people[i]->pid == pid)
+			l->holds[i] = enrolment;
+	}
+	return 0;
+}
+
+static int look_wraps(struct look *l)
+{
+	struct fs_key from = fs_key(l->entry->index, 0, FS_T_WRAP);
+	struct fs_key to = fs_key(l->entry->index, 0, FS_T_WRAP + 1);
+
+	memset(l->holds, 0, l->v->people_count * sizeof(*l->holds));
+	l->vault_wraps = 0;
+	l->generation = 0;
+	return fs_record_scan(fs_records_vault(l->v->records), &from, &to, look_wrap, l);
+}
+
+static bool has_left(const struct fs_vault *v, const struct fs_person *p)
+{
+	const struct policy_practitioner *line = policy_practice_find(v->practice, p->name);
+
+	return !line || line->state == POLICY_LEFT;
+}
+
+static void add_name(struct look *l, const char *name)
+{
+	size_t at = strlen(l->names);
+
+	snprintf(l->names + at, sizeof(l->names) - at, "%s%s", at ? ", " : "", name);
+}
+
+static void count(struct look *l)
+{
+	l->missing = l->left = 0;
+	for (size_t i = 0; i < l->v->people_count; i++) {
+		const struct fs_person *p = l->v->people[i];
+
+		if (l->holds[i] && has_left(l->v, p))
+			l->left++;
+		if (l->holds[i] != p->enrolment && admitted(l->v->practice, l->entry->policy, p, 0))
+			l->missing++;
+	}
+	if (fs_lists_find(l->v, KEYS_LIST_BREAK_GLASS, 0) && !(l->vault_wraps & NEED_BREAK_GLASS))
+		l->missing++;
+	if (!(l->vault_wraps & NEED_RECOVERY))
+		l->missing++;
+}
+
+static int drop_left(struct look *l)
+{
+	struct fs_vault *v = l->v;
+	int rc;
+
+	l->names[0] = '\0';
+	for (size_t i = 0; i < v->people_count; i++) {
+		struct fs_key key;
+
+		if (!l->holds[i] || !has_left(v, v->people[i]))
+			continue;
+		key = fs_journals_wrap_key(l->entry->index, l->generation, FS_WRAP_PRACTITIONER,
+					   v->people[i]->pid);
+		fs_batch_del(&l->b, fs_records_vault(v->records), &key);
+		add_name(l, v->people[i]->name);
+	}
+	rc = fs_vault_tell(v, NULL, POLICY_RECORD_KEYS, l->entry->index, l->entry->name,
+			   "key taken from %s, who left", l->names);
+	return rc ? rc : fs_group_apply(fs_records_group(v->records), &l->b, NULL);
+}
+
+/* The key out of the wrap of some active session; -EACCES when none has it. */
+static int find_key(struct look *l, struct fs_session **by)
+{
+	struct fs_vault *v = l->v;
+	int rc = -EACCES;
+
+	for (size_t i = 0; i < v->session_count && rc; i++) {
+		struct fs_session *s = v->sessions[i];
+		struct keys_manifest m;
+		bool holds = false;
+
+		for (size_t k = 0; k < v->people_count; k++)
+			holds = holds || (v->people[k]->pid == s->pid && l->holds[k] == s->enrolment);
+		if (!holds || fs_session_state(s) != FS_SESSION_ACTIVE)
+			continue;
+		pthread_rwlock_rdlock(&s->lock);
+		rc = !s->secret ? -EACCES :
+				  fs_journals_unwrap(v, l->entry->index, FS_WRAP_PRACTITIONER, s->pid,
+						     s->enrolment, s->secret->box_sk, &m, l->key);
+		pthread_rwlock_unlock(&s->lock);
+		if (!rc) {
+			l->place = m.place;
+			*by = s;
+		} else if (rc == -EBADMSG) {
+			fs_vault_alarm(v, l->entry->index, "the key of a journal does not verify");
+		}
+	}
+	return rc;
+}
+
+static int serve_one(void *ctx, const struct keys_identity *id)
+{
+	struct look *l = ctx;
+
+	for (size_t i = 0; i < l->v->people_count; i++) {
+		if (l->v->people[i]->pid == id->pid && l->holds[i] == id->enrolment)
+			return 0;
+	}
+	add_name(l, id->name);
+	return fs_journals_put_wrap(l->v, &l->b, &l->place, FS_WRAP_PRACTITIONER, id->pid,
+				    id->enrolment, l->key, id->box_pk);
+}
+
+static int serve_vault(struct look *l, enum keys_list_kind list, enum fs_wrap_kind kind,
+		       const char *name)
+{
+	const struct keys_list_entry *k = fs_lists_find(l->v, list, 0);
+
+	if (!k)
+		return 0;
+	add_name(l, name);
+	return fs_journals_put_wrap(l->v, &l->b, &l->place, kind, 0, 0, l->key, k->box_pk);
+}
+
+static int serve(struct look *l, struct fs_session *by)
+{
+	struct fs_vault *v = l->v;
+	int rc;
+
+	l->names[0] = '\0';
+	rc = fs_grants_recipients(v, v->practice, l->entry->policy, 0, serve_one, l);
+	if (!rc && !(l->vault_wraps & NEED_BREAK_GLASS))
+		rc = serve_vault(l, KEYS_LIST_BREAK_GLASS, FS_WRAP_BREAK_GLASS, "break-glass");
+	if (!rc && !(l->vault_wraps & NEED_RECOVERY))
+		rc = serve_vault(l, KEYS_LIST_RECOVERY, FS_WRAP_RECOVERY, "recovery");
+	if (rc || !l->b.n)
+		return rc;
+	rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, l->entry->index, l->entry->name,
+			   "key given to %s", l->names);
+	return rc ? rc : fs_group_apply(fs_records_group(v->records), &l->b, NULL);
+}
+
+/* 0 also when somebody still waits; negative: try again at the next tick. */
+static int look_at(struct look *l)
+{
+	struct fs_session *by = NULL;
+	int rc = look_wraps(l);
+
+	if (rc)
+		return rc;
+	count(l);
+	if (l->left) {
+		fs_batch_init(&l->b, NULL);
+		rc = drop_left(l);
+		fs_batch_clear(&l->b);
+		if (rc)
+			return rc;
+	}
+	if (l->missing && !find_key(l, &by)) {
+		fs_batch_init(&l->b, NULL);
+		rc = serve(l, by);
+		fs_batch_clear(&l->b);
+		keys_wipe(l->key, KEYS_LEN);
+		if (!rc)
+			rc = look_wraps(l);
+		if (!rc)
+			count(l);
+	}
+	return rc;
+}
+
+/* ---- the tick ---- */
+
+void fs_grants_tick(struct fs_vault *v)
+{
+	struct look l = { .v = v };
+	uint64_t end = fs_vault_boot_ns() + BUDGET_NS;
+	uint32_t at;
+
+	if (v->grants_idle || !v->journals.cap)
+		return;
+	l.holds = calloc(v->people_count + 1, sizeof(*l.holds));
+	l.key = keys_guard_new(KEYS_LEN);
+	for (at = v->cursor; l.holds && l.key && at < v->journals.cap && fs_vault_boot_ns() < end;
+	     at++) {
+		struct fs_entry *e = v->journals.by_index[at];
+		int rc;
+
+		if (!e || e->checked == v->epoch)
+			continue;
+		l.entry = e;
+		rc = look_at(&l);
+		pthread_rwlock_wrlock(&v->lock);
+		if (!rc)
+			e->waiting = (uint32_t)l.missing;
+		/* Damage is not looked at for ever. */
+		if (!rc || rc == -EBADMSG)
+			e->checked = v->epoch;
+		else
+			v->grants_again = true;
+		pthread_rwlock_unlock(&v->lock);
+	}
+	v->cursor = at;
+	if (at >= v->journals.cap) {
+		v->cursor = 0;
+		v->grants_idle = !v->grants_again;
+		v->grants_again = false;
+	}
+	keys_guard_free(l.key);
+	free(l.holds);
+}

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/lists.c - the key list (who reads the log, recovers, reviews) and the break-glass key.
+ *
+ * The list is a chain of statements. The root signs the first (and those of a
+ * recovery); later a steward's live session puts auditors and reviewers in as
+ * policy says. The break-glass pair never passes through a steward: when the list
+ * names none, the first live session of somebody who may break glass makes it,
+ * keeps the secret half as a wrap for itself and one for the recovery key, and
+ * signs a list that differs in that entry alone. Clinicians who come later get
+ * their wrap from a live session that holds one. Implements fs/FORMAT.md,
+ * "KEY_LIST" and "BG_WRAP".
+ *
+ * Invariants: (1) only a steward, the root, or for the break-glass entry alone a
+ * clinician with the right may change the list; (2) the log is sealed to a new
+ * auditor only after the list that names him is stored.
+ *
+ * Locks: edit held by the caller.
+ */
+#include "vault_impl.h"
+
+#define BODY_MAX (5 + FS_DAEMONS_MAX * KEYS_LEN + 16 + KEYS_LIST_MAX * 40)
+
+const struct keys_list_entry *fs_lists_find(struct fs_vault *v, enum keys_list_kind kind,
+					    uint32_t pid)
+{
+	for (size_t i = 0; i < v->list_count; i++) {
+		if (v->list[i].kind == kind && v->list[i].pid == pid)
+			return &v->list[i];
+	}
+	return NULL;
+}
+
+size_t fs_lists_readers(const struct keys_list_entry *list, size_t n, struct keys_list_entry *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].kind == KEYS_LIST_RECOVERY || list[i].kind == KEYS_LIST_AUDITOR)
+			out[count++] = list[i];
+	}
+	return count;
+}
+
+/* ---- statements ---- */
+
+struct listed {
+	struct keys_statement st;
+	uint32_t policy;
+	uint8_t daemons[FS_DAEMONS_MAX][KEYS_LEN];
+	size_t daemon_count;
+	struct keys_list_entry list[KEYS_LIST_MAX];
+	size_t count;
+	uint8_t *bytes;
+};
+
+static struct fs_key list_key(uint32_t number)
+{
+	return fs_key_n(0, 0, FS_T_KEY_LIST, number, 4);
+}
+
+static void listed_free(struct listed *l)
+{
+	if (l)
+		free(l->bytes);
+	free(l);
+}
+
+/* Body: policy version u32 | daemon keys u8, 32 each | keys_list. */
+static int listed_decode(struct fs_vault *v, struct listed *l, size_t len, uint32_t number)
+{
+	struct bytes_in in;
+
+	if (keys_statement_decode(l->bytes, len, &l->st) || l->st.kind != KEYS_STATEMENT_KEY_LIST ||
+	    l->st.number != number || memcmp(l->st.vault, v->header.vault, KEYS_VAULT_ID_LEN))
+		return -EBADMSG;
+	in = bytes_in(l->st.body.p, l->st.body.len);
+	l->policy = bytes_get_u32(&in);
+	l->daemon_count = bytes_get_u8(&in);
+	if (l->daemon_count > FS_DAEMONS_MAX)
+		return -EBADMSG;
+	bytes_get(&in, l->daemons, l->daemon_count * KEYS_LEN);
+	if (in.bad)
+		return -EBADMSG;
+	return keys_list_decode(in.p + in.off, in.len - in.off, l->list, KEYS_LIST_MAX, &l->count);
+}
+
+/* Decoded, signature and the signer's chain verified. */
+static int listed_read(struct fs_vault *v, uint32_t number, struct listed **out)
+{
+	struct listed *l = calloc(1, sizeof(*l));
+	struct fs_key prefix = list_key(number);
+	uint8_t pk[KEYS_LEN];
+	size_t len;
+	int rc = l ? fs_vault_parts_get(v, &prefix, &l->bytes, &len) : -ENOMEM;
+
+	if (!rc)
+		rc = listed_decode(v, l, len, number);
+	if (!rc)
+		rc = fs_people_signer_pk(v, l->st.signer, l->st.enrolment, false, pk);
+	if (!rc)
+		rc = keys_statement_verify(&l->st, pk);
+	if (rc) {
+		listed_free(l);
+		return rc == -ENOENT ? -EBADMSG : rc;
+	}
+	*out = l;
+	return 0;
+}
+
+int fs_lists_load(struct fs_vault *v)
+{
+	struct listed *l = NULL;
+	int rc = listed_read(v, v->counters.list, &l);
+
+	if (rc)
+		return rc;
+	pthread_rwlock_wrlock(&v->lock);
+	memcpy(v->list, l->list, sizeof(v->list));
+	memcpy(v->daemons, l->daemons, sizeof(v->daemons));
+	v->list_count = l->count;
+	v->daemon_count = l->daemon_count;
+	pthread_rwlock_unlock(&v->lock);
+	keys_statement_hash(&l->st, v->list_head);
+	listed_free(l);
+	return 0;
+}
+
+static bool same_entry(const struct keys_list_entry *a, const struct keys_list_entry *b)
+{
+	return a->kind == b->kind && a->pid == b->pid && !memcmp(a->box_pk, b->box_pk, KEYS_LEN);
+}
+
+/* True when next is the list before it and one break-glass entry more. */
+static bool adds_break_glass(const struct listed *next, const struct listed *before)
+{
+	if (next->count != before->count + 1 ||
+	    memcmp(next->daemons, before->daemons, sizeof(next->daemons)) != 0)
+		return false;
+	for (size_t i = 0; i < before->count; i++) {
+		if (!same_entry(&next->list[i], &before->list[i]))
+			return false;
+	}
+	return next->list[before->count].kind == KEYS_LIST_BREAK_GLASS;
+}
+
+int fs_lists_check(struct fs_vault *v)
+{
+	struct listed *l = NULL, *before = NULL;
+	const struct keys_identity *id = NULL;
+	uint32_t right = POLICY_POLICY;
+	int rc = listed_read(v, v->counters.list, &l);
+
+	if (!rc && l->st.signer) {
+		rc = fs_people_identity(v, l->st.signer, l->st.enrolment, true, &id);
+		if (!rc && l->st.number > 1)
+			rc = listed_read(v, l->st.number - 1, &before);
+		if (!rc && before && adds_break_glass(l, before))
+			right = POLICY_BREAK_GLASS;
+		if (!rc)
+			rc = fs_policies_had(v, l->policy, id->name, right, (int64_t)l->st.time_s);
+	}
+	listed_free(before);
+	listed_free(l);
+	return rc == -ENOENT ? -EBADMSG : rc;
+}
+
+int fs_lists_add(struct fs_edit *e, const struct fs_hand *by, const struct keys_list_entry *list,
+		 size_t n)
+{
+	struct fs_vault *v = e->v;
+	uint8_t *body = malloc(BODY_MAX), *bytes = malloc(BODY_MAX + KEYS_STATEMENT_OVERHEAD);
+	struct keys_statement st = {
+		.kind = KEYS_STATEMENT_KEY_LIST,
+		.number = e->c.list + 1,
+		.signer = by->pid,
+		.enrolment = by->enrolment,
+		.time_s = (uint64_t)fs_vault_wall_s(),
+	};
+	struct fs_key prefix = list_key(st.number);
+	struct bytes_out out;
+	size_t len;
+	int rc = -ENOMEM;
+
+	if (!body || !bytes)
+		goto out;
+	out = bytes_out(body, BODY_MAX);
+	bytes_put_u32(&out, e->c.policy);
+	bytes_put_u8(&out, (uint8_t)v->daemon_count);
+	bytes_put(&out, v->daemons, v->daemon_count * KEYS_LEN);
+	rc = keys_list_encode(list, n, body + out.len, BODY_MAX - out.len, &len);
+	if (rc)
+		goto out;
+	st.body = (struct keys_span){body, out.len + len};
+	memcpy(st.vault, v->header.vault, sizeof(st.vault));
+	memcpy(st.prev, e->list_head, sizeof(st.prev));
+	keys_statement_sign(&st, by->sk);
+	rc = keys_statement_encode(&st, bytes, BODY_MAX + KEYS_STATEMENT_OVERHEAD, &len);
+	if (rc)
+		goto out;
+	fs_vault_parts_put(v, &e->b, &prefix, bytes, len);
+	keys_statement_hash(&st, e->list_head);
+	e->c.list = st.number;
+out:
+	free(body);
+	free(bytes);
+	return rc;
+}
+
+/* The list as a session signs it, stored and in force. */
+static int change_list(struct fs_vault *v, struct fs_edit *e, struct fs_session *by,
+		       const struct keys_list_entry *list, size_t n)
+{
+	struct fs_hand hand = { .pid = by->pid, .enrolment = by->enrolment };
+	int rc;
+
+	pthread_rwlock_rdlock(&by->lock);
+	rc = by->secret ? 0 : -ENOKEY;
+	if (!rc) {
+		hand.sk = by->secret->statement_sk;
+		rc = fs_lists_add(e, &hand, list, n);
+	}
+	pthread_rwlock_unlock(&by->lock);
+	if (!rc)
+		rc = fs_vault_edit_commit(e);
+	if (rc)
+		return rc;
+	pthread_rwlock_wrlock(&v->lock);
+	memcpy(v->list, list, n * sizeof(*list));
+	v->list_count = n;
+	pthread_rwlock_unlock(&v->lock);
+	return 0;
+}
+
+int fs_lists_by_root(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_SK_LEN],
+		     const struct keys_list_entry *list, size_t n)
+{
+	const struct fs_hand root = { .sk = root_sk };
+	struct fs_edit e;
+	int rc;
+
+	fs_vault_edit_begin(v, &e, NULL);
+	rc = fs_lists_add(&e, &root, list, n);
+	if (!rc)
+		rc = fs_vault_edit_commit(&e);
+	fs_vault_edit_clear(&e);
+	if (rc)
+		return rc;
+	pthread_rwlock_wrlock(&v->lock);
+	memmove(v->list, list, n * sizeof(*list));
+	v->list_count = n;
+	pthread_rwlock_unlock(&v->lock);
+	return 0;
+}
+
+/* ---- break-glass wraps ---- */
+
+int fs_lists_put_bg(struct fs_edit *e, uint32_t pid, uint32_t enrolment,
+		    const uint8_t bg_sk[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN])
+{
+	struct fs_vault *v = e->v;
+	struct fs_key key = fs_key_n(0, 0, FS_T_BG_WRAP, pid, 4);
+	uint8_t bytes[4 + KEYS_BG_WRAP_LEN];
+	struct bytes_out out = bytes_out(bytes, sizeof(bytes));
+	int rc;
+
+	bytes_put_u32(&out, enrolment);
+	rc = keys_bg_wrap_seal(v->header.vault, pid, bg_sk, box_pk, v->host_secret, bytes + 4);
+	if (!rc)
+		fs_batch_put(&e->b, fs_records_vault(v->records), &key, bytes, sizeof(bytes));
+	return rc;
+}
+
+/* Enrolment that this practitioner's break-glass wrap is for; 0 none. */
+static uint32_t bg_holds(struct fs_vault *v, uint32_t pid)
+{
+	struct fs_key key = fs_key_n(0, 0, FS_T_BG_WRAP, pid, 4);
+	struct fs_buf *buf = NULL;
+	struct bytes_in in;
+	uint32_t enrolment;
+
+	if (fs_record_get(fs_records_vault(v->records), &key, &buf))
+		return 0;
+	in = bytes_in(buf->data, buf->len);
+	enrolment = bytes_get_u32(&in);
+	fs_buf_put(buf);
+	return enrolment;
+}
+
+int fs_lists_get_bg(struct fs_vault *v, uint32_t pid, uint32_t enrolment,
+		    const uint8_t box_sk[static KEYS_LEN], uint8_t bg_sk[static KEYS_LEN])
+{
+	struct fs_key key = fs_key_n(0, 0, FS_T_BG_WRAP, pid, 4);
+	struct fs_buf *buf = NULL;
+	struct bytes_in in;
+	int rc = fs_record_get(fs_records_vault(v->records), &key, &buf);
+
+	if (rc)
+		return rc == -ENOENT ? -EACCES : rc;
+	in = bytes_in(buf->data, buf->len);
+	if (bytes_get_u32(&in) != enrolment)
+		rc = -EACCES;
+	else
+		rc = in.bad ? -EBADMSG :
+			      keys_bg_wrap_open(v->header.vault, pid, in.p + in.off, in.len - in.off,
+						box_sk, v->host_secret, bg_sk);
+	fs_buf_put(buf);
+	return rc;
+}
+
+static int make_bg(struct fs_vault *v, struct fs_session *by)
+{
+	const struct keys_list_entry *recovery = fs_lists_find(v, KEYS_LIST_RECOVERY, 0);
+	struct keys_list_entry *list = calloc(v->list_count + 1, sizeof(*list));
+	uint8_t *sk = keys_guard_new(KEYS_LEN);
+	struct fs_edit e;
+	int rc = list && sk ? 0 : -ENOMEM;
+
+	fs_vault_edit_begin(v, &e, NULL);
+	if (!rc && v->list_count >= KEYS_LIST_MAX)
+		rc = -ENOSPC;
+	if (!rc)
+		rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL,
+				   "the break-glass key is made, for %s and the recovery key", by->who);
+	if (!rc) {
+		memcpy(list, v->list, v->list_count * sizeof(*list));
+		list[v->list_count].kind = KEYS_LIST_BREAK_GLASS;
+		keys_box_new(list[v->list_count].box_pk, sk);
+		rc = fs_lists_put_bg(&e, by->pid, by->enrolment, sk, by->identity.box_pk);
+	}
+	if (!rc && recovery)
+		rc = fs_lists_put_bg(&e, 0, 0, sk, recovery->box_pk);
+	if (!rc)
+		rc = change_list(v, &e, by, list, v->list_count + 1);
+	if (!rc)
+		fs_grants_changed(v); /* every journal's key is to be wrapped for it */
+	fs_vault_edit_clear(&e);
+	keys_guard_free(sk);
+	free(list);
+	return rc;
+}
+
+/* A live session's copy of the break-glass secret. */
+static int find_bg(struct fs_vault *v, uint8_t *sk, struct fs_session **by)
+{
+	int rc = -EACCES;
+
+	for (size_t i = 0; i < v->session_count && rc; i++) {
+		struct fs_session *s = v->sessions[i];
+
+		if (!fs_sessions_has(v, s, POLICY_BREAK_GLASS))
+			continue;
+		pthread_rwlock_rdlock(&s->lock);
+		if (s->secret)
+			rc = fs_lists_get_bg(v, s->pid, s->enrolment, s->secret->box_sk, sk);
+		pthread_rwlock_unlock(&s->lock);
+		if (!rc)
+			*by = s;
+	}
+	return rc;
+}
+
+/* ---- what policy wants ---- */
+
+static bool has_right(struct fs_vault *v, const struct fs_person *p, uint32_t right)
+{
+	const struct policy_practitioner *line = policy_practice_find(v->practice, p->name);
+
+	return p->enrolment && line && line->state != POLICY_LEFT && (line->role->rights & right);
+}
+
+static int give_bg(struct fs_vault *v)
+{
+	uint8_t *sk = keys_guard_new(KEYS_LEN);
+	struct fs_session *by = NULL;
+	int rc = sk ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < v->people_count && !rc; i++) {
+		const struct fs_person *p = v->people[i];
+		const struct keys_identity *id = NULL;
+		struct fs_key key = fs_key_n(0, 0, FS_T_BG_WRAP, p->pid, 4);
+		bool wanted = has_right(v, p, POLICY_BREAK_GLASS);
+		uint32_t holds = bg_holds(v, p->pid);
+		struct fs_edit e;
+
+		if (wanted ? holds == p->enrolment : !holds)
+			continue;
+		if (wanted && !by && find_bg(v, sk, &by)) {
+			v->lists_waiting++;
+			continue;
+		}
+		fs_vault_edit_begin(v, &e, NULL);
+		if (wanted)
+			rc = fs_people_identity(v, p->pid, p->enrolment, true, &id);
+		if (!rc)
+			rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL, "break-glass key %s %s",
+					   wanted ? "given to" : "taken from", p->name);
+		if (!rc && wanted)
+			rc = fs_lists_put_bg(&e, p->pid, p->enrolment, sk, id->box_pk);
+		else if (!rc)
+			fs_batch_del(&e.b, fs_records_vault(v->records), &key);
+		if (!rc)
+			rc = fs_vault_edit_commit(&e);
+		fs_vault_edit_clear(&e);
+	}
+	keys_guard_free(sk);
+	return rc;
+}
+
+/* Index wraps of practitioners who left. */
+static int drop_index(struct fs_vault *v)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < v->people_count && !rc; i++) {
+		const struct fs_person *p = v->people[i];
+		const struct policy_practitioner *line = policy_practice_find(v->practice, p->name);
+		struct fs_key key = fs_journals_wrap_key(0, v->counters.index_generation,
+							 FS_WRAP_PRACTITIONER, p->pid);
+		struct fs_buf *buf = NULL;
+		struct fs_batch b;
+
+		if (!p->enrolment || (line && line->state != POLICY_LEFT) ||
+		    fs_record_get(fs_records_vault(v->records), &key, &buf))
+			continue;
+		fs_buf_put(buf);
+		fs_batch_init(&b, NULL);
+		fs_batch_del(&b, fs_records_vault(v->records), &key);
+		rc = fs_vault_tell(v, NULL, POLICY_RECORD_KEYS, 0, NULL,
+				   "index key taken from %s, who left", p->name);
+		if (!rc)
+			rc = fs_group_apply(fs_records_group(v->records), &b, NULL);
+		fs_batch_clear(&b);
+	}
+	return rc;
+}
+
+int fs_lists_wanted(struct fs_vault *v, struct keys_list_entry *out, size_t *n)
+{
+	static const struct {
+		enum keys_list_kind kind;
+		uint32_t right;
+	} roles[] = { { KEYS_LIST_AUDITOR, POLICY_AUDIT }, { KEYS_LIST_REVIEWER, POLICY_REVIEW } };
+
+	*n = 0;
+	for (size_t i = 0; i < v->list_count; i++) {
+		if (v->list[i].kind == KEYS_LIST_RECOVERY || v->list[i].kind == KEYS_LIST_BREAK_GLASS)
+			out[(*n)++] = v->list[i];
+	}
+	for (size_t r = 0; r < 2; r++) {
+		for (size_t i = 0; i < v->people_count; i++) {
+			const struct fs_person *p = v->people[i];
+			const struct keys_identity *id = NULL;
+			int rc;
+
+			if (!has_right(v, p, roles[r].right))
+				continue;
+			rc = fs_people_identity(v, p->pid, p->enrolment, true, &id);
+			if (rc == -EBADMSG)
+				continue;
+			if (rc || *n == KEYS_LIST_MAX)
+				return rc ? rc : -ENOSPC;
+			out[*n].kind = (uint8_t)roles[r].kind;
+			out[*n].pid = p->pid;
+			memcpy(out[(*n)++].box_pk, id->box_pk, KEYS_LEN);
+		}
+	}
+	return 0;
+}
+
+/* The same keys, in whatever order. */
+static bool same_list(const struct keys_list_entry *a, size_t n, const struct keys_list_entry *b,
+		      size_t m)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < m; k++)
+			found += same_entry(&a[i], &b[k]);
+	}
+	return n == m && found == n;
+}
+
+static int refresh_list(struct fs_vault *v)
+{
+	struct keys_list_entry *list = calloc(2 * KEYS_LIST_MAX, sizeof(*list));
+	struct keys_list_entry *readers = list ? list + KEYS_LIST_MAX : NULL;
+	struct fs_session *by = NULL;
+	struct fs_edit e;
+	size_t n = 0;
+	int rc = list ? fs_lists_wanted(v, list, &n) : -ENOMEM;
+
+	if (rc || same_list(list, n, v->list, v->list_count)) {
+		free(list);
+		return rc;
+	}
+	by = fs_sessions_with(v, POLICY_POLICY);
+	if (!by) {
+		v->lists_waiting++;
+		free(list);
+		return 0;
+	}
+	fs_vault_edit_begin(v, &e, NULL);
+	rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL,
+			   "key list %u: who reads the log or reviews has changed", e.c.list + 1);
+	if (!rc)
+		rc = change_list(v, &e, by, list, n);
+	if (!rc)
+		rc = fs_log_readers(v->log, readers, fs_lists_readers(list, n, readers));
+	fs_vault_edit_clear(&e);
+	fs_session_put(by);
+	free(list);
+	return rc;
+}
+
+void fs_lists_tick(struct fs_vault *v)
+{
+	struct fs_session *by;
+	int rc;
+
+	if (!v->lists_dirty)
+		return;
+	v->lists_waiting = 0;
+	rc = refresh_list(v);
+	if (!rc && !fs_lists_find(v, KEYS_LIST_BREAK_GLASS, 0)) {
+		by = fs_sessions_with(v, POLICY_BREAK_GLASS);
+		if (by)
+			rc = make_bg(v, by);
+		fs_session_put(by);
+	}
+	if (!rc && fs_lists_find(v, KEYS_LIST_BREAK_GLASS, 0))
+		rc = give_bg(v);
+	if (!rc)
+		rc = drop_index(v);
+	/* A new session sets it again: until then nobody can do what waits. */
+	v->lists_dirty = rc != 0;
+}
+
+void fs_lists_waiting(struct fs_vault *v, FILE *out)
+{
+	if (v->lists_waiting)
+		fprintf(out,
+			"%u changes of the key list or the break-glass key wait for somebody with the "
+			"right to make them\n",
+			v->lists_waiting);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/policy_put.c - showing, checking and accepting policy texts.
+ *
+ * A new version is accepted when it parses, was edited from the version in force,
+ * keeps everybody who is enrolled (as `left` if need be), and comes from somebody
+ * with the policy right under the version before it. Then: log with a diff,
+ * durable; signed statement and text in one batch; in force in memory; mounts cut
+ * what is no longer allowed; only then may roots be signed under the new number.
+ *
+ * Locks: edit from the check to the publication; callbacks after it.
+ */
+#include "vault_impl.h"
+
+int fs_policies_file(struct fs_vault *v, const char *file, uint32_t *out)
+{
+	const struct fs_entry *e;
+	int rc = -ENOENT;
+
+	if (!strcmp(file, "practice")) {
+		*out = 0;
+		return 0;
+	}
+	pthread_rwlock_rdlock(&v->lock);
+	e = fs_catalog_by_name(v, file);
+	if (e) {
+		*out = e->index;
+		rc = 0;
+	}
+	pthread_rwlock_unlock(&v->lock);
+	return rc;
+}
+
+int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const char *text,
+		      size_t len, char **report, struct policy_practice **practice,
+		      struct policy_journal **journal)
+{
+	struct policy_practice *now = fs_vault_practice(v);
+	struct policy_report *lines = NULL;
+	int rc = now ? policy_report_new(&lines) : -ENOKEY;
+
+	if (!rc && len > (file ? FS_JOURNAL_TEXT_MAX : FS_POLICY_TEXT_MAX)) {
+		policy_report_add(lines, name, 1, 1, "the text is longer than %u KiB",
+				  (file ? FS_JOURNAL_TEXT_MAX : FS_POLICY_TEXT_MAX) / 1024);
+		rc = -EINVAL;
+	}
+	if (!rc && !file)
+		rc = policy_practice_parse(text, len, name, lines, practice);
+	else if (!rc)
+		rc = policy_journal_parse(text, len, name, now, lines, journal);
+	if (!rc && file && strcmp(policy_journal_name(*journal), name)) {
+		policy_report_add(lines, name, 1, 1,
+				  "the text is that of journal \"%s\"; a journal gets another name by "
+				  "renaming its directory",
+				  policy_journal_name(*journal));
+		policy_journal_put(*journal);
+		*journal = NULL;
+		rc = -EINVAL;
+	}
+	if (rc == -EINVAL && report)
+		*report = policy_report_text(lines);
+	policy_report_free(lines);
+	if (now)
+		policy_practice_put(now);
+	return rc;
+}
+
+/* The journal's policy may be seen by whom the journal is visible to, the rest by stewards and auditors. */
+static bool may_show(struct fs_vault *v, struct fs_session *by, uint32_t file)
+{
+	struct policy_verdict verdict;
+
+	if (fs_sessions_has(v, by, POLICY_POLICY) || fs_sessions_has(v, by, POLICY_AUDIT))
+		return true;
+	return file && !fs_vault_decide(v, by, file, 0, &verdict, NULL, 0) && verdict.visible;
+}
+
+int fs_vault_policy_show(struct fs_vault *v, struct fs_session *by, const char *file, char **text,
+			 size_t *len, uint32_t *version, struct fs_say *say)
+{
+	uint32_t which;
+	int rc;
+
+	if (fs_session_state(by) != FS_SESSION_ACTIVE)
+		return -ENOKEY;
+	rc = fs_policies_file(v, file, &which);
+	if (!rc && !may_show(v, by, which)) {
+		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, which, which ? file : NULL,
+				   "reading the policy %s", which ? "of a journal" : "of the practice");
+		if (!rc)
+			rc = which ? -ENOENT : -EACCES;
+	}
+	if (!rc)
+		rc = fs_policies_text(v, which, text, len, version);
+	if (rc == -ENOENT)
+		fs_say(say, "there is no policy \"%s\"; it is \"practice\" or the name of a journal", file);
+	else if (rc == -EACCES)
+		fs_say(say, "the practice policy is shown to whom it gives the policy or the audit right");
+	return rc;
+}
+
+/* Who is enrolled stays in the practice policy for ever: an identity must remain resolvable. */
+static int keep_people(struct fs_vault *v, const struct policy_practice *next, char **report)
+{
+	struct policy_report *lines = NULL;
+	int rc = policy_report_new(&lines);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < v->people_count; i++) {
+		const struct fs_person *p = v->people[i];
+
+		if (p->enrolment && !policy_practice_find(next, p->name))
+			policy_report_add(lines, "practice", 1, 1,
+					  "practitioner `%s` is enrolled and cannot be taken out: keep the "
+					  "line and write `left` at its end",
+					  p->name);
+	}
+	if (policy_report_count(lines)) {
+		rc = -EINVAL;
+		if (report)
+			*report = policy_report_text(lines);
+	}
+	policy_report_free(lines);
+	return rc;
+}
+
+int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char *file,
+			  const char *text, size_t len, char **report, struct fs_say *say)
+{
+	struct policy_practice *practice = NULL;
+	struct policy_journal *journal = NULL;
+	uint32_t which;
+	int rc;
+
+	if (fs_session_state(by) != FS_SESSION_ACTIVE)
+		return -ENOKEY;
+	rc = fs_policies_file(v, file, &which);
+	if (!rc && which && !may_show(v, by, which))
+		rc = -ENOENT;
+	if (!rc)
+		rc = fs_policies_parse(v, which, file, text, len, report, &practice, &journal);
+	if (!rc && practice) {
+		pthread_mutex_lock(&v->edit);
+		rc = keep_people(v, practice, report);
+		pthread_mutex_unlock(&v->edit);
+	}
+	if (practice)
+		policy_practice_put(practice);
+	if (journal)
+		policy_journal_put(journal);
+	if (rc == -ENOENT)
+		fs_say(say, "there is no policy \"%s\"; it is \"practice\" or the name of a journal", file);
+	return rc;
+}
+
+/* ---- what changed, for people ---- */
+
+struct line {
+	const char *p;
+	size_t len;
+};
+
+static struct line *split_lines(const char *text, size_t len, size_t *n)
+{
+	struct line *lines;
+	size_t count = 1;
+
+	for (size_t i = 0; i < len; i++)
+		count += text[i] == '\n';
+	lines = calloc(count, sizeof(*lines));
+	*n = 0;
+	for (size_t at = 0; lines && at < len;) {
+		const char *end = memchr(text + at, '\n', len - at);
+		size_t k = end ? (size_t)(end - (text + at)) : len - at;
+
+		if (k)
+			lines[(*n)++] = (struct line){ text + at, k };
+		at += k + 1;
+	}
+	return lines;
+}
+
+static int cmp_line(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+	size_t n = x->len < y->len ? x->len : y->len;
+	int cmp = memcmp(x->p, y->p, n);
+
+	return cmp ? cmp : (x->len > y->len) - (x->len < y->len);
+}
+
+static void add_line(char *out, size_t cap, char sign, const struct line *l)
+{
+	size_t at = strlen(out);
+
+	snprintf(out + at, cap - at, "%s%c %.*s", at ? "\n" : "", sign, (int)(l->len > 200 ? 200 : l->len),
+		 l->p);
+}
+
+/* Lines that only one of the texts has, sorted: enough to see who was given what. */
+static void diff_text(const char *old, size_t old_len, const char *next, size_t next_len, char *out,
+		      size_t cap)
+{
+	size_t n = 0, m = 0, i = 0, k = 0;
+	struct line *a = split_lines(old, old_len, &n), *b = split_lines(next, next_len, &m);
+
+	out[0] = '\0';
+	if (a && b) {
+		qsort(a, n, sizeof(*a), cmp_line);
+		qsort(b, m, sizeof(*b), cmp_line);
+	} else {
+		n = m = 0;
+	}
+	while (i < n || k < m) {
+		int cmp = i == n ? 1 : k == m ? -1 : cmp_line(&a[i], &b[k]);
+
+		if (cmp < 0)
+			add_line(out, cap, '-', &a[i++]);
+		else if (cmp > 0)
+			add_line(out, cap, '+', &b[k++]);
+		else
+			i++, k++;
+	}
+	free(a);
+	free(b);
+}
+
+#define POWERS (POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW | POLICY_BREAK_GLASS)
+
+/* New powers: a steward who makes himself a reader must not do so quietly. */
+static int alarm_powers(struct fs_vault *v, struct fs_session *by, const struct policy_practice *next)
+{
+	for (size_t i = 0; i < policy_practice_count(next); i++) {
+		const struct policy_practitioner *p = policy_practice_at(next, i);
+		const struct policy_practitioner *was = policy_practice_find(v->practice, p->name);
+		uint32_t gained = p->role->rights & ~(was ? was->role->rights : 0) & POWERS;
+		bool clinical = p->role->clinical && !(was && was->role->clinical);
+		char rights[128];
+		int rc;
+
+		if (p->state == POLICY_LEFT || (!gained && !clinical))
+			continue;
+		rc = fs_vault_tell(v, by, POLICY_RECORD_ALARM, 0, NULL, "%s gets the role %s%s: %s", p->name,
+				   p->role->name, clinical ? ", which is clinical" : "",
+				   policy_right_text(p->role->rights, rights));
+		if (rc)
+			return rc;
+		if (v->cfg.alarm)
+			v->cfg.alarm(v->cfg.ctx, "a practitioner gets a role with new powers");
+	}
+	return 0;
+}
+
+/* ---- accepting ---- */
+
+struct accept {
+	struct fs_session *by;
+	const char *file;
+	uint32_t which, before;
+	const char *text;
+	size_t len;
+	struct policy_practice *practice;
+	struct policy_journal *journal;
+};
+
+static int check_base(struct fs_vault *v, const struct accept *a, uint32_t base, struct fs_say *say)
+{
+	const struct keys_identity *id = NULL;
+	struct fs_version ver;
+	int rc;
+
+	if (base == a->before)
+		return 0;
+	rc = fs_policies_read(v, a->before, &ver);
+	if (rc)
+		return rc;
+	if (ver.signer)
+		(void)fs_people_identity(v, ver.signer, ver.enrolment, false, &id);
+	fs_say(say,
+	       "version %u of \"%s\", which was edited, is no longer in force: %s replaced it with "
+	       "version %u; edit that one",
+	       base, a->file, id ? id->name : "the vault's root", a->before);
+	fs_policies_clear(&ver);
+	return -ESTALE;
+}
+
+static void publish(struct fs_vault *v, struct accept *a, uint32_t version)
+{
+	struct policy_practice *old_practice = NULL;
+	struct policy_journal *old_journal = NULL;
+	struct fs_entry *e;
+
+	pthread_rwlock_wrlock(&v->lock);
+	if (a->which) {
+		e = fs_catalog_by_index(v, a->which);
+		old_journal = e->policy;
+		e->policy = a->journal;
+		e->version = version;
+		e->checked = 0;
+		a->journal = NULL;
+	} else {
+		old_practice = v->practice;
+		v->practice = a->practice;
+		a->practice = NULL;
+	}
+	pthread_rwlock_unlock(&v->lock);
+	v->grants_idle = false;
+	if (!a->which)
+		fs_grants_changed(v);
+	if (old_practice)
+		policy_practice_put(old_practice);
+	if (old_journal)
+		policy_journal_put(old_journal);
+}
+
+static int tell_change(struct fs_vault *v, const struct accept *a)
+{
+	char diff[900], *old = NULL;
+	uint32_t version;
+	size_t len = 0;
+	int rc = fs_policies_text(v, a->which, &old, &len, &version);
+
+	/* A damaged text must not keep a steward from putting a good one in its place. */
+	if (rc && rc != -EBADMSG && rc != -ENOENT)
+		return rc;
+	diff_text(old ? old : "", len, a->text, a->len, diff, sizeof(diff));
+	free(old);
+	rc = fs_vault_tell(v, a->by, POLICY_RECORD_POLICY, a->which, a->which ? a->file : NULL,
+			   "version %u:\n%s", v->counters.policy + 1, diff);
+	if (!rc && a->practice)
+		rc = alarm_powers(v, a->by, a->practice);
+	return rc;
+}
+
+static int accept_version(struct fs_vault *v, struct accept *a)
+{
+	struct fs_hand hand = { .pid = a->by->pid, .enrolment = a->by->enrolment };
+	struct fs_edit e;
+	int rc = tell_change(v, a);
+
+	if (rc)
+		return rc;
+	fs_vault_edit_begin(v, &e, NULL);
+	pthread_rwlock_rdlock(&a->by->lock);
+	rc = a->by->secret ? 0 : -ENOKEY;
+	if (!rc) {
+		hand.sk = a->by->secret->statement_sk;
+		rc = fs_policies_add(&e, &hand, a->which, a->before, a->text, a->len);
+	}
+	pthread_rwlock_unlock(&a->by->lock);
+	if (!rc)
+		rc = fs_vault_edit_commit(&e);
+	if (!rc)
+		publish(v, a, e.c.policy);
+	fs_vault_edit_clear(&e);
+	return rc;
+}
+
+static int refuse(struct fs_vault *v, const struct accept *a, struct fs_say *say)
+{
+	int rc = fs_vault_tell(v, a->by, POLICY_RECORD_REFUSED, a->which, a->which ? a->file : NULL,
+			       "changing the policy of %s", a->which ? "a journal" : "the practice");
+
+	fs_say(say, "changing policy needs the policy right, which %s does not have", a->by->who);
+	return rc ? rc : -EACCES;
+}
+
+/* Under edit. */
+static int put_locked(struct fs_vault *v, struct accept *a, uint32_t base, char **report,
+		      struct fs_say *say)
+{
+	const struct fs_entry *e;
+	int rc;
+
+	if (!fs_sessions_has(v, a->by, POLICY_POLICY))
+		return refuse(v, a, say);
+	e = a->which ? fs_catalog_by_index(v, a->which) : NULL;
+	if (a->which && !e)
+		return -ENOENT;
+	a->before = e ? e->version : v->counters.practice;
+	rc = check_base(v, a, base, say);
+	if (!rc)
+		rc = fs_policies_parse(v, a->which, a->file, a->text, a->len, report, &a->practice,
+				       &a->journal);
+	if (!rc && a->practice)
+		rc = keep_people(v, a->practice, report);
+	return rc ? rc : accept_version(v, a);
+}
+
+int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *file,
+			const char *text, size_t len, uint32_t base, char **report,
+			struct fs_say *say)
+{
+	struct accept a = { .by = by, .file = file, .text = text, .len = len };
+	int rc;
+
+	if (fs_session_state(by) != FS_SESSION_ACTIVE)
+		return -ENOKEY;
+	rc = fs_policies_file(v, file, &a.which);
+	if (!rc) {
+		pthread_mutex_lock(&v->edit);
+		rc = put_locked(v, &a, base, report, say);
+		pthread_mutex_unlock(&v->edit);
+	} else {
+		fs_say(say, "there is no policy \"%s\"; it is \"practice\" or the name of a journal", file);
+	}
+	if (a.practice)
+		policy_practice_put(a.practice);
+	if (a.journal)
+		policy_journal_put(a.journal);
+	if (rc)
+		return rc;
+	fs_sessions_trim(v);
+	if (v->cfg.policy_changed)
+		v->cfg.policy_changed(v->cfg.ctx);
+	return fs_policies_announce(v);
+}

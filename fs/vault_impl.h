@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/vault_impl.h - what the files behind fs/vault.h share. Nobody else includes it.
+ *
+ * vault.c       open, close, messages, records in parts, log records
+ * state.c       secrets and memory of the host, outside the vault
+ * vault_init.c  a new vault
+ * people.c      identities, invitations and their chains up to the root
+ * enroll.c      invite, enroll, change a passphrase
+ * policies.c    policy versions and the index that is open while somebody is logged in
+ * policy_history.c  what was in force at a version
+ * policy_put.c  show, check, accept a new version
+ * catalog.c     the journals there are, decisions, listings
+ * journals.c    their keys: wraps, manifests, who may have signed
+ * journal_make.c  make, rename, remove
+ * login.c       the proof for log-in and unlock, back-off, salts
+ * sessions.c    log-in, unlock, lock, end
+ * grants.c      wraps that wait
+ * lists.c       the key list: auditors, break-glass
+ * recover.c     the recovery key
+ * audit.c       reading the log, status, what waits
+ *
+ * Locks, outer first: `edit` (one change of the vault's own records at a time;
+ * held across log waits, never across commits or callbacks) -> session lock ->
+ * `lock` (the tables in memory; a leaf: nothing else is taken or called under it).
+ * A field marked (t) is written holding both edit and lock, so that either one
+ * suffices to read it.
+ */
+#ifndef FS_VAULT_IMPL_H
+#define FS_VAULT_IMPL_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../keys/bytes.h"
+#include "../keys/slab.h"
+#include "../keys/statement.h"
+#include "tree.h"
+#include "vault.h"
+
+#define FS_POLICY_TEXT_MAX (256u * 1024)
+#define FS_JOURNAL_TEXT_MAX (64u * 1024)
+#define FS_PART 3900u /* bytes of a value that spans several records, in each of them */
+
+/* Who signs a statement: pid and enrolment, 0 and 0 for the root. */
+struct fs_hand {
+	uint32_t pid, enrolment;
+	const uint8_t *sk;
+};
+
+/* FS_T_COUNTERS: the last number given out of each kind; 0 none. */
+struct fs_counters {
+	uint32_t journal, pid, invite, policy, list, index_generation, practice;
+};
+
+struct fs_known_invite {
+	uint32_t number;
+	uint32_t policy; /* version in force when it was signed */
+	struct keys_statement st;
+	struct keys_invite inv;
+	uint8_t *bytes; /* st.body points here */
+};
+
+struct fs_known_identity {
+	struct keys_identity id;
+	atomic_int chain;  /* 0 unknown, 1 verified up to the root, -1 not */
+	atomic_int rights; /* the same: every issuer had the right to issue */
+};
+
+struct fs_person {
+	uint32_t pid;
+	uint32_t enrolment; /* of the newest identity; 0: none yet */
+	uint32_t invite;    /* newest invitation; 0: none */
+	char name[KEYS_NAME_MAX + 1];
+	struct fs_known_identity **ids; /* by enrolment - 1; never freed while the vault is open */
+	uint32_t id_count;
+};
+
+/* A journal as the index shows it. */
+struct fs_entry {
+	uint32_t index;
+	uint32_t version; /* of its policy in force */
+	uint64_t hash;	  /* where its NAME record lies */
+	uint8_t slot;
+	struct policy_journal *policy; /* NULL: damaged, admits nobody */
+	uint32_t checked;	       /* grants: epoch of the last complete look */
+	uint32_t waiting;	       /* wraps that nobody could make then */
+	struct fs_entry *next;	       /* same bucket */
+	char name[];
+};
+
+#define FS_NAME_BUCKETS 65536u
+struct fs_catalog {
+	struct fs_entry **by_index;
+	uint32_t cap, count;
+	struct fs_entry **bucket; /* FS_NAME_BUCKETS */
+};
+
+/* A policy statement, decoded. */
+struct fs_version {
+	uint32_t number, file, practice, before;
+	uint32_t signer, enrolment;
+	uint64_t time_s;
+	uint8_t hash[KEYS_LEN];
+	const char *text;
+	size_t len;
+	struct keys_statement st;
+	uint8_t *bytes;
+};
+
+#define FS_HISTORY 8
+struct fs_history {
+	uint32_t version;
+	struct policy_practice *practice;
+};
+
+#define FS_BACKOFF 256
+struct fs_backoff {
+	uid_t uid;
+	uint32_t pid;
+	uint32_t failures;
+	uint64_t until_ns; /* boot clock */
+	uint64_t used_ns;
+};
+
+#define FS_DAEMONS_MAX 32 /* the oldest is forgotten: its log streams are no longer believed */
+
+struct fs_vault {
+	char *path;
+	int dirfd, lockfd, shredfd, containers;
+	struct fs_vault_config cfg; /* paths are owned copies */
+	int statefd;
+	struct keys_header header;
+	uint8_t header_bytes[KEYS_HEADER_LEN];
+	uint8_t root_hash[KEYS_LEN];
+	struct keys_slab *slab;	 /* for the next two and the index key */
+	uint8_t *host_secret;
+	uint8_t *daemon_sk;
+	uint8_t daemon_pk[KEYS_LEN];
+	uint8_t daemon_cert[KEYS_SIG_LEN];
+	struct fs_records *records;
+	struct fs_log *log;
+
+	pthread_mutex_t edit;
+	pthread_rwlock_t lock;
+	struct fs_counters counters;   /* (t) */
+	struct fs_person **people;     /* (t) */
+	size_t people_count;	       /* (t) */
+	struct fs_known_invite **invites; /* (t) by number - 1 */
+	uint32_t invite_count;	       /* (t) */
+	uint8_t invite_head[KEYS_LEN]; /* edit */
+	struct keys_list_entry list[KEYS_LIST_MAX]; /* (t) the key list in force */
+	size_t list_count;	       /* (t) */
+	uint8_t list_head[KEYS_LEN];   /* edit */
+	uint8_t daemons[FS_DAEMONS_MAX][KEYS_LEN]; /* (t) keys of this vault's daemons, oldest first */
+	size_t daemon_count;
+	struct fs_reserve *reserve; /* NULL: read-only */
+	/* the index: only while somebody is logged in */
+	uint8_t *index_key;	       /* (t) slot of slab; NULL: not known */
+	struct policy_practice *practice; /* (t) */
+	struct fs_catalog journals;	       /* (t) */
+	uint8_t policy_head[KEYS_LEN]; /* edit */
+	uint32_t signed_version;       /* lock: what fs_records_policy_version was told */
+	struct fs_session **sessions;  /* (t) each with a reference */
+	size_t session_count;	       /* (t) */
+	/* grants: edit */
+	uint32_t epoch;	       /* of the facts that wraps follow from; +1 when they change */
+	uint32_t cursor;       /* journal index where the next tick goes on */
+	bool grants_idle;      /* a whole round found nothing left to look at */
+	bool grants_again;     /* something failed in this round */
+	bool lists_dirty;
+	atomic_uint lists_waiting; /* changes of the key list and break-glass wraps that wait */
+	pthread_mutex_t side; /* leaf: backoff, history */
+	struct fs_backoff backoff[FS_BACKOFF];
+	struct fs_history history[FS_HISTORY];
+	unsigned history_next;
+};
+
+/* ---- clocks ---- */
+int64_t fs_vault_wall_s(void);
+uint64_t fs_vault_boot_ns(void);
+
+/* ---- vault.c ---- */
+/* Vault object with directory, lock and header checked, but no secrets and no records yet. */
+int fs_vault_begin(const struct fs_vault_config *cfg, struct fs_vault **out, struct fs_say *say);
+/* Records, tables, log; secrets of the host are in place. */
+int fs_vault_run(struct fs_vault *v, const uint64_t *least_commit, struct fs_say *say);
+/* Frees whatever is there; the result of the last commit. */
+int fs_vault_free(struct fs_vault *v);
+/* An empty object around these paths (init). */
+int fs_vault_alloc(const struct fs_vault_config *cfg, struct fs_vault **out);
+void fs_vault_mac_key(const struct fs_vault *v, uint8_t out[static KEYS_LEN]);
+int fs_vault_open_log(struct fs_vault *v);
+int fs_vault_open_reserve(struct fs_vault *v);
+
+/* Values over several records: prefix | part u16, the first part begins with the length. */
+int fs_vault_parts_get(struct fs_vault *v, const struct fs_key *prefix, uint8_t **out, size_t *len);
+void fs_vault_parts_put(struct fs_vault *v, struct fs_batch *b, const struct fs_key *prefix,
+			const void *p, size_t len);
+void fs_vault_parts_del(struct fs_vault *v, struct fs_batch *b, const struct fs_key *prefix);
+
+/*
+ * One change of the vault's records under `edit`: a batch and the counters and chain heads as they
+ * will be. commit applies it and publishes counters and heads; the batch is empty afterwards.
+ */
+struct fs_edit {
+	struct fs_vault *v;
+	struct fs_batch b;
+	struct fs_counters c;
+	uint8_t policy_head[KEYS_LEN], invite_head[KEYS_LEN], list_head[KEYS_LEN];
+	uint64_t group;
+};
+void fs_vault_edit_begin(struct fs_vault *v, struct fs_edit *e, struct fs_signer *signer);
+int fs_vault_edit_commit(struct fs_edit *e);
+void fs_vault_edit_clear(struct fs_edit *e);
+
+/* Durable record of kind; s, name and journal may be empty. 0 or the log's error. */
+int fs_vault_tell(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
+		  uint32_t journal, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+/* Queued, not waited for. */
+int fs_vault_mention(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
+		     uint32_t journal, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+/* A refusal by a person who is not logged in. Durable. */
+int fs_vault_tell_refused(struct fs_vault *v, uid_t uid, pid_t pid, const char *who,
+			  const char *origin, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+/* Queued, and told to cfg.alarm. Any thread; takes no lock but the log's. */
+void fs_vault_alarm(struct fs_vault *v, uint32_t journal, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- state.c ---- */
+struct fs_last {
+	uint64_t commit;
+	uint8_t root[KEYS_LEN];
+	bool closed; /* a clean close: the two below are what the database looked like */
+	uint64_t db_size, db_ctime_ns;
+};
+/* The state directory, made when missing and make is set. */
+int fs_state_open(struct fs_vault *v, bool make, struct fs_say *say);
+int fs_state_load(struct fs_vault *v, struct fs_say *say); /* host secret, daemon key */
+/* Host secret (from v), a fresh daemon key certified by root_sk. replace: existing files too. */
+int fs_state_make(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_SK_LEN], bool replace,
+		  struct fs_say *say);
+int fs_state_last_read(struct fs_vault *v, struct fs_last *out, struct fs_say *say);
+int fs_state_last_write(struct fs_vault *v, const struct fs_last *last);
+void fs_state_db(struct fs_vault *v, uint64_t *size, uint64_t *ctime_ns);
+void fs_state_remove(struct fs_vault *v); /* init failed: takes back what make wrote */
+/* name in dirfd becomes these bytes: temporary file, fsync, rename, fsync of the directory. */
+int fs_state_put_file(int dirfd, const char *name, const void *p, size_t len, unsigned mode);
+/* Exactly len bytes or -EBADMSG. */
+int fs_state_get_file(int dirfd, const char *name, void *out, size_t len);
+
+/* ---- people.c ---- */
+int fs_people_load(struct fs_vault *v);
+void fs_people_clear(struct fs_vault *v);
+struct fs_person *fs_people_find(struct fs_vault *v, const char *name); /* edit or lock held */
+struct fs_person *fs_people_by_pid(struct fs_vault *v, uint32_t pid);	 /* edit or lock held */
+struct fs_person *fs_people_by_uid(struct fs_vault *v, uid_t uid);	 /* edit or lock held */
+struct fs_known_invite *fs_people_invite(struct fs_vault *v, uint32_t number);
+/*
+ * The identity, verified up to the root; rights: also that every issuer had the policy right when
+ * he issued (needs the index). -ENOENT, -EBADMSG, -ENOKEY. Takes lock for reading.
+ */
+int fs_people_identity(struct fs_vault *v, uint32_t pid, uint32_t enrolment, bool rights,
+		       const struct keys_identity **out);
+/* The key that verifies statements of this signer; 0, 0 is the root. */
+int fs_people_signer_pk(struct fs_vault *v, uint32_t pid, uint32_t enrolment, bool rights,
+			uint8_t pk[static KEYS_LEN]);
+/* Puts into memory what a commit has stored; edit held, takes lock. */
+int fs_people_add_identity(struct fs_vault *v, const struct keys_identity *id);
+int fs_people_add_invite(struct fs_vault *v, uint32_t number, const uint8_t *p, size_t len);
+
+/* ---- enroll.c: building blocks, edit held ---- */
+struct fs_invite_request {
+	const char *name, *account, *role;
+	uint32_t days;
+	struct fs_hand by;
+};
+/* Adds an invitation to the edit. bytes (KEYS_INVITE_MAX + KEYS_STATEMENT_OVERHEAD + 4) and *len
+ * receive the statement for fs_people_add_invite. */
+#define FS_INVITE_BYTES (KEYS_INVITE_MAX + KEYS_STATEMENT_OVERHEAD + 4)
+int fs_enroll_invite(struct fs_edit *e, const struct fs_invite_request *rq,
+		     const uint8_t index_key[static KEYS_LEN], const uint8_t code[static KEYS_CODE_LEN],
+		     uint8_t bytes[static FS_INVITE_BYTES], size_t *len, uint32_t *number);
+struct fs_newcomer {
+	uid_t uid;
+	const uint8_t *salt, *stretched;
+	const struct keys_stretch_cost *cost;
+	struct keys_span keyfile;
+};
+/* Adds identity, envelope and index wrap; secret (guarded) receives the secret half. */
+int fs_enroll_person(struct fs_edit *e, const struct keys_invite *inv, uint32_t number,
+		     const uint8_t enrol_sk[static KEYS_SIGN_SK_LEN],
+		     const uint8_t index_key[static KEYS_LEN], const struct fs_newcomer *who,
+		     struct keys_identity *id, struct keys_identity_secret *secret);
+/* Invitation and identity in one, by the root (init alone, recovery). */
+int fs_enroll_by_root(struct fs_vault *v, struct fs_invite_request *rq,
+		      const struct fs_newcomer *who, const uint8_t index_key[static KEYS_LEN],
+		      struct keys_identity *id);
+void fs_enroll_seal(struct fs_vault *v, const struct keys_identity *id,
+		    const struct keys_identity_secret *secret, const struct fs_newcomer *who,
+		    struct keys_envelope *env);
+
+/* ---- policies.c ---- */
+/* The index key becomes known: policy, names and journals' policies into memory. edit held. */
+int fs_policies_open_index(struct fs_vault *v, const uint8_t key[static KEYS_LEN]);
+/* Forgets it when no session is active or draining. edit held. */
+void fs_policies_release(struct fs_vault *v);
+void fs_policies_forget(struct fs_vault *v);
+/* The index key out of a wrap, checked against its manifest. */
+int fs_policies_unwrap_index(struct fs_vault *v, enum fs_wrap_kind kind, uint32_t pid,
+			     uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
+			     uint8_t key[static KEYS_LEN]);
+int fs_policies_read(struct fs_vault *v, uint32_t number, struct fs_version *out);
+void fs_policies_clear(struct fs_version *ver);
+/* Adds the next version of file (0 practice, else journal) to the edit: history and in force. */
+int fs_policies_add(struct fs_edit *e, const struct fs_hand *by, uint32_t file, uint32_t before,
+		    const char *text, size_t len);
+/* A reference to the practice policy that was in force at version (<= the newest). */
+int fs_policies_at(struct fs_vault *v, uint32_t version, struct policy_practice **out);
+/* The same for a journal; its first version when it is younger. */
+int fs_policies_journal_at(struct fs_vault *v, uint32_t index, uint32_t version,
+			   struct policy_journal **out);
+/* Text in force with its version; caller frees. */
+int fs_policies_text(struct fs_vault *v, uint32_t file, char **text, size_t *len, uint32_t *version);
+void fs_policies_history_clear(struct fs_vault *v);
+/* A stored text, accepted once; -EBADMSG when it no longer parses. */
+int fs_policies_parse_practice(const char *text, size_t len, struct policy_practice **out);
+int fs_policies_parse_journal(const char *text, size_t len, const char *name,
+			      struct policy_journal **out);
+/* Do these rights of the vault hold for who at that version and time? */
+int fs_policies_had(struct fs_vault *v, uint32_t version, const char *who, uint32_t rights,
+		    int64_t when_s);
+/* Makes all durable, then tells the records layer the newest version. No lock held. */
+int fs_policies_announce(struct fs_vault *v);
+struct fs_key fs_policies_key(uint32_t file); /* prefix of the text in force */
+/* "practice" -> 0, a journal's name -> its index; -ENOENT. */
+int fs_policies_file(struct fs_vault *v, const char *file, uint32_t *out);
+/* Parses; *report (may be NULL) receives the lines of errors. One of the two results is set. */
+int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const char *text,
+		      size_t len, char **report, struct policy_practice **practice,
+		      struct policy_journal **journal);
+
+/* ---- catalog.c ---- */
+struct fs_entry *fs_catalog_by_index(struct fs_vault *v, uint32_t index); /* edit or lock held */
+struct fs_entry *fs_catalog_by_name(struct fs_vault *v, const char *name); /* edit or lock held */
+int fs_catalog_insert(struct fs_catalog *t, struct fs_entry *e);
+void fs_catalog_remove(struct fs_catalog *t, struct fs_entry *e);
+void fs_catalog_clear(struct fs_catalog *t);
+struct fs_entry *fs_catalog_new_entry(uint32_t index, const char *name);
+uint64_t fs_catalog_hash(const uint8_t index_key[static KEYS_LEN], const char *name);
+struct fs_key fs_catalog_name_key(uint64_t hash, uint8_t slot);
+void fs_catalog_put_name(struct fs_vault *v, struct fs_batch *b, const struct fs_entry *e);
+/* A free slot for this hash; edit held. */
+int fs_catalog_slot(struct fs_vault *v, uint64_t hash, uint8_t *slot);
+/* Verdict for a name with the tables held (edit or lock). */
+void fs_catalog_verdict(struct fs_vault *v, const struct fs_entry *e, const char *who,
+			 uint32_t rights, int64_t now_s, struct policy_verdict *out);
+
+/* ---- journals.c ---- */
+struct fs_key fs_journals_wrap_key(uint32_t index, uint32_t generation, enum fs_wrap_kind kind,
+				   uint32_t pid);
+/* A WRAP record: enrolment u32 | keys_wrap. */
+int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b, const struct keys_wrap_place *place,
+			 enum fs_wrap_kind kind, uint32_t pid, uint32_t enrolment,
+			 const uint8_t key[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN]);
+/* Newest manifest, its signer verified (chain, and for journals the right to create). */
+int fs_journals_manifest(struct fs_vault *v, uint32_t index, struct keys_manifest *out);
+/* The key out of a wrap, checked against its manifest. -EACCES: no wrap. */
+int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kind, uint32_t pid,
+		       uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
+		       struct keys_manifest *m, uint8_t key[static KEYS_LEN]);
+int fs_journals_shred_read(struct fs_vault *v, uint32_t index, uint8_t out[static KEYS_SHRED_LEN]);
+int fs_journals_shred_write(struct fs_vault *v, uint32_t index,
+			    const uint8_t slot[static KEYS_SHRED_LEN]);
+int fs_journals_open(struct fs_vault *v, const struct keys_wrap_place *place,
+		     const uint8_t key[static KEYS_LEN], bool create, struct fs_journal **out);
+
+/* ---- session.c ---- */
+struct fs_session *fs_session_new(void);
+/* The journals that a session has open; each holds a reference. */
+struct fs_journal *fs_session_journal_find(struct fs_session *s, uint32_t index);
+void fs_session_journal_add(struct fs_session *s, struct fs_journal *j); /* takes a reference */
+/* Lets go of those that fn refuses (fn NULL: of all). */
+void fs_session_journals_drop(struct fs_session *s,
+			      bool (*keep)(void *ctx, uint32_t index), void *ctx);
+/* Takes the keys out of the session and wipes them. */
+void fs_session_wipe(struct fs_session *s);
+
+/* ---- sessions.c ---- */
+/* References to all sessions in *out (caller puts each and frees). */
+size_t fs_sessions_all(struct fs_vault *v, struct fs_session ***out);
+void fs_sessions_put_all(struct fs_session **s, size_t n);
+/* An active session of somebody who has these rights of the vault now; reference or NULL. edit held. */
+struct fs_session *fs_sessions_with(struct fs_vault *v, uint32_t rights);
+bool fs_sessions_has(struct fs_vault *v, struct fs_session *s, uint32_t rights);
+void fs_sessions_tick(struct fs_vault *v);
+/* After a change of policy: sessions let go of journals that they may no longer read. */
+void fs_sessions_trim(struct fs_vault *v);
+/* ---- login.c ---- */
+/*
+ * Everything that a log-in has to show (s: an unlock of that session): opens the index. On failure
+ * told and logged, and the index released. edit held; secret is guarded memory.
+ */
+int fs_login_prove(struct fs_vault *v, const struct fs_login *in, const struct fs_session *s,
+		   const struct keys_identity **id, struct keys_identity_secret *secret,
+		   struct fs_say *say);
+/* NULL, or why this practitioner may have no session now. */
+const char *fs_login_status(const struct policy_practitioner *p, const struct keys_identity *id,
+			    int64_t now_s);
+/* 0 or -EAGAIN with a message; and its counterparts. */
+int fs_login_backoff_check(struct fs_vault *v, uid_t uid, uint32_t pid, struct fs_say *say);
+void fs_login_backoff_failed(struct fs_vault *v, uid_t uid, uint32_t pid);
+void fs_login_backoff_clear(struct fs_vault *v, uid_t uid, uint32_t pid);
+/* Opens the envelope of a person; -EKEYREJECTED. edit held. */
+int fs_login_unseal(struct fs_vault *v, const struct fs_person *p, const uint8_t *stretched,
+		       struct keys_span keyfile, struct keys_identity_secret *secret,
+		       struct keys_envelope *env);
+
+/* ---- grants.c ---- */
+void fs_grants_tick(struct fs_vault *v);
+void fs_grants_changed(struct fs_vault *v);		     /* everybody's; edit held */
+void fs_grants_retry(struct fs_vault *v);		     /* a new session may serve; edit held */
+/* Who is to have a wrap: calls fn for every enrolled practitioner who may read. edit held. */
+int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *practice,
+			 const struct policy_journal *policy, uint32_t always,
+			 int (*fn)(void *ctx, const struct keys_identity *id), void *ctx);
+
+/* ---- lists.c ---- */
+int fs_lists_load(struct fs_vault *v);
+int fs_lists_check(struct fs_vault *v); /* with the index open: had its signer the right? */
+int fs_lists_add(struct fs_edit *e, const struct fs_hand *by, const struct keys_list_entry *list,
+		 size_t n);
+const struct keys_list_entry *fs_lists_find(struct fs_vault *v, enum keys_list_kind kind,
+					    uint32_t pid); /* edit or lock held */
+size_t fs_lists_readers(const struct keys_list_entry *list, size_t n, struct keys_list_entry *out);
+/* The list that policy asks for (room for KEYS_LIST_MAX); index open, edit held. */
+int fs_lists_wanted(struct fs_vault *v, struct keys_list_entry *out, size_t *n);
+void fs_lists_tick(struct fs_vault *v); /* edit held */
+/* A new list signed by the root, in force at once (init, recovery). The index is open. */
+int fs_lists_by_root(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_SK_LEN],
+		     const struct keys_list_entry *list, size_t n);
+int fs_lists_put_bg(struct fs_edit *e, uint32_t pid, uint32_t enrolment,
+		    const uint8_t bg_sk[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN]);
+int fs_lists_get_bg(struct fs_vault *v, uint32_t pid, uint32_t enrolment,
+		    const uint8_t box_sk[static KEYS_LEN], uint8_t bg_sk[static KEYS_LEN]);
+/* Lines on what the key list waits for; edit or lock held. */
+void fs_lists_waiting(struct fs_vault *v, FILE *out);
+
+#endif
