@@ -202,27 +202,32 @@ static int attempt(struct fs_group *g, struct fs_closing *c, struct fs_reserve *
 	return rc;
 }
 
-/* Lock held, released meanwhile. Drops both groups when rc says that this one is lost. */
+/*
+ * Lock held, released meanwhile. Drops both groups when rc says that this one is lost. Whoever waits
+ * hears of it only when all is wiped and let go: after a sync no plaintext of the group is left.
+ */
 static void settle(struct fs_group *g, int rc)
 {
 	struct fs_closing *closing = g->closing, *open = NULL;
+	uint64_t number = closing->number;
 
 	g->closing = NULL;
 	g->stalled = 0;
-	if (!rc) {
-		g->durable = closing->number;
-		g->commits++;
-		g->space_ms = 0;
-	} else {
+	if (rc) {
 		g->failed = rc == -ENOSPC || rc == -ENOMEM ? rc : -EIO;
 		open = g->open;
 		g->open = NULL;
 	}
-	pthread_cond_broadcast(&g->news);
 	pthread_mutex_unlock(&g->lock);
 	closing_free(closing, &g->hooks);
 	closing_free(open, &g->hooks);
 	pthread_mutex_lock(&g->lock);
+	if (!rc) {
+		g->durable = number;
+		g->commits++;
+		g->space_ms = 0;
+	}
+	pthread_cond_broadcast(&g->news);
 }
 
 /* Lock held, released meanwhile. */
