@@ -8,7 +8,8 @@
  * FS_MAP_ENTRIES a record). FS_T_CUT drops all chunks from a number on in the
  * committed map; chunks written after it in the same group stay. A hole is the
  * absence of an entry, which the tag tree authenticates.
- * Callers hold the inode's lock (shared to read, exclusive to write).
+ * Callers hold the inode's lock (shared to read, exclusive to write). When fs_group_apply answers
+ * -EAGAIN the batch is cleared and built again (a commit came between; see fs_batch_patch).
  */
 #ifndef FS_CHUNK_H
 #define FS_CHUNK_H

@@ -79,7 +79,10 @@ void fs_records_head(struct fs_records *r, uint64_t *commit, uint8_t root[static
 /* The policy version that root records signed from now on carry. */
 void fs_records_policy_version(struct fs_records *r, uint32_t version);
 
-/* The index key (generation, key) while somebody is logged in; key NULL forgets it. */
+/*
+ * An index key (generation > 0) while somebody is logged in; earlier generations stay known, the
+ * newest seals. key NULL forgets all: sync the group first, its policy records still need one.
+ */
 void fs_records_index_key(struct fs_records *r, uint32_t generation, const uint8_t *key);
 
 /* ---- journals ---- */
@@ -92,7 +95,8 @@ struct fs_journal_open {
 	const struct keys_journal *keys; /* copied into the slab */
 	bool create; /* no root record exists or may exist */
 	/* Is this signer acceptable for this journal? 0 or -EBADMSG. Not called with create. sig covers
-	 * the root; pk must be verified by the callback from the session certificate. */
+	 * the root; pk must be verified by the callback from the session certificate. It may read
+	 * records of the vault but open no journal. */
 	int (*signer_pk)(void *ctx, uint32_t index, const struct fs_root_info *info,
 			 uint8_t pk_out[static KEYS_LEN]);
 	void *ctx;
@@ -115,11 +119,18 @@ struct fs_inodes *fs_journal_inodes(struct fs_journal *j);
 void fs_journal_attach(struct fs_journal *j, struct fs_inodes *inodes,
 		       void (*free_fn)(struct fs_inodes *));
 
-/* ---- records ---- */
+/*
+ * ---- records ----
+ * A batch entry for a record of the vault's tree (journal 0, and tables FS_T_ROOT to FS_T_JPOLICY of
+ * any journal) names fs_records_vault as its journal; any other names the journal of its key. The
+ * first needs no signer. Deleting FS_T_ROOT of a journal so removes every record of that journal.
+ */
 /* 0 and a reference; -ENOENT (proved); -EBADMSG (swapped, rolled back, damaged); -ENOKEY; -EIO. */
 int fs_record_get(struct fs_journal *j, const struct fs_key *key, struct fs_buf **out);
 /*
- * Every record with from <= key < to in key order, complete as proved by the tree, newest state.
+ * Every record with from <= key < to in key order, complete as proved by the tree, newest state:
+ * records of the tree that covers `from` (a journal's inode 0 has tables of both trees). -EBADMSG
+ * comes after the records before the damaged one were given.
  * fn returns 0 to go on, 1 to stop (scan returns 0), negative to fail with that.
  */
 int fs_record_scan(struct fs_journal *j, const struct fs_key *from, const struct fs_key *to,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/record_impl.h - what record.c, root.c, journal.c, commit.c and chunk*.c share.
+ * fs/record_impl.h - what record*.c, root.c, value.c, journal.c, commit.c and chunk*.c share.
  *
  * Trust lives in memory: every open journal, and the vault, keeps the root that
  * is current and, while a commit is under way, the one that comes next. A reader
@@ -121,6 +121,11 @@ int fs_value_unseal(struct fs_journal *j, const struct fs_key *key, const uint8_
  * root record is neither the current one nor the next.
  */
 int fs_record_snap(struct fs_journal *t, struct fs_snap **snap, struct fs_tagtree_root *root);
+/* The journal in whose tree key stands; NULL: in none, or j is not the journal that key names. */
+struct fs_journal *fs_record_cover(struct fs_journal *j, const struct fs_key *key);
+/* The stored bytes of a record that the tree holds with this tag, unsealed. */
+int fs_record_open_stored(struct fs_journal *j, struct fs_snap *snap, const struct fs_key *key,
+			  const uint8_t tag[static FS_TAG_LEN], struct fs_buf **out);
 /* As fs_record_get, without a look at the groups. */
 int fs_record_committed(struct fs_journal *j, const struct fs_key *key, struct fs_buf **out);
 /* Tells the owner of the vault, once per record. */

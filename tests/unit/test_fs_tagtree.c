@@ -86,7 +86,8 @@ static int cmp_item(const void *a, const void *b)
 
 static void apply_out(struct fs_tagtree_out *out)
 {
-	qsort(out->items, out->n, sizeof(*out->items), cmp_item);
+	if (out->n)
+		qsort(out->items, out->n, sizeof(*out->items), cmp_item);
 	for (size_t i = 1; i < out->n; i++)
 		ck_assert_int_lt(fs_key_cmp(&out->items[i - 1].key, &out->items[i].key), 0);
 	for (size_t i = 0; i < out->n; i++)
