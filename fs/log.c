@@ -204,11 +204,13 @@ static int switch_segment(struct fs_log *l)
 	rc = end_segment(l);
 	if (rc)
 		return rc;
+	l->fd = -1; /* its last run's now */
 	l->older_bytes += l->size;
-	l->spare_fd = SPARE_NONE;
 	rc = fs_log_begin_segment(l, fd, l->number + 1);
-	if (!rc)
+	if (!rc) {
+		l->spare_fd = SPARE_NONE;
 		rc = begin_stream(l, l->readers, l->reader_count);
+	}
 	/* Half done can't be undone: what is queued would follow a segment without a head. */
 	if (rc)
 		l->failed = rc;
@@ -327,6 +329,7 @@ void fs_log_stat(struct fs_log *l, struct fs_log_stat *out)
 {
 	pthread_mutex_lock(&l->lock);
 	out->records = l->next_seq - 1;
+	out->durable = l->durable;
 	out->bytes = l->older_bytes + l->end;
 	out->syncs = l->syncs;
 	out->free_bytes = l->end < l->size ? l->size - l->end : 0;
@@ -583,6 +586,8 @@ int fs_log_open(const struct fs_log_config *cfg, struct fs_log **out)
 		return -ENOMEM;
 	l->dirfd = open(cfg->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = l->dirfd < 0 ? -errno : fs_log_find_end(l);
+	if (!rc && l->next_seq - 1 < cfg->least_seq)
+		rc = -ESTALE;
 	if (!rc)
 		rc = start_thread(&l->writer, writer, l, &l->writer_runs);
 	if (!rc)

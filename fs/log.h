@@ -28,12 +28,13 @@ struct fs_log_config {
 	size_t reader_count;
 	const uint8_t *sign_sk; /* stream heads are signed with the daemon's key, KEYS_SIGN_SK_LEN */
 	uint64_t segment_bytes; /* 0 = 8 MiB */
+	uint64_t least_seq; /* a record known from outside the log to be durable; 0: none */
 };
 
 /*
  * Opens for appending: finds the end (an unfinished batch after a crash is cut off at the last whole
  * record, by writing a new stream behind it), starts a new stream and writes its START record.
- * -EBADMSG: the segments are not a log.
+ * -EBADMSG: the segments are not a log. -ESTALE: it ends before least_seq: records were cut off.
  */
 int fs_log_open(const struct fs_log_config *cfg, struct fs_log **out);
 /* Writes STOP, makes all durable. */
@@ -53,6 +54,7 @@ int fs_log_write(struct fs_log *l, struct policy_record *r);
 
 struct fs_log_stat {
 	uint64_t records, bytes, syncs;
+	uint64_t durable; /* number of the last record on disk; to be kept outside the vault */
 	uint64_t free_bytes; /* pre-zeroed and unused */
 	int failed; /* 0 or the sticky error */
 };
@@ -61,8 +63,9 @@ void fs_log_stat(struct fs_log *l, struct fs_log_stat *out);
 /* ---- reading ---- */
 /*
  * Calls fn for every record that box_sk can open, oldest first, from record number `from` on. A
- * record that can't be decoded is reported through bad (may be NULL) and passed over. fn returns 0
- * to go on, 1 to stop. Reads only what was durable when the call began; safe beside a live writer.
+ * record that can't be decoded is reported through bad (may be NULL) and passed over, and so are
+ * records that are gone: in between, before the first that is left, and after the last up to `least`
+ * (fs_log_reading; without it a log cut off at its end looks whole). fn returns 0 to go on, 1 to stop. Reads only what was durable when the call began; safe beside a live writer.
  */
 int fs_log_read(const char *dir, const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		const uint8_t box_pk[static KEYS_LEN], const uint8_t box_sk[static KEYS_LEN],
@@ -77,6 +80,8 @@ struct fs_log_reading {
 	uint64_t from;
 	int (*fn)(void *ctx, const struct policy_record *r);
 	void (*bad)(void *ctx, uint64_t seq, const char *why); /* NULL: nobody asks */
+	/* A record known to be durable: what is missing up to it is reported. 0: none is known. */
+	uint64_t least;
 	/* Is this the public key of a daemon of this vault, now or then? NULL: every key is. */
 	bool (*signer_ok)(void *ctx, const uint8_t pk[static KEYS_LEN]);
 	void *ctx;

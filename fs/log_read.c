@@ -73,6 +73,10 @@ static void check_number(struct reading *r, const struct fs_log_frame *f)
 			f->seq - 1);
 	else if (r->expect && f->seq < r->expect)
 		say_bad(r, f->seq, "the record number %" PRIu64 " comes a second time", f->seq);
+	/* A header that lies about its first number may have led us past what was asked for. */
+	else if (!r->expect && f->seq > r->q->from)
+		say_bad(r, r->q->from, "records %" PRIu64 " to %" PRIu64 " are missing", r->q->from,
+			f->seq - 1);
 }
 
 /* The reader's own ratchet for a stream that has just begun; NULL when it is not wrapped for us. */
@@ -263,6 +267,26 @@ static bool begins_before(struct reading *r, uint64_t number, uint64_t from)
 	return before;
 }
 
+/* The log begins with segment 1, record 1, and a stream that names none before it. */
+static void expect_beginning(struct reading *r, const uint64_t *list, size_t n)
+{
+	r->expect = 1;
+	memset(r->prev, 0, sizeof(r->prev));
+	r->have_prev = true;
+	if (n && list[0] > 1)
+		say_bad(r, 1, "segments 1 to %" PRIu64 " are missing", list[0] - 1);
+}
+
+/* What was known to be on disk must have been met. */
+static void check_end(struct reading *r)
+{
+	uint64_t next = r->expect ? r->expect : r->q->from;
+
+	if (next <= r->q->least)
+		say_bad(r, next, "records %" PRIu64 " to %" PRIu64 ", the newest, are missing", next,
+			r->q->least);
+}
+
 static int read_all(struct reading *r, const uint64_t *list, size_t n)
 {
 	size_t first = 0;
@@ -272,6 +296,8 @@ static int read_all(struct reading *r, const uint64_t *list, size_t n)
 		if (begins_before(r, list[i - 1], r->q->from))
 			first = i - 1;
 	}
+	if (!first)
+		expect_beginning(r, list, n);
 	for (size_t i = first; i < n && !rc; i++) {
 		if (i > first && list[i] != list[i - 1] + 1)
 			say_bad(r, r->expect, "segments %" PRIu64 " to %" PRIu64 " are missing",
@@ -287,6 +313,8 @@ static int read_all(struct reading *r, const uint64_t *list, size_t n)
 			rc = 0;
 		}
 	}
+	if (!rc)
+		check_end(r);
 	return rc == 1 ? 0 : rc;
 }
 

@@ -66,7 +66,8 @@ int fs_log_header_decode(const uint8_t p[static FS_LOG_HEADER], struct fs_log_he
 	got.first_seq = bytes_get_u64(&in);
 	got.bytes = bytes_get_u64(&in);
 	bytes_get_zero(&in, in.len - in.off);
-	if (!bytes_in_done(&in) || !got.number || !got.first_seq)
+	if (!bytes_in_done(&in) || !got.number || got.number > FS_LOG_NUMBER_MAX ||
+	    !got.first_seq || got.first_seq > FS_LOG_SEQ_MAX)
 		return -EBADMSG;
 	*h = got;
 	return 0;
@@ -148,6 +149,33 @@ int fs_log_segment_list(int dirfd, uint64_t **out, size_t *n)
 	return rc;
 }
 
+int fs_log_segment_unused(int fd)
+{
+	uint8_t *p = malloc(ZEROS);
+	uint64_t off = 0;
+	int rc = 0;
+
+	if (!p)
+		return -ENOMEM;
+	while (!rc) {
+		ssize_t got = pread(fd, p, ZEROS, (off_t)off);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			rc = got ? -errno : 0;
+			break;
+		}
+		if (p[0] || memcmp(p, p + 1, (size_t)got - 1))
+			rc = -EEXIST;
+		off += (uint64_t)got;
+		if (off > FS_LOG_SEGMENT_MAX)
+			rc = -EEXIST;
+	}
+	free(p);
+	return rc;
+}
+
 static int write_zeros(int fd, uint64_t bytes)
 {
 	uint8_t *zeros = calloc(1, ZEROS);
@@ -174,10 +202,23 @@ int fs_log_segment_make(int dirfd, uint64_t number, uint64_t bytes, int *fd)
 	char name[FS_LOG_NAME];
 	int rc, new;
 
+	if (!number || number > FS_LOG_NUMBER_MAX)
+		return -EFBIG;
 	fs_log_segment_name(number, name);
-	new = openat(dirfd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	new = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (new < 0)
 		return -errno;
+	/* Whatever brought us here, records are never written over. */
+	rc = fs_log_segment_unused(new);
+	if (rc) {
+		close(new);
+		return rc;
+	}
+	if (ftruncate(new, 0)) {
+		rc = -errno;
+		close(new);
+		return rc;
+	}
 	/* Asks for the space at once, so that a full disk is not first filled to its last block. */
 	rc = -posix_fallocate(new, 0, (off_t)bytes);
 	if (rc == -EOPNOTSUPP || rc == -EINVAL)
@@ -258,7 +299,7 @@ void fs_log_walk_init(struct fs_log_walk *w, const struct fs_log_header *header,
 static bool number_fits(const struct fs_log_walk *w, uint64_t seq)
 {
 	if (w->any_seq)
-		return seq > 0 && seq < UINT64_MAX / 2;
+		return seq > 0 && seq < FS_LOG_SEQ_MAX;
 	return seq >= w->seq && seq - w->seq <= w->len / FS_LOG_FRAME;
 }
 

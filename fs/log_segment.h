@@ -22,6 +22,8 @@
 #define FS_LOG_SEGMENT_MIN (UINT64_C(256) << 10) /* the largest head and record fit */
 #define FS_LOG_SEGMENT_MAX (UINT64_C(1) << 30)
 #define FS_LOG_NAME 16 /* "00000001.seg" and NUL */
+#define FS_LOG_NUMBER_MAX 99999999u   /* what a name can say */
+#define FS_LOG_SEQ_MAX (UINT64_MAX / 2) /* a header that says more lies: numbers never wrap */
 
 /* ---- segments ---- */
 struct fs_log_header {
@@ -37,8 +39,11 @@ int fs_log_header_decode(const uint8_t p[static FS_LOG_HEADER], struct fs_log_he
 void fs_log_segment_name(uint64_t number, char out[static FS_LOG_NAME]);
 /* Numbers of the segment files in the directory, ascending. The caller frees *out. */
 int fs_log_segment_list(int dirfd, uint64_t **out, size_t *n);
+/* 0: nothing was ever written to this file but zeros. -EEXIST: it holds something. -errno. */
+int fs_log_segment_unused(int fd);
 /*
- * A segment full of written zeros, durable with its name; anything of that name is replaced. Fails
+ * A segment full of written zeros, durable with its name. A file of that name that holds only zeros
+ * is replaced; one that holds anything else is left alone: -EEXIST. -EFBIG: no name is left. Fails
  * early with -ENOSPC and then leaves nothing behind.
  */
 int fs_log_segment_make(int dirfd, uint64_t number, uint64_t bytes, int *fd);

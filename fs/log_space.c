@@ -61,9 +61,12 @@ static int look(struct fs_log *l, uint64_t number, struct found *f)
 	if (f->fd < 0)
 		return -errno;
 	rc = fs_log_segment_load(f->fd, &p, &f->size);
-	if (rc == -EBADMSG) { /* cut short while it was being made: no header was ever written */
+	if (rc == -EBADMSG) { /* cut short while it was being made, or by somebody afterwards */
 		f->header_rc = -EBADMSG;
-		f->zero = true;
+		rc = fs_log_segment_unused(f->fd);
+		f->zero = !rc;
+		if (rc && rc != -EEXIST)
+			goto fail;
 		return 0;
 	}
 	if (rc)

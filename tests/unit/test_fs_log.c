@@ -568,6 +568,160 @@ START_TEST(segment_removed_is_noticed)
 }
 END_TEST
 
+/* Appends n records and closes: several segments. */
+static void write_many(unsigned n)
+{
+	struct fs_log *l = open_log();
+
+	for (unsigned i = 0; i < n; i++) {
+		struct policy_record r;
+
+		fill(&r, i);
+		ck_assert_int_eq(fs_log_append(l, &r, NULL), 0);
+	}
+	ck_assert_int_eq(fs_log_close(l), 0);
+}
+
+static void remove_segment(uint64_t number)
+{
+	char path[128], name[FS_LOG_NAME];
+
+	fs_log_segment_name(number, name);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+START_TEST(first_segments_removed_are_noticed)
+{
+	write_many(6000);
+	remove_segment(1);
+	read_as(0, 0);
+	ck_assert_uint_ge(seen.bad, 3); /* the segment, the numbers, the stream */
+	ck_assert_uint_lt(seen.notes, 6000);
+	ck_assert_uint_eq(seen.last, 6002);
+}
+END_TEST
+
+START_TEST(header_that_lies_about_its_first_number_hides_nothing)
+{
+	uint8_t one[8] = {1};
+
+	write_many(6000);
+	poke(3, 40, one, sizeof(one)); /* first_seq */
+	read_as(0, 100);
+	ck_assert_uint_gt(seen.first, 100);
+	ck_assert_uint_ge(seen.bad, 1);
+	ck_assert_uint_eq(seen.bad_seq, 100);
+}
+END_TEST
+
+START_TEST(end_cut_off_is_refused_and_reported)
+{
+	static const uint8_t zeros[FS_LOG_SEGMENT_MIN];
+	struct fs_log_reading q = {
+		.dir = dir,
+		.vault = vault,
+		.box_pk = reader[0].box_pk,
+		.box_sk = reader_sk[0],
+		.fn = see,
+		.bad = see_bad,
+		.ctx = &seen,
+	};
+	struct fs_log_config c = config();
+	struct fs_log *l = open_log();
+	struct fs_log_stat st;
+	struct fs_log_frame f;
+
+	for (unsigned i = 0; i < 9; i++)
+		ck_assert_int_eq(write_note(l, i), 0);
+	fs_log_stat(l, &st);
+	ck_assert_uint_eq(st.durable, 10); /* START and nine */
+	ck_assert_int_eq(fs_log_close(l), 0);
+	memset(&seen, 0, sizeof(seen));
+	q.least = c.least_seq = st.durable;
+	ck_assert_int_eq(fs_log_read_as(&q), 0);
+	ck_assert_uint_eq(seen.bad, 0);
+
+	f = frame_of(1, 7); /* record 7 */
+	ck_assert_uint_eq(f.seq, 7);
+	poke(1, f.off, zeros, sizeof(zeros) - f.off);
+	memset(&seen, 0, sizeof(seen));
+	ck_assert_int_eq(fs_log_read_as(&q), 0);
+	ck_assert_uint_eq(seen.last, 6);
+	ck_assert_uint_eq(seen.bad, 1);
+	ck_assert_uint_eq(seen.bad_seq, 7);
+	l = NULL;
+	ck_assert_int_eq(fs_log_open(&c, &l), -ESTALE);
+	ck_assert_ptr_null(l);
+
+	remove_segment(1);
+	remove_segment(2); /* the spare */
+	memset(&seen, 0, sizeof(seen));
+	ck_assert_int_eq(fs_log_read_as(&q), 0);
+	ck_assert_uint_eq(seen.bad_seq, 1);
+	ck_assert_int_eq(fs_log_open(&c, &l), -ESTALE);
+}
+END_TEST
+
+/* A number that wraps would make waiting for a record succeed before it is written. */
+START_TEST(planted_segment_cannot_wrap_the_numbers)
+{
+	struct fs_log_header h = {.number = 2, .first_seq = UINT64_MAX, .bytes = FS_LOG_SEGMENT_MIN};
+	uint8_t p[FS_LOG_HEADER];
+	struct fs_log *l;
+
+	write_many(3);
+	memcpy(h.vault, vault, sizeof(vault));
+	fs_log_header_encode(&h, p);
+	poke(2, 0, p, sizeof(p));
+	l = open_log();
+	ck_assert_int_eq(write_note(l, 4), 0);
+	dsync_errno = EIO;
+	ck_assert_int_eq(write_note(l, 5), -EIO);
+	dsync_errno = 0;
+	ck_assert_int_lt(fs_log_close(l), 0);
+	read_as(0, 0);
+	ck_assert_uint_eq(seen.note[4], 1);
+	ck_assert_uint_eq(seen.last, 7); /* START, 3, STOP, START, 1 */
+}
+END_TEST
+
+START_TEST(segment_in_use_is_never_made_anew)
+{
+	int dirfd = open(dir, O_RDONLY | O_DIRECTORY), fd = -1;
+
+	write_many(3);
+	ck_assert_int_eq(fs_log_segment_make(dirfd, 1, FS_LOG_SEGMENT_MIN, &fd), -EEXIST);
+	ck_assert_int_eq(fs_log_segment_make(dirfd, UINT64_C(100000001), FS_LOG_SEGMENT_MIN, &fd),
+			 -EFBIG); /* its name would be that of segment 1 */
+	read_as(0, 0);
+	ck_assert_uint_eq(seen.notes, 3);
+	ck_assert_uint_eq(seen.bad, 0);
+	ck_assert_int_eq(fs_log_segment_make(dirfd, 2, FS_LOG_SEGMENT_MIN, &fd), 0);
+	close(fd);
+	close(dirfd);
+}
+END_TEST
+
+START_TEST(segment_cut_to_a_stub_is_not_written_over)
+{
+	struct fs_log_config c = config();
+	struct fs_log *l = NULL;
+	int fd;
+
+	write_many(3);
+	fd = segment_fd(1);
+	ck_assert_int_eq(ftruncate(fd, 100), 0);
+	close(fd);
+	remove_segment(2);
+	/* All that there is is damaged: refused rather than begun anew. */
+	ck_assert_int_eq(fs_log_open(&c, &l), -EBADMSG);
+	fd = segment_fd(1);
+	ck_assert_int_eq(fs_log_segment_unused(fd), -EEXIST);
+	close(fd);
+}
+END_TEST
+
 START_TEST(header_damaged_is_said_and_never_appended_to)
 {
 	struct fs_log *l = open_log();
@@ -905,6 +1059,12 @@ int main(void)
 	tcase_add_test(t, torn_tail_is_left_alone_and_passed_over);
 	tcase_add_test(t, record_torn_in_its_body_is_reported);
 	tcase_add_test(t, segment_removed_is_noticed);
+	tcase_add_test(t, first_segments_removed_are_noticed);
+	tcase_add_test(t, header_that_lies_about_its_first_number_hides_nothing);
+	tcase_add_test(t, end_cut_off_is_refused_and_reported);
+	tcase_add_test(t, planted_segment_cannot_wrap_the_numbers);
+	tcase_add_test(t, segment_in_use_is_never_made_anew);
+	tcase_add_test(t, segment_cut_to_a_stub_is_not_written_over);
 	tcase_add_test(t, header_damaged_is_said_and_never_appended_to);
 	tcase_add_test(t, open_refuses_another_vaults_log_and_junk);
 	tcase_add_test(t, stream_signed_by_a_stranger_is_not_believed);
