@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/gate_impl.h - inside the gate: only for gate*.c.
+ *
+ * Lock: fs_gate.lock, a leaf, protects journals, repeats and the quota. Never held
+ * across vault, log or tree calls.
+ */
+#ifndef FS_GATE_IMPL_H
+#define FS_GATE_IMPL_H
+
+#include "cover.h"
+#include "gate.h"
+
+#define FS_GATE_BUCKETS 64u
+#define FS_GATE_REPEATS 16u
+#define FS_GATE_QUOTA 400u /* records at once; then slowed to QUOTA_RATE a second */
+#define FS_GATE_INTENT_NS (3600 * INT64_C(1000000000))
+
+struct fs_gate_journal {
+	struct fs_gate_journal *next;
+	uint32_t index;
+	uint32_t rights; /* when first seen or last rechecked: what the kernel was shown */
+	bool seen, visible;
+	struct fs_cover cover;
+};
+
+/* An act that may repeat: its record is kept from the first repeat on. */
+struct fs_gate_repeat {
+	const char *op; /* NULL: free */
+	enum policy_record_kind kind;
+	uint64_t nodeid, name_hash;
+	int rc;
+	int64_t first_ns; /* boot time */
+	uint64_t count;	  /* repeats not yet written */
+	struct policy_record *record;
+};
+
+struct fs_gate {
+	struct fs_vault *vault;
+	struct fs_session *session; /* reference */
+	pthread_mutex_t lock;
+	struct fs_gate_journal *bucket[FS_GATE_BUCKETS];
+	struct fs_gate_repeat repeat[FS_GATE_REPEATS];
+	int64_t quota_ns; /* boot time at which the bucket was filled last */
+	double quota;
+};
+
+/* gate.c */
+int64_t fs_gate_clock_ns(clockid_t id);
+/*
+ * The set of what is covered in this journal, emptied when its intents have expired. With the
+ * lock; NULL when memory is short.
+ */
+struct fs_cover *fs_gate_cover_of(struct fs_gate *g, uint32_t index);
+
+/* gate_log.c */
+/* Until record seq is durable: 0, -EIO. */
+int fs_gate_wait(struct fs_gate *g, uint64_t seq);
+/* Who, where and what of a record; rq may be NULL. */
+void fs_gate_fill(struct fs_gate *g, enum policy_record_kind kind, const struct fs_gate_request *rq,
+		  uint32_t journal, struct policy_record *r);
+/* What decided, in words: only for records, since it takes longer than deciding. */
+void fs_gate_rule(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t journal,
+		  char rule[static POLICY_RECORD_TEXT]);
+/* Writes the counted repeats that are older than this. */
+void fs_gate_flush(struct fs_gate *g, int64_t older_ns);
+
+/* gate_cover.c */
+/* Whether dir (or, without one, note) is covered now; *until_ns for a record that is to cover it.
+ */
+int fs_gate_covered(struct fs_gate *g, uint32_t index, uint64_t dir, uint64_t note, bool *has,
+		    int64_t *until_ns);
+/* Names every note of rq->dir in durable INTENT records. */
+int fs_gate_cover_dir(struct fs_gate *g, const struct fs_gate_pass *pass,
+		      const struct fs_gate_request *rq, int64_t until_ns);
+
+#endif

@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gate against a vault, a log and a directory that the test plays: who passes,
+ * what is recorded, and that nothing passes before its record is durable.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../fs/gate.h"
+#include "../../fs/tree.h"
+
+#define UID 1000
+#define NOTES_MAX 4000
+
+/* ---- the vault, the log and the tree as the gate sees them ---- */
+
+static struct {
+	struct policy_verdict verdict;
+	int decide_rc, journal_rc, append_rc, wait_rc;
+	bool strict;
+	unsigned decided;
+	/* log */
+	struct policy_record record[256];
+	size_t records, notes_named;
+	size_t largest; /* bytes of names in one record */
+	uint64_t durable;
+	bool revoke_in_wait, lock_in_wait;
+	struct fs_session *session;
+	/* directory */
+	size_t notes;
+} w;
+
+static struct fs_vault *the_vault = (struct fs_vault *)&w;
+static struct fs_journal *the_journal = (struct fs_journal *)&w.notes;
+
+int fs_vault_decide(struct fs_vault *v, struct fs_session *s, uint32_t index, uint32_t rights,
+		    struct policy_verdict *out, char *rule, size_t rule_cap)
+{
+	ck_assert_ptr_eq(v, the_vault);
+	ck_assert_uint_ne(index, 0);
+	(void)s;
+	w.decided++;
+	*out = w.verdict;
+	out->answer = (w.verdict.rights & rights) == rights ? POLICY_ALLOW : POLICY_DENY;
+	if (rule_cap)
+		snprintf(rule, rule_cap, "a rule");
+	return w.decide_rc;
+}
+
+int fs_vault_journal_name(struct fs_vault *v, uint32_t index, char name[static 256])
+{
+	(void)v;
+	snprintf(name, 256, "journal %u", index);
+	return 0;
+}
+
+int fs_vault_journal(struct fs_vault *v, struct fs_session *s, uint32_t index,
+		     struct fs_journal **out)
+{
+	(void)v;
+	(void)s;
+	(void)index;
+	if (!w.journal_rc)
+		*out = the_journal;
+	return w.journal_rc;
+}
+
+struct fs_log *fs_vault_log(struct fs_vault *v)
+{
+	return (struct fs_log *)v;
+}
+
+struct policy_practice *fs_vault_practice(struct fs_vault *v)
+{
+	(void)v;
+	return w.strict ? NULL : (struct policy_practice *)&w;
+}
+
+const struct policy_settings *policy_practice_settings(const struct policy_practice *p)
+{
+	static const struct policy_settings settings;
+
+	(void)p;
+	return &settings;
+}
+
+void policy_practice_put(struct policy_practice *p)
+{
+	(void)p;
+}
+
+void fs_vault_record(struct fs_vault *v, struct fs_session *s, pid_t pid, struct policy_record *r)
+{
+	(void)v;
+	(void)s;
+	r->pid = (uint32_t)pid;
+}
+
+void policy_record_init(struct policy_record *r, enum policy_record_kind kind)
+{
+	memset(r, 0, sizeof(*r));
+	r->kind = (uint8_t)kind;
+}
+
+int fs_log_append(struct fs_log *l, struct policy_record *r, uint64_t *seq)
+{
+	size_t bytes = 0;
+
+	(void)l;
+	if (w.append_rc)
+		return w.append_rc;
+	ck_assert_uint_lt(w.records, 256);
+	for (size_t n = 0; n < r->note_count; n++)
+		bytes += strlen(r->notes[n].name);
+	w.largest = bytes > w.largest ? bytes : w.largest;
+	w.notes_named += r->note_count;
+	w.record[w.records++] = *r;
+	if (seq)
+		*seq = w.records;
+	return 0;
+}
+
+int fs_log_wait(struct fs_log *l, uint64_t seq)
+{
+	(void)l;
+	if (w.revoke_in_wait)
+		w.verdict = (struct policy_verdict){.answer = POLICY_DENY};
+	if (w.lock_in_wait)
+		atomic_store(&w.session->state, FS_SESSION_LOCKED);
+	if (!w.wait_rc)
+		w.durable = seq;
+	return w.wait_rc;
+}
+
+struct fs_session *fs_session_get(struct fs_session *s)
+{
+	return s;
+}
+
+void fs_session_put(struct fs_session *s)
+{
+	(void)s;
+}
+
+struct fs_signer *fs_session_signer(struct fs_session *s)
+{
+	return (struct fs_signer *)s;
+}
+
+void fs_signer_put(struct fs_signer *s)
+{
+	(void)s;
+}
+
+uint32_t fs_journal_index(const struct fs_journal *j)
+{
+	ck_assert_ptr_eq(j, the_journal);
+	return 7;
+}
+
+void fs_journal_put(struct fs_journal *j)
+{
+	ck_assert_ptr_eq(j, the_journal);
+}
+
+int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out)
+{
+	(void)j;
+	(void)ino;
+	*out = (struct fs_inode *)&w;
+	return 0;
+}
+
+void fs_inode_put(struct fs_inode *i)
+{
+	(void)i;
+}
+
+int fs_tree_list(struct fs_inode *dir, uint64_t after,
+		 int (*fn)(void *ctx, const struct fs_tree_entry *e), void *ctx)
+{
+	(void)dir;
+	ck_assert_uint_eq(after, 0);
+	for (size_t n = 0; n < w.notes; n++) {
+		char name[64];
+		struct fs_tree_entry e = {.cookie = n + 4, .ino = n + 100, .name = name};
+
+		snprintf(name, sizeof(name), "a note with a rather long name, number %zu.odt", n);
+		if (fn(ctx, &e))
+			break;
+	}
+	return 0;
+}
+
+void keys_wipe(void *p, size_t n)
+{
+	memset(p, 0, n);
+}
+
+/* ---- fixture ---- */
+
+static struct fs_session session;
+static struct fs_gate *gate;
+
+static void set_up(void)
+{
+	memset(&w, 0, sizeof(w));
+	memset(&session, 0, sizeof(session));
+	session.uid = UID;
+	w.session = &session;
+	w.verdict.visible = true;
+	w.verdict.rights = POLICY_LIST | POLICY_READ | POLICY_WRITE;
+	ck_assert_int_eq(fs_gate_new(the_vault, &session, &gate), 0);
+}
+
+static void tear_down(void)
+{
+	fs_gate_free(gate);
+}
+
+static struct fs_gate_request asks(uint64_t ino, uint32_t rights)
+{
+	return (struct fs_gate_request){.op = "open",
+					.nodeid = fs_nodeid(7, ino),
+					.name = "note.odt",
+					.rights = rights,
+					.uid = UID,
+					.pid = 42};
+}
+
+static int begin(const struct fs_gate_request *rq)
+{
+	struct fs_gate_pass pass;
+	int rc = fs_gate_begin(gate, rq, &pass);
+
+	if (!rc)
+		fs_gate_end(&pass);
+	return rc;
+}
+
+/* ---- who passes ---- */
+
+START_TEST(request_with_rights_passes)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+	struct fs_gate_pass pass;
+
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_ptr_eq(pass.journal, the_journal);
+	ck_assert_ptr_nonnull(pass.signer);
+	ck_assert_uint_eq(pass.rights, w.verdict.rights);
+	fs_gate_end(&pass);
+	ck_assert_uint_eq(w.records, 0);
+}
+END_TEST
+
+START_TEST(reading_request_gets_no_signer)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+	struct fs_gate_pass pass;
+
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_ptr_null(pass.signer);
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(refusal_is_durable_before_it_returns)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+
+	w.verdict.rights = POLICY_LIST | POLICY_READ;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.records, 1);
+	ck_assert_uint_eq(w.durable, 1);
+	ck_assert_uint_eq(w.record[0].kind, POLICY_RECORD_REFUSED);
+	ck_assert_uint_eq(w.record[0].journal, 7);
+	ck_assert_uint_eq(w.record[0].note, 5);
+	ck_assert_uint_eq(w.record[0].pid, 42);
+	ck_assert_str_eq(w.record[0].name, "note.odt");
+	ck_assert_str_eq(w.record[0].rule, "a rule");
+	ck_assert_str_eq(w.record[0].detail, "open: EACCES");
+}
+END_TEST
+
+START_TEST(refusals_that_repeat_are_counted)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE), other = asks(6, POLICY_WRITE);
+
+	w.verdict.rights = 0;
+	for (int n = 0; n < 5; n++)
+		ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.records, 1);
+	ck_assert_int_eq(begin(&other), -EACCES);
+	ck_assert_uint_eq(w.records, 2);
+	fs_gate_reset(gate);
+	ck_assert_uint_eq(w.records, 3);
+	ck_assert_uint_eq(w.record[2].count, 4);
+	ck_assert_uint_eq(w.record[2].note, 5);
+}
+END_TEST
+
+START_TEST(many_different_refusals_lose_none)
+{
+	w.verdict.rights = 0;
+	for (uint64_t n = 0; n < 100; n++) {
+		struct fs_gate_request rq = asks(n + 10, POLICY_READ);
+
+		ck_assert_int_eq(begin(&rq), -EACCES);
+		ck_assert_int_eq(begin(&rq), -EACCES);
+	}
+	fs_gate_reset(gate);
+	ck_assert_uint_eq(w.records, 200);
+}
+END_TEST
+
+START_TEST(invisible_journal_refuses_even_without_rights_asked)
+{
+	struct fs_gate_request rq = asks(FS_ROOT_INO, 0);
+
+	w.verdict = (struct policy_verdict){.answer = POLICY_DENY};
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.records, 1);
+}
+END_TEST
+
+START_TEST(visible_journal_without_rights_passes_without_journal)
+{
+	struct fs_gate_request rq = asks(FS_ROOT_INO, 0);
+	struct fs_gate_pass pass;
+
+	w.verdict.rights = 0;
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_ptr_null(pass.journal);
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(waiting_key_refuses_what_needs_it)
+{
+	struct fs_gate_request look = asks(FS_ROOT_INO, 0), open = asks(5, POLICY_READ);
+
+	w.journal_rc = -EACCES;
+	ck_assert_int_eq(begin(&look), 0);
+	ck_assert_int_eq(begin(&open), -EACCES);
+	ck_assert_uint_eq(w.record[0].kind, POLICY_RECORD_REFUSED);
+}
+END_TEST
+
+START_TEST(failed_decision_denies)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+
+	w.decide_rc = -ENOMEM;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
+START_TEST(damaged_journal_answers_eio)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+
+	w.journal_rc = -EBADMSG;
+	ck_assert_int_eq(begin(&rq), -EIO);
+}
+END_TEST
+
+START_TEST(other_account_is_refused_but_not_by_handle)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+
+	rq.uid = UID + 1;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.records, 1);
+	rq.by_handle = true;
+	ck_assert_int_eq(begin(&rq), 0);
+}
+END_TEST
+
+START_TEST(two_journals_in_one_request_are_exdev)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+
+	rq.nodeid2 = fs_nodeid(8, 5);
+	ck_assert_int_eq(begin(&rq), -EXDEV);
+}
+END_TEST
+
+/* ---- session state ---- */
+
+START_TEST(locked_session_answers_enokey_without_record)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+
+	atomic_store(&session.state, FS_SESSION_LOCKED);
+	rq.drain = rq.by_handle = true;
+	ck_assert_int_eq(begin(&rq), -ENOKEY);
+	atomic_store(&session.state, FS_SESSION_ENDED);
+	ck_assert_int_eq(begin(&rq), -ENOKEY);
+	ck_assert_uint_eq(w.records, 0);
+	ck_assert_uint_eq(w.decided, 0);
+}
+END_TEST
+
+START_TEST(draining_session_admits_only_writing_out)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+
+	atomic_store(&session.state, FS_SESSION_DRAINING);
+	ck_assert_int_eq(begin(&rq), -ENOKEY);
+	rq.by_handle = true;
+	ck_assert_int_eq(begin(&rq), -ENOKEY);
+	rq.drain = true;
+	ck_assert_int_eq(begin(&rq), 0);
+}
+END_TEST
+
+START_TEST(session_past_its_ceiling_answers_enokey)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+
+	session.ceiling_boot_ns = 1;
+	ck_assert_int_eq(begin(&rq), -ENOKEY);
+	session.ceiling_boot_ns = 0;
+	session.ceiling_s = 1;
+	ck_assert_int_eq(begin(&rq), -ENOKEY);
+}
+END_TEST
+
+START_TEST(only_activity_keeps_a_session_awake)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_eq(atomic_load(&session.active_ns), 0);
+	rq.activity = true;
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_ne(atomic_load(&session.active_ns), 0);
+}
+END_TEST
+
+/* ---- log before light ---- */
+
+static struct fs_gate_request looks(uint64_t dir)
+{
+	struct fs_gate_request rq = asks(dir, POLICY_LIST);
+
+	rq.op = "lookup";
+	rq.reveals = true;
+	rq.dir = dir;
+	return rq;
+}
+
+START_TEST(first_look_waits_for_an_intent_that_names_the_notes)
+{
+	struct fs_gate_request rq = looks(9);
+
+	w.notes = 3;
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_eq(w.records, 1);
+	ck_assert_uint_eq(w.durable, 1);
+	ck_assert_uint_eq(w.record[0].kind, POLICY_RECORD_INTENT);
+	ck_assert_uint_eq(w.record[0].note, 9);
+	ck_assert_uint_eq(w.record[0].note_count, 3);
+	ck_assert_int_gt(w.record[0].until_ns, 0);
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 101, "x"), 0);
+	ck_assert_uint_eq(w.records, 1);
+}
+END_TEST
+
+START_TEST(intent_is_per_directory)
+{
+	struct fs_gate_request a = looks(9), b = looks(10);
+
+	ck_assert_int_eq(begin(&a), 0);
+	ck_assert_int_eq(begin(&b), 0);
+	ck_assert_uint_eq(w.records, 2);
+}
+END_TEST
+
+START_TEST(large_directory_is_split_over_records)
+{
+	struct fs_gate_request rq = looks(9);
+
+	w.notes = NOTES_MAX;
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_gt(w.records, 1);
+	ck_assert_uint_eq(w.notes_named, NOTES_MAX);
+	ck_assert_uint_le(w.largest, 32768);
+	ck_assert_uint_eq(w.durable, w.records);
+}
+END_TEST
+
+START_TEST(note_that_no_intent_names_gets_its_own_record)
+{
+	struct fs_gate_request rq = looks(9);
+
+	w.notes = 1;
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 555, "new.odt"), 0);
+	ck_assert_uint_eq(w.records, 2);
+	ck_assert_uint_eq(w.durable, 2);
+	ck_assert_uint_eq(w.record[1].kind, POLICY_RECORD_INTENT);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 555, "new.odt"), 0);
+	ck_assert_uint_eq(w.records, 2);
+}
+END_TEST
+
+START_TEST(own_creation_is_covered_by_its_record)
+{
+	struct fs_gate_request rq = asks(9, POLICY_WRITE);
+	struct fs_gate_pass pass;
+
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	fs_gate_created(gate, &pass, 77, false);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 77, "mine"), 0);
+	ck_assert_uint_eq(w.records, 0);
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(unwritable_log_lets_nothing_through)
+{
+	struct fs_gate_request rq = looks(9);
+
+	w.wait_rc = -EIO;
+	ck_assert_int_eq(begin(&rq), -EIO);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 5, "x"), -EIO);
+	w.wait_rc = 0;
+	w.append_rc = -ENOSPC;
+	ck_assert_int_eq(begin(&rq), -EIO);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 5, "x"), -EIO);
+	w.append_rc = 0;
+	ck_assert_int_eq(begin(&rq), 0);
+}
+END_TEST
+
+START_TEST(unwritable_log_turns_refusals_into_eio)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+
+	w.verdict.rights = 0;
+	w.append_rc = -EIO;
+	ck_assert_int_eq(begin(&rq), -EIO);
+}
+END_TEST
+
+START_TEST(access_revoked_during_the_wait_is_refused)
+{
+	struct fs_gate_request rq = looks(9);
+
+	w.revoke_in_wait = true;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
+START_TEST(session_locked_during_the_wait_is_refused)
+{
+	struct fs_gate_request rq = looks(9);
+
+	w.lock_in_wait = true;
+	ck_assert_int_eq(begin(&rq), -ENOKEY);
+}
+END_TEST
+
+START_TEST(reset_forgets_what_was_covered)
+{
+	struct fs_gate_request rq = looks(9);
+
+	ck_assert_int_eq(begin(&rq), 0);
+	fs_gate_reset(gate);
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_eq(w.records, 2);
+}
+END_TEST
+
+START_TEST(strict_open_is_durable_at_once)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+	const struct fs_gate_act act = {.kind = POLICY_RECORD_OPEN, .nodeid = rq.nodeid};
+	struct fs_gate_pass pass;
+
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_int_eq(fs_gate_record_open(gate, &pass, &rq, &act), 0);
+	ck_assert_uint_eq(w.durable, 0);
+	w.strict = true;
+	ck_assert_int_eq(fs_gate_record_open(gate, &pass, &rq, &act), 0);
+	ck_assert_uint_eq(w.durable, 2);
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(changed_rights_are_told_once_and_uncover)
+{
+	struct fs_gate_request rq = looks(9);
+	uint32_t journals[4];
+
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 0);
+	w.verdict.rights = POLICY_LIST;
+	ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 1);
+	ck_assert_uint_eq(journals[0], 7);
+	ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 0);
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_eq(w.records, 2);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fs/gate");
+	TCase *door = tcase_create("door"), *light = tcase_create("log before light");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(door, set_up, tear_down);
+	tcase_add_checked_fixture(light, set_up, tear_down);
+	tcase_add_test(door, request_with_rights_passes);
+	tcase_add_test(door, reading_request_gets_no_signer);
+	tcase_add_test(door, refusal_is_durable_before_it_returns);
+	tcase_add_test(door, refusals_that_repeat_are_counted);
+	tcase_add_test(door, many_different_refusals_lose_none);
+	tcase_add_test(door, invisible_journal_refuses_even_without_rights_asked);
+	tcase_add_test(door, visible_journal_without_rights_passes_without_journal);
+	tcase_add_test(door, waiting_key_refuses_what_needs_it);
+	tcase_add_test(door, failed_decision_denies);
+	tcase_add_test(door, damaged_journal_answers_eio);
+	tcase_add_test(door, other_account_is_refused_but_not_by_handle);
+	tcase_add_test(door, two_journals_in_one_request_are_exdev);
+	tcase_add_test(door, locked_session_answers_enokey_without_record);
+	tcase_add_test(door, draining_session_admits_only_writing_out);
+	tcase_add_test(door, session_past_its_ceiling_answers_enokey);
+	tcase_add_test(door, only_activity_keeps_a_session_awake);
+	tcase_add_test(light, first_look_waits_for_an_intent_that_names_the_notes);
+	tcase_add_test(light, intent_is_per_directory);
+	tcase_add_test(light, large_directory_is_split_over_records);
+	tcase_add_test(light, note_that_no_intent_names_gets_its_own_record);
+	tcase_add_test(light, own_creation_is_covered_by_its_record);
+	tcase_add_test(light, unwritable_log_lets_nothing_through);
+	tcase_add_test(light, unwritable_log_turns_refusals_into_eio);
+	tcase_add_test(light, access_revoked_during_the_wait_is_refused);
+	tcase_add_test(light, session_locked_during_the_wait_is_refused);
+	tcase_add_test(light, reset_forgets_what_was_covered);
+	tcase_add_test(light, strict_open_is_durable_at_once);
+	tcase_add_test(light, changed_rights_are_told_once_and_uncover);
+	suite_add_tcase(s, door);
+	suite_add_tcase(s, light);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
