@@ -398,9 +398,31 @@ static int remove_store(struct fs_vault *v, struct fs_entry *e)
 	return rc;
 }
 
+/*
+ * Empty for good: with its directory locked nobody can put anything in between the look and the
+ * deletion, and who still holds the directory finds it gone.
+ */
+static int remove_empty(struct fs_vault *v, struct fs_entry *e, struct fs_inode *root)
+{
+	int rc;
+
+	pthread_rwlock_wrlock(&root->lock);
+	rc = root->gone ? -ENOENT : fs_tree_empty(root->journal);
+	if (!rc)
+		rc = remove_store(v, e);
+	if (!rc) {
+		root->gone = true;
+		root->deleted = true;
+		root->nlink = 0;
+	}
+	pthread_rwlock_unlock(&root->lock);
+	return rc;
+}
+
 static int remove_locked(struct fs_vault *v, struct fs_session *s, const char *name, uint32_t *index)
 {
 	struct fs_journal *j = NULL;
+	struct fs_inode *root = NULL;
 	struct fs_entry *e = NULL;
 	int rc = check_change(v, s, name, &e, "removing a journal");
 
@@ -409,12 +431,16 @@ static int remove_locked(struct fs_vault *v, struct fs_session *s, const char *n
 	if (!rc)
 		rc = fs_vault_journal(v, s, e->index, &j);
 	if (!rc)
+		rc = fs_inode_get(j, FS_ROOT_INO, &root);
+	if (!rc)
 		rc = fs_tree_empty(j);
 	if (!rc)
 		rc = fs_vault_tell(v, s, POLICY_RECORD_JOURNAL, e->index, name,
 				   "the journal, which is empty, is removed");
 	if (!rc)
-		rc = remove_store(v, e);
+		rc = remove_empty(v, e, root);
+	if (root)
+		fs_inode_put(root);
 	if (j)
 		fs_journal_put(j);
 	if (rc)
