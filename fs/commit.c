@@ -19,184 +19,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "chunk_impl.h"
+#include "commit_impl.h"
 
-#define ARENA_LEN (64u << 10)
+/* ---- trees ---- */
 
-struct arena {
-	struct arena *before;
-	size_t used, cap;
-	uint8_t data[];
-};
-
-/* A journal that this commit changes. */
-struct touched {
-	struct fs_journal *j; /* NULL: removed while nobody has it open */
-	struct fs_root next;
-	bool removed;
-	bool units; /* its container took part */
-	bool held;  /* we hold a reference */
-};
-
-struct changes {
-	struct fs_tagtree_change *c;
-	size_t n, cap;
-};
-
-struct fs_commit {
-	struct fs_records *r;
-	uint64_t group;
-	bool ready;
-	struct arena *arena;
-	struct fs_store_item *items;
-	size_t n, cap;
-	struct fs_tagtree_out nodes;
-	struct touched *touched;
-	size_t n_touched, cap_touched;
-	struct changes vault;
-};
-
-/* The records of one tree on their way: where put and del below add to. */
-struct tree_work {
-	struct fs_commit *c;
-	struct fs_journal *j;
-	struct changes *changes;
-};
-
-/* ---- memory ---- */
-
-static uint8_t *arena_room(struct fs_commit *c, size_t n)
+static int put_entry(struct fs_commit_work *w, const struct fs_group_entry *e)
 {
-	struct arena *a = c->arena;
-	uint8_t *at;
-
-	if (!a || a->cap - a->used < n) {
-		a = malloc(sizeof(*a) + ARENA_LEN);
-		if (!a)
-			return NULL;
-		a->before = c->arena;
-		a->used = 0;
-		a->cap = ARENA_LEN;
-		c->arena = a;
-	}
-	at = a->data + a->used;
-	a->used += n;
-	return at;
-}
-
-static int grow(void **p, size_t n, size_t *cap, size_t size)
-{
-	size_t more = *cap ? 2 * *cap : 64;
-	void *q;
-
-	if (n < *cap)
-		return 0;
-	q = reallocarray(*p, more, size);
-	if (!q)
-		return -ENOMEM;
-	*p = q;
-	*cap = more;
-	return 0;
-}
-
-static int add_item(struct fs_commit *c, const struct fs_store_item *item)
-{
-	void *p = c->items;
-	int rc = grow(&p, c->n, &c->cap, sizeof(*item));
-
-	c->items = p;
-	if (!rc)
-		c->items[c->n++] = *item;
-	return rc;
-}
-
-static int add_change(struct changes *ch, const struct fs_tagtree_change *change)
-{
-	void *p = ch->c;
-	int rc = grow(&p, ch->n, &ch->cap, sizeof(*change));
-
-	ch->c = p;
-	if (!rc)
-		ch->c[ch->n++] = *change;
-	return rc;
-}
-
-static struct touched *add_touched(struct fs_commit *c, struct fs_journal *j)
-{
-	void *p = c->touched;
-	int rc = grow(&p, c->n_touched, &c->cap_touched, sizeof(*c->touched));
-
-	c->touched = p;
-	if (rc)
-		return NULL;
-	c->touched[c->n_touched] = (struct touched){ .j = j };
-	return &c->touched[c->n_touched++];
-}
-
-void fs_commit_free(struct fs_commit *c)
-{
-	if (!c)
-		return;
-	for (size_t i = 0; i < c->n_touched; i++) {
-		if (c->touched[i].held)
-			fs_journal_put(c->touched[i].j);
-	}
-	while (c->arena) {
-		struct arena *before = c->arena->before;
-
-		free(c->arena);
-		c->arena = before;
-	}
-	fs_tagtree_out_clear(&c->nodes);
-	free(c->items);
-	free(c->touched);
-	free(c->vault.c);
-	free(c);
-}
-
-/* ---- records ---- */
-
-/* A value in its stored form: item and change. */
-static int put_stored(struct tree_work *w, const struct fs_key *key, const uint8_t *stored,
-		      size_t len)
-{
-	struct fs_store_item item = { .key = *key, .val = stored, .len = len };
-	struct fs_tagtree_change change = { .key = *key };
-	int rc = add_item(w->c, &item);
-
-	fs_tagtree_tag(key, stored, len, change.tag);
-	return rc ? rc : add_change(w->changes, &change);
-}
-
-static int put_value(void *ctx, const struct fs_key *key, const void *p, size_t len)
-{
-	struct tree_work *w = ctx;
-	uint8_t *stored;
-	size_t stored_len;
-	int rc;
-
-	if (len > FS_PLAIN_MAX)
-		return -EMSGSIZE;
-	stored = arena_room(w->c, len + FS_RECORD_OVERHEAD);
-	if (!stored)
-		return -ENOMEM;
-	rc = fs_value_seal(w->j, key, p, len, stored, &stored_len);
-	return rc ? rc : put_stored(w, key, stored, stored_len);
-}
-
-static int del_value(void *ctx, const struct fs_key *key)
-{
-	struct tree_work *w = ctx;
-	struct fs_store_item item = { .key = *key };
-	struct fs_tagtree_change change = { .key = *key, .del = true };
-	int rc = add_item(w->c, &item);
-
-	return rc ? rc : add_change(w->changes, &change);
-}
-
-static int put_entry(struct tree_work *w, const struct fs_group_entry *e)
-{
-	return e->buf ? put_value(w, &e->key, e->buf->data, e->buf->len) : del_value(w, &e->key);
+	return e->buf ? fs_commit_put(w, &e->key, e->buf->data, e->buf->len) : fs_commit_del(w, &e->key);
 }
 
 static int cmp_change(const void *a, const void *b)
@@ -206,15 +35,8 @@ static int cmp_change(const void *a, const void *b)
 	return fs_key_cmp(&x->key, &y->key);
 }
 
-static int cmp_item(const void *a, const void *b)
-{
-	const struct fs_store_item *x = a, *y = b;
-
-	return fs_key_cmp(&x->key, &y->key);
-}
-
 /* The tree of j with the changes, into *tree. True in *changed when anything is different. */
-static int update_tree(struct fs_commit *c, struct fs_journal *j, struct changes *ch,
+static int update_tree(struct fs_commit *c, struct fs_journal *j, struct fs_commit_changes *ch,
 		       struct fs_tagtree_root *tree, bool *changed)
 {
 	struct fs_snap *snap;
@@ -243,10 +65,11 @@ static bool is_content(const struct fs_key *key)
 }
 
 /* The root of a changed journal, signed, as a record of the vault. */
-static int put_root(struct fs_commit *c, struct touched *t, const struct fs_tagtree_root *tree,
+static int put_root(struct fs_commit *c, struct fs_commit_touched *t,
+		    const struct fs_tagtree_root *tree,
 		    const struct fs_signer *signer)
 {
-	struct tree_work vault = { c, &c->r->vault, &c->vault };
+	struct fs_commit_work vault = { c, &c->r->vault, &c->vault };
 	struct fs_key key = fs_root_key(t->j->index);
 	uint8_t *raw;
 
@@ -260,20 +83,20 @@ static int put_root(struct fs_commit *c, struct touched *t, const struct fs_tagt
 	t->next.info.pid = signer->pid;
 	t->next.info.enrolment = signer->enrolment;
 	fs_root_sign(c->r->vault_id, &t->next, signer->sk);
-	raw = arena_room(c, t->next.len);
+	raw = fs_commit_room(c, t->next.len);
 	if (!raw)
 		return -ENOMEM;
 	memcpy(raw, t->next.raw, t->next.len);
-	return put_stored(&vault, &key, raw, t->next.len);
+	return fs_commit_put_stored(&vault, &key, raw, t->next.len);
 }
 
 /* The entries first..first+n of the group that belong to journal j's own tree. */
 static int encode_journal(struct fs_commit *c, const struct fs_closing *closing, size_t first,
 			  size_t n, struct fs_journal *j)
 {
-	struct changes ch = { .n = 0 };
-	struct tree_work w = { c, j, &ch };
-	struct touched *t = add_touched(c, j);
+	struct fs_commit_changes ch = { .n = 0 };
+	struct fs_commit_work w = { c, j, &ch };
+	struct fs_commit_touched *t = fs_commit_touch(c, j);
 	struct fs_tagtree_root tree;
 	bool changed = false;
 	int rc = t ? 0 : -ENOMEM;
@@ -287,7 +110,7 @@ static int encode_journal(struct fs_commit *c, const struct fs_closing *closing,
 			rc = put_entry(&w, e);
 	}
 	if (!rc && t->units)
-		rc = fs_chunk_encode(j, closing, first, n, put_value, del_value, &w);
+		rc = fs_chunk_encode(j, closing, first, n, fs_commit_put, fs_commit_del, &w);
 	if (!rc)
 		rc = update_tree(c, j, &ch, &tree, &changed);
 	if (!rc && changed)
@@ -301,10 +124,10 @@ static int encode_journal(struct fs_commit *c, const struct fs_closing *closing,
 /* Every record of the journal goes, from store and vault tree. */
 static int remove_journal(struct fs_commit *c, uint32_t index)
 {
-	struct tree_work vault = { c, &c->r->vault, &c->vault };
+	struct fs_commit_work vault = { c, &c->r->vault, &c->vault };
 	struct fs_key key = fs_key(index, 0, 0);
 	struct fs_journal *j = fs_journal_find(c->r, index);
-	struct touched *t = add_touched(c, j);
+	struct fs_commit_touched *t = fs_commit_touch(c, j);
 	struct fs_snap *snap;
 	const uint8_t *val;
 	size_t len;
@@ -328,11 +151,11 @@ static int remove_journal(struct fs_commit *c, uint32_t index)
 		if (rc || fs_key_journal(&key) != index)
 			break;
 		if (fs_value_of_vault(&key)) {
-			rc = del_value(&vault, &key);
+			rc = fs_commit_del(&vault, &key);
 		} else {
 			struct fs_store_item item = { .key = key };
 
-			rc = add_item(c, &item);
+			rc = fs_commit_add_item(c, &item);
 		}
 		if (key.len < FS_KEY_MAX)
 			key.b[key.len++] = 0;
@@ -359,7 +182,7 @@ static bool removes(const struct fs_closing *closing, size_t first, size_t n)
 /* All entries whose keys name one journal: the vault's come first, they have the lowest tables. */
 static int encode_run(struct fs_commit *c, const struct fs_closing *closing, size_t first, size_t n)
 {
-	struct tree_work vault = { c, &c->r->vault, &c->vault };
+	struct fs_commit_work vault = { c, &c->r->vault, &c->vault };
 	const struct fs_group_entry *e = fs_closing_at(closing, first);
 	size_t i = first;
 	int rc = 0;
@@ -382,7 +205,7 @@ static int encode_run(struct fs_commit *c, const struct fs_closing *closing, siz
 static int encode_vault(struct fs_commit *c)
 {
 	struct fs_records *r = c->r;
-	struct touched *t = add_touched(c, &r->vault);
+	struct fs_commit_touched *t = fs_commit_touch(c, &r->vault);
 	struct fs_store_item item = { .key = fs_root_key(0) };
 	struct fs_tagtree_root tree;
 	bool changed;
@@ -397,11 +220,11 @@ static int encode_vault(struct fs_commit *c)
 	t->next.info.commit = r->vault.cur.info.commit + 1;
 	fs_root_mac(r->vault_id, &t->next, r->mac_key);
 	item.len = t->next.len;
-	item.val = arena_room(c, item.len);
+	item.val = fs_commit_room(c, item.len);
 	if (!item.val)
 		return -ENOMEM;
 	memcpy((uint8_t *)(uintptr_t)item.val, t->next.raw, item.len);
-	return add_item(c, &item);
+	return fs_commit_add_item(c, &item);
 }
 
 static int build(struct fs_commit *c, const struct fs_closing *closing)
@@ -421,14 +244,8 @@ static int build(struct fs_commit *c, const struct fs_closing *closing)
 	if (!rc)
 		rc = encode_vault(c);
 	for (size_t i = 0; !rc && i < c->nodes.n; i++)
-		rc = add_item(c, &c->nodes.items[i]);
-	if (!rc)
-		qsort(c->items, c->n, sizeof(*c->items), cmp_item);
-	for (size_t i = 1; !rc && i < c->n; i++) {
-		if (!fs_key_cmp(&c->items[i - 1].key, &c->items[i].key))
-			rc = -EINVAL;
-	}
-	return rc;
+		rc = fs_commit_add_item(c, &c->nodes.items[i]);
+	return rc ? rc : fs_commit_sort(c);
 }
 
 static void publish_next(struct fs_commit *c)
@@ -465,7 +282,7 @@ static void publish_current(struct fs_commit *c)
 static void settle_units(struct fs_commit *c, bool durable)
 {
 	for (size_t i = 0; i < c->n_touched; i++) {
-		struct touched *t = &c->touched[i];
+		struct fs_commit_touched *t = &c->touched[i];
 
 		if (!t->units || !t->j->container)
 			continue;

@@ -30,6 +30,12 @@ void fs_control_free(struct fs_control *c);
 /* For fs_vault_config.policy_changed: safe from any thread. */
 void fs_control_policy_changed(struct fs_control *c);
 
+/* For fs_vault_config.session_over. */
+void fs_control_session_over(struct fs_control *c, struct fs_session *s, const char *why);
+/* For `status`: what the daemon took away from itself. Before fs_control_run. */
+struct fs_harden_report;
+void fs_control_hardened(struct fs_control *c, const struct fs_harden_report *report);
+
 /* The whole daemon: open vault, harden, listen, serve. Returns the process's exit status. */
 struct fs_daemon_config {
 	const char *vault;

@@ -8,8 +8,9 @@
  * and cached plaintext; groups hold references, so that a journal outlives its
  * last change's commit.
  *
- * Locks: open_lock while one journal is opened (the callback runs under it and
- * may read records but open no journal); the records' lock for table and counts.
+ * Locks: the records' lock for table, counts and the list of openings; a journal's
+ * own for the loading of its container. None is held while records are read or a
+ * callback runs: who comes second waits on the condition.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ void fs_journal_init(struct fs_journal *j, struct fs_records *r, uint32_t index)
 	j->cur.tree.journal = index;
 	j->cur.tree.next = 1;
 	pthread_mutex_init(&j->lock, NULL);
-	pthread_mutex_init(&j->container_lock, NULL);
+	pthread_cond_init(&j->loaded, NULL);
 }
 
 void fs_journal_clear(struct fs_journal *j)
@@ -34,7 +35,7 @@ void fs_journal_clear(struct fs_journal *j)
 	fs_container_close(j->container);
 	keys_slab_put(j->records->slab, j->keys);
 	pthread_mutex_destroy(&j->lock);
-	pthread_mutex_destroy(&j->container_lock);
+	pthread_cond_destroy(&j->loaded);
 }
 
 /* Under the records' lock. */
@@ -153,28 +154,67 @@ static int build(struct fs_records *r, const struct fs_journal_open *o, struct f
 	return 0;
 }
 
+/* Under the records' lock. */
+static bool being_opened(const struct fs_records *r, uint32_t index)
+{
+	const struct fs_record_opening *o = r->opening;
+
+	while (o && o->index != index)
+		o = o->next;
+	return o;
+}
+
+/* The open journal with a reference; NULL: it is ours to open, *mine stands in the list. */
+static struct fs_journal *begin_open(struct fs_records *r, struct fs_record_opening *mine)
+{
+	struct fs_journal *j;
+
+	pthread_mutex_lock(&r->lock);
+	while (being_opened(r, mine->index))
+		pthread_cond_wait(&r->opened, &r->lock);
+	j = *slot_of(r, mine->index);
+	if (j) {
+		j->refs++;
+	} else {
+		mine->next = r->opening;
+		r->opening = mine;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return j;
+}
+
+/* j: what was opened; NULL: it failed. */
+static void end_open(struct fs_records *r, struct fs_record_opening *mine, struct fs_journal *j)
+{
+	struct fs_record_opening **at = &r->opening;
+
+	pthread_mutex_lock(&r->lock);
+	while (*at != mine)
+		at = &(*at)->next;
+	*at = mine->next;
+	if (j)
+		*slot_of(r, mine->index) = j;
+	pthread_cond_broadcast(&r->opened);
+	pthread_mutex_unlock(&r->lock);
+}
+
 int fs_journal_open(struct fs_records *r, const struct fs_journal_open *o, struct fs_journal **out)
 {
+	struct fs_record_opening mine = { .index = o->index };
 	struct fs_journal *j;
 	int rc;
 
 	if (!o->index || o->index > FS_JOURNAL_MAX || !o->generation || (!o->create && !o->signer_pk))
 		return -EINVAL;
-	pthread_mutex_lock(&r->open_lock);
-	j = fs_journal_find(r, o->index);
+	j = begin_open(r, &mine);
 	if (j) {
 		rc = check_same(j, o);
 		if (rc)
 			fs_journal_put(j);
 	} else {
 		rc = build(r, o, &j);
-		if (!rc) {
-			pthread_mutex_lock(&r->lock);
-			*slot_of(r, o->index) = j;
-			pthread_mutex_unlock(&r->lock);
-		}
+		end_open(r, &mine, rc ? NULL : j);
 	}
-	pthread_mutex_unlock(&r->open_lock);
 	if (!rc)
 		*out = j;
 	return rc;
@@ -214,7 +254,8 @@ static int load_free_page(void *ctx, const struct fs_key *key, struct fs_buf *bu
 	return fs_container_load(ctx, (uint32_t)fs_key_sub(key, 4), buf->data, buf->len);
 }
 
-static int load_container(struct fs_journal *j)
+static int load_container(struct fs_journal *j, struct fs_container **out,
+			  struct fs_chunk_space **space)
 {
 	struct fs_key from = fs_key(j->index, 0, FS_T_FREE);
 	struct fs_key to = fs_key(j->index, 0, FS_T_FREE + 1);
@@ -225,27 +266,39 @@ static int load_container(struct fs_journal *j)
 		return rc;
 	rc = fs_record_scan(j, &from, &to, load_free_page, c);
 	if (!rc)
-		rc = fs_chunk_space_new(&j->space);
+		rc = fs_chunk_space_new(space);
 	if (rc)
 		fs_container_close(c);
 	else
-		j->container = c;
+		*out = c;
 	return rc;
 }
 
 /* Bitmap pages change only while chunks are written, for which the container is loaded first. */
 int fs_journal_units(struct fs_journal *j, struct fs_container **out)
 {
+	struct fs_chunk_space *space = NULL;
+	struct fs_container *c = NULL;
 	int rc = 0;
 
 	if (!j->index)
 		return -EINVAL;
-	pthread_mutex_lock(&j->container_lock);
-	if (!j->container)
-		rc = load_container(j);
+	pthread_mutex_lock(&j->lock);
+	while (j->loading)
+		pthread_cond_wait(&j->loaded, &j->lock);
+	if (!j->container) {
+		j->loading = true;
+		pthread_mutex_unlock(&j->lock);
+		rc = load_container(j, &c, &space);
+		pthread_mutex_lock(&j->lock);
+		j->container = c;
+		j->space = space;
+		j->loading = false;
+		pthread_cond_broadcast(&j->loaded);
+	}
 	if (!rc)
 		*out = j->container;
-	pthread_mutex_unlock(&j->container_lock);
+	pthread_mutex_unlock(&j->lock);
 	return rc;
 }
 

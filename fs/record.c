@@ -179,7 +179,7 @@ static void teardown(struct fs_records *r)
 	keys_guard_free(r->mac_key);
 	fs_journal_clear(&r->vault);
 	pthread_mutex_destroy(&r->lock);
-	pthread_mutex_destroy(&r->open_lock);
+	pthread_cond_destroy(&r->opened);
 	free(r);
 }
 
@@ -191,7 +191,7 @@ int fs_records_open(const struct fs_records_config *cfg, struct fs_records **out
 	if (!r)
 		return -ENOMEM;
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_mutex_init(&r->open_lock, NULL);
+	pthread_cond_init(&r->opened, NULL);
 	fs_journal_init(&r->vault, r, 0);
 	memcpy(r->vault_id, cfg->vault, KEYS_VAULT_ID_LEN);
 	r->read_only = cfg->read_only;

@@ -62,7 +62,8 @@ struct fs_records_config {
 	uint64_t least_commit; /* last commit known from outside the vault; older = -ESTALE */
 	/* Adopt a vault root whose MAC is another host's (recovery): the tree is still verified. */
 	bool adopt;
-	/* Damage was found in this record; called once per record, any thread, no lock held. */
+	/* Damage was found in this record; called once per record, any thread (the committer's too, so
+	 * wait for no commit), none of our locks held. */
 	void (*damaged)(void *ctx, uint32_t journal, uint64_t ino, uint8_t table);
 	void *ctx;
 };
@@ -96,7 +97,7 @@ struct fs_journal_open {
 	bool create; /* no root record exists or may exist */
 	/* Is this signer acceptable for this journal? 0 or -EBADMSG. Not called with create. sig covers
 	 * the root; pk must be verified by the callback from the session certificate. It may read
-	 * records of the vault but open no journal. */
+	 * records of the vault but not open this journal. */
 	int (*signer_pk)(void *ctx, uint32_t index, const struct fs_root_info *info,
 			 uint8_t pk_out[static KEYS_LEN]);
 	void *ctx;

@@ -7,8 +7,9 @@
  * begins a snapshot and accepts it only when the root record inside equals one of
  * the two; from there on the tag tree proves every record.
  *
- * Lock order (all leaves for the layers above): open_lock -> container_lock ->
- * records lock -> journal lock. The group's and the caches' mutexes come last.
+ * Locks, all leaves for the layers above and never nested: the records' lock, each
+ * journal's lock, the caches' and the group's mutexes. None is held while records
+ * are read, while a callback runs or while the committer writes.
  */
 #ifndef FS_RECORD_IMPL_H
 #define FS_RECORD_IMPL_H
@@ -44,14 +45,14 @@ struct fs_journal {
 	unsigned refs;
 	struct fs_journal *chain;
 
-	pthread_mutex_t lock; /* the next three */
+	pthread_mutex_t lock; /* down to loading */
 	struct fs_root cur;
 	struct fs_root next; /* while committing, and for ever after a failed commit */
 	bool has_next;
-
-	pthread_mutex_t container_lock; /* loading; the pointer stays until the last put */
-	struct fs_container *container;
-	struct fs_chunk_space *space; /* own mutex; made with the container */
+	struct fs_container *container; /* NULL until first needed; then it stays */
+	struct fs_chunk_space *space;	/* own mutex; made with the container */
+	bool loading;
+	pthread_cond_t loaded;
 
 	struct fs_inodes *inodes;
 	void (*inodes_free)(struct fs_inodes *);
@@ -64,6 +65,12 @@ struct fs_journal {
 struct fs_record_index_key {
 	uint32_t generation;
 	struct keys_journal *keys; /* slab slot; only .record is used */
+};
+
+/* A journal on its way into the table; lives on the opener's stack. */
+struct fs_record_opening {
+	struct fs_record_opening *next;
+	uint32_t index;
 };
 
 struct fs_records {
@@ -83,8 +90,9 @@ struct fs_records {
 	void (*damaged)(void *ctx, uint32_t journal, uint64_t ino, uint8_t table);
 	void *damaged_ctx;
 
-	pthread_mutex_t open_lock; /* one journal is opened at a time */
-	pthread_mutex_t lock;	   /* everything below, and the references of journals */
+	pthread_mutex_t lock; /* everything below, and the references of journals */
+	pthread_cond_t opened;
+	struct fs_record_opening *opening;
 	struct fs_journal *bucket[FS_RECORD_BUCKETS];
 	struct fs_record_index_key index[FS_RECORD_INDEX_KEYS]; /* generation 0: unused */
 	struct fs_key reported[FS_RECORD_DAMAGED_MAX];

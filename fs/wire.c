@@ -208,6 +208,11 @@ int fs_wire_in_feed(struct fs_wire_in *in, int sock, struct fs_wire_message *out
 	}
 }
 
+bool fs_wire_in_begun(const struct fs_wire_in *in)
+{
+	return in->got > 0;
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec t;

@@ -41,6 +41,8 @@ int fs_wire_in_new(struct fs_wire_in **out);
 void fs_wire_in_free(struct fs_wire_in *in);
 /* 1: a whole message in *out; 0: more is needed; -EPIPE, -EPROTO, -EMSGSIZE: end the connection. */
 int fs_wire_in_feed(struct fs_wire_in *in, int sock, struct fs_wire_message *out);
+/* Whether a frame has begun and is not whole yet. */
+bool fs_wire_in_begun(const struct fs_wire_in *in);
 /* Non-blocking sending end: queues a frame (bounded: -ENOBUFS), flush when writable: 0 all sent, 1 more. */
 struct fs_wire_out;
 int fs_wire_out_new(struct fs_wire_out **out);

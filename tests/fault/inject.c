@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/fault/inject.c - the wrapped calls; see inject.h. */
+#include "inject.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned countdown; /* 0: not armed, or past */
+static int failing;	   /* every call fails with this */
+static int with;
+static bool keep_on, short_write, hit;
+
+static char recorded[32];
+static struct inject_event *events;
+static size_t event_count, event_cap;
+
+void inject_fail(unsigned nth, int err, bool on)
+{
+	pthread_mutex_lock(&lock);
+	countdown = nth;
+	with = err;
+	keep_on = on;
+	failing = 0;
+	short_write = hit = false;
+	pthread_mutex_unlock(&lock);
+}
+
+void inject_short(unsigned nth)
+{
+	inject_fail(nth, ENOSPC, true);
+	short_write = true;
+}
+
+bool inject_stop(void)
+{
+	bool was;
+
+	pthread_mutex_lock(&lock);
+	countdown = 0;
+	failing = 0;
+	was = hit;
+	pthread_mutex_unlock(&lock);
+	return was;
+}
+
+/* 0: go on; else the error to give; -1: write half. */
+static int verdict(bool writes)
+{
+	int rc;
+
+	pthread_mutex_lock(&lock);
+	rc = failing;
+	if (countdown && (writes || !short_write) && --countdown == 0) {
+		hit = true;
+		rc = short_write ? -1 : with;
+		failing = keep_on ? with : 0;
+	}
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+/* ---- recording ---- */
+
+static bool is_recorded(int fd, int *flags)
+{
+	char link[64], path[4096];
+	ssize_t n;
+	size_t len = strlen(recorded);
+
+	if (!len)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	if (n < (ssize_t)len || memcmp(path + n - len, recorded, len))
+		return false;
+	*flags = fcntl(fd, F_GETFL);
+	return true;
+}
+
+static void record(enum inject_kind kind, off_t at, const void *p, size_t len, uint32_t note)
+{
+	struct inject_event *e;
+
+	pthread_mutex_lock(&lock);
+	if (event_count == event_cap) {
+		event_cap = event_cap ? 2 * event_cap : 256;
+		events = realloc(events, event_cap * sizeof(*events));
+		if (!events)
+			abort();
+	}
+	e = &events[event_count++];
+	*e = (struct inject_event){.kind = kind, .at = at, .len = len, .note = note};
+	if (len) {
+		e->data = malloc(len);
+		if (!e->data)
+			abort();
+		memcpy(e->data, p, len);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void record_vector(int fd, const struct iovec *iov, int n, off_t at)
+{
+	int flags;
+
+	if (!is_recorded(fd, &flags))
+		return;
+	for (int i = 0; i < n; i++) {
+		record(flags & O_DSYNC ? INJECT_WRITE_THROUGH : INJECT_WRITE, at, iov[i].iov_base,
+		       iov[i].iov_len, 0);
+		at += (off_t)iov[i].iov_len;
+	}
+}
+
+void inject_record(const char *suffix)
+{
+	snprintf(recorded, sizeof(recorded), "%s", suffix);
+}
+
+void inject_note(uint32_t note)
+{
+	record(INJECT_NOTE, 0, NULL, 0, note);
+}
+
+size_t inject_events(const struct inject_event **out)
+{
+	*out = events;
+	return event_count;
+}
+
+/* ---- the calls ---- */
+
+ssize_t __real_pwritev(int fd, const struct iovec *iov, int n, off_t at);
+ssize_t __real_writev(int fd, const struct iovec *iov, int n);
+ssize_t __real_pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags);
+int __real_fdatasync(int fd);
+int __real_fsync(int fd);
+int __real_fallocate(int fd, int mode, off_t at, off_t len);
+int __real_msync(void *p, size_t len, int flags);
+int __real_ftruncate(int fd, off_t len);
+
+ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t len, off_t at);
+ssize_t __wrap_pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_write(int fd, const void *p, size_t len);
+int __wrap_fdatasync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fallocate(int fd, int mode, off_t at, off_t len);
+int __wrap_msync(void *p, size_t len, int flags);
+int __wrap_ftruncate(int fd, off_t len);
+
+static int refuse(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/* Half of the first piece: at < 0 is the file's own position. */
+static ssize_t half(int fd, const struct iovec *iov, off_t at)
+{
+	struct iovec part = {iov->iov_base, iov->iov_len / 2};
+
+	return at < 0 ? __real_writev(fd, &part, 1) : __real_pwritev(fd, &part, 1, at);
+}
+
+ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t at)
+{
+	int rc = verdict(true);
+
+	if (rc)
+		return rc < 0 ? half(fd, iov, at) : refuse(rc);
+	record_vector(fd, iov, n, at);
+	return __real_pwritev(fd, iov, n, at);
+}
+
+ssize_t __wrap_pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	int rc = verdict(true);
+
+	if (rc)
+		return rc < 0 ? half(fd, iov, at) : refuse(rc);
+	return __real_pwritev2(fd, iov, n, at, flags);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *p, size_t len, off_t at)
+{
+	struct iovec iov = {(void *)(uintptr_t)p, len};
+
+	return __wrap_pwritev(fd, &iov, 1, at);
+}
+
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
+{
+	int rc = verdict(true);
+
+	if (rc)
+		return rc < 0 ? half(fd, iov, -1) : refuse(rc);
+	record_vector(fd, iov, n, lseek(fd, 0, SEEK_CUR));
+	return __real_writev(fd, iov, n);
+}
+
+ssize_t __wrap_write(int fd, const void *p, size_t len)
+{
+	struct iovec iov = {(void *)(uintptr_t)p, len};
+
+	return __wrap_writev(fd, &iov, 1);
+}
+
+static void record_sync(int fd)
+{
+	int flags;
+
+	if (is_recorded(fd, &flags))
+		record(INJECT_SYNC, 0, NULL, 0, 0);
+}
+
+int __wrap_fdatasync(int fd)
+{
+	int rc = verdict(false);
+
+	if (rc)
+		return refuse(rc);
+	record_sync(fd);
+	return __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+	int rc = verdict(false);
+
+	if (rc)
+		return refuse(rc);
+	record_sync(fd);
+	return __real_fsync(fd);
+}
+
+int __wrap_fallocate(int fd, int mode, off_t at, off_t len)
+{
+	int rc = verdict(false);
+
+	return rc ? refuse(rc) : __real_fallocate(fd, mode, at, len);
+}
+
+int __wrap_msync(void *p, size_t len, int flags)
+{
+	int rc = verdict(false);
+
+	return rc ? refuse(rc) : __real_msync(p, len, flags);
+}
+
+int __wrap_ftruncate(int fd, off_t len)
+{
+	int rc = verdict(false);
+
+	return rc ? refuse(rc) : __real_ftruncate(fd, len);
+}
+
+/* Objects compiled with _FILE_OFFSET_BITS=64 call these; on a 64-bit machine they are the same. */
+#define ALSO(name) __attribute__((alias(#name)))
+ssize_t __wrap_pwrite64(int fd, const void *p, size_t len, off_t at) ALSO(__wrap_pwrite);
+ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int n, off_t at) ALSO(__wrap_pwritev);
+int __wrap_fallocate64(int fd, int mode, off_t at, off_t len) ALSO(__wrap_fallocate);
+int __wrap_ftruncate64(int fd, off_t len) ALSO(__wrap_ftruncate);
