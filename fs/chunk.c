@@ -21,8 +21,8 @@
 static int is_cut(struct fs_journal *j, uint64_t ino, uint32_t n)
 {
 	struct fs_key from = fs_key(j->index, ino, FS_T_CUT);
-	struct fs_key to = n == UINT32_MAX ? fs_key(j->index, ino, FS_T_CUT + 1) :
-					     fs_chunk_cut_key(j, ino, n + 1);
+	struct fs_key to = n == UINT32_MAX ? fs_key(j->index, ino, FS_T_CUT + 1)
+					   : fs_chunk_cut_key(j, ino, n + 1);
 	struct fs_group_entry *e = NULL;
 	size_t count = 0;
 	int rc = fs_group_range(j->records->group, &from, &to, &e, &count);
@@ -49,7 +49,7 @@ static int read_sealed(struct fs_journal *j, uint64_t ino, uint32_t n, const str
 	fs_chunk_ad(j, ino, n, ad);
 	rc = fs_container_read(c, e->pos, buf->data, buf->len);
 	if (!rc)
-		rc = keys_unseal_chunk(j->keys->chunk, (struct keys_span){ ad, sizeof(ad) },
+		rc = keys_unseal_chunk(j->keys->chunk, (struct keys_span){ad, sizeof(ad)},
 				       buf->data, buf->len, buf->data, &e->seal);
 	if (rc) {
 		fs_buf_put(buf);
@@ -169,8 +169,8 @@ static int get_in_batch(struct fs_journal *j, struct fs_batch *b, uint64_t ino, 
 }
 
 /* A private copy of the chunk with room for len bytes, the rest zero. */
-static int copy_chunk(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n, size_t len,
-		      struct fs_buf **out)
+static int copy_chunk(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n,
+		      size_t len, struct fs_buf **out)
 {
 	struct fs_buf *old = NULL, *buf;
 	int rc = get_in_batch(j, b, ino, n, &old);
@@ -258,7 +258,8 @@ static bool all_zero(const uint8_t *p, size_t n)
 }
 
 /* The chunk that holds the new end keeps only what lies before it. */
-static int trim_edge(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n, uint32_t len)
+static int trim_edge(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n,
+		     uint32_t len)
 {
 	struct fs_key key = fs_chunk_key(j, ino, n);
 	struct fs_buf *old, *buf;
@@ -415,7 +416,7 @@ static int seek_data(struct fs_journal *j, uint64_t ino, const struct pending *p
 {
 	struct fs_key from = fs_key_n(j->index, ino, FS_T_MAP, n / FS_MAP_ENTRIES, 4);
 	struct fs_key to = fs_key(j->index, ino, FS_T_MAP + 1);
-	struct seek s = { p, n, end, pending_data(p, n) };
+	struct seek s = {p, n, end, pending_data(p, n)};
 	int rc = fs_record_scan(j, &from, &to, seek_page, &s);
 
 	if (rc)
@@ -453,7 +454,7 @@ static int seek_hole(struct fs_journal *j, uint64_t ino, const struct pending *p
 int fs_chunk_seek(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t end, bool data,
 		  uint32_t *found)
 {
-	struct pending p = { .e = NULL };
+	struct pending p = {.e = NULL};
 	int rc;
 
 	if (!j->keys)
@@ -462,8 +463,8 @@ int fs_chunk_seek(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t end, 
 		return -ENXIO;
 	rc = pending_get(j, ino, n, &p);
 	if (!rc)
-		rc = data ? seek_data(j, ino, &p, n, end, found) :
-			    seek_hole(j, ino, &p, n, end, found);
+		rc = data ? seek_data(j, ino, &p, n, end, found)
+			  : seek_hole(j, ino, &p, n, end, found);
 	fs_group_range_free(p.e, p.n);
 	return rc;
 }

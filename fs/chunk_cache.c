@@ -45,7 +45,7 @@ static void clear_slot(struct fs_chunk_cache *c, struct slot *s)
 {
 	c->bytes -= s->buf->cap;
 	fs_buf_put(s->buf);
-	*s = (struct slot){ .buf = NULL };
+	*s = (struct slot){.buf = NULL};
 }
 
 void fs_chunk_cache_free(struct fs_chunk_cache *c)
@@ -108,7 +108,7 @@ void fs_chunk_cache_add(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino
 	s = oldest(c, false);
 	if (s->buf)
 		clear_slot(c, s);
-	*s = (struct slot){ fs_buf_get(buf), ino, ++c->clock, journal, n };
+	*s = (struct slot){fs_buf_get(buf), ino, ++c->clock, journal, n};
 	c->bytes += buf->cap;
 	pthread_mutex_unlock(&c->lock);
 }

@@ -47,7 +47,7 @@ static uint32_t chunk_no(const struct fs_group_entry *e)
 
 static int flush(struct encode *x)
 {
-	struct iovec iov = { x->stage, x->staged };
+	struct iovec iov = {x->stage, x->staged};
 	int rc = 0;
 
 	if (x->staged)
@@ -99,7 +99,7 @@ static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct 
 	e->pos = pos;
 	e->units = (uint8_t)units;
 	fs_chunk_ad(x->j, ino, n, ad);
-	return keys_seal_chunk(x->j->keys->chunk, (struct keys_span){ ad, sizeof(ad) }, at, len, at,
+	return keys_seal_chunk(x->j->keys->chunk, (struct keys_span){ad, sizeof(ad)}, at, len, at,
 			       &e->seal);
 }
 
@@ -112,8 +112,8 @@ static void free_entry(struct encode *x, struct fs_map_entry *e)
 
 /* ---- map pages ---- */
 
-static int put_page(struct encode *x, uint64_t ino, uint32_t page_no, const struct fs_map_page *page,
-		    bool existed)
+static int put_page(struct encode *x, uint64_t ino, uint32_t page_no,
+		    const struct fs_map_page *page, bool existed)
 {
 	struct fs_key key = fs_key_n(x->j->index, ino, FS_T_MAP, page_no, 4);
 	uint8_t bytes[FS_VALUE_MAX];
@@ -210,7 +210,7 @@ static int encode_cut(struct encode *x, const struct run *r)
 	uint32_t partial = (uint32_t)(r->cut / FS_MAP_ENTRIES);
 	struct fs_key from = fs_key_n(x->j->index, r->ino, FS_T_MAP, whole, 4);
 	struct fs_key to = fs_key(x->j->index, r->ino, FS_T_MAP + 1);
-	struct cut_ctx ctx = { x, r };
+	struct cut_ctx ctx = {x, r};
 	int rc = 0;
 
 	if (whole != partial && !page_in_group(x, r, partial))
@@ -277,7 +277,7 @@ static bool next_run(struct encode *x, size_t *at, size_t end, struct run *r)
 		i++;
 	if (i == end)
 		return false;
-	*r = (struct run){ i, i, fs_key_ino(&fs_closing_at(x->closing, i)->key), UINT64_MAX };
+	*r = (struct run){i, i, fs_key_ino(&fs_closing_at(x->closing, i)->key), UINT64_MAX};
 	for (; i < end; i++) {
 		const struct fs_group_entry *e = fs_closing_at(x->closing, i);
 
@@ -304,7 +304,7 @@ int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size
 		    int (*put)(void *ctx, const struct fs_key *key, const void *p, size_t len),
 		    int (*del)(void *ctx, const struct fs_key *key), void *ctx)
 {
-	struct encode x = { .j = j, .closing = closing, .put = put, .del = del, .ctx = ctx };
+	struct encode x = {.j = j, .closing = closing, .put = put, .del = del, .ctx = ctx};
 	size_t at = first;
 	struct run r;
 	int rc = fs_journal_units(j, &x.c);

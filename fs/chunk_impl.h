@@ -35,7 +35,8 @@ size_t fs_chunk_map_encode(const struct fs_map_page *page, uint8_t *p);
 /* The committed page; all holes where there is none. */
 int fs_chunk_map_get(struct fs_journal *j, uint64_t ino, uint32_t page_no,
 		     struct fs_map_page *page);
-void fs_chunk_ad(struct fs_journal *j, uint64_t ino, uint32_t n, uint8_t ad[static FS_CHUNK_AD_LEN]);
+void fs_chunk_ad(struct fs_journal *j, uint64_t ino, uint32_t n,
+		 uint8_t ad[static FS_CHUNK_AD_LEN]);
 
 static inline unsigned fs_chunk_units(size_t len)
 {

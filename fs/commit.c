@@ -25,7 +25,8 @@
 
 static int put_entry(struct fs_commit_work *w, const struct fs_group_entry *e)
 {
-	return e->buf ? fs_commit_put(w, &e->key, e->buf->data, e->buf->len) : fs_commit_del(w, &e->key);
+	return e->buf ? fs_commit_put(w, &e->key, e->buf->data, e->buf->len)
+		      : fs_commit_del(w, &e->key);
 }
 
 static int cmp_change(const void *a, const void *b)
@@ -66,10 +67,9 @@ static bool is_content(const struct fs_key *key)
 
 /* The root of a changed journal, signed, as a record of the vault. */
 static int put_root(struct fs_commit *c, struct fs_commit_touched *t,
-		    const struct fs_tagtree_root *tree,
-		    const struct fs_signer *signer)
+		    const struct fs_tagtree_root *tree, const struct fs_signer *signer)
 {
-	struct fs_commit_work vault = { c, &c->r->vault, &c->vault };
+	struct fs_commit_work vault = {c, &c->r->vault, &c->vault};
 	struct fs_key key = fs_root_key(t->j->index);
 	uint8_t *raw;
 
@@ -94,8 +94,8 @@ static int put_root(struct fs_commit *c, struct fs_commit_touched *t,
 static int encode_journal(struct fs_commit *c, const struct fs_closing *closing, size_t first,
 			  size_t n, struct fs_journal *j)
 {
-	struct fs_commit_changes ch = { .n = 0 };
-	struct fs_commit_work w = { c, j, &ch };
+	struct fs_commit_changes ch = {.n = 0};
+	struct fs_commit_work w = {c, j, &ch};
 	struct fs_commit_touched *t = fs_commit_touch(c, j);
 	struct fs_tagtree_root tree;
 	bool changed = false;
@@ -124,7 +124,7 @@ static int encode_journal(struct fs_commit *c, const struct fs_closing *closing,
 /* Every record of the journal goes, from store and vault tree. */
 static int remove_journal(struct fs_commit *c, uint32_t index)
 {
-	struct fs_commit_work vault = { c, &c->r->vault, &c->vault };
+	struct fs_commit_work vault = {c, &c->r->vault, &c->vault};
 	struct fs_key key = fs_key(index, 0, 0);
 	struct fs_journal *j = fs_journal_find(c->r, index);
 	struct fs_commit_touched *t = fs_commit_touch(c, j);
@@ -153,7 +153,7 @@ static int remove_journal(struct fs_commit *c, uint32_t index)
 		if (fs_value_of_vault(&key)) {
 			rc = fs_commit_del(&vault, &key);
 		} else {
-			struct fs_store_item item = { .key = key };
+			struct fs_store_item item = {.key = key};
 
 			rc = fs_commit_add_item(c, &item);
 		}
@@ -182,7 +182,7 @@ static bool removes(const struct fs_closing *closing, size_t first, size_t n)
 /* All entries whose keys name one journal: the vault's come first, they have the lowest tables. */
 static int encode_run(struct fs_commit *c, const struct fs_closing *closing, size_t first, size_t n)
 {
-	struct fs_commit_work vault = { c, &c->r->vault, &c->vault };
+	struct fs_commit_work vault = {c, &c->r->vault, &c->vault};
 	const struct fs_group_entry *e = fs_closing_at(closing, first);
 	size_t i = first;
 	int rc = 0;
@@ -206,7 +206,7 @@ static int encode_vault(struct fs_commit *c)
 {
 	struct fs_records *r = c->r;
 	struct fs_commit_touched *t = fs_commit_touch(c, &r->vault);
-	struct fs_store_item item = { .key = fs_root_key(0) };
+	struct fs_store_item item = {.key = fs_root_key(0)};
 	struct fs_tagtree_root tree;
 	bool changed;
 	int rc;
@@ -295,7 +295,8 @@ static void settle_units(struct fs_commit *c, bool durable)
 	}
 }
 
-static int hook_encode(void *ctx, struct fs_closing *closing, struct fs_store_item **items, size_t *n)
+static int hook_encode(void *ctx, struct fs_closing *closing, struct fs_store_item **items,
+		       size_t *n)
 {
 	struct fs_records *r = ctx;
 	struct fs_commit *c = r->commit;

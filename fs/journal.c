@@ -200,11 +200,12 @@ static void end_open(struct fs_records *r, struct fs_record_opening *mine, struc
 
 int fs_journal_open(struct fs_records *r, const struct fs_journal_open *o, struct fs_journal **out)
 {
-	struct fs_record_opening mine = { .index = o->index };
+	struct fs_record_opening mine = {.index = o->index};
 	struct fs_journal *j;
 	int rc;
 
-	if (!o->index || o->index > FS_JOURNAL_MAX || !o->generation || (!o->create && !o->signer_pk))
+	if (!o->index || o->index > FS_JOURNAL_MAX || !o->generation ||
+	    (!o->create && !o->signer_pk))
 		return -EINVAL;
 	j = begin_open(r, &mine);
 	if (j) {

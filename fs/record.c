@@ -94,8 +94,8 @@ static int load_vault_root(struct fs_records *r, const struct fs_records_config 
 
 static int write_first_root(struct fs_records *r)
 {
-	struct fs_root root = { .tree.next = 1, .info.commit = 1 };
-	struct fs_store_item item = { .key = fs_root_key(0), .val = root.raw };
+	struct fs_root root = {.tree.next = 1, .info.commit = 1};
+	struct fs_store_item item = {.key = fs_root_key(0), .val = root.raw};
 	int rc;
 
 	fs_root_mac(r->vault_id, &root, r->mac_key);
@@ -127,8 +127,8 @@ static int open_containers(const char *path, bool create, int *out)
 
 static int open_store(const struct fs_records_config *cfg, struct fs_store **out)
 {
-	unsigned flags = (cfg->read_only ? FS_STORE_READ_ONLY : 0) |
-			 (cfg->create ? FS_STORE_CREATE : 0);
+	unsigned flags =
+		(cfg->read_only ? FS_STORE_READ_ONLY : 0) | (cfg->create ? FS_STORE_CREATE : 0);
 	char *dir;
 	int rc;
 
@@ -150,7 +150,8 @@ static int build(struct fs_records *r, const struct fs_records_config *cfg)
 	memcpy(r->mac_key, cfg->mac_key, KEYS_LEN);
 	rc = keys_slab_new(sizeof(struct keys_journal), SLAB_SLOTS, &r->slab);
 	if (!rc)
-		rc = fs_tagtree_cache_new(cfg->cache_bytes ? cfg->cache_bytes : CACHE_BYTES, &r->nodes);
+		rc = fs_tagtree_cache_new(cfg->cache_bytes ? cfg->cache_bytes : CACHE_BYTES,
+					  &r->nodes);
 	if (!rc)
 		rc = fs_chunk_cache_new(CHUNK_CACHE_BYTES, &r->chunks);
 	if (!rc)
@@ -252,7 +253,7 @@ static void forget_index_keys(struct fs_records *r)
 {
 	for (size_t i = 0; i < FS_RECORD_INDEX_KEYS; i++) {
 		keys_slab_put(r->slab, r->index[i].keys);
-		r->index[i] = (struct fs_record_index_key){ .generation = 0 };
+		r->index[i] = (struct fs_record_index_key){.generation = 0};
 	}
 }
 
@@ -272,8 +273,8 @@ static struct fs_record_index_key *index_place(struct fs_records *r, uint32_t ge
 
 void fs_records_index_key(struct fs_records *r, uint32_t generation, const uint8_t *key)
 {
-	uint8_t place[8] = { 0 }; /* journal 0, generation */
-	struct keys_span parts[] = { { r->vault_id, KEYS_VAULT_ID_LEN }, { place, sizeof(place) } };
+	uint8_t place[8] = {0}; /* journal 0, generation */
+	struct keys_span parts[] = {{r->vault_id, KEYS_VAULT_ID_LEN}, {place, sizeof(place)}};
 	struct fs_record_index_key *k;
 
 	pthread_mutex_lock(&r->lock);

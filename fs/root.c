@@ -50,7 +50,7 @@ static bool get_tree(struct bytes_in *in, uint32_t journal, struct fs_tagtree_ro
 int fs_root_decode(uint32_t journal, const uint8_t *raw, size_t len, struct fs_root *out)
 {
 	struct bytes_in in = bytes_in(raw, len);
-	struct fs_root root = { .len = len };
+	struct fs_root root = {.len = len};
 
 	if (len != JOURNAL_RAW || !get_tree(&in, journal, &root.tree))
 		return -EBADMSG;
@@ -80,9 +80,9 @@ static void journal_parts(const uint8_t vault[static KEYS_VAULT_ID_LEN], const s
 	struct bytes_out out = bytes_out(p->journal, sizeof(p->journal));
 
 	bytes_put_u32(&out, root->tree.journal);
-	p->parts[0] = (struct keys_span){ vault, KEYS_VAULT_ID_LEN };
-	p->parts[1] = (struct keys_span){ p->journal, sizeof(p->journal) };
-	p->parts[2] = (struct keys_span){ root->raw + 1, JOURNAL_BODY };
+	p->parts[0] = (struct keys_span){vault, KEYS_VAULT_ID_LEN};
+	p->parts[1] = (struct keys_span){p->journal, sizeof(p->journal)};
+	p->parts[2] = (struct keys_span){root->raw + 1, JOURNAL_BODY};
 }
 
 int fs_root_verify(const uint8_t vault[static KEYS_VAULT_ID_LEN], const struct fs_root *root,
@@ -91,7 +91,8 @@ int fs_root_verify(const uint8_t vault[static KEYS_VAULT_ID_LEN], const struct f
 	struct signed_parts p;
 
 	journal_parts(vault, root, &p);
-	return keys_label_verify(KEYS_LABEL_JOURNAL_ROOT, pk, p.parts, 3, root->raw + 1 + JOURNAL_BODY);
+	return keys_label_verify(KEYS_LABEL_JOURNAL_ROOT, pk, p.parts, 3,
+				 root->raw + 1 + JOURNAL_BODY);
 }
 
 void fs_root_sign(const uint8_t vault[static KEYS_VAULT_ID_LEN], struct fs_root *root,
@@ -118,7 +119,7 @@ void fs_root_sign(const uint8_t vault[static KEYS_VAULT_ID_LEN], struct fs_root 
 int fs_root_decode_vault(const uint8_t *raw, size_t len, struct fs_root *out)
 {
 	struct bytes_in in = bytes_in(raw, len);
-	struct fs_root root = { .len = len };
+	struct fs_root root = {.len = len};
 
 	if (len != VAULT_RAW || !get_tree(&in, 0, &root.tree))
 		return -EBADMSG;
@@ -134,7 +135,7 @@ int fs_root_decode_vault(const uint8_t *raw, size_t len, struct fs_root *out)
 static void vault_mac(const uint8_t vault[static KEYS_VAULT_ID_LEN], const struct fs_root *root,
 		      const uint8_t mac_key[static KEYS_LEN], uint8_t mac[static KEYS_LEN])
 {
-	struct keys_span parts[] = { { vault, KEYS_VAULT_ID_LEN }, { root->raw + 1, VAULT_BODY } };
+	struct keys_span parts[] = {{vault, KEYS_VAULT_ID_LEN}, {root->raw + 1, VAULT_BODY}};
 
 	keys_label_derive(KEYS_LABEL_VAULT_ROOT, mac_key, parts, 2, mac, KEYS_LEN);
 }

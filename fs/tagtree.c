@@ -14,7 +14,7 @@
 void fs_tagtree_tag(const struct fs_key *key, const void *stored, size_t len,
 		    uint8_t tag[static FS_TAG_LEN])
 {
-	struct keys_span parts[] = { { key->b, key->len }, { stored, len } };
+	struct keys_span parts[] = {{key->b, key->len}, {stored, len}};
 
 	keys_label_hash(KEYS_LABEL_TAG, parts, 2, tag, FS_TAG_LEN);
 }

@@ -116,8 +116,8 @@ static struct fs_tagtree_node *find(struct fs_tagtree_cache *c, uint32_t journal
 {
 	struct fs_tagtree_node *node = c->bucket[bucket_of(journal, num)];
 
-	while (node && (node->journal != journal || node->num != num ||
-			memcmp(node->hash, hash, KEYS_LEN)))
+	while (node &&
+	       (node->journal != journal || node->num != num || memcmp(node->hash, hash, KEYS_LEN)))
 		node = node->chain;
 	if (!node)
 		return NULL;
@@ -162,7 +162,7 @@ void fs_tagtree_node_hash(uint32_t journal, uint32_t num, const uint8_t *p, size
 {
 	uint8_t place[8];
 	struct bytes_out out = bytes_out(place, sizeof(place));
-	struct keys_span parts[] = { { place, sizeof(place) }, { p, len } };
+	struct keys_span parts[] = {{place, sizeof(place)}, {p, len}};
 
 	bytes_put_u32(&out, journal);
 	bytes_put_u32(&out, num);

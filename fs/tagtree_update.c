@@ -65,7 +65,7 @@ static int list_add(struct list *l, const struct fs_key *key, const uint8_t *pay
 static void list_clear(struct list *l)
 {
 	free(l->e);
-	*l = (struct list){ .n = 0 };
+	*l = (struct list){.n = 0};
 }
 
 static int list_add_child(struct list *l, const struct fs_key *key, uint32_t num,
@@ -93,7 +93,7 @@ void fs_tagtree_out_clear(struct fs_tagtree_out *out)
 	for (size_t i = 0; i < out->n; i++)
 		free((uint8_t *)(uintptr_t)out->items[i].val);
 	free(out->items);
-	*out = (struct fs_tagtree_out){ .n = 0 };
+	*out = (struct fs_tagtree_out){.n = 0};
 }
 
 /* Takes over val (NULL: a deletion), also on failure. */
@@ -113,8 +113,7 @@ static int out_add(struct update *u, uint32_t num, uint8_t *val, size_t len)
 		out->cap = cap;
 	}
 	out->items[out->n++] = (struct fs_store_item){
-		.key = fs_key_n(u->journal, 0, FS_T_NODE, num, 4), .val = val, .len = len
-	};
+		.key = fs_key_n(u->journal, 0, FS_T_NODE, num, 4), .val = val, .len = len};
 	return 0;
 }
 
@@ -322,7 +321,8 @@ static int update_inner(struct update *u, struct slot *s, const struct fs_tagtre
 
 		kids[i].at = s->at;
 		fs_tagtree_step_down(&kids[i].at, node, i);
-		while (to < n && (i + 1 == node->n || fs_key_cmp(&chg[to].key, &node->keys[i + 1]) < 0))
+		while (to < n &&
+		       (i + 1 == node->n || fs_key_cmp(&chg[to].key, &node->keys[i + 1]) < 0))
 			to++;
 		if (to > at)
 			rc = update_node(u, &kids[i], chg + at, to - at);
@@ -359,22 +359,22 @@ static int update_node(struct update *u, struct slot *s, const struct fs_tagtree
 static int raise(struct update *u, struct slot *top, struct fs_tagtree_root *root)
 {
 	unsigned height = top->at.height;
-	struct slot level = { .append = top->append };
+	struct slot level = {.append = top->append};
 	struct bytes_in in;
 	int rc;
 
 	if (height > 1 && top->list.n == 1) {
 		/* A root with one child is that child. */
 		level.list = top->list;
-		top->list = (struct list){ .n = 0 };
+		top->list = (struct list){.n = 0};
 		height--;
 	}
 	rc = emit(u, top, height, &level.list);
 	while (!rc && level.list.n > 1) {
-		struct slot above = { .append = level.append };
+		struct slot above = {.append = level.append};
 
-		rc = ++height > FS_TAGTREE_HEIGHT_MAX ? -EOVERFLOW :
-							emit(u, &level, height, &above.list);
+		rc = ++height > FS_TAGTREE_HEIGHT_MAX ? -EOVERFLOW
+						      : emit(u, &level, height, &above.list);
 		list_clear(&level.list);
 		level = above;
 	}
@@ -394,11 +394,12 @@ static int raise(struct update *u, struct slot *top, struct fs_tagtree_root *roo
 	return rc;
 }
 
-int fs_tagtree_update(struct fs_tagtree_cache *c, struct fs_snap *snap, struct fs_tagtree_root *root,
-		      const struct fs_tagtree_change *changes, size_t n, struct fs_tagtree_out *out)
+int fs_tagtree_update(struct fs_tagtree_cache *c, struct fs_snap *snap,
+		      struct fs_tagtree_root *root, const struct fs_tagtree_change *changes,
+		      size_t n, struct fs_tagtree_out *out)
 {
-	struct update u = { .c = c, .snap = snap, .journal = root->journal, .out = out };
-	struct slot top = { .append = true };
+	struct update u = {.c = c, .snap = snap, .journal = root->journal, .out = out};
+	struct slot top = {.append = true};
 	int rc;
 
 	if (root->height > FS_TAGTREE_HEIGHT_MAX || !root->node != !root->height)

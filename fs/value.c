@@ -51,7 +51,7 @@ static struct keys_span make_ad(const struct fs_records *r, const struct fs_key 
 	bytes_put(&out, r->vault_id, KEYS_VAULT_ID_LEN);
 	bytes_put(&out, key->b, key->len);
 	bytes_put_u32(&out, generation);
-	return (struct keys_span){ ad, out.len };
+	return (struct keys_span){ad, out.len};
 }
 
 /*
@@ -111,7 +111,7 @@ int fs_value_seal(struct fs_journal *j, const struct fs_key *key, const void *pl
 		return rc;
 	bytes_put_u8(&out, FORM_SEALED);
 	bytes_put_u32(&out, generation);
-	keys_seal(secret, make_ad(j->records, key, generation, ad), (struct keys_span){ plain, len },
+	keys_seal(secret, make_ad(j->records, key, generation, ad), (struct keys_span){plain, len},
 		  stored + HEAD_LEN);
 	keys_wipe(secret, sizeof(secret));
 	*stored_len = HEAD_LEN + len + KEYS_SEAL_OVERHEAD;
@@ -137,7 +137,7 @@ static int unseal(struct fs_journal *j, const struct fs_key *key, enum seal_by b
 	rc = copy_key(j, by, &generation, secret);
 	if (!rc)
 		rc = keys_unseal(secret, make_ad(j->records, key, generation, ad),
-				 (struct keys_span){ stored + HEAD_LEN, len - HEAD_LEN }, buf->data);
+				 (struct keys_span){stored + HEAD_LEN, len - HEAD_LEN}, buf->data);
 	keys_wipe(secret, sizeof(secret));
 	if (rc) {
 		fs_buf_put(buf);

@@ -30,8 +30,10 @@ static void write_at(struct fs_journal *j, uint64_t ino, uint64_t off, const uin
 			uint32_t in = (uint32_t)((off + done) % FS_CHUNK);
 			size_t n = len - done < FS_CHUNK - in ? len - done : FS_CHUNK - in;
 
-			ck_assert_int_eq(fs_chunk_write(j, &b, ino, (uint32_t)((off + done) / FS_CHUNK),
-							in, p + done, (uint32_t)n), 0);
+			ck_assert_int_eq(fs_chunk_write(j, &b, ino,
+							(uint32_t)((off + done) / FS_CHUNK), in,
+							p + done, (uint32_t)n),
+					 0);
 			done += n;
 		}
 		rc = fs_group_apply(g, &b, NULL);
@@ -50,7 +52,8 @@ static void truncate_at(struct fs_journal *j, uint64_t ino, uint64_t len)
 }
 
 /* Chunk n has these bytes (then zeros), or is a hole when p is NULL. */
-static void check_chunk(struct fs_journal *j, uint64_t ino, uint32_t n, const uint8_t *p, size_t len)
+static void check_chunk(struct fs_journal *j, uint64_t ino, uint32_t n, const uint8_t *p,
+			size_t len)
 {
 	struct fs_buf *buf;
 	int rc = fs_chunk_get(j, ino, n, &buf);
@@ -443,7 +446,7 @@ END_TEST
 START_TEST(forged_hole_refuses)
 {
 	struct fs_key map = fs_key_n(1, INO, FS_T_MAP, 0, 4);
-	struct t_raw none = { .len = 0 };
+	struct t_raw none = {.len = 0};
 	struct fs_map_entry e;
 	uint32_t found;
 
@@ -512,7 +515,7 @@ END_TEST
 
 START_TEST(map_decode_rejects_malformed_pages)
 {
-	struct fs_map_page page = { .e[3] = { .pos = 77, .units = 2 } }, again;
+	struct fs_map_page page = {.e[3] = {.pos = 77, .units = 2}}, again;
 	uint8_t p[FS_VALUE_MAX];
 	size_t len = fs_chunk_map_encode(&page, p);
 

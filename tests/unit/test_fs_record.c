@@ -108,7 +108,7 @@ static void model_check_scans(void)
 {
 	for (uint32_t j = 1; j < T_JOURNALS; j++) {
 		struct fs_key from = fs_key(j, 1, 0), to = fs_key(j + 1, 0, 0);
-		struct count c = { .n = 0 };
+		struct count c = {.n = 0};
 		size_t n = 0;
 
 		for (uint32_t ino = 1; ino < INOS; ino++) {
@@ -146,7 +146,7 @@ END_TEST
 START_TEST(scan_stops_when_told_and_spans_pages)
 {
 	struct fs_key from = fs_key(1, 5, FS_T_DIRENT), to = fs_key(1, 5, FS_T_DIRENT + 1);
-	struct count c = { .n = 0 }, some = { .stop_at = 100 };
+	struct count c = {.n = 0}, some = {.stop_at = 100};
 	struct fs_batch b;
 
 	fs_batch_init(&b, t.signer);
@@ -229,7 +229,7 @@ END_TEST
 START_TEST(get_dropped_record_refuses)
 {
 	struct fs_key key = inode_key(1, 10), other = inode_key(1, 9);
-	struct t_raw none = { .len = 0 };
+	struct t_raw none = {.len = 0};
 
 	t_put(t.j[1], &key, "here", 4);
 	t_sync();
@@ -242,8 +242,8 @@ END_TEST
 START_TEST(scan_dropped_record_refuses_after_what_came_before)
 {
 	struct fs_key from = fs_key(1, 1, 0), to = fs_key(2, 0, 0), key = inode_key(1, 20);
-	struct t_raw none = { .len = 0 };
-	struct count c = { .n = 0 };
+	struct t_raw none = {.len = 0};
+	struct count c = {.n = 0};
 
 	for (uint64_t ino = 15; ino < 25; ino++) {
 		struct fs_key k = inode_key(1, ino);
@@ -359,7 +359,7 @@ END_TEST
 
 START_TEST(whole_vault_rolled_back_is_stale_by_outside_knowledge)
 {
-	struct fs_key key = inode_key(1, 10), end = { .len = FS_KEY_MAX };
+	struct fs_key key = inode_key(1, 10), end = {.len = FS_KEY_MAX};
 	struct fs_records_config cfg;
 	uint8_t root[KEYS_LEN];
 	struct t_shot shot;
@@ -368,7 +368,7 @@ START_TEST(whole_vault_rolled_back_is_stale_by_outside_knowledge)
 	t_put(t.j[1], &key, "version 1", 9);
 	t_sync();
 	memset(end.b, 0xff, sizeof(end.b));
-	shot = t_shot_take((struct fs_key){ .len = 0 }, end);
+	shot = t_shot_take((struct fs_key){.len = 0}, end);
 	t_put(t.j[1], &key, "version 2", 9);
 	t_sync();
 	fs_records_head(t.r, &commit, root);
@@ -409,7 +409,7 @@ START_TEST(vault_root_damaged_or_missing_refuses)
 	struct fs_key rkey = fs_root_key(0);
 	struct fs_records_config cfg = t_config(false);
 	struct fs_records *r;
-	struct t_raw raw, none = { .len = 0 };
+	struct t_raw raw, none = {.len = 0};
 
 	raw = t_raw_get(&rkey);
 	raw.p[raw.len / 2] ^= 1;
@@ -533,8 +533,8 @@ START_TEST(open_journal_forged_without_the_signer_refuses)
 
 	t_put(t.j[1], &key, "written by anna", 15);
 	t_sync();
-	/* Mallory holds the journal key and even the vault's MAC key, but not anna's session key: he
-	 * changes the record, rebuilds both trees, and signs as well as he can in her name. */
+	/* Mallory holds the journal key and even the vault's MAC key, but not anna's session key:
+	 * he changes the record, rebuilds both trees, and signs as well as he can in her name. */
 	keys_sign_new(pk, sk);
 	ck_assert_int_eq(fs_signer_new(&t.cert, sk, &t.signer), 0);
 	t_put(t.j[1], &key, "forged", 6);
@@ -740,7 +740,7 @@ static void *scanner(void *arg)
 	(void)arg;
 	while (!atomic_load(&stop)) {
 		struct fs_key from = fs_key(2, 1, 0), to = fs_key(3, 0, 0);
-		struct count c = { .n = 0 };
+		struct count c = {.n = 0};
 
 		if (fs_record_scan(t.j[2], &from, &to, count_records, &c) || c.n != 50)
 			atomic_fetch_add(&bad, 1);
@@ -789,6 +789,52 @@ START_TEST(readers_never_see_damage_while_committing)
 }
 END_TEST
 
+static int reading_signer_pk(void *ctx, uint32_t index, const struct fs_root_info *info,
+			     uint8_t pk[static KEYS_LEN])
+{
+	struct fs_key key = fs_key_n(0, 0, FS_T_IDENTITY, 1, 8);
+
+	/* As the vault does: the certificate is a record, too. */
+	return t_get(fs_records_vault(t.r), &key) ? -EBADMSG : t_signer_pk(ctx, index, info, pk);
+}
+
+static void *opener(void *arg)
+{
+	struct fs_key key = inode_key(1, 10);
+	struct fs_journal_open o = {
+		.index = 1, .generation = 1, .keys = &t.keys[1], .signer_pk = reading_signer_pk};
+
+	(void)arg;
+	for (int i = 0; i < 300; i++) {
+		struct fs_journal *j = NULL;
+
+		if (fs_journal_open(t.r, &o, &j) || t_get(j, &key) || !fs_journal_container(j))
+			atomic_fetch_add(&bad, 1);
+		fs_journal_put(j);
+	}
+	return NULL;
+}
+
+START_TEST(journal_opened_and_closed_by_many_threads_stays_sound)
+{
+	struct fs_key key = inode_key(1, 10), id = fs_key_n(0, 0, FS_T_IDENTITY, 1, 8);
+	pthread_t th[4];
+
+	t_put(t.j[1], &key, "x", 1);
+	t_put(fs_records_vault(t.r), &id, "anna", 4);
+	t_reopen();
+	fs_journal_put(t.j[1]);
+	t.j[1] = NULL;
+	atomic_store(&bad, 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&th[i], NULL, opener, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(th[i], NULL);
+	ck_assert_int_eq(atomic_load(&bad), 0);
+	ck_assert_ptr_null(fs_journal_find(t.r, 1));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs_record");
@@ -827,6 +873,7 @@ int main(void)
 	tcase_add_test(tc, open_journal_missing_or_existing_is_told_apart);
 	tcase_add_test(tc, journal_removed_through_the_vault_leaves_nothing);
 	tcase_add_test(tc, readers_never_see_damage_while_committing);
+	tcase_add_test(tc, journal_opened_and_closed_by_many_threads_stays_sound);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

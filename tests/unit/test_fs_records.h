@@ -58,7 +58,7 @@ static inline int t_signer_pk(void *ctx, uint32_t index, const struct fs_root_in
 
 static inline struct fs_records_config t_config(bool create)
 {
-	struct fs_records_config cfg = { .path = t.dir, .create = create, .damaged = t_damaged };
+	struct fs_records_config cfg = {.path = t.dir, .create = create, .damaged = t_damaged};
 
 	memcpy(cfg.vault, t.vault, sizeof(cfg.vault));
 	memcpy(cfg.mac_key, t.mac_key, sizeof(cfg.mac_key));
@@ -67,11 +67,11 @@ static inline struct fs_records_config t_config(bool create)
 
 static inline int t_journal(uint32_t index, bool create)
 {
-	struct fs_journal_open o = { .index = index,
-				     .generation = 1,
-				     .keys = &t.keys[index],
-				     .create = create,
-				     .signer_pk = t_signer_pk };
+	struct fs_journal_open o = {.index = index,
+				    .generation = 1,
+				    .keys = &t.keys[index],
+				    .create = create,
+				    .signer_pk = t_signer_pk};
 
 	return fs_journal_open(t.r, &o, &t.j[index]);
 }
@@ -113,7 +113,7 @@ static inline void t_reopen(void)
 
 static inline void t_set_up(void)
 {
-	struct keys_identity id = { .pid = 7, .enrolment = 1 };
+	struct keys_identity id = {.pid = 7, .enrolment = 1};
 	struct keys_identity_secret *secret;
 
 	ck_assert_int_eq(keys_init(), 0);
@@ -197,7 +197,7 @@ struct t_raw {
 
 static inline struct t_raw t_raw_get(const struct fs_key *key)
 {
-	struct t_raw raw = { .len = 0 };
+	struct t_raw raw = {.len = 0};
 	struct fs_snap *snap;
 	const uint8_t *val;
 	size_t len;
@@ -213,7 +213,7 @@ static inline struct t_raw t_raw_get(const struct fs_key *key)
 
 static inline void t_raw_put(const struct fs_key *key, const struct t_raw *raw)
 {
-	struct fs_store_item item = { .key = *key, .val = raw->len ? raw->p : NULL, .len = raw->len };
+	struct fs_store_item item = {.key = *key, .val = raw->len ? raw->p : NULL, .len = raw->len};
 
 	ck_assert_int_eq(fs_store_apply(fs_records_store(t.r), &item, 1), 0);
 }
@@ -229,7 +229,7 @@ struct t_shot {
 
 static inline struct t_shot t_shot_take(struct fs_key from, struct fs_key to)
 {
-	struct t_shot s = { .from = from, .to = to };
+	struct t_shot s = {.from = from, .to = to};
 	struct fs_key key = from;
 	struct fs_snap *snap;
 	const uint8_t *val;
@@ -254,7 +254,7 @@ static inline struct t_shot t_shot_take(struct fs_key from, struct fs_key to)
 static inline void t_shot_restore(struct t_shot *s)
 {
 	struct t_shot now = t_shot_take(s->from, s->to);
-	struct t_raw none = { .len = 0 };
+	struct t_raw none = {.len = 0};
 
 	for (size_t i = 0; i < now.n; i++)
 		t_raw_put(&now.key[i], &none);

@@ -37,7 +37,7 @@ static void set_up(void)
 	snprintf(db, sizeof(db), "%s/db", dir);
 	ck_assert_int_eq(fs_store_open(db, FS_STORE_CREATE, &store), 0);
 	ck_assert_int_eq(fs_tagtree_cache_new(1 << 20, &cache), 0);
-	root = (struct fs_tagtree_root){ .journal = JOURNAL };
+	root = (struct fs_tagtree_root){.journal = JOURNAL};
 	seed = 1;
 }
 
@@ -71,7 +71,7 @@ static struct fs_key key_of(uint32_t n)
 
 static struct fs_tagtree_change change_of(uint32_t n, uint8_t value)
 {
-	struct fs_tagtree_change c = { .key = key_of(n) };
+	struct fs_tagtree_change c = {.key = key_of(n)};
 
 	memset(c.tag, value, sizeof(c.tag));
 	return c;
@@ -99,7 +99,7 @@ static void apply_out(struct fs_tagtree_out *out)
 
 static void update(const struct fs_tagtree_change *c, size_t n)
 {
-	struct fs_tagtree_out out = { .n = 0 };
+	struct fs_tagtree_out out = {.n = 0};
 	struct fs_snap *snap = snap_begin();
 
 	ck_assert_int_eq(fs_tagtree_update(cache, snap, &root, c, n, &out), 0);
@@ -231,7 +231,7 @@ END_TEST
 START_TEST(update_deleting_absent_keys_changes_nothing)
 {
 	struct fs_tagtree_root before;
-	struct fs_tagtree_change c[2] = { change_of(1, 0), change_of(9001, 0) };
+	struct fs_tagtree_change c[2] = {change_of(1, 0), change_of(9001, 0)};
 
 	fill(2000, 2);
 	before = root;
@@ -280,7 +280,7 @@ END_TEST
 START_TEST(get_missing_or_altered_node_refuses)
 {
 	uint8_t tag[FS_TAG_LEN], bytes[FS_VALUE_MAX];
-	struct fs_store_item item = { .key = fs_key_n(JOURNAL, 0, FS_T_NODE, 1, 4) };
+	struct fs_store_item item = {.key = fs_key_n(JOURNAL, 0, FS_T_NODE, 1, 4)};
 	struct fs_snap *snap;
 	const uint8_t *val;
 
@@ -308,7 +308,7 @@ END_TEST
 START_TEST(get_rolled_back_node_refuses)
 {
 	uint8_t tag[FS_TAG_LEN], old[FS_VALUE_MAX];
-	struct fs_store_item item = { .key = fs_key_n(JOURNAL, 0, FS_T_NODE, 1, 4), .val = old };
+	struct fs_store_item item = {.key = fs_key_n(JOURNAL, 0, FS_T_NODE, 1, 4), .val = old};
 	struct fs_tagtree_change c = change_of(0, 99);
 	struct fs_snap *snap;
 	const uint8_t *val;
@@ -329,19 +329,19 @@ END_TEST
 static void forge(const struct fs_tagtree_entry *e, size_t n, unsigned height, uint32_t num)
 {
 	uint8_t bytes[FS_TAGTREE_NODE_MAX];
-	struct fs_store_item item = { .key = fs_key_n(JOURNAL, 0, FS_T_NODE, num, 4), .val = bytes };
+	struct fs_store_item item = {.key = fs_key_n(JOURNAL, 0, FS_T_NODE, num, 4), .val = bytes};
 
 	item.len = fs_tagtree_node_encode(e, n, height, bytes);
 	ck_assert_int_eq(fs_store_apply(store, &item, 1), 0);
-	root = (struct fs_tagtree_root){ .journal = JOURNAL, .node = num, .height = (uint8_t)height,
-					 .next = 100 };
+	root = (struct fs_tagtree_root){
+		.journal = JOURNAL, .node = num, .height = (uint8_t)height, .next = 100};
 	fs_tagtree_node_hash(JOURNAL, num, bytes, item.len, root.hash);
 }
 
 /* A parent over the tree as it stands, with its child under `first`. */
 static void forge_parent(uint32_t first, unsigned height)
 {
-	struct fs_tagtree_entry e = { .key = key_of(first) };
+	struct fs_tagtree_entry e = {.key = key_of(first)};
 
 	e.pay[0] = (uint8_t)root.node;
 	memcpy(e.pay + 4, root.hash, KEYS_LEN);
@@ -350,10 +350,9 @@ static void forge_parent(uint32_t first, unsigned height)
 
 START_TEST(get_signed_nonsense_refuses)
 {
-	struct fs_tagtree_entry e[3] = { { .key = key_of(1) }, { .key = key_of(3) },
-					 { .key = key_of(2) } };
-	struct fs_tagtree_entry twice[2] = { { .key = key_of(1) }, { .key = key_of(1) } };
-	struct fs_tagtree_entry other = { .key = fs_key_n(JOURNAL + 1, 1, FS_T_DIRENT, 1, 8) };
+	struct fs_tagtree_entry e[3] = {{.key = key_of(1)}, {.key = key_of(3)}, {.key = key_of(2)}};
+	struct fs_tagtree_entry twice[2] = {{.key = key_of(1)}, {.key = key_of(1)}};
+	struct fs_tagtree_entry other = {.key = fs_key_n(JOURNAL + 1, 1, FS_T_DIRENT, 1, 8)};
 	uint8_t tag[FS_TAG_LEN];
 
 	forge(e, 2, 1, 1);
@@ -386,7 +385,7 @@ END_TEST
 START_TEST(get_every_bit_flip_in_a_node_refuses)
 {
 	uint8_t tag[FS_TAG_LEN], bytes[FS_VALUE_MAX];
-	struct fs_store_item item = { .key = fs_key_n(JOURNAL, 0, FS_T_NODE, 1, 4), .val = bytes };
+	struct fs_store_item item = {.key = fs_key_n(JOURNAL, 0, FS_T_NODE, 1, 4), .val = bytes};
 	struct fs_snap *snap;
 	const uint8_t *val;
 
@@ -410,7 +409,7 @@ END_TEST
 START_TEST(decode_random_bytes_never_passes_as_given)
 {
 	uint8_t bytes[300], tag[FS_TAG_LEN];
-	struct fs_store_item item = { .key = fs_key_n(JOURNAL, 0, FS_T_NODE, 1, 4), .val = bytes };
+	struct fs_store_item item = {.key = fs_key_n(JOURNAL, 0, FS_T_NODE, 1, 4), .val = bytes};
 	int refused = 0;
 
 	for (int i = 0; i < 2000; i++) {
@@ -422,8 +421,8 @@ START_TEST(decode_random_bytes_never_passes_as_given)
 			bytes[1] = (uint8_t)(1 + rnd(4));
 			bytes[2] = 0;
 		}
-		root = (struct fs_tagtree_root){ .journal = JOURNAL, .node = 1, .height = bytes[0],
-						 .next = 2 };
+		root = (struct fs_tagtree_root){
+			.journal = JOURNAL, .node = 1, .height = bytes[0], .next = 2};
 		fs_tagtree_node_hash(JOURNAL, 1, bytes, item.len, root.hash);
 		ck_assert_int_eq(fs_store_apply(store, &item, 1), 0);
 		refused += get(1, tag) == -EBADMSG;
