@@ -195,14 +195,12 @@ static int inode_load_named(struct fs_inode *i)
 	return !rc && i->nlink == 0 ? -ENOENT : rc;
 }
 
-static int inode_load_parked(struct fs_inode *i, struct fs_signer *signer)
+static int inode_load_parked(struct fs_inode *i)
 {
 	int rc = inode_load(i);
 
-	if (!rc && i->nlink == 0) {
+	if (!rc && i->nlink == 0)
 		i->gone = true;
-		i->signer = signer ? fs_signer_get(signer) : NULL;
-	}
 	return rc;
 }
 
@@ -225,8 +223,7 @@ static void loaded(struct fs_inodes *t, struct fs_inode *i, int rc)
 	pthread_mutex_unlock(&t->lock);
 }
 
-static int get(struct fs_journal *j, uint64_t ino, bool parked, struct fs_signer *signer,
-	       struct fs_inode **out)
+static int get(struct fs_journal *j, uint64_t ino, bool parked, struct fs_inode **out)
 {
 	struct fs_inodes *t = table_of(j);
 	struct fs_inode *i;
@@ -254,7 +251,7 @@ static int get(struct fs_journal *j, uint64_t ino, bool parked, struct fs_signer
 	if (!i)
 		return -ENOMEM;
 	if (mine) {
-		rc = parked ? inode_load_parked(i, signer) : inode_load_named(i);
+		rc = parked ? inode_load_parked(i) : inode_load_named(i);
 		loaded(t, i, rc);
 	}
 	if (rc)
@@ -266,13 +263,14 @@ static int get(struct fs_journal *j, uint64_t ino, bool parked, struct fs_signer
 
 int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out)
 {
-	return get(j, ino, false, NULL, out);
+	return get(j, ino, false, out);
 }
 
 int fs_inode_unpark(struct fs_journal *j, uint64_t ino, struct fs_signer *signer,
 		    struct fs_inode **out)
 {
-	return get(j, ino, true, signer, out);
+	(void)signer;
+	return get(j, ino, true, out);
 }
 
 struct fs_inode *fs_inode_find(struct fs_journal *j, uint64_t ino)
@@ -324,6 +322,18 @@ int fs_inode_all(struct fs_journal *j, struct fs_inode ***out, size_t *n)
 	return 0;
 }
 
+/*
+ * A journal's root says which policy was in force when it was signed, and who opens the journal next
+ * asks whether the signer might write under it. Who removed the file may have lost that right since:
+ * signed by him now, the root would lock everybody out of the journal. And a change that nobody
+ * signs takes its whole group with it.
+ */
+static bool may_sign(const struct fs_inode *i)
+{
+	return i->signer &&
+	       i->removed_under == fs_records_policy_now(fs_journal_records(i->journal));
+}
+
 /* Nobody can reach the inode any more: no name, no reference, not in the table. */
 static void delete_orphan(struct fs_inode *i)
 {
@@ -358,7 +368,7 @@ static void put(struct fs_inode *i, bool park)
 	pthread_mutex_unlock(&t->lock);
 	if (n != 1)
 		return;
-	if (i->gone && !i->deleted && !park)
+	if (i->gone && !i->deleted && !park && may_sign(i))
 		delete_orphan(i);
 	inode_free(i);
 }

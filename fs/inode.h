@@ -66,6 +66,7 @@ struct fs_inode {
 	bool gone;    /* no name is left; the records wait for the last reference (orphan) */
 	bool deleted; /* gone, and the records are deleted already: nothing may be stored */
 	struct fs_signer *signer; /* while an orphan: who removed it; one reference */
+	uint32_t removed_under;	  /* while an orphan: the policy version at that time */
 	atomic_uint opens;	  /* handles of all mounts */
 	/* the table's, under its mutex */
 	struct fs_inode *next;
@@ -85,15 +86,15 @@ struct fs_inode *fs_inode_ref(struct fs_inode *i);
 int fs_inode_all(struct fs_journal *j, struct fs_inode ***out, size_t *n);
 /*
  * The last reference to a `gone` inode deletes its records (an own batch, signer as at unlink).
- * When that fails the orphan record stays and fs_inode_reap does it later. NULL is legal. Not with
- * i's lock.
+ * When that fails, or policy changed since, the orphan record stays and fs_inode_reap does it later.
+ * NULL is legal. Not with i's lock.
  */
 void fs_inode_put(struct fs_inode *i);
 /*
  * Gives a reference back like put, but leaves the records of a `gone` inode: its keys are about to
  * go while handles stay open (a locked session). unpark gets such an inode again: as get, also
- * without a name; signer (may be NULL) is who will have removed it. What is never unparked stays
- * for fs_inode_reap.
+ * without a name. Its deletion is left to fs_inode_reap: whoever holds the handle now may be
+ * somebody who may only read, and nothing may be signed in his name (signer is not used).
  */
 void fs_inode_park(struct fs_inode *i);
 int fs_inode_unpark(struct fs_journal *j, uint64_t ino, struct fs_signer *signer,

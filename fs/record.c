@@ -247,6 +247,11 @@ void fs_records_policy_version(struct fs_records *r, uint32_t version)
 	atomic_store(&r->policy_version, version);
 }
 
+uint32_t fs_records_policy_now(const struct fs_records *r)
+{
+	return atomic_load(&r->policy_version);
+}
+
 /* ---- the index key ---- */
 
 static void forget_index_keys(struct fs_records *r)

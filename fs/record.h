@@ -79,6 +79,7 @@ struct fs_store *fs_records_store(struct fs_records *r);
 void fs_records_head(struct fs_records *r, uint64_t *commit, uint8_t root[static KEYS_LEN]);
 /* The policy version that root records signed from now on carry. */
 void fs_records_policy_version(struct fs_records *r, uint32_t version);
+uint32_t fs_records_policy_now(const struct fs_records *r);
 
 /*
  * An index key (generation > 0) while somebody is logged in; earlier generations stay known, the

@@ -45,6 +45,7 @@ void fs_tree_dropped(struct fs_inode *i, const struct fs_inode_attr *a, const st
 	i->gone = true;
 	if (fate == FS_TREE_ORPHAN) {
 		i->signer = who->signer ? fs_signer_get(who->signer) : NULL;
+		i->removed_under = fs_records_policy_now(fs_journal_records(i->journal));
 		return;
 	}
 	i->deleted = true;

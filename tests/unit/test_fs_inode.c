@@ -300,6 +300,59 @@ START_TEST(orphan_stays_readable_until_last_reference)
 }
 END_TEST
 
+/* Signed by somebody who may no longer write, the root would lock everybody out of the journal. */
+START_TEST(orphan_is_left_to_reap_when_policy_changed)
+{
+	struct fs_inode *i;
+	struct files f;
+	uint64_t ino;
+
+	files_start(&f);
+	fs_records_policy_version(f.r, 5);
+	i = files_make(&f, f.root, "n", S_IFREG | 0600);
+	fill_orphan(&f, i);
+	ino = i->ino;
+	ck_assert_int_eq(fs_tree_unlink(f.root, "n", &f.who, NULL), 0);
+	files_sync(&f);
+	fs_records_policy_version(f.r, 6);
+	fs_inode_put(i);
+	ck_assert(files_has(&f, 0, FS_T_ORPHAN));
+	ck_assert(files_has(&f, ino, FS_T_INODE));
+	ck_assert_int_eq(fs_inode_reap(f.j, f.signer), 0);
+	ck_assert(!files_has(&f, 0, FS_T_ORPHAN));
+	ck_assert(!files_has(&f, ino, FS_T_INODE));
+	files_stop(&f);
+}
+END_TEST
+
+/* A handle that outlived a lock may be a reader's: its last reference signs nothing. */
+START_TEST(orphan_unparked_is_left_to_reap)
+{
+	struct fs_signer *signers[2] = {NULL};
+	struct fs_inode *i;
+	struct files f;
+	uint64_t ino;
+
+	files_start(&f);
+	signers[1] = f.signer;
+	i = files_make(&f, f.root, "n", S_IFREG | 0600);
+	fill_orphan(&f, i);
+	ino = i->ino;
+	ck_assert_int_eq(fs_tree_unlink(f.root, "n", &f.who, NULL), 0);
+	fs_inode_park(i);
+	for (int n = 0; n < 2; n++) {
+		ck_assert_int_eq(fs_inode_unpark(f.j, ino, signers[n], &i), 0);
+		ck_assert(i->gone);
+		fs_inode_put(i);
+		files_sync(&f); /* without a signer the commit would fail for all */
+		ck_assert(files_has(&f, ino, FS_T_INODE));
+	}
+	ck_assert_int_eq(fs_inode_reap(f.j, f.signer), 0);
+	ck_assert(!files_has(&f, ino, FS_T_INODE));
+	files_stop(&f);
+}
+END_TEST
+
 START_TEST(orphan_survives_crash_and_is_reaped)
 {
 	struct fs_inode *i, *small;
@@ -416,6 +469,8 @@ int main(void)
 	tcase_add_test(tc, inode_lock_many_orders_and_skips);
 	tcase_add_test(tc, inode_get_never_loads_a_stale_record_beside_a_change);
 	tcase_add_test(tc, orphan_stays_readable_until_last_reference);
+	tcase_add_test(tc, orphan_is_left_to_reap_when_policy_changed);
+	tcase_add_test(tc, orphan_unparked_is_left_to_reap);
 	tcase_add_test(tc, orphan_survives_crash_and_is_reaped);
 	tcase_add_test(tc, unlink_of_unreferenced_deletes_in_one_batch);
 	tcase_add_test(tc, revert_gives_back_the_committed_state);
