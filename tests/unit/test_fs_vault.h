@@ -36,6 +36,18 @@
 	"practitioner max user max role physician unit south\n"                                    \
 	"practitioner lis user lis role auditor\n"
 
+#define T_POLICY_MAX 4096
+/* The policy above with one piece of text replaced. */
+static __attribute__((unused)) void t_edit(char out[static T_POLICY_MAX], const char *from,
+					   const char *to)
+{
+	const char *at = strstr(CLINIC_POLICY, from);
+
+	ck_assert_ptr_nonnull(at);
+	snprintf(out, T_POLICY_MAX, "%.*s%s%s", (int)(at - CLINIC_POLICY), CLINIC_POLICY, to,
+		 at + strlen(from));
+}
+
 enum { DAN = 2001, ANNA, BO, EVA, SUE, MAX, LIS };
 
 static struct {
