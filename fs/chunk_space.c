@@ -85,7 +85,8 @@ int fs_chunk_space_need(struct fs_chunk_space *s, struct fs_container *c, uint64
 
 	pthread_mutex_lock(&s->lock);
 	at = find(s, ino, n);
-	if (!*at) {
+	p = *at;
+	if (!p) {
 		p = calloc(1, sizeof(*p));
 		if (!p) {
 			rc = -ENOMEM;
@@ -95,7 +96,6 @@ int fs_chunk_space_need(struct fs_chunk_space *s, struct fs_container *c, uint64
 		p->n = n;
 		*at = p;
 	}
-	p = *at;
 	p->age = 0;
 	if (p->units < units) {
 		rc = fs_container_reserve(c, units - p->units);
