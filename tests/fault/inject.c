@@ -18,8 +18,19 @@ static int failing;	   /* every call fails with this */
 static int with;
 static bool keep_on, short_write, hit;
 
-static char recorded[32];
-static struct inject_event *events;
+enum kind { WRITE, WRITE_THROUGH, SYNC, NOTE };
+
+struct event {
+	enum kind kind;
+	unsigned file;
+	off_t at;
+	size_t len;
+	uint8_t *data;
+	uint32_t note;
+};
+
+static char recorded[2][32];
+static struct event *events;
 static size_t event_count, event_cap;
 
 void inject_fail(unsigned nth, int err, bool on)
@@ -69,71 +80,113 @@ static int verdict(bool writes)
 
 /* ---- recording ---- */
 
-static bool is_recorded(int fd, int *flags)
+static bool is_recorded(int fd, unsigned *file)
 {
 	char link[64], path[4096];
 	ssize_t n;
-	size_t len = strlen(recorded);
 
-	if (!len)
+	if (!recorded[0][0] && !recorded[1][0])
 		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path));
-	if (n < (ssize_t)len || memcmp(path + n - len, recorded, len))
-		return false;
-	*flags = fcntl(fd, F_GETFL);
-	return true;
+	for (*file = 0; *file < 2; (*file)++) {
+		ssize_t len = (ssize_t)strlen(recorded[*file]);
+
+		if (len && n >= len && !memcmp(path + n - len, recorded[*file], (size_t)len))
+			return true;
+	}
+	return false;
 }
 
-static void record(enum inject_kind kind, off_t at, const void *p, size_t len, uint32_t note)
+static void record(const struct event *e)
 {
-	struct inject_event *e;
-
 	pthread_mutex_lock(&lock);
 	if (event_count == event_cap) {
 		event_cap = event_cap ? 2 * event_cap : 256;
-		events = realloc(events, event_cap * sizeof(*events));
+		events = reallocarray(events, event_cap, sizeof(*events));
 		if (!events)
 			abort();
 	}
-	e = &events[event_count++];
-	*e = (struct inject_event){.kind = kind, .at = at, .len = len, .note = note};
-	if (len) {
-		e->data = malloc(len);
-		if (!e->data)
-			abort();
-		memcpy(e->data, p, len);
-	}
+	events[event_count++] = *e;
 	pthread_mutex_unlock(&lock);
 }
 
 static void record_vector(int fd, const struct iovec *iov, int n, off_t at)
 {
-	int flags;
+	struct event e = {.kind = WRITE};
 
-	if (!is_recorded(fd, &flags))
+	if (!is_recorded(fd, &e.file))
 		return;
+	if (fcntl(fd, F_GETFL) & O_DSYNC)
+		e.kind = WRITE_THROUGH;
 	for (int i = 0; i < n; i++) {
-		record(flags & O_DSYNC ? INJECT_WRITE_THROUGH : INJECT_WRITE, at, iov[i].iov_base,
-		       iov[i].iov_len, 0);
-		at += (off_t)iov[i].iov_len;
+		e.at = at;
+		e.len = iov[i].iov_len;
+		e.data = malloc(e.len);
+		if (!e.data)
+			abort();
+		memcpy(e.data, iov[i].iov_base, e.len);
+		record(&e);
+		at += (off_t)e.len;
 	}
 }
 
-void inject_record(const char *suffix)
+void inject_record(const char *first, const char *second)
 {
-	snprintf(recorded, sizeof(recorded), "%s", suffix);
+	snprintf(recorded[0], sizeof(recorded[0]), "%s", first ? first : "");
+	snprintf(recorded[1], sizeof(recorded[1]), "%s", second ? second : "");
 }
 
 void inject_note(uint32_t note)
 {
-	record(INJECT_NOTE, 0, NULL, 0, note);
+	record(&(struct event){.kind = NOTE, .note = note});
 }
 
-size_t inject_events(const struct inject_event **out)
+size_t inject_events(void)
 {
-	*out = events;
 	return event_count;
+}
+
+size_t inject_first_note(void)
+{
+	size_t i = 0;
+
+	while (i < event_count && events[i].kind != NOTE)
+		i++;
+	return i;
+}
+
+uint32_t inject_image(size_t cut, unsigned file, const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	size_t synced = 0;
+	off_t size = 0;
+	uint32_t note = 0;
+
+	if (fd < 0)
+		abort();
+	for (size_t i = 0; i < cut; i++) {
+		if (events[i].kind == SYNC && events[i].file == file)
+			synced = i;
+		if (events[i].kind == NOTE)
+			note = events[i].note;
+	}
+	for (size_t i = 0; i < event_count; i++) {
+		const struct event *e = &events[i];
+
+		if (e->file != file || !e->len)
+			continue;
+		if (size < e->at + (off_t)e->len)
+			size = e->at + (off_t)e->len;
+		if (i < cut && (i < synced || e->kind == WRITE_THROUGH || rand() % 2) &&
+		    pwrite(fd, e->data, e->len, e->at) != (ssize_t)e->len)
+			abort();
+	}
+	/* The second file's space was allocated before it was written: its size is there. */
+	if (file == 1 && ftruncate(fd, size))
+		abort();
+	close(fd);
+	return note;
 }
 
 /* ---- the calls ---- */
@@ -217,10 +270,10 @@ ssize_t __wrap_write(int fd, const void *p, size_t len)
 
 static void record_sync(int fd)
 {
-	int flags;
+	struct event e = {.kind = SYNC};
 
-	if (is_recorded(fd, &flags))
-		record(INJECT_SYNC, 0, NULL, 0, 0);
+	if (is_recorded(fd, &e.file))
+		record(&e);
 }
 
 int __wrap_fdatasync(int fd)

@@ -20,19 +20,21 @@ void inject_short(unsigned nth);
 /* Back to normal. True when something did fail. */
 bool inject_stop(void);
 
-enum inject_kind { INJECT_WRITE, INJECT_WRITE_THROUGH, INJECT_SYNC, INJECT_NOTE };
-
-struct inject_event {
-	enum inject_kind kind;
-	off_t at;
-	size_t len;
-	uint8_t *data;
-	uint32_t note;
-};
-
-/* From now on what is done to files whose name ends so is recorded. "" ends the recording. */
-void inject_record(const char *suffix);
+/*
+ * From now on what is written to (at most two) files whose names end so is recorded, and what they
+ * then keep when the power goes can be played. NULL: no such file; both NULL end the recording.
+ */
+void inject_record(const char *first, const char *second);
+/* Marks this moment: what was acknowledged. */
 void inject_note(uint32_t note);
-size_t inject_events(const struct inject_event **out);
+/* Events so far; the first one that is a note. */
+size_t inject_events(void);
+size_t inject_first_note(void);
+/*
+ * Writes to path what the file (0: first, 1: second) may hold when the power goes before event
+ * `cut`: all that was synced, and of what came later any part, in any order. The last note before
+ * it.
+ */
+uint32_t inject_image(size_t cut, unsigned file, const char *path);
 
 #endif

@@ -114,6 +114,48 @@ START_TEST(sync_survives_a_disk_that_stays_full_from_every_call)
 }
 END_TEST
 
+/* ---- power loss ---- */
+
+static void make_dirs(void)
+{
+	static const char *const subs[] = {"db", "containers", "containers/01"};
+	char path[96];
+
+	model_dir_remove(dir);
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, subs[i]);
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+	}
+}
+
+START_TEST(power_loss_finds_chunks_and_their_maps_together)
+{
+	char db[96], container[96];
+	struct model *m;
+
+	inject_record("/data.mdb", "/00000001");
+	ck_assert_int_eq(model_open(dir, &m), 0);
+	for (uint32_t stamp = 1; stamp <= 30; stamp++) {
+		ck_assert_int_eq(step(m, stamp), 0);
+		inject_note(stamp);
+	}
+	ck_assert_int_eq(model_close(m), 0);
+	inject_record(NULL, NULL);
+	snprintf(db, sizeof(db), "%s/db/data.mdb", dir);
+	snprintf(container, sizeof(container), "%s/containers/01/00000001", dir);
+	for (size_t cut = inject_first_note(); cut <= inject_events(); cut++) {
+		uint32_t acked, seen;
+
+		make_dirs();
+		acked = inject_image(cut, 0, db);
+		inject_image(cut, 1, container);
+		seen = model_verify(dir);
+		ck_assert_msg(seen == acked || seen == acked + 1, "after %u: %u", acked, seen);
+	}
+}
+END_TEST
+
 /* ---- SIGKILL ---- */
 
 /* Works until it is killed, and says which operations are durable. */
@@ -251,6 +293,7 @@ int main(void)
 	tcase_add_test(tc, sync_survives_a_disk_that_dies_at_every_call);
 	tcase_add_test(tc, sync_survives_a_full_disk_at_every_call);
 	tcase_add_test(tc, sync_survives_a_disk_that_stays_full_from_every_call);
+	tcase_add_test(tc, power_loss_finds_chunks_and_their_maps_together);
 	tcase_add_test(tc, killed_at_any_moment_keeps_every_acknowledged_group);
 	tcase_add_test(tc, full_disk_refuses_before_it_loses_and_recovers);
 	suite_add_tcase(s, tc);

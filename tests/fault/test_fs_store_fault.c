@@ -191,65 +191,28 @@ END_TEST
 
 /* ---- power loss ---- */
 
-static void put_event(int fd, const struct inject_event *e)
-{
-	ck_assert_int_eq(pwrite(fd, e->data, e->len, e->at), (ssize_t)e->len);
-}
-
-/*
- * data.mdb as a disk may have it when the power goes after event `cut`: all that was synced, and of
- * what came later any part, in any order.
- */
-static uint32_t build_image(const struct inject_event *e, size_t cut, const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	size_t synced = 0;
-	uint32_t acked = 0;
-
-	ck_assert_int_ge(fd, 0);
-	for (size_t i = 0; i < cut; i++) {
-		if (e[i].kind == INJECT_SYNC)
-			synced = i;
-		if (e[i].kind == INJECT_NOTE)
-			acked = e[i].note;
-	}
-	for (size_t i = 0; i < cut; i++) {
-		if (!e[i].len)
-			continue;
-		if (i < synced || e[i].kind == INJECT_WRITE_THROUGH || rand() % 2)
-			put_event(fd, &e[i]);
-	}
-	close(fd);
-	return acked;
-}
-
 START_TEST(power_loss_at_any_moment_keeps_what_was_acknowledged)
 {
-	const struct inject_event *e;
 	struct fs_store *s;
 	char path[96];
-	size_t n, first = 0;
 
-	inject_record("/data.mdb");
+	inject_record("/data.mdb", NULL);
 	s = must_open();
 	for (uint32_t stamp = 1; stamp <= 25; stamp++) {
 		ck_assert_int_eq(apply(s, stamp), 0);
 		inject_note(stamp);
 	}
 	fs_store_close(s);
-	inject_record("");
-	n = inject_events(&e);
-	ck_assert_uint_gt(n, 100);
-	/* A new vault's first pages: init syncs them before it says that there is a vault. */
-	while (first < n && e[first].kind != INJECT_NOTE)
-		first++;
-	for (size_t cut = first; cut <= n; cut++) {
+	inject_record(NULL, NULL);
+	ck_assert_uint_gt(inject_events(), 100);
+	/* Not before the first: init says that there is a vault when its first pages are synced. */
+	for (size_t cut = inject_first_note(); cut <= inject_events(); cut++) {
 		uint32_t acked, seen;
 
 		begin_anew();
 		ck_assert_int_eq(mkdir(dir, 0700), 0);
 		snprintf(path, sizeof(path), "%s/data.mdb", dir);
-		acked = build_image(e, cut, path);
+		acked = inject_image(cut, 0, path);
 		ck_assert_int_eq(fs_store_check(dir), 0);
 		s = must_open();
 		seen = model_verify_records(s);
