@@ -183,6 +183,7 @@ int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_au
 		   struct fs_say *say)
 {
 	struct reading a = { v, q, fn, ctx };
+	struct fs_log_stat st;
 	uint8_t *box_sk = NULL;
 	char dir[4096];
 	int rc;
@@ -208,6 +209,7 @@ int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_au
 				   q->journal ? q->journal : "");
 	if (!rc && (size_t)snprintf(dir, sizeof(dir), "%s/log", v->path) >= sizeof(dir))
 		rc = -ENAMETOOLONG;
+	fs_log_stat(v->log, &st);
 	if (!rc)
 		rc = fs_log_read_as(&(struct fs_log_reading){
 			.dir = dir,
@@ -216,6 +218,7 @@ int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_au
 			.box_sk = box_sk,
 			.fn = read_one,
 			.bad = read_bad,
+			.least = st.durable,
 			.signer_ok = read_signer,
 			.ctx = &a,
 		});

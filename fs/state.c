@@ -275,6 +275,7 @@ int fs_state_last_read(struct fs_vault *v, struct fs_last *out, struct fs_say *s
 		got.closed = bytes_get_u8(&in) == 1;
 		got.db_size = bytes_get_u64(&in);
 		got.db_ctime_ns = bytes_get_u64(&in);
+		got.log = bytes_get_u64(&in);
 		if (!magic || memcmp(magic, LAST_MAGIC, 16) ||
 		    memcmp(vault, v->header.vault, sizeof(vault)))
 			rc = -EBADMSG;
@@ -302,6 +303,7 @@ int fs_state_last_write(struct fs_vault *v, const struct fs_last *last)
 	bytes_put_u8(&out, last->closed);
 	bytes_put_u64(&out, last->db_size);
 	bytes_put_u64(&out, last->db_ctime_ns);
+	bytes_put_u64(&out, last->log);
 	bytes_put_zero(&out, sizeof(bytes) - out.len);
 	return fs_state_put_file(v->statefd, LAST, bytes, sizeof(bytes), 0600);
 }

@@ -319,6 +319,7 @@ int fs_vault_open_log(struct fs_vault *v)
 		.readers = readers,
 		.reader_count = fs_lists_readers(v->list, v->list_count, readers),
 		.sign_sk = v->daemon_sk,
+		.least_seq = v->least_log,
 	};
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s/log", v->path) >= sizeof(dir))
@@ -355,7 +356,13 @@ int fs_vault_run(struct fs_vault *v, const uint64_t *least_commit, struct fs_say
 		return rc;
 	}
 	rc = fs_vault_open_log(v);
-	if (rc)
+	if (rc == -ESTALE)
+		fs_say(say,
+		       "the access log of %s ends before record %llu, which this host has seen on disk: "
+		       "records were cut off; if you restored a backup on purpose, `journalfs recover` "
+		       "accepts it",
+		       v->path, (unsigned long long)v->least_log);
+	else if (rc)
 		fs_say(say, "the access log of %s cannot be written (%s): without it nothing is opened",
 		       v->path, rc == -ENOSPC ? "the disk is full" : strerror(-rc));
 	fs_records_policy_version(v->records, v->counters.policy);
@@ -410,13 +417,16 @@ int fs_vault_open(const struct fs_vault_config *cfg, struct fs_vault **out, stru
 		return rc;
 	rc = fs_state_open(v, false, say);
 	if (!rc)
-		rc = fs_state_load(v, say);
-	if (!rc)
 		rc = fs_state_last_read(v, &last, say);
+	/* Before there is any secret in memory: the child that walks the database is to hold none. */
 	if (!rc)
 		rc = check_db(v, &last, say);
 	if (!rc)
+		rc = fs_state_load(v, say);
+	if (!rc) {
+		v->least_log = last.log;
 		rc = fs_vault_run(v, &last.commit, say);
+	}
 	if (!rc)
 		rc = check_fork(v, &last, say);
 	if (!rc)
@@ -424,6 +434,7 @@ int fs_vault_open(const struct fs_vault_config *cfg, struct fs_vault **out, stru
 	if (rc) {
 		if (v->log)
 			(void)fs_log_close(v->log);
+		v->log = NULL;
 		(void)fs_vault_free(v);
 		return rc;
 	}
@@ -436,7 +447,12 @@ int fs_vault_open(const struct fs_vault_config *cfg, struct fs_vault **out, stru
 static int remember(struct fs_vault *v, bool closed, struct fs_last *last)
 {
 	uint64_t commit = last->commit;
+	struct fs_log_stat st;
 
+	if (v->log) {
+		fs_log_stat(v->log, &st);
+		last->log = st.durable;
+	}
 	if (v->records)
 		fs_records_head(v->records, &commit, last->root);
 	last->commit = commit;
@@ -457,6 +473,7 @@ int fs_vault_close(struct fs_vault *v)
 {
 	struct fs_session **all;
 	struct fs_last last = {0};
+	struct fs_log_stat st;
 	size_t n;
 	int rc, rc2;
 
@@ -476,6 +493,8 @@ int fs_vault_close(struct fs_vault *v)
 	v->records = NULL;
 	if (!rc)
 		rc = rc2;
+	fs_log_stat(v->log, &st);
+	last.log = st.durable;
 	rc2 = fs_log_close(v->log);
 	v->log = NULL;
 	if (!rc)

@@ -143,6 +143,7 @@ struct fs_vault {
 	uint8_t daemon_cert[KEYS_SIG_LEN];
 	struct fs_records *records;
 	struct fs_log *log;
+	uint64_t least_log; /* the log ends no earlier, as this host knows; 0 when it does not */
 
 	pthread_mutex_t edit;
 	pthread_rwlock_t lock;
@@ -239,6 +240,7 @@ struct fs_last {
 	uint8_t root[KEYS_LEN];
 	bool closed; /* a clean close: the two below are what the database looked like */
 	uint64_t db_size, db_ctime_ns;
+	uint64_t log; /* the last record of the access log that was on disk */
 };
 /* The state directory, made when missing and make is set. */
 int fs_state_open(struct fs_vault *v, bool make, struct fs_say *say);

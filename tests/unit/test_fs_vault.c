@@ -201,6 +201,35 @@ START_TEST(rolled_back_vault_is_refused_until_recovered)
 }
 END_TEST
 
+START_TEST(log_cut_off_is_refused_until_recovered)
+{
+	char old[90], log[100], code[KEYS_CODE_TEXT_MAX];
+	struct fs_session *s;
+	const struct fs_recover in = { .config = &t.cfg, .recovery = t.made.recovery };
+
+	ck_assert_int_eq(t_init("anna", "anna", ANNA), 0);
+	snprintf(old, sizeof(old), "%s/old", t.base);
+	snprintf(log, sizeof(log), "%s/log", t.vault);
+	t_open();
+	t_close();
+	copy_tree(log, old);
+	t_open();
+	s = t_login("anna", ANNA);
+	t_make(s, "first");
+	t_logout(s);
+	t_close();
+	copy_tree(old, log); /* the records of that session are gone */
+	ck_assert_int_eq(t_try_open(), -ESTALE);
+	ck_assert_ptr_nonnull(strstr(t.say.text, "log"));
+	ck_assert_int_eq(t_try_open(), -ESTALE);
+	ck_assert_msg(fs_vault_recover(&in, code, &t.say) == 0, "%s", t.say.text);
+	t_open();
+	s = t_login("anna", ANNA);
+	ck_assert_int_eq(fs_vault_journal_by_name(t.v, "first", &(uint32_t){0}), 0);
+	t_logout(s);
+}
+END_TEST
+
 START_TEST(login_wrong_passphrase_backs_off)
 {
 	struct fs_session *s = NULL;
@@ -470,6 +499,7 @@ int main(void)
 	tcase_add_test(c, copied_vault_with_passphrase_but_other_host_secret_is_refused);
 	tcase_add_test(c, envelope_needs_the_host_secret);
 	tcase_add_test(c, rolled_back_vault_is_refused_until_recovered);
+	tcase_add_test(c, log_cut_off_is_refused_until_recovered);
 	tcase_add_test(c, login_wrong_passphrase_backs_off);
 	tcase_add_test(c, login_of_stranger_is_refused_and_delays_nobody);
 	tcase_add_test(c, salt_of_unknown_name_is_stable_and_looks_real);
