@@ -298,10 +298,12 @@ static int check_change(struct fs_vault *v, struct fs_session *s, const char *na
 			struct fs_entry **out, const char *what)
 {
 	struct fs_entry *e = fs_catalog_by_name(v, name);
+	struct policy_verdict verdict;
 
 	if (!e)
 		return -ENOENT;
-	if (!may(v, s, e, POLICY_LIST) && !may(v, s, NULL, POLICY_POLICY))
+	fs_catalog_verdict(v, e, s->who, 0, fs_vault_wall_s(), &verdict);
+	if (!verdict.visible)
 		return refuse(v, s, e->index, name, -ENOENT, what);
 	if (!may(v, s, NULL, POLICY_CREATE) || !may(v, s, e, POLICY_WRITE))
 		return refuse(v, s, e->index, name, -EACCES, what);
