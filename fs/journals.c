@@ -177,6 +177,33 @@ static bool might_write(struct fs_vault *v, uint32_t index, uint32_t version, co
 	return may;
 }
 
+#define VERSIONS_BACK 64 /* so many changes of policy while one request is under way are enough */
+
+/*
+ * The root names the version in force when it was signed; what it covers may have been let in just
+ * before that came into force, by somebody whom it takes the right from. Refusing his signature then
+ * would lock everybody out of the journal. So each version counts that was in force at some time of
+ * his session: it is he who names the version, so this gives him nothing.
+ */
+static bool might_write_then(struct fs_vault *v, uint32_t index, uint32_t version, const char *who,
+			     const int64_t *when, size_t n)
+{
+	for (unsigned back = 0; version && back < VERSIONS_BACK; back++, version--) {
+		struct fs_version ver;
+		bool began_later;
+
+		if (might_write(v, index, version, who, when, n))
+			return true;
+		if (fs_policies_read(v, version, &ver))
+			return false;
+		began_later = (int64_t)ver.time_s >= when[0];
+		fs_policies_clear(&ver);
+		if (!began_later)
+			return false; /* the one before ended before his session began */
+	}
+	return false;
+}
+
 static int read_cert(struct fs_vault *v, const uint8_t *session, struct keys_session_cert *cert)
 {
 	struct fs_key key = fs_key(0, 0, FS_T_SESSION_CERT);
@@ -216,7 +243,7 @@ static int signer_pk(void *ctx, uint32_t index, const struct fs_root_info *info,
 	if (!rc) {
 		when[0] = (int64_t)cert.from_s;
 		when[1] = (int64_t)cert.until_s;
-		if (!might_write(v, index, info->policy_version, id->name, when, 2))
+		if (!might_write_then(v, index, info->policy_version, id->name, when, 2))
 			rc = -EBADMSG;
 	}
 	if (rc == -ENOENT)
