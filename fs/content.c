@@ -119,8 +119,13 @@ static int write_at(struct fs_content_change *c, uint64_t off, const uint8_t *p,
 	return rc;
 }
 
-int fs_content_write(struct fs_inode *i, uint64_t off, bool append, const uint8_t *p, size_t len,
-		     struct fs_actor *who, uint64_t *at)
+/*
+ * A batch that changes a chunk of the open group in place can't be applied when that group closed and
+ * was committed in between (-EAGAIN from fs_group_apply): nothing has happened then, and the change is
+ * built again.
+ */
+static int write_once(struct fs_inode *i, uint64_t off, bool append, const uint8_t *p, size_t len,
+		      struct fs_actor *who, uint64_t *at)
 {
 	struct fs_content_change c;
 	int rc = fs_content_begin(&c, i, who);
@@ -142,6 +147,17 @@ int fs_content_write(struct fs_inode *i, uint64_t off, bool append, const uint8_
 	}
 	if (!rc && at)
 		*at = off;
+	return rc;
+}
+
+int fs_content_write(struct fs_inode *i, uint64_t off, bool append, const uint8_t *p, size_t len,
+		     struct fs_actor *who, uint64_t *at)
+{
+	int rc;
+
+	do
+		rc = write_once(i, off, append, p, len, who, at);
+	while (rc == -EAGAIN);
 	return rc;
 }
 
@@ -176,7 +192,7 @@ int fs_content_truncate(struct fs_inode *i, uint64_t size, struct fs_actor *who)
 	return fs_content_setattr(i, &set, who);
 }
 
-int fs_content_setattr(struct fs_inode *i, const struct fs_content_attr *set, struct fs_actor *who)
+static int setattr_once(struct fs_inode *i, const struct fs_content_attr *set, struct fs_actor *who)
 {
 	struct fs_content_change c;
 	int rc = fs_content_begin(&c, i, who);
@@ -195,6 +211,16 @@ int fs_content_setattr(struct fs_inode *i, const struct fs_content_attr *set, st
 		c.a.mtime = *set->mtime;
 	c.a.ctime = set->ctime ? *set->ctime : who->now;
 	return fs_content_end(&c, rc);
+}
+
+int fs_content_setattr(struct fs_inode *i, const struct fs_content_attr *set, struct fs_actor *who)
+{
+	int rc;
+
+	do
+		rc = setattr_once(i, set, who);
+	while (rc == -EAGAIN);
+	return rc;
 }
 
 static int read_parts(struct fs_inode *i, uint64_t off, size_t len, struct fs_iov *iov)
@@ -279,7 +305,7 @@ static int check_room(struct fs_inode *i, uint64_t len)
 }
 
 /* One batch of zeroing or filling [*off, end) below the end of file; moves *off on. */
-static int range_step(struct fs_inode *i, enum range_act act, uint64_t *off, uint64_t end,
+static int range_once(struct fs_inode *i, enum range_act act, uint64_t *off, uint64_t end,
 		      struct fs_actor *who)
 {
 	struct fs_content_change c;
@@ -302,8 +328,19 @@ static int range_step(struct fs_inode *i, enum range_act act, uint64_t *off, uin
 	return rc;
 }
 
+static int range_step(struct fs_inode *i, enum range_act act, uint64_t *off, uint64_t end,
+		      struct fs_actor *who)
+{
+	int rc;
+
+	do
+		rc = range_once(i, act, off, end, who);
+	while (rc == -EAGAIN);
+	return rc;
+}
+
 /* The file grows to at least size; decided under the lock. */
-static int grow(struct fs_inode *i, uint64_t size, struct fs_actor *who)
+static int grow_once(struct fs_inode *i, uint64_t size, struct fs_actor *who)
 {
 	struct fs_content_change c;
 	int rc = fs_content_begin(&c, i, who);
@@ -313,6 +350,16 @@ static int grow(struct fs_inode *i, uint64_t size, struct fs_actor *who)
 		touch(&c);
 	}
 	return fs_content_end(&c, rc);
+}
+
+static int grow(struct fs_inode *i, uint64_t size, struct fs_actor *who)
+{
+	int rc;
+
+	do
+		rc = grow_once(i, size, who);
+	while (rc == -EAGAIN);
+	return rc;
 }
 
 int fs_content_allocate(struct fs_inode *i, int mode, uint64_t off, uint64_t len,
