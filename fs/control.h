@@ -26,6 +26,7 @@ int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out,
 /* Serves until fs_control_stop (async-signal-safe) or, alone, idleness. Ends all sessions. */
 int fs_control_run(struct fs_control *c);
 void fs_control_stop(struct fs_control *c);
+/* After fs_serve_free: until then workers may report mounts that are gone. */
 void fs_control_free(struct fs_control *c);
 /* For fs_vault_config.policy_changed: safe from any thread. */
 void fs_control_policy_changed(struct fs_control *c);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/control.c - the control side's threads: loop, clock and jobs; start and stop.
+ *
+ * Implements fs/FORMAT.md, "Control socket", with control_conn.c (frames and
+ * limits), control_agent.c (sessions), control_verbs.c and its companions. Locks
+ * and threads: control_impl.h.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control_impl.h"
+
+#define SECOND_NS INT64_C(1000000000)
+#define REMEMBER_S 60
+/* epoll data; connections count on from 2 */
+#define ID_LISTENER 0
+#define ID_WAKE 1
+#define LONELY_S 60 /* alone: nobody ever logged in */
+
+int64_t fs_control_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+void fs_control_wake(struct fs_control *c)
+{
+	const uint64_t one = 1;
+
+	/* A full counter wakes as well. */
+	(void)!write(c->wake, &one, sizeof(one));
+}
+
+/* ---- jobs ---- */
+
+struct job {
+	struct fs_control *c;
+	void (*fn)(struct fs_control *c, void *arg);
+	void *arg;
+};
+
+static void *run_job(void *arg)
+{
+	struct job job = *(struct job *)arg;
+
+	free(arg);
+	job.fn(job.c, job.arg);
+	pthread_mutex_lock(&job.c->lock);
+	job.c->jobs--;
+	/* Before the lock is let go: afterwards the control may be gone. */
+	fs_control_wake(job.c);
+	pthread_mutex_unlock(&job.c->lock);
+	return NULL;
+}
+
+/* Without signals: they are for the thread that serves. */
+static int start_thread(pthread_t *t, bool detached, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int rc;
+
+	rc = pthread_attr_init(&attr);
+	if (rc)
+		return -rc;
+	if (detached)
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = -pthread_create(t, &attr, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return rc;
+}
+
+int fs_control_job(struct fs_control *c, void (*fn)(struct fs_control *c, void *arg), void *arg)
+{
+	struct job *job = malloc(sizeof(*job));
+	pthread_t t;
+
+	if (!job)
+		return -EAGAIN;
+	*job = (struct job){c, fn, arg};
+	pthread_mutex_lock(&c->lock);
+	c->jobs++;
+	pthread_mutex_unlock(&c->lock);
+	if (!start_thread(&t, true, run_job, job))
+		return 0;
+	pthread_mutex_lock(&c->lock);
+	c->jobs--;
+	pthread_mutex_unlock(&c->lock);
+	free(job);
+	return -EAGAIN;
+}
+
+/* ---- the clock ---- */
+
+/* Waits a second, less when policy changed. False: stop. */
+static bool next_tick(struct fs_control *c, bool *recheck)
+{
+	struct timespec until;
+	bool go;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&c->lock);
+	while (!c->clock_stop && !c->recheck && !rc)
+		rc = pthread_cond_timedwait(&c->tick, &c->lock, &until);
+	*recheck = c->recheck;
+	c->recheck = false;
+	go = !c->clock_stop;
+	pthread_mutex_unlock(&c->lock);
+	return go;
+}
+
+static void *run_clock(void *control)
+{
+	struct fs_control *c = control;
+	int64_t remembered = fs_control_now_ns();
+	bool recheck;
+
+	while (next_tick(c, &recheck)) {
+		if (recheck)
+			fs_serve_recheck(c->serve);
+		fs_vault_tick(c->vault);
+		fs_control_agent_idle(c);
+		if (fs_control_now_ns() - remembered >= REMEMBER_S * SECOND_NS) {
+			/* What can't be written now is tried again in a minute. */
+			(void)fs_vault_remember(c->vault);
+			remembered = fs_control_now_ns();
+		}
+	}
+	return NULL;
+}
+
+void fs_control_policy_changed(struct fs_control *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->recheck = true;
+	pthread_cond_signal(&c->tick);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void fs_control_session_over(struct fs_control *c, struct fs_session *s, const char *why)
+{
+	struct fs_control_agent *a = fs_control_agent_of(c, s);
+
+	if (a)
+		fs_control_agent_end(c, a, why);
+	else
+		(void)fs_vault_end_finish(c->vault, s, why);
+	fs_control_agent_put(a);
+}
+
+/* ---- the loop ---- */
+
+/* Alone: nobody is left and nothing is under way. */
+static bool lonely(struct fs_control *c)
+{
+	bool quiet;
+
+	if (!c->exit_when_idle || c->conns)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	quiet = !c->agents && !c->jobs &&
+		(c->had_session || fs_control_now_ns() - c->started_ns > LONELY_S * SECOND_NS);
+	pthread_mutex_unlock(&c->lock);
+	return quiet;
+}
+
+static void take_events(struct fs_control *c)
+{
+	struct epoll_event ev[64];
+	uint64_t count;
+	int n = epoll_wait(c->epoll, ev, 64, 1000);
+
+	for (int i = 0; i < n; i++) {
+		if (ev[i].data.u64 == ID_LISTENER)
+			fs_control_conn_accept(c);
+		else if (ev[i].data.u64 == ID_WAKE)
+			(void)!read(c->wake, &count, sizeof(count));
+		else
+			fs_control_conn_ready(c, ev[i].data.u64, ev[i].events);
+	}
+}
+
+static void remove_socket(struct fs_control *c)
+{
+	if (c->listener >= 0) {
+		close(c->listener);
+		c->listener = -1;
+		unlink(c->path);
+	}
+}
+
+/* Until requests that may still be under way have been answered or given up. */
+static void wait_for_jobs(struct fs_control *c)
+{
+	bool some = true;
+
+	while (some) {
+		fs_control_conn_serve_all(c);
+		take_events(c);
+		pthread_mutex_lock(&c->lock);
+		some = c->jobs > 0;
+		pthread_mutex_unlock(&c->lock);
+	}
+	fs_control_conn_serve_all(c);
+}
+
+int fs_control_run(struct fs_control *c)
+{
+	pthread_t clock;
+	int rc;
+
+	rc = start_thread(&clock, false, run_clock, c);
+	if (rc)
+		return rc;
+	while (!atomic_load(&c->stop) && !lonely(c)) {
+		take_events(c);
+		fs_control_conn_serve_all(c);
+	}
+	remove_socket(c);
+	atomic_store(&c->stop, true);
+	pthread_mutex_lock(&c->lock);
+	c->clock_stop = true;
+	pthread_cond_signal(&c->tick);
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(clock, NULL);
+	fs_control_agent_end_all(c);
+	wait_for_jobs(c);
+	/* A log-in that was under way may have made one more. */
+	fs_control_agent_end_all(c);
+	wait_for_jobs(c);
+	fs_control_conn_close_all(c);
+	return 0;
+}
+
+void fs_control_stop(struct fs_control *c)
+{
+	int saved = errno;
+
+	atomic_store(&c->stop, true);
+	fs_control_wake(c);
+	errno = saved;
+}
+
+/* ---- new and free ---- */
+
+static int watch(struct fs_control *c, int fd, uint64_t id)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = id};
+
+	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static void init_locks(struct fs_control *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->tick, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out, struct fs_say *say)
+{
+	struct fs_control *c = calloc(1, sizeof(*c));
+	int rc = -ENOMEM;
+
+	if (!c)
+		return -ENOMEM;
+	init_locks(c);
+	/* Seeds its hash tables once, before there are threads. */
+	json_object_seed(0);
+	c->vault = cfg->vault;
+	c->serve = cfg->serve;
+	c->alone = cfg->alone;
+	c->exit_when_idle = cfg->exit_when_idle;
+	c->listener = c->epoll = c->wake = -1;
+	c->next_id = ID_WAKE + 1;
+	c->started_ns = fs_control_now_ns();
+	c->path = strdup(cfg->socket);
+	if (!c->path)
+		goto fail;
+	rc = fs_control_socket_open(c->path, c->alone, &c->listener, say);
+	if (rc)
+		goto fail;
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = c->epoll < 0 || c->wake < 0 ? -errno : watch(c, c->listener, ID_LISTENER);
+	if (!rc)
+		rc = watch(c, c->wake, ID_WAKE);
+	if (rc)
+		goto fail;
+	if (c->serve)
+		fs_serve_on_gone(c->serve, fs_control_agent_gone, c);
+	*out = c;
+	return 0;
+fail:
+	fs_control_free(c);
+	return rc;
+}
+
+void fs_control_free(struct fs_control *c)
+{
+	if (!c)
+		return;
+	remove_socket(c);
+	if (c->epoll >= 0)
+		close(c->epoll);
+	if (c->wake >= 0)
+		close(c->wake);
+	free(c->conn);
+	free(c->agent);
+	free(c->path);
+	pthread_cond_destroy(&c->tick);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+void fs_control_hardened(struct fs_control *c, const struct fs_harden_report *report)
+{
+	c->harden = *report;
+}

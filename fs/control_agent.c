@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/control_agent.c - sessions as the control side sees them: agent, mount, lock, end.
+ *
+ * An agent is the connection that logged in. Its session ends when the
+ * connection is lost, the kernel lets go of the mount, the practitioner logs out,
+ * policy or the clock says so, or the daemon stops; whichever comes first, once.
+ *
+ * Invariants: (1) a session is refused (fs_vault_end_begin) before anybody waits
+ * for anything; (2) under agent->lock one of mount, lock, unlock and end is done
+ * at a time, so that a mount is neither attached to an ended session nor ended
+ * twice; (3) locking and ending never run in the loop or the clock: a
+ * practitioner's stalled mount delays nobody else.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "../keys/slab.h"
+#include "control_impl.h"
+
+#define MINE_MAX 16 /* sessions of one account that one request acts on */
+
+/* ---- the table ---- */
+
+struct fs_control_agent *fs_control_agent_get(struct fs_control_agent *a)
+{
+	atomic_fetch_add(&a->refs, 1);
+	return a;
+}
+
+void fs_control_agent_put(struct fs_control_agent *a)
+{
+	if (!a || atomic_fetch_sub(&a->refs, 1) != 1)
+		return;
+	fs_session_put(a->session);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
+
+static bool list_add(struct fs_control *c, struct fs_control_agent *a)
+{
+	if (c->agents == c->agent_cap) {
+		size_t cap = c->agent_cap ? 2 * c->agent_cap : 16;
+		struct fs_control_agent **list = reallocarray(c->agent, cap, sizeof(*list));
+
+		if (!list)
+			return false;
+		c->agent = list;
+		c->agent_cap = cap;
+	}
+	c->agent[c->agents++] = fs_control_agent_get(a);
+	return true;
+}
+
+/* Joins session and connection; the references are taken here. -EPIPE: the connection is lost. */
+static int agent_new(struct fs_control *c, struct fs_control_conn *conn, struct fs_session *s,
+		     struct fs_control_agent **out)
+{
+	struct fs_control_agent *a = calloc(1, sizeof(*a));
+	bool gone;
+	int rc = 0;
+
+	if (!a)
+		return -ENOMEM;
+	atomic_init(&a->refs, 1);
+	pthread_mutex_init(&a->lock, NULL);
+	a->session = fs_session_get(s);
+	pthread_mutex_lock(&c->lock);
+	pthread_mutex_lock(&conn->lock);
+	gone = conn->gone;
+	pthread_mutex_unlock(&conn->lock);
+	if (gone)
+		rc = -EPIPE;
+	else if (!list_add(c, a))
+		rc = -ENOMEM;
+	if (!rc) {
+		a->conn = fs_control_conn_get(conn);
+		conn->agent = fs_control_agent_get(a);
+		c->had_session = true;
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (rc) {
+		fs_control_agent_put(a);
+		return rc;
+	}
+	*out = a;
+	return 0;
+}
+
+struct fs_control_agent *fs_control_agent_of(struct fs_control *c, const struct fs_session *s)
+{
+	struct fs_control_agent *a = NULL;
+
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->agents && !a; i++) {
+		if (c->agent[i]->session == s)
+			a = fs_control_agent_get(c->agent[i]);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return a;
+}
+
+static struct fs_control_agent *agent_of_conn(struct fs_control *c, struct fs_control_conn *conn)
+{
+	struct fs_control_agent *a;
+
+	pthread_mutex_lock(&c->lock);
+	a = conn->agent ? fs_control_agent_get(conn->agent) : NULL;
+	pthread_mutex_unlock(&c->lock);
+	return a;
+}
+
+/* All agents, or those of one account, with references; at most cap. */
+static size_t agents_of(struct fs_control *c, const uid_t *uid, struct fs_control_agent **out,
+			size_t cap)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->agents && n < cap; i++) {
+		if (!uid || c->agent[i]->session->uid == *uid)
+			out[n++] = fs_control_agent_get(c->agent[i]);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+/* Takes it out of the table; its connection, with a reference, or NULL. */
+static struct fs_control_conn *list_remove(struct fs_control *c, struct fs_control_agent *a)
+{
+	struct fs_control_conn *conn;
+
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->agents; i++) {
+		if (c->agent[i] != a)
+			continue;
+		c->agent[i] = c->agent[--c->agents];
+		fs_control_agent_put(a); /* the caller has another */
+		break;
+	}
+	conn = a->conn;
+	a->conn = NULL;
+	if (conn && conn->agent == a) {
+		conn->agent = NULL;
+		fs_control_agent_put(a);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return conn;
+}
+
+static void tell(struct fs_control *c, struct fs_control_conn *conn, const char *event,
+		 const char *why)
+{
+	json_t *json = json_pack("{s:s, s:s}", "event", event, "why", why);
+
+	if (json && conn)
+		(void)fs_control_conn_send(c, conn, json, NULL, 0);
+	json_decref(json);
+}
+
+static void tell_agent(struct fs_control *c, struct fs_control_agent *a, const char *event,
+		       const char *why)
+{
+	struct fs_control_conn *conn;
+
+	pthread_mutex_lock(&c->lock);
+	conn = a->conn ? fs_control_conn_get(a->conn) : NULL;
+	pthread_mutex_unlock(&c->lock);
+	tell(c, conn, event, why);
+	fs_control_conn_put(conn);
+}
+
+/* ---- ending and locking ---- */
+
+static struct fs_mount *mount_of(struct fs_session *s)
+{
+	struct fs_mount *m;
+
+	pthread_rwlock_rdlock(&s->lock);
+	m = s->mount;
+	pthread_rwlock_unlock(&s->lock);
+	return m;
+}
+
+static void end_now(struct fs_control *c, struct fs_control_agent *a, const char *why)
+{
+	struct fs_control_conn *conn = NULL;
+	struct fs_mount *m;
+	bool mine;
+
+	fs_vault_end_begin(c->vault, a->session);
+	pthread_mutex_lock(&a->lock);
+	mine = !a->ended;
+	a->ended = true;
+	if (mine) {
+		m = mount_of(a->session);
+		if (m)
+			fs_mount_end(m);
+		/* What can't be logged now was refused before; the keys are gone all the same. */
+		(void)fs_vault_end_finish(c->vault, a->session, why);
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (!mine)
+		return;
+	conn = list_remove(c, a);
+	if (!conn)
+		return;
+	tell(c, conn, "ended", why);
+	atomic_store(&conn->finish, true);
+	fs_control_conn_put(conn);
+}
+
+struct end {
+	struct fs_control_agent *agent; /* a reference */
+	char why[128];
+};
+
+static void end_job(struct fs_control *c, void *arg)
+{
+	struct end *end = arg;
+
+	end_now(c, end->agent, end->why);
+	fs_control_agent_put(end->agent);
+	free(end);
+}
+
+void fs_control_agent_end(struct fs_control *c, struct fs_control_agent *a, const char *why)
+{
+	struct end *end = calloc(1, sizeof(*end));
+
+	fs_vault_end_begin(c->vault, a->session);
+	if (end) {
+		end->agent = fs_control_agent_get(a);
+		strncpy(end->why, why, sizeof(end->why) - 1);
+		if (!fs_control_job(c, end_job, end))
+			return;
+		fs_control_agent_put(a);
+		free(end);
+	}
+	/* No memory or thread to do it aside: others wait, but it is done. */
+	end_now(c, a, why);
+}
+
+void fs_control_agent_end_all(struct fs_control *c)
+{
+	struct fs_control_agent *some[64];
+	size_t n;
+
+	do {
+		n = agents_of(c, NULL, some, 64);
+		for (size_t i = 0; i < n; i++)
+			fs_vault_end_begin(c->vault, some[i]->session);
+		for (size_t i = 0; i < n; i++) {
+			end_now(c, some[i], "the daemon stops");
+			fs_control_agent_put(some[i]);
+		}
+	} while (n);
+}
+
+/* Keys away; the mount stays and answers ENOKEY. */
+static int lock_session(struct fs_control *c, struct fs_control_agent *a, const char *why)
+{
+	struct fs_mount *m;
+	int rc = 0, stalled = 0;
+	bool locked = false;
+
+	pthread_mutex_lock(&a->lock);
+	if (!a->ended && fs_session_state(a->session) == FS_SESSION_ACTIVE) {
+		fs_vault_lock_begin(c->vault, a->session);
+		m = mount_of(a->session);
+		if (m)
+			stalled = fs_mount_lock(m);
+		rc = fs_vault_lock_finish(c->vault, a->session, why);
+		locked = true;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (stalled) /* the mount has been aborted */
+		end_now(c, a, "its mount did not answer while it was being locked");
+	else if (locked)
+		tell_agent(c, a, "locked", why);
+	return rc;
+}
+
+static void idle_job(struct fs_control *c, void *arg)
+{
+	struct fs_control_agent *a = arg;
+
+	(void)lock_session(c, a, "idle for as long as the policy allows");
+	atomic_store(&a->locking, false);
+	fs_control_agent_put(a);
+}
+
+static bool is_idle(const struct fs_session *s, uint32_t idle_s)
+{
+	uint64_t last = atomic_load(&s->active_ns), now = (uint64_t)fs_control_now_ns();
+
+	return fs_session_state(s) == FS_SESSION_ACTIVE && now > last &&
+	       now - last > (uint64_t)idle_s * 1000000000;
+}
+
+void fs_control_agent_idle(struct fs_control *c)
+{
+	struct policy_practice *practice = fs_vault_practice(c->vault);
+	struct fs_control_agent **all = NULL;
+	uint32_t idle_s = 0;
+	size_t n, cap;
+
+	if (!practice)
+		return;
+	idle_s = policy_practice_settings(practice)->idle_s;
+	policy_practice_put(practice);
+	pthread_mutex_lock(&c->lock);
+	cap = c->agents;
+	pthread_mutex_unlock(&c->lock);
+	all = idle_s && cap ? calloc(cap, sizeof(struct fs_control_agent *)) : NULL;
+	n = all ? agents_of(c, NULL, all, cap) : 0;
+	for (size_t i = 0; i < n; i++) {
+		struct fs_control_agent *a = all[i];
+
+		/* The list's reference goes on to the job. */
+		if (is_idle(a->session, idle_s) && !atomic_exchange(&a->locking, true)) {
+			if (!fs_control_job(c, idle_job, a))
+				continue;
+			atomic_store(&a->locking, false);
+		}
+		fs_control_agent_put(a);
+	}
+	free(all);
+}
+
+void fs_control_agent_gone(void *control, struct fs_session *s)
+{
+	struct fs_control *c = control;
+	struct fs_control_agent *a = fs_control_agent_of(c, s);
+
+	if (a)
+		fs_control_agent_end(c, a, "its directory was unmounted");
+	fs_control_agent_put(a);
+}
+
+/* ---- verbs ---- */
+
+/* The blob of a passphrase: stretched key, then the key file's hash when there is one. */
+static struct fs_login credentials(struct fs_control_request *rq)
+{
+	struct fs_login in = {
+		.uid = rq->conn->uid,
+		.pid = rq->conn->pid,
+		.who = fs_control_text(rq, "who"),
+		.origin = fs_control_text(rq, "origin"),
+		.stretched = rq->m.blob,
+		.keyfile = {rq->m.blob + KEYS_LEN, rq->m.blob_len - KEYS_LEN},
+	};
+
+	return in;
+}
+
+static int fill_login(struct fs_control_request *rq, struct fs_session *s)
+{
+	struct policy_practice *practice = fs_vault_practice(rq->c->vault);
+	char id[2 * KEYS_SESSION_ID_LEN + 1];
+	const char *title = practice ? policy_practice_settings(practice)->title : "";
+	int rc;
+
+	for (size_t i = 0; i < KEYS_SESSION_ID_LEN; i++)
+		snprintf(id + 2 * i, 3, "%02x", s->id[i]);
+	rc = json_object_set_new(rq->answer, "session", json_string(id)) ||
+	     json_object_set_new(rq->answer, "who", json_string(s->who)) ||
+	     json_object_set_new(rq->answer, "ceiling_s", json_integer((json_int_t)s->ceiling_s)) ||
+	     json_object_set_new(rq->answer, "practice",
+				 fs_control_json_text(title ? title : "", strlen(title ? title : "")));
+	policy_practice_put(practice);
+	return rc ? -ENOMEM : 0;
+}
+
+int fs_control_verb_login(struct fs_control_request *rq)
+{
+	struct fs_control *c = rq->c;
+	struct fs_login in = credentials(rq);
+	struct fs_control_agent *a = agent_of_conn(c, rq->conn);
+	struct fs_session *s = NULL;
+	int rc;
+
+	if (a) {
+		fs_control_agent_put(a);
+		fs_say(&rq->say, "this connection has logged in already");
+		return -EBUSY;
+	}
+	rc = fs_vault_login(c->vault, &in, &s, &rq->say);
+	if (rc)
+		return rc;
+	rc = fill_login(rq, s);
+	if (!rc)
+		rc = agent_new(c, rq->conn, s, &a);
+	if (rc)
+		(void)fs_vault_end_finish(c->vault, s, "its agent was lost while logging in");
+	/* The daemon may have begun to stop, or the session to end, in between. */
+	else if (atomic_load(&c->stop) || fs_session_state(s) == FS_SESSION_ENDED)
+		fs_control_agent_end(c, a, "ended while logging in");
+	fs_control_agent_put(a);
+	fs_session_put(s);
+	return rc;
+}
+
+int fs_control_verb_mount(struct fs_control_request *rq)
+{
+	struct fs_control_agent *a = agent_of_conn(rq->c, rq->conn);
+	struct fs_mount *m = NULL;
+	int rc, fd = rq->m.fd;
+
+	if (!a) {
+		fs_say(&rq->say, "a mount is handed over on the connection that logged in");
+		return -EACCES;
+	}
+	rq->m.fd = -1; /* taken over by the mount layer in any case */
+	pthread_mutex_lock(&a->lock);
+	if (!rq->c->serve) {
+		rc = -ENOSYS;
+	} else if (a->ended || fs_session_state(a->session) == FS_SESSION_ENDED) {
+		rc = -ENOKEY;
+		fs_say(&rq->say, "the session has ended; log in again");
+	} else {
+		rc = fs_mount_attach(rq->c->serve, a->session, fd, &m);
+		fd = -1;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (fd >= 0)
+		close(fd);
+	fs_control_agent_put(a);
+	if (rc == -EINVAL)
+		fs_say(&rq->say, "what was handed over is no FUSE device");
+	else if (rc == -EBUSY)
+		fs_say(&rq->say, "this session has a mount already");
+	return rc;
+}
+
+static int unlock_one(struct fs_control_request *rq, struct fs_control_agent *a,
+		      const struct fs_login *in)
+{
+	int rc;
+
+	pthread_mutex_lock(&a->lock);
+	rc = a->ended ? -ENOKEY : fs_vault_unlock(rq->c->vault, a->session, in, &rq->say);
+	pthread_mutex_unlock(&a->lock);
+	if (!rc)
+		tell_agent(rq->c, a, "unlocked", "the passphrase was given");
+	return rc;
+}
+
+int fs_control_verb_unlock(struct fs_control_request *rq)
+{
+	struct fs_login in = credentials(rq);
+	struct fs_control_agent *mine[MINE_MAX];
+	size_t n = agents_of(rq->c, &rq->conn->uid, mine, MINE_MAX);
+	int rc = -ENOKEY;
+
+	for (size_t i = 0; i < n; i++) {
+		/* One wrong passphrase is one try, however many sessions there are. */
+		if (rc != -EKEYREJECTED &&
+		    (!in.who[0] || !strcmp(in.who, mine[i]->session->who)))
+			rc = unlock_one(rq, mine[i], &in);
+		fs_control_agent_put(mine[i]);
+	}
+	if (rc == -ENOKEY && !rq->say.text[0])
+		fs_say(&rq->say, "there is no session to unlock; `journalfs login` begins one");
+	return rc;
+}
+
+int fs_control_verb_lock(struct fs_control_request *rq)
+{
+	struct fs_control_agent *mine[MINE_MAX];
+	size_t n = agents_of(rq->c, &rq->conn->uid, mine, MINE_MAX);
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int rc2 = lock_session(rq->c, mine[i], "locked on request");
+
+		rc = rc ? rc : rc2;
+		fs_control_agent_put(mine[i]);
+	}
+	return rc;
+}
+
+int fs_control_verb_logout(struct fs_control_request *rq)
+{
+	struct fs_control_agent *mine[MINE_MAX];
+	size_t n = agents_of(rq->c, &rq->conn->uid, mine, MINE_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		/* Here, not in another job: the answer says that it is done. */
+		end_now(rq->c, mine[i], "logged out");
+		fs_control_agent_put(mine[i]);
+	}
+	return 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/control_impl.h - the inside of the control side, shared by control*.c only.
+ *
+ * Threads: the loop (sockets only: accepts, reads and sends frames, never waits
+ * for anything else), the clock (once a second: vault, idleness, policy changes)
+ * and one short-lived job for each request and each session that ends. A
+ * connection has at most one request under way, so jobs are bounded by
+ * connections. Whatever may wait for the disk, a mount or a peer is a job.
+ *
+ * Locks: agent->lock -> (vault, mount layer) ; c->lock and conn->lock are leaves,
+ * c->lock before conn->lock. Nothing of the vault or the mount layer is called
+ * under the two.
+ */
+#ifndef FS_CONTROL_IMPL_H
+#define FS_CONTROL_IMPL_H
+
+#include <stdatomic.h>
+#include "control.h"
+#include "harden.h"
+#include "wire.h"
+
+#define FS_CONTROL_PROTOCOL 1
+#define FS_CONTROL_VERSION "0.1.0"
+#define FS_CONTROL_STRANGERS 64 /* connections that are no session's agent */
+#define FS_CONTROL_PER_UID 16
+#define FS_CONTROL_PATIENCE_S 10 /* for the first hello, the rest of a frame, a full queue to move */
+#define FS_CONTROL_QUIET_S 60	 /* a stranger who asks nothing; FS_CONTROL_GUEST_S with a session */
+#define FS_CONTROL_GUEST_S 3600
+
+/* ---- connections (control_conn.c) ---- */
+struct fs_control_conn {
+	atomic_uint refs;
+	uint64_t id; /* epoll data; never reused */
+	int fd;	     /* touched by the loop only */
+	uid_t uid;
+	pid_t pid;
+
+	/* The loop's own. */
+	struct fs_wire_in *in;
+	uint32_t events; /* asked of epoll */
+	uint32_t ready;	 /* what it told last */
+	int64_t quiet_ns; /* since when nothing is under way */
+	int64_t frame_ns; /* since when a frame is unfinished; 0: none is */
+	int64_t stuck_ns; /* since when the peer takes nothing; 0: it does */
+
+	atomic_bool busy;    /* a request is under way: nothing more is read */
+	atomic_bool greeted; /* hello was answered */
+	atomic_bool finish;  /* close when all is sent */
+
+	pthread_mutex_t lock; /* below */
+	pthread_cond_t moved; /* the queue got shorter, or gone */
+	struct fs_wire_out *out;
+	bool gone;    /* the peer is lost: jobs stop */
+	bool too_slow; /* the queue overflowed */
+
+	struct fs_control_agent *agent; /* under c->lock; a reference */
+};
+
+/* ---- sessions and their agents (control_agent.c) ---- */
+struct fs_control_agent {
+	atomic_uint refs;
+	struct fs_session *session; /* a reference */
+	pthread_mutex_t lock;	    /* one of mount, lock, unlock, end at a time */
+	bool ended;		    /* under lock */
+	atomic_bool locking;	    /* an idle lock is on its way */
+	struct fs_control_conn *conn; /* under c->lock; a reference, NULL when lost */
+};
+
+struct fs_control {
+	struct fs_vault *vault;
+	struct fs_serve *serve;
+	bool alone, exit_when_idle;
+	struct fs_harden_report harden;
+	char *path; /* of the socket; NULL once removed */
+	int listener, epoll, wake;
+	atomic_bool stop;
+	int64_t started_ns;
+
+	/* The loop's own. */
+	struct fs_control_conn **conn;
+	size_t conns, conn_cap;
+	uint64_t next_id;
+	int64_t accept_again_ns; /* out of descriptors: no accept before */
+
+	pthread_mutex_t lock; /* below */
+	pthread_cond_t tick;  /* to the clock */
+	bool recheck;	      /* policy changed */
+	bool clock_stop;
+	unsigned jobs;
+	bool had_session;
+	struct fs_control_agent **agent;
+	size_t agents, agent_cap;
+};
+
+/* ---- requests (control_verbs.c and those with the verbs) ---- */
+struct fs_control_request {
+	struct fs_control *c;
+	struct fs_control_conn *conn; /* a reference */
+	struct fs_wire_message m;
+	struct fs_session *session; /* a reference, for verbs that need one */
+
+	/* What the verb leaves: */
+	json_t *answer; /* an object, begun empty */
+	uint8_t *blob;	/* guarded, FS_WIRE_BLOB_MAX; NULL until fs_control_blob */
+	size_t blob_len;
+	struct fs_say say;
+	char *report; /* malloc'ed lines, or NULL */
+};
+
+typedef int (*fs_control_verb_fn)(struct fs_control_request *rq);
+
+/* Fields were checked against the verb's table: absent texts are "", numbers 0, truths false. */
+const char *fs_control_text(const struct fs_control_request *rq, const char *name);
+int64_t fs_control_int(const struct fs_control_request *rq, const char *name);
+bool fs_control_true(const struct fs_control_request *rq, const char *name);
+/* Room for len bytes behind what the answer's blob has, or NULL. */
+uint8_t *fs_control_blob(struct fs_control_request *rq, size_t len);
+/* A JSON text of bytes that may not be UTF-8: what is not is written as \xNN. */
+json_t *fs_control_json_text(const char *text, size_t len);
+/*
+ * Sends the answer so far with "more" and begins a new one; waits while the peer is behind. -EPIPE:
+ * the peer is gone or takes nothing.
+ */
+int fs_control_more(struct fs_control_request *rq);
+/* Serves one request to its end: fills in the answer and queues it. */
+void fs_control_serve(struct fs_control_request *rq);
+
+int fs_control_verb_login(struct fs_control_request *rq);
+int fs_control_verb_mount(struct fs_control_request *rq);
+int fs_control_verb_unlock(struct fs_control_request *rq);
+int fs_control_verb_lock(struct fs_control_request *rq);
+int fs_control_verb_logout(struct fs_control_request *rq);
+int fs_control_verb_status(struct fs_control_request *rq);
+int fs_control_verb_policy_show(struct fs_control_request *rq);
+int fs_control_verb_policy_check(struct fs_control_request *rq);
+int fs_control_verb_policy_put(struct fs_control_request *rq);
+int fs_control_verb_list(struct fs_control_request *rq);
+int fs_control_verb_audit(struct fs_control_request *rq);
+
+/* ---- control.c ---- */
+int64_t fs_control_now_ns(void); /* boot-time clock */
+void fs_control_wake(struct fs_control *c);
+/* Runs fn(c, arg) in a thread of its own. -EAGAIN: no thread could be had. */
+int fs_control_job(struct fs_control *c, void (*fn)(struct fs_control *c, void *arg), void *arg);
+
+/* ---- control_conn.c ---- */
+struct fs_control_conn *fs_control_conn_get(struct fs_control_conn *conn);
+void fs_control_conn_put(struct fs_control_conn *conn);
+void fs_control_conn_accept(struct fs_control *c);
+/* What epoll told of connection id. */
+void fs_control_conn_ready(struct fs_control *c, uint64_t id, uint32_t events);
+/* Reads what is there, sends what waits, closes what is over; all connections. */
+void fs_control_conn_serve_all(struct fs_control *c);
+void fs_control_conn_close_all(struct fs_control *c);
+/* Queues a frame; any thread. -EPIPE. */
+int fs_control_conn_send(struct fs_control *c, struct fs_control_conn *conn, json_t *json,
+			 const void *blob, size_t len);
+/* Waits until the peer has taken most of what is queued. -EPIPE: it does not, or is gone. */
+int fs_control_conn_drain(struct fs_control *c, struct fs_control_conn *conn);
+
+/* ---- control_socket.c ---- */
+/* Makes the listening socket; say names what is wrong with its place and the remedy. */
+int fs_control_socket_open(const char *path, bool alone, int *fd, struct fs_say *say);
+
+/* ---- control_agent.c ---- */
+struct fs_control_agent *fs_control_agent_get(struct fs_control_agent *a);
+void fs_control_agent_put(struct fs_control_agent *a);
+/* The agent of this session with a reference, or NULL. */
+struct fs_control_agent *fs_control_agent_of(struct fs_control *c, const struct fs_session *s);
+/* Begins to end the session (refused from now on) and does the rest in a job. Takes no reference. */
+void fs_control_agent_end(struct fs_control *c, struct fs_control_agent *a, const char *why);
+/* Ends all sessions and waits until it is done. */
+void fs_control_agent_end_all(struct fs_control *c);
+/* From the clock: locks sessions that have been idle for as long as policy allows. */
+void fs_control_agent_idle(struct fs_control *c);
+/* For fs_serve_on_gone and fs_vault_config.session_over. */
+void fs_control_agent_gone(void *control, struct fs_session *s);
+
+#endif

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/control_verbs.c - the table of verbs: who may ask, with what, and what answers.
+ *
+ * A request is checked against its verb's row - hello first, session, fields of
+ * the right type and size, length of the blob, descriptor - before the verb's
+ * function sees it. Adding a verb is adding a row. Implements fs/FORMAT.md,
+ * "Control socket".
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../keys/slab.h"
+#include "control_impl.h"
+
+enum need {
+	NEED_HELLO = 1,	  /* the peer has greeted */
+	NEED_SESSION = 2, /* the connection's session, or the account's newest; in any state */
+	NEED_ACTIVE = 4,  /* and its keys are there */
+	NEED_FD = 8,
+};
+
+enum kind { TEXT, NUMBER, TRUTH };
+
+struct field {
+	const char *name; /* NULL ends the list */
+	enum kind kind;
+	bool required;
+	int64_t min, max; /* of the number, or of the text's bytes */
+};
+
+struct verb {
+	const char *name;
+	unsigned need;
+	fs_control_verb_fn fn;
+	size_t blob[2]; /* lengths that are accepted */
+	struct field field[6];
+};
+
+/* ---- what verbs read and write ---- */
+
+const char *fs_control_text(const struct fs_control_request *rq, const char *name)
+{
+	const char *text = json_string_value(json_object_get(rq->m.json, name));
+
+	return text ? text : "";
+}
+
+int64_t fs_control_int(const struct fs_control_request *rq, const char *name)
+{
+	return json_integer_value(json_object_get(rq->m.json, name));
+}
+
+bool fs_control_true(const struct fs_control_request *rq, const char *name)
+{
+	return json_is_true(json_object_get(rq->m.json, name));
+}
+
+uint8_t *fs_control_blob(struct fs_control_request *rq, size_t len)
+{
+	uint8_t *at;
+
+	if (!rq->blob)
+		rq->blob = keys_guard_new(FS_WIRE_BLOB_MAX);
+	if (!rq->blob || len > FS_WIRE_BLOB_MAX - rq->blob_len)
+		return NULL;
+	at = rq->blob + rq->blob_len;
+	rq->blob_len += len;
+	return at;
+}
+
+json_t *fs_control_json_text(const char *text, size_t len)
+{
+	json_t *json = json_stringn(text, len);
+	char *escaped;
+	size_t n = 0;
+
+	if (json)
+		return json;
+	escaped = malloc(4 * len + 1);
+	if (!escaped)
+		return NULL;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char byte = (unsigned char)text[i];
+
+		if (byte >= 0x20 && byte < 0x7f)
+			escaped[n++] = (char)byte;
+		else
+			n += (size_t)snprintf(escaped + n, 5, "\\x%02x", byte);
+	}
+	json = json_stringn(escaped, n);
+	free(escaped);
+	return json;
+}
+
+/* ---- small verbs ---- */
+
+static int verb_hello(struct fs_control_request *rq)
+{
+	char id[2 * KEYS_VAULT_ID_LEN + 1];
+	const uint8_t *vault = fs_vault_id(rq->c->vault);
+	struct fs_vault_proof proof;
+	uint8_t *at;
+
+	fs_vault_prove(rq->c->vault, rq->m.blob, &proof);
+	at = fs_control_blob(rq, sizeof(proof.header) + sizeof(proof.daemon_pk) +
+					 sizeof(proof.cert) + sizeof(proof.answer));
+	if (!at)
+		return -ENOMEM;
+	memcpy(at, proof.header, sizeof(proof.header));
+	at += sizeof(proof.header);
+	memcpy(at, proof.daemon_pk, sizeof(proof.daemon_pk));
+	at += sizeof(proof.daemon_pk);
+	memcpy(at, proof.cert, sizeof(proof.cert));
+	at += sizeof(proof.cert);
+	memcpy(at, proof.answer, sizeof(proof.answer));
+	for (size_t i = 0; i < KEYS_VAULT_ID_LEN; i++)
+		snprintf(id + 2 * i, 3, "%02x", vault[i]);
+	if (json_object_set_new(rq->answer, "vault", json_string(id)) ||
+	    json_object_set_new(rq->answer, "version", json_string(FS_CONTROL_VERSION)) ||
+	    json_object_set_new(rq->answer, "alone", json_boolean(rq->c->alone)))
+		return -ENOMEM;
+	atomic_store(&rq->conn->greeted, true);
+	return 0;
+}
+
+static int verb_salt(struct fs_control_request *rq)
+{
+	char who[KEYS_NAME_MAX + 1];
+	struct keys_stretch_cost cost;
+	uint8_t *salt = fs_control_blob(rq, KEYS_SALT_LEN);
+	int rc;
+
+	if (!salt)
+		return -ENOMEM;
+	rc = fs_vault_salt(rq->c->vault, rq->conn->uid, fs_control_text(rq, "who"), salt, &cost,
+			   who);
+	if (rc)
+		return rc;
+	return json_object_set_new(rq->answer, "who", json_string(who)) ||
+			       json_object_set_new(rq->answer, "passes",
+						   json_integer(cost.passes)) ||
+			       json_object_set_new(rq->answer, "memory_kib",
+						   json_integer(cost.memory_kib))
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* The name of an account on this host, or "". */
+static void account_of(uid_t uid, char out[static KEYS_NAME_MAX + 1])
+{
+	struct passwd pw, *found = NULL;
+	char buf[16384];
+
+	out[0] = '\0';
+	if (!getpwuid_r(uid, &pw, buf, sizeof(buf), &found) && found &&
+	    strlen(pw.pw_name) <= KEYS_NAME_MAX)
+		strcpy(out, pw.pw_name);
+}
+
+static struct keys_stretch_cost cost_of(const struct fs_control_request *rq)
+{
+	return (struct keys_stretch_cost){
+		.passes = (uint32_t)fs_control_int(rq, "passes"),
+		.memory_kib = (uint32_t)fs_control_int(rq, "memory_kib"),
+	};
+}
+
+static int verb_enroll(struct fs_control_request *rq)
+{
+	const uint8_t *blob = rq->m.blob, *salt = blob + KEYS_CODE_LEN;
+	const uint8_t *stretched = salt + KEYS_SALT_LEN, *keyfile = stretched + KEYS_LEN;
+	struct keys_stretch_cost cost = cost_of(rq);
+	char account[KEYS_NAME_MAX + 1], name[KEYS_NAME_MAX + 1];
+	struct fs_enroll in = {
+		.uid = rq->conn->uid,
+		.pid = rq->conn->pid,
+		.account = account,
+		.origin = fs_control_text(rq, "origin"),
+		.code = blob,
+		.salt = salt,
+		.cost = &cost,
+		.stretched = stretched,
+		.keyfile = {keyfile, rq->m.blob_len - (size_t)(keyfile - blob)},
+	};
+	int rc;
+
+	account_of(rq->conn->uid, account);
+	if (!account[0]) {
+		fs_say(&rq->say, "the daemon's host knows no account with number %u",
+		       (unsigned)rq->conn->uid);
+		return -EPERM;
+	}
+	rc = fs_vault_enroll(rq->c->vault, &in, name, &rq->say);
+	if (!rc && json_object_set_new(rq->answer, "who", json_string(name)))
+		rc = -ENOMEM;
+	return rc;
+}
+
+static int verb_invite(struct fs_control_request *rq)
+{
+	int64_t days = fs_control_int(rq, "days");
+	char code[KEYS_CODE_TEXT_MAX];
+	uint8_t *at;
+	int rc;
+
+	rc = fs_vault_invite(rq->c->vault, rq->session, fs_control_text(rq, "name"),
+			     fs_control_true(rq, "again"), days ? (uint32_t)days : 7, code,
+			     &rq->say);
+	if (rc)
+		return rc;
+	at = fs_control_blob(rq, strlen(code));
+	if (at)
+		memcpy(at, code, strlen(code));
+	keys_wipe(code, sizeof(code));
+	return at ? 0 : -ENOMEM;
+}
+
+static int verb_passwd(struct fs_control_request *rq)
+{
+	const uint8_t *old = rq->m.blob, *salt = old + KEYS_LEN;
+	const uint8_t *stretched = salt + KEYS_SALT_LEN, *keyfile = stretched + KEYS_LEN;
+	struct keys_span file = {keyfile, rq->m.blob_len - (size_t)(keyfile - old)};
+	struct keys_stretch_cost cost = cost_of(rq);
+	struct fs_login in = {
+		.uid = rq->conn->uid,
+		.pid = rq->conn->pid,
+		.who = rq->session->who,
+		.origin = rq->session->origin,
+		.stretched = old,
+		.keyfile = file,
+	};
+
+	return fs_vault_passwd(rq->c->vault, rq->session, &in, salt, &cost, stretched, file,
+			       &rq->say);
+}
+
+/* ---- the table ---- */
+
+#define WHO {"who", TEXT, false, 0, KEYS_NAME_MAX}
+#define ORIGIN {"origin", TEXT, false, 0, 255}
+#define COST                                                                                       \
+	{"passes", NUMBER, true, 1, 16}, {"memory_kib", NUMBER, true, 8192, 1048576}
+#define FILE_NAME {"file", TEXT, true, 1, 255}
+#define POLICY_TEXT {"text", TEXT, true, 0, 262144}
+
+static const struct verb verbs[] = {
+	{"hello", 0, verb_hello, {KEYS_NONCE_LEN, KEYS_NONCE_LEN},
+	 {{"protocol", NUMBER, true, 1, INT32_MAX}}},
+	{"salt", NEED_HELLO, verb_salt, {0, 0}, {WHO}},
+	{"login", NEED_HELLO, fs_control_verb_login, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
+	{"mount", NEED_HELLO | NEED_FD, fs_control_verb_mount, {0, 0}, {{0}}},
+	{"unlock", NEED_HELLO, fs_control_verb_unlock, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
+	{"lock", NEED_HELLO, fs_control_verb_lock, {0, 0}, {{0}}},
+	{"logout", NEED_HELLO, fs_control_verb_logout, {0, 0}, {{0}}},
+	{"enroll", NEED_HELLO, verb_enroll,
+	 {KEYS_CODE_LEN + KEYS_SALT_LEN + KEYS_LEN, KEYS_CODE_LEN + KEYS_SALT_LEN + 2 * KEYS_LEN},
+	 {ORIGIN, COST}},
+	{"invite", NEED_HELLO | NEED_ACTIVE, verb_invite, {0, 0},
+	 {{"name", TEXT, true, 1, KEYS_NAME_MAX},
+	  {"again", TRUTH, false, 0, 0},
+	  {"days", NUMBER, false, 1, 90}}},
+	{"passwd", NEED_HELLO | NEED_ACTIVE, verb_passwd,
+	 {2 * KEYS_LEN + KEYS_SALT_LEN, 3 * KEYS_LEN + KEYS_SALT_LEN}, {COST}},
+	{"status", NEED_HELLO, fs_control_verb_status, {0, 0}, {{0}}},
+	{"policy-show", NEED_HELLO | NEED_ACTIVE, fs_control_verb_policy_show, {0, 0}, {FILE_NAME}},
+	{"policy-check", NEED_HELLO | NEED_ACTIVE, fs_control_verb_policy_check, {0, 0},
+	 {FILE_NAME, POLICY_TEXT}},
+	{"policy-put", NEED_HELLO | NEED_ACTIVE, fs_control_verb_policy_put, {0, 0},
+	 {FILE_NAME, POLICY_TEXT, {"base", NUMBER, true, 0, UINT32_MAX}}},
+	{"list", NEED_HELLO | NEED_ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
+	{"audit", NEED_HELLO | NEED_ACTIVE, fs_control_verb_audit, {0, 0},
+	 {WHO,
+	  {"journal", TEXT, false, 0, 255},
+	  {"since_ns", NUMBER, false, 0, INT64_MAX},
+	  {"until_ns", NUMBER, false, 0, INT64_MAX},
+	  {"format", TEXT, false, 0, 8}}},
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+/* ---- checking ---- */
+
+static bool field_fits(const struct field *f, const json_t *value)
+{
+	int64_t n;
+
+	if (f->kind == TRUTH)
+		return json_is_boolean(value);
+	if (f->kind == NUMBER) {
+		n = json_integer_value(value);
+		return json_is_integer(value) && n >= f->min && n <= f->max;
+	}
+	n = (int64_t)json_string_length(value);
+	return json_is_string(value) && n >= f->min && n <= f->max;
+}
+
+static int check_fields(struct fs_control_request *rq, const struct verb *verb)
+{
+	static const char *const kinds[] = {"a text", "a number", "true or false"};
+
+	for (const struct field *f = verb->field; f->name; f++) {
+		const json_t *value = json_object_get(rq->m.json, f->name);
+
+		if (!value && !f->required)
+			continue;
+		if (!value) {
+			fs_say(&rq->say, "`%s` lacks `%s`", verb->name, f->name);
+			return -EINVAL;
+		}
+		if (!field_fits(f, value)) {
+			fs_say(&rq->say, "`%s` of `%s` is not %s within its bounds", f->name,
+			       verb->name, kinds[f->kind]);
+			return -EINVAL;
+		}
+	}
+	if (rq->m.blob_len != verb->blob[0] && rq->m.blob_len != verb->blob[1]) {
+		fs_say(&rq->say, "`%s` came with %zu bytes of secrets, which is not its length",
+		       verb->name, rq->m.blob_len);
+		return -EINVAL;
+	}
+	if ((rq->m.fd >= 0) != ((verb->need & NEED_FD) != 0)) {
+		fs_say(&rq->say, "`%s` %s a descriptor", verb->name,
+		       rq->m.fd >= 0 ? "takes no" : "lacks");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* The session that a request speaks for: the connection's own, else the account's newest. */
+static struct fs_session *session_of(struct fs_control_request *rq)
+{
+	struct fs_session *s = NULL;
+
+	pthread_mutex_lock(&rq->c->lock);
+	if (rq->conn->agent)
+		s = fs_session_get(rq->conn->agent->session);
+	pthread_mutex_unlock(&rq->c->lock);
+	return s ? s : fs_vault_session_of(rq->c->vault, rq->conn->uid);
+}
+
+static int check_session(struct fs_control_request *rq, const struct verb *verb)
+{
+	enum fs_session_state state;
+
+	rq->session = session_of(rq);
+	if (!(verb->need & (NEED_SESSION | NEED_ACTIVE)))
+		return 0;
+	state = rq->session ? fs_session_state(rq->session) : FS_SESSION_ENDED;
+	if (state == FS_SESSION_ENDED) {
+		fs_say(&rq->say, "you are not logged in; `journalfs login` begins a session");
+		return -ENOKEY;
+	}
+	if ((verb->need & NEED_ACTIVE) && state != FS_SESSION_ACTIVE) {
+		fs_say(&rq->say, "your session is locked; `journalfs unlock` opens it");
+		return -ENOKEY;
+	}
+	return 0;
+}
+
+static int run(struct fs_control_request *rq)
+{
+	const json_t *name = json_object_get(rq->m.json, "verb");
+	const struct verb *verb = json_is_string(name) ? find_verb(json_string_value(name)) : NULL;
+	int rc;
+
+	if (!atomic_load(&rq->conn->greeted) && (!verb || (verb->need & NEED_HELLO))) {
+		fs_say(&rq->say, "the first request must be `hello`");
+		return -EPROTO;
+	}
+	if (!verb) {
+		fs_say(&rq->say, "this daemon (version %s) does not know that verb; is it older than "
+				 "the command?", FS_CONTROL_VERSION);
+		return -EOPNOTSUPP;
+	}
+	rc = check_fields(rq, verb);
+	if (!rc && verb->fn == verb_hello && fs_control_int(rq, "protocol") != FS_CONTROL_PROTOCOL) {
+		fs_say(&rq->say, "this daemon speaks protocol %d only: update the older of the two",
+		       FS_CONTROL_PROTOCOL);
+		rc = -EPROTONOSUPPORT;
+	}
+	if (!rc)
+		rc = check_session(rq, verb);
+	return rc ? rc : verb->fn(rq);
+}
+
+/* ---- answering ---- */
+
+/* What to say when nobody further down had better words. */
+static const char *plain_words(int rc)
+{
+	static const struct {
+		int rc;
+		const char *text;
+	} words[] = {
+		{-ENOKEY, "the session is locked or over; `journalfs unlock` or `journalfs login`"},
+		{-EACCES, "the policy does not allow it"},
+		{-EPERM, "this is not allowed"},
+		{-ENOENT, "there is no such thing, or it is not shown to you"},
+		{-ENOSPC, "the disk is full: free some space and try again"},
+		{-EROFS, "the vault is read-only since its disk failed: look at the system's log"},
+		{-EIO, "the disk or the access log can't be written or read: look at the system's log"},
+		{-EBADMSG, "stored data is damaged or forged; an alarm was logged"},
+		{-ENOMEM, "the daemon is out of memory"},
+		{-EAGAIN, "not now; try again in a moment"},
+		{-ESTALE, "it has changed meanwhile; read it again"},
+		{-EKEYREJECTED, "wrong passphrase or code"},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (words[i].rc == rc)
+			return words[i].text;
+	}
+	return strerror(-rc);
+}
+
+static json_t *refusal(struct fs_control_request *rq, int rc)
+{
+	const char *name = strerrorname_np(-rc);
+	const char *say = rq->say.text[0] ? rq->say.text : rq->report ? "" : plain_words(rc);
+	json_t *json = json_pack("{s:b, s:i, s:s}", "ok", 0, "errno", -rc, "error",
+				 name ? name : "EIO");
+
+	if (json && (json_object_set_new(json, "say", fs_control_json_text(say, strlen(say))) ||
+		     (rq->report &&
+		      json_object_set_new(json, "report",
+					  fs_control_json_text(rq->report, strlen(rq->report)))))) {
+		json_decref(json);
+		json = NULL;
+	}
+	return json;
+}
+
+int fs_control_more(struct fs_control_request *rq)
+{
+	int rc = -ENOMEM;
+
+	if (!json_object_set_new(rq->answer, "ok", json_true()) &&
+	    !json_object_set_new(rq->answer, "more", json_true()))
+		rc = fs_control_conn_send(rq->c, rq->conn, rq->answer, NULL, 0);
+	json_object_clear(rq->answer);
+	return rc ? rc : fs_control_conn_drain(rq->c, rq->conn);
+}
+
+void fs_control_serve(struct fs_control_request *rq)
+{
+	json_t *json = NULL;
+	int rc;
+
+	rq->answer = json_object();
+	rc = rq->answer ? run(rq) : -ENOMEM;
+	if (!rc && json_object_set_new(rq->answer, "ok", json_true()))
+		rc = -ENOMEM;
+	json = rc ? refusal(rq, rc) : json_incref(rq->answer);
+	if (json)
+		rc = fs_control_conn_send(rq->c, rq->conn, json, rc ? NULL : rq->blob,
+					  rc ? 0 : rq->blob_len);
+	/* A peer that can't be told anything is let go: it would wait for ever. */
+	if (!json || rc == -EMSGSIZE || rc == -ENOMEM)
+		atomic_store(&rq->conn->finish, true);
+	json_decref(json);
+	json_decref(rq->answer);
+	keys_guard_free(rq->blob);
+	free(rq->report);
+	fs_session_put(rq->session);
+	fs_wire_message_clear(&rq->m);
+	keys_wipe(&rq->say, sizeof(rq->say));
+}
