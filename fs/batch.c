@@ -20,8 +20,10 @@ void fs_batch_init(struct fs_batch *b, struct fs_signer *signer)
 
 void fs_batch_clear(struct fs_batch *b)
 {
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++) {
 		fs_buf_put(b->e[i].buf);
+		fs_buf_put(b->e[i].seen);
+	}
 	free(b->e);
 	if (b->signer)
 		fs_signer_put(b->signer);
@@ -76,17 +78,38 @@ void fs_batch_del(struct fs_batch *b, struct fs_journal *j, const struct fs_key 
 	add(b, FS_DEL, j, key);
 }
 
-void fs_batch_patch(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
-		    uint32_t off, const uint8_t *p, uint32_t len, struct fs_buf *base)
+static struct fs_batch_entry *add_patch(struct fs_batch *b, struct fs_journal *j,
+					const struct fs_key *key, uint32_t off, const uint8_t *p,
+					uint32_t len)
 {
 	struct fs_batch_entry *e = add(b, FS_PATCH, j, key);
 
-	if (!e) {
-		fs_buf_put(base);
-		return;
+	if (e) {
+		e->patch = p;
+		e->patch_off = off;
+		e->patch_len = len;
 	}
-	e->buf = base;
-	e->patch = p;
-	e->patch_off = off;
-	e->patch_len = len;
+	return e;
+}
+
+void fs_batch_patch(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
+		    uint32_t off, const uint8_t *p, uint32_t len, struct fs_buf *base)
+{
+	struct fs_batch_entry *e = add_patch(b, j, key, off, p, len);
+
+	if (e)
+		e->buf = base;
+	else
+		fs_buf_put(base);
+}
+
+void fs_batch_patch_seen(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
+			 uint32_t off, const uint8_t *p, uint32_t len, struct fs_buf *seen)
+{
+	struct fs_batch_entry *e = add_patch(b, j, key, off, p, len);
+
+	if (e)
+		e->seen = seen;
+	else
+		fs_buf_put(seen);
 }

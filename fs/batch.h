@@ -20,6 +20,7 @@ struct fs_batch_entry {
 	struct fs_buf *buf; /* PUT: the value; PATCH: base with the patch applied, or NULL */
 	const uint8_t *patch; /* PATCH: caller's bytes, valid until apply returns */
 	uint32_t patch_off, patch_len;
+	struct fs_buf *seen; /* PATCH: the value as fs_group_get gave it, or NULL */
 };
 
 struct fs_batch {
@@ -46,5 +47,12 @@ void fs_batch_del(struct fs_batch *b, struct fs_journal *j, const struct fs_key 
  */
 void fs_batch_patch(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
 		    uint32_t off, const uint8_t *p, uint32_t len, struct fs_buf *base);
+/*
+ * The same with the value that fs_group_get gave (reference taken over) instead of a copy: it is
+ * changed in place while the open group has it and nobody else holds it, else copied by apply, also
+ * when it has been committed meanwhile. Never -EAGAIN.
+ */
+void fs_batch_patch_seen(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
+			 uint32_t off, const uint8_t *p, uint32_t len, struct fs_buf *seen);
 
 #endif

@@ -2,9 +2,10 @@
 /*
  * fs/groupmap.c - a group's contents; see groupmap.h.
  *
- * A buffer is changed in place only when the open group's reference is the only one:
- * references are taken under the group's mutex, so nobody can come to read it
- * meanwhile, and a buffer that a reader or an older group holds is copied first.
+ * A buffer is changed in place only when the open group's reference is the only one
+ * (but for what the batch itself saw): references are taken under the group's mutex,
+ * so nobody can come to read it meanwhile, and a buffer that a reader or an older
+ * group holds is copied first.
  */
 #include "groupmap.h"
 
@@ -265,9 +266,12 @@ static int build_value(const struct fs_groupmap_node *n, const struct fs_groupma
 		b = copy_for(NULL, patch_end(n)); /* deleted before: nothing but the patch */
 	} else {
 		before = older ? fs_groupmap_find(older, &n->entry.key) : NULL;
-		if (!before || !before->entry.buf)
+		if (before && before->entry.buf)
+			b = copy_for(before->entry.buf, patch_end(n));
+		else if (n->patch->seen) /* unchanged since: the caller has the inode's lock */
+			b = copy_for(n->patch->seen, patch_end(n));
+		else
 			return -EAGAIN;
-		b = copy_for(before->entry.buf, patch_end(n));
 	}
 	if (!b)
 		return -ENOMEM;
@@ -275,6 +279,16 @@ static int build_value(const struct fs_groupmap_node *n, const struct fs_groupma
 		patch_all(b, n);
 	*out = b;
 	return 0;
+}
+
+/* Does nobody hold the open group's value but the group and these patches? */
+static bool is_ours(const struct fs_groupmap_node *n, const struct fs_buf *buf)
+{
+	unsigned ours = 1;
+
+	for (; n; n = n->more)
+		ours += n->patch->seen == buf;
+	return atomic_load(&buf->refs) == ours;
 }
 
 int fs_groupmap_plan(struct fs_groupmap *staged, const struct fs_groupmap *open,
@@ -291,7 +305,7 @@ int fs_groupmap_plan(struct fs_groupmap *staged, const struct fs_groupmap *open,
 			continue;
 		current = fs_groupmap_find(open, &n->entry.key);
 		if (current && current->entry.buf && current->entry.buf->cap >= patch_end(n) &&
-		    atomic_load(&current->entry.buf->refs) == 1) {
+		    is_ours(n, current->entry.buf)) {
 			n->in_place = true;
 			continue;
 		}

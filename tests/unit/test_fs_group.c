@@ -443,6 +443,47 @@ START_TEST(patch_without_base_of_a_committed_value_asks_again)
 }
 END_TEST
 
+START_TEST(patch_of_a_value_seen_never_asks_again)
+{
+	struct fs_key key = numbered(1);
+	struct fs_buf *seen, *again;
+	const uint8_t *was;
+	struct fs_batch b;
+
+	ck_assert_int_eq(put(1, "abcdef", NULL), 0);
+	/* In place, although the batch holds it too: twice. */
+	fs_batch_init(&b, NULL);
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(fs_group_get(group, &key, &seen), 1);
+		was = seen->data;
+		fs_batch_patch_seen(&b, &journals[0], &key, i, (const uint8_t *)"XY" + i, 1, seen);
+	}
+	ck_assert_int_eq(fs_group_apply(group, &b, NULL), 0);
+	fs_batch_clear(&b);
+	expect(1, "XYcdef");
+	ck_assert_int_eq(fs_group_get(group, &key, &again), 1);
+	ck_assert_ptr_eq(again->data, was);
+	/* Copied, when a reader holds it. */
+	ck_assert_int_eq(fs_group_get(group, &key, &seen), 1);
+	fs_batch_init(&b, NULL);
+	fs_batch_patch_seen(&b, &journals[0], &key, 2, (const uint8_t *)"Z", 1, seen);
+	ck_assert_int_eq(fs_group_apply(group, &b, NULL), 0);
+	fs_batch_clear(&b);
+	ck_assert_mem_eq(again->data, "XYcdef", 6);
+	fs_buf_put(again);
+	expect(1, "XYZdef");
+	/* Committed meanwhile. */
+	ck_assert_int_eq(fs_group_get(group, &key, &seen), 1);
+	fs_batch_init(&b, NULL);
+	fs_batch_patch_seen(&b, &journals[0], &key, 3, (const uint8_t *)"!", 1, seen);
+	ck_assert_int_eq(fs_group_sync(group, 0), 0);
+	expect(1, NULL);
+	ck_assert_int_eq(fs_group_apply(group, &b, NULL), 0);
+	fs_batch_clear(&b);
+	expect(1, "XYZ!ef");
+}
+END_TEST
+
 START_TEST(patches_grow_a_value_to_any_size)
 {
 	struct fs_key key = numbered(1);
@@ -727,6 +768,7 @@ int main(void)
 	tcase_add_test(tc, patch_beyond_the_end_leaves_zeros_between);
 	tcase_add_test(tc, patch_without_base_copies_from_the_closing_group);
 	tcase_add_test(tc, patch_without_base_of_a_committed_value_asks_again);
+	tcase_add_test(tc, patch_of_a_value_seen_never_asks_again);
 	tcase_add_test(tc, patches_grow_a_value_to_any_size);
 	tcase_add_test(tc, newest_group_wins_and_deletions_hide);
 	tcase_add_test(tc, concurrent_syncs_share_a_commit);
