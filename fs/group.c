@@ -1,314 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/group.c - the open group, the closing group and the committer; see group.h.
+ * fs/group.c - applying batches, looking at groups, waiting for commits; see group.h.
  *
- *	apply -> open --close--> closing --encode, store apply--> durable, dropped
- *	                            |  ^
- *	                  -ENOSPC   v  |  a second later, on sync, or when asked to stop
- *	                         waiting for space          other errors: failed (for good)
- *
- * Owns both groups, their numbers and the committer thread. Groups are numbered
- * from 1; closing is always open's number - 1; durable is the last one committed.
- *
- * `lock` guards everything in struct fs_group but what never changes after
- * fs_group_new. The closing group's entries are read by the committer without it:
- * they do not change. Two conditions: `work` wakes the committer, `news` those who
- * wait for it.
+ * Groups are numbered from 1; closing is always open's number - 1; durable is the
+ * last one committed. What happens to a group once it is closed: group_commit.c.
+ * Fields and lock: group_impl.h.
  */
-#include "group.h"
-
-#include "groupmap.h"
+#include "group_impl.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define PAGES_MOST 4096u
-#define BYTES_MOST ((size_t)32 << 20)
-#define AGE_MOST_MS 1000
-#define RETRY_MS 1000
 #define PAGE 4096u
 #define PAGES_PER_ENTRY 4u /* worst case: its leaf and the tag tree's, both split */
 #define PAGES_PER_GROUP 64u
 #define SPACE_MARGIN ((uint64_t)64 << 20)
 #define SPACE_AGE_MS 100
-#define RESERVE_STEP ((uint64_t)2 << 20)
-
-struct fs_closing { /* a group, open or closing */
-	struct fs_groupmap map;
-	uint64_t number;
-	int64_t since_ms;		     /* first change */
-	const struct fs_group_entry **index; /* made when it closes */
-};
-
-struct fs_group {
-	struct fs_store *store;
-	struct fs_group_hooks hooks;
-	pthread_t committer;
-
-	pthread_mutex_t lock;
-	pthread_cond_t work, news;
-	struct fs_reserve *reserve;
-	struct fs_closing *open; /* NULL after a failure */
-	struct fs_closing *closing;
-	uint64_t durable;
-	uint64_t wanted; /* somebody waits for this group */
-	bool hurry, stop;
-	int failed;  /* sticky */
-	int stalled; /* 0, or why the closing group waits: -ENOSPC, -ENOMEM */
-	bool retry;  /* try again now */
-	uint64_t attempts, stalled_attempt; /* begun; the last that stalled */
-	uint64_t commits;
-	uint64_t space; /* of the store when last asked */
-	int64_t space_ms;
-};
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Lock held. until_ms < 0: for ever. */
-static void wait_until(pthread_cond_t *c, pthread_mutex_t *lock, int64_t until_ms)
-{
-	struct timespec t = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-
-	if (until_ms < 0)
-		pthread_cond_wait(c, lock);
-	else
-		pthread_cond_timedwait(c, lock, &t);
-}
-
-/* ---- one group ---- */
-
-static struct fs_closing *closing_new(uint64_t number)
-{
-	struct fs_closing *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	fs_groupmap_init(&c->map);
-	c->number = number;
-	return c;
-}
-
-static void closing_free(struct fs_closing *c, const struct fs_group_hooks *hooks)
-{
-	if (!c)
-		return;
-	fs_groupmap_clear(&c->map, hooks);
-	free(c->index);
-	free(c);
-}
-
-static int closing_index(struct fs_closing *c)
-{
-	static const struct fs_key first;
-	struct fs_groupmap_node *n;
-	size_t i = 0;
-
-	if (c->index)
-		return 0;
-	c->index = calloc(c->map.count + 1, sizeof(struct fs_group_entry *));
-	if (!c->index)
-		return -ENOMEM;
-	for (n = fs_groupmap_from(&c->map, &first); n; n = fs_groupmap_after(n))
-		c->index[i++] = &n->entry;
-	return 0;
-}
-
-size_t fs_closing_count(const struct fs_closing *c)
-{
-	return c->map.count;
-}
-
-const struct fs_group_entry *fs_closing_at(const struct fs_closing *c, size_t n)
-{
-	return n < c->map.count ? c->index[n] : NULL;
-}
-
-struct fs_signer *fs_closing_signer(const struct fs_closing *c, const struct fs_journal *j)
-{
-	const struct fs_groupmap_journal *found = fs_groupmap_journal(&c->map, j);
-
-	return found ? found->signer : NULL;
-}
-
-uint64_t fs_closing_number(const struct fs_closing *c)
-{
-	return c->number;
-}
-
-/* ---- the committer ---- */
-
-static bool full(const struct fs_closing *c)
-{
-	return c->map.pages > PAGES_MOST || c->map.bytes > BYTES_MOST;
-}
-
-/* Lock held. True: close now; else *until_ms says when to look again. */
-static bool must_close(const struct fs_group *g, int64_t *until_ms)
-{
-	*until_ms = -1;
-	if (!g->open->map.count)
-		return false;
-	*until_ms = g->open->since_ms + AGE_MOST_MS;
-	return g->stop || g->hurry || g->wanted >= g->open->number || full(g->open) ||
-	       now_ms() >= *until_ms;
-}
-
-/* Lock held, released meanwhile. Waits for time, a sync, or the end. False: the end. */
-static bool wait_for_space(struct fs_group *g, int rc)
-{
-	int64_t until = now_ms() + RETRY_MS;
-
-	g->stalled = rc;
-	g->stalled_attempt = g->attempts;
-	g->retry = false;
-	pthread_cond_broadcast(&g->news);
-	if (g->stop)
-		return false;
-	while (!g->retry && !g->stop && now_ms() < until)
-		wait_until(&g->work, &g->lock, until);
-	return true;
-}
-
-/* One try, without the lock. last: there will be no other. */
-static int attempt(struct fs_group *g, struct fs_closing *c, struct fs_reserve *reserve, bool last)
-{
-	struct fs_store_item *items = NULL;
-	size_t n = 0;
-	int rc = closing_index(c), told;
-	bool released;
-
-	if (rc)
-		return rc;
-	do {
-		rc = g->hooks.encode(g->hooks.ctx, c, &items, &n);
-		if (!rc)
-			rc = fs_store_apply(g->store, items, n);
-		released = rc == -ENOSPC && reserve && !fs_reserve_release(reserve, RESERVE_STEP);
-		/* -ENOSPC promises another try. */
-		told = last && !released && (rc == -ENOSPC || rc == -ENOMEM) ? -EIO : rc;
-		g->hooks.done(g->hooks.ctx, c, told);
-	} while (released);
-	if (!rc && reserve)
-		fs_reserve_restore(reserve);
-	return rc;
-}
-
-/*
- * Lock held, released meanwhile. Drops both groups when rc says that this one is lost. Whoever waits
- * hears of it only when all is wiped and let go: after a sync no plaintext of the group is left.
- */
-static void settle(struct fs_group *g, int rc)
-{
-	struct fs_closing *closing = g->closing, *open = NULL;
-	uint64_t number = closing->number;
-
-	g->closing = NULL;
-	g->stalled = 0;
-	if (rc) {
-		g->failed = rc == -ENOSPC || rc == -ENOMEM ? rc : -EIO;
-		open = g->open;
-		g->open = NULL;
-	}
-	pthread_mutex_unlock(&g->lock);
-	closing_free(closing, &g->hooks);
-	closing_free(open, &g->hooks);
-	pthread_mutex_lock(&g->lock);
-	if (!rc) {
-		g->durable = number;
-		g->commits++;
-		g->space_ms = 0;
-	}
-	pthread_cond_broadcast(&g->news);
-}
-
-/* Lock held, released meanwhile. */
-static void commit(struct fs_group *g)
-{
-	int rc;
-
-	for (;;) {
-		struct fs_reserve *reserve = g->reserve;
-		bool last = g->stop;
-
-		g->attempts++;
-		pthread_mutex_unlock(&g->lock);
-		rc = attempt(g, g->closing, reserve, last);
-		pthread_mutex_lock(&g->lock);
-		if (rc != -ENOSPC && rc != -ENOMEM)
-			break;
-		/* A stop that came during the try gets one of its own. */
-		if (!wait_for_space(g, rc) && last)
-			break;
-	}
-	settle(g, rc);
-}
-
-/* Lock held, released meanwhile. */
-static void close_open(struct fs_group *g)
-{
-	struct fs_closing *next;
-
-	pthread_mutex_unlock(&g->lock);
-	next = closing_new(g->open->number + 1); /* only this thread ever replaces open */
-	pthread_mutex_lock(&g->lock);
-	if (!next) {
-		wait_until(&g->work, &g->lock, now_ms() + 100);
-		return;
-	}
-	g->closing = g->open;
-	g->open = next;
-	g->hurry = false;
-	pthread_cond_broadcast(&g->news);
-	commit(g);
-}
-
-static void *committer(void *arg)
-{
-	struct fs_group *g = arg;
-
-	pthread_mutex_lock(&g->lock);
-	while (!g->failed) {
-		int64_t until;
-
-		if (must_close(g, &until))
-			close_open(g);
-		else if (g->stop)
-			break;
-		else
-			wait_until(&g->work, &g->lock, until);
-	}
-	pthread_mutex_unlock(&g->lock);
-	return NULL;
-}
-
-/* Signals are for other threads, but for those that this one causes itself. */
-static int start_committer(struct fs_group *g)
-{
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGFPE);
-	sigdelset(&all, SIGABRT);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&g->committer, NULL, committer, g);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!rc)
-		pthread_setname_np(g->committer, "committer");
-	return -rc;
-}
 
 int fs_group_new(struct fs_store *store, const struct fs_group_hooks *hooks, struct fs_group **out)
 {
@@ -326,11 +33,11 @@ int fs_group_new(struct fs_store *store, const struct fs_group_hooks *hooks, str
 	pthread_cond_init(&g->work, &attr);
 	pthread_cond_init(&g->news, &attr);
 	pthread_condattr_destroy(&attr);
-	g->open = closing_new(1);
+	g->open = fs_group_closing_new(1);
 	if (g->open)
-		rc = start_committer(g);
+		rc = fs_group_start(g);
 	if (rc) {
-		closing_free(g->open, hooks);
+		fs_group_closing_free(g->open, hooks);
 		free(g);
 		return rc;
 	}
@@ -357,7 +64,7 @@ int fs_group_free(struct fs_group *g)
 	pthread_mutex_unlock(&g->lock);
 	pthread_join(g->committer, NULL);
 	rc = g->failed;
-	closing_free(g->open, &g->hooks);
+	fs_group_closing_free(g->open, &g->hooks);
 	pthread_cond_destroy(&g->work);
 	pthread_cond_destroy(&g->news);
 	pthread_mutex_destroy(&g->lock);
@@ -394,7 +101,7 @@ static int admit(struct fs_group *g, const struct fs_groupmap *staged, bool free
 {
 	uint64_t need = pending(g) + worst_case(staged->count, 2 * staged->count);
 	uint64_t space;
-	int64_t now = now_ms();
+	int64_t now = fs_group_now_ms();
 	int rc;
 
 	if (!g->space_ms || now - g->space_ms > SPACE_AGE_MS || g->space < need + SPACE_MARGIN) {
@@ -429,9 +136,9 @@ static int merge(struct fs_group *g, struct fs_groupmap *staged, bool frees,
 		return rc;
 	first = !g->open->map.count;
 	if (first)
-		g->open->since_ms = now_ms();
+		g->open->since_ms = fs_group_now_ms();
 	fs_groupmap_merge(staged, &g->open->map, replaced);
-	if (first || full(g->open))
+	if (first || fs_group_full(g->open))
 		pthread_cond_signal(&g->work);
 	return 0;
 }
@@ -464,9 +171,9 @@ void fs_group_throttle(struct fs_group *g)
 {
 	pthread_mutex_lock(&g->lock);
 	while (!g->failed && !g->stalled && g->closing &&
-	       (g->open->map.bytes + g->closing->map.bytes > 2 * BYTES_MOST ||
-		g->open->map.pages > 2 * PAGES_MOST))
-		wait_until(&g->news, &g->lock, -1);
+	       (g->open->map.bytes + g->closing->map.bytes > 2 * FS_GROUP_BYTES_MOST ||
+		g->open->map.pages > 2 * FS_GROUP_PAGES_MOST))
+		fs_group_wait(&g->news, &g->lock, -1);
 	pthread_mutex_unlock(&g->lock);
 }
 
@@ -599,7 +306,7 @@ static int wait_durable(struct fs_group *g, uint64_t number)
 			g->wanted = number;
 		g->retry = true;
 		pthread_cond_signal(&g->work);
-		wait_until(&g->news, &g->lock, -1);
+		fs_group_wait(&g->news, &g->lock, -1);
 	}
 	return 0;
 }
