@@ -76,6 +76,8 @@ static int greet(const struct conf *c, struct client *cl)
 int tools_client_connect(const struct conf *c, bool quiet, struct client *out)
 {
 	uid_t uid;
+	gid_t gid;
+	pid_t pid;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
@@ -92,7 +94,7 @@ int tools_client_connect(const struct conf *c, bool quiet, struct client *out)
 		tools_fail("%s: %s", c->socket, strerror(-rc));
 	if (rc)
 		return rc;
-	if (fs_wire_peer(out->sock, &uid, NULL, NULL) || uid != c->daemon_uid) {
+	if (fs_wire_peer(out->sock, &uid, &gid, &pid) || uid != c->daemon_uid) {
 		tools_fail("%s is served by account %u, not by %u as configured: nothing was sent",
 			  c->socket, (unsigned)uid, (unsigned)c->daemon_uid);
 		tools_client_close(out);
