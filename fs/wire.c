@@ -430,8 +430,11 @@ int fs_wire_peer(int sock, uid_t *uid, gid_t *gid, pid_t *pid)
 		return -errno;
 	if (len != sizeof(cred))
 		return -EIO;
-	*uid = cred.uid;
-	*gid = cred.gid;
-	*pid = cred.pid;
+	if (uid)
+		*uid = cred.uid;
+	if (gid)
+		*gid = cred.gid;
+	if (pid)
+		*pid = cred.pid;
 	return 0;
 }

@@ -53,7 +53,7 @@ int fs_wire_out_flush(struct fs_wire_out *o, int sock);
 /* Bytes that wait to be sent: who makes a long answer waits when it grows. */
 size_t fs_wire_out_queued(const struct fs_wire_out *o);
 
-/* Peer of a connected socket (SO_PEERCRED). */
+/* Peer of a connected socket (SO_PEERCRED); NULL for what is not wanted. */
 int fs_wire_peer(int sock, uid_t *uid, gid_t *gid, pid_t *pid);
 
 #endif

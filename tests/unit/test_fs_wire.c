@@ -355,6 +355,7 @@ START_TEST(peer_is_this_process)
 	ck_assert_uint_eq(uid, getuid());
 	ck_assert_uint_eq(gid, getgid());
 	ck_assert_int_gt(pid, 0);
+	ck_assert_int_eq(fs_wire_peer(sock[0], NULL, NULL, NULL), 0);
 	ck_assert_int_eq(fs_wire_peer(0x7fff, &uid, &gid, &pid), -EBADF);
 }
 END_TEST
