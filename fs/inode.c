@@ -506,6 +506,9 @@ int fs_inode_apply(struct fs_journal *j, struct fs_batch *b, uint64_t *number)
 {
 	int rc = b->rc;
 
+	/* Found out at the commit, it would take everybody else's changes with it. */
+	if (!rc && b->n && !b->signer)
+		rc = -EACCES;
 	if (!rc)
 		rc = fs_group_apply(fs_records_group(fs_journal_records(j)), b, number);
 	fs_batch_clear(b);

@@ -126,7 +126,10 @@ void fs_inode_rename_unlock(struct fs_journal *j);
 
 /* Waits for room in the open group; before locks. */
 void fs_inode_throttle(const struct fs_journal *j);
-/* Applies and clears b; its sticky error or fs_group_apply's. *number may be NULL. */
+/*
+ * Applies and clears b; its sticky error or fs_group_apply's; -EACCES when nobody signs for it.
+ * *number may be NULL.
+ */
 int fs_inode_apply(struct fs_journal *j, struct fs_batch *b, uint64_t *number);
 
 /* Adds to b the deletion of all records of inode ino, whose attributes are a. */

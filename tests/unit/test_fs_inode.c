@@ -300,6 +300,22 @@ START_TEST(orphan_stays_readable_until_last_reference)
 }
 END_TEST
 
+/* Noticed at the commit it would stop the vault for everybody. */
+START_TEST(change_without_a_signer_is_refused_at_once)
+{
+	struct fs_actor nobody = {.pid = 3, .now = NOW(1000)};
+	struct fs_inode *i = NULL;
+	struct files f;
+
+	files_start(&f);
+	ck_assert_int_eq(fs_tree_create(f.root, "n", S_IFREG | 0600, &nobody, &i), -EACCES);
+	files_sync(&f);
+	fs_inode_put(files_make(&f, f.root, "n", S_IFREG | 0600));
+	files_sync(&f);
+	files_stop(&f);
+}
+END_TEST
+
 /* Signed by somebody who may no longer write, the root would lock everybody out of the journal. */
 START_TEST(orphan_is_left_to_reap_when_policy_changed)
 {
@@ -469,6 +485,7 @@ int main(void)
 	tcase_add_test(tc, inode_lock_many_orders_and_skips);
 	tcase_add_test(tc, inode_get_never_loads_a_stale_record_beside_a_change);
 	tcase_add_test(tc, orphan_stays_readable_until_last_reference);
+	tcase_add_test(tc, change_without_a_signer_is_refused_at_once);
 	tcase_add_test(tc, orphan_is_left_to_reap_when_policy_changed);
 	tcase_add_test(tc, orphan_unparked_is_left_to_reap);
 	tcase_add_test(tc, orphan_survives_crash_and_is_reaped);
