@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -265,6 +266,22 @@ static int restrict_files(struct daemon *d)
 		  : 0;
 }
 
+/*
+ * Alone, the daemon before this one may be closing the vault still: its socket goes first, so that
+ * a client finds nobody and starts us. That takes a moment, which is given.
+ */
+static int open_vault(struct daemon *d, const struct fs_vault_config *cfg, struct fs_say *say)
+{
+	struct timespec step = {.tv_nsec = 50000000};
+	int rc = fs_vault_open(cfg, &d->vault, say);
+
+	for (int i = 0; i < 200 && rc == -EBUSY && d->cfg->exit_when_idle; i++) {
+		nanosleep(&step, NULL);
+		rc = fs_vault_open(cfg, &d->vault, say);
+	}
+	return rc;
+}
+
 static int open_all(struct daemon *d, struct fs_say *say)
 {
 	const struct fs_daemon_config *cfg = d->cfg;
@@ -284,7 +301,7 @@ static int open_all(struct daemon *d, struct fs_say *say)
 	struct fs_control *c = NULL;
 	int rc;
 
-	rc = fs_vault_open(&vault, &d->vault, say);
+	rc = open_vault(d, &vault, say);
 	if (!rc)
 		rc = fs_serve_new(d->vault, &d->serve);
 	if (rc)
