@@ -182,14 +182,15 @@ int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_au
 		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
 		   struct fs_say *say)
 {
-	struct reading a = { v, q, fn, ctx };
+	struct reading a = {v, q, fn, ctx};
 	struct fs_log_stat st;
 	uint8_t *box_sk = NULL;
 	char dir[4096];
 	int rc;
 
 	if (!fs_sessions_has(v, by, POLICY_AUDIT)) {
-		fs_say(say, "reading the log needs the audit right, which %s does not have", by->who);
+		fs_say(say, "reading the log needs the audit right, which %s does not have",
+		       by->who);
 		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL, "reading the log");
 		return rc ? rc : -EACCES;
 	}
@@ -298,10 +299,11 @@ static void waiting_people(struct fs_vault *v, FILE *out)
 		if (p->state == POLICY_LEFT || (person && person->enrolment))
 			continue;
 		if (!k)
-			fprintf(out, "%s has not been invited: journalfs invite %s\n", p->name, p->name);
-		else if ((int64_t)k->inv.expires_s <= now)
-			fprintf(out, "%s: the invitation has expired: journalfs invite %s\n", p->name,
+			fprintf(out, "%s has not been invited: journalfs invite %s\n", p->name,
 				p->name);
+		else if ((int64_t)k->inv.expires_s <= now)
+			fprintf(out, "%s: the invitation has expired: journalfs invite %s\n",
+				p->name, p->name);
 		else
 			fprintf(out, "%s is invited and has not enrolled\n", p->name);
 	}
@@ -323,7 +325,8 @@ static void waiting_journals(struct fs_vault *v, FILE *out)
 			return;
 		}
 		fprintf(out,
-			"journal \"%s\": its key waits for %u to be admitted by somebody who holds it\n",
+			"journal \"%s\": its key waits for %u to be admitted by somebody who holds "
+			"it\n",
 			e->name, e->waiting);
 	}
 }

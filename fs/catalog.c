@@ -159,7 +159,7 @@ int fs_catalog_slot(struct fs_vault *v, uint64_t hash, uint8_t *slot)
 /* ---- decisions ---- */
 
 void fs_catalog_verdict(struct fs_vault *v, const struct fs_entry *e, const char *who,
-			 uint32_t rights, int64_t now_s, struct policy_verdict *out)
+			uint32_t rights, int64_t now_s, struct policy_verdict *out)
 {
 	const struct policy_question q = {
 		.practice = v->practice,
@@ -178,7 +178,7 @@ void fs_catalog_verdict(struct fs_vault *v, const struct fs_entry *e, const char
 static int decide(struct fs_vault *v, struct fs_session *s, const uint32_t *index, uint32_t rights,
 		  struct policy_verdict *out, char *rule, size_t rule_cap)
 {
-	struct policy_question q = { .who = s->who, .rights = rights, .now_s = fs_vault_wall_s() };
+	struct policy_question q = {.who = s->who, .rights = rights, .now_s = fs_vault_wall_s()};
 	enum fs_session_state state = fs_session_state(s);
 	const struct fs_entry *e = NULL;
 	int rc = 0;
@@ -275,15 +275,16 @@ static size_t list_page(struct fs_vault *v, const char *who, uint32_t *index, st
 }
 
 int fs_vault_list(struct fs_vault *v, struct fs_session *by,
-		  int (*fn)(void *ctx, uint32_t index, const char *name, uint64_t cookie), uint64_t after,
-		  void *ctx)
+		  int (*fn)(void *ctx, uint32_t index, const char *name, uint64_t cookie),
+		  uint64_t after, void *ctx)
 {
 	uint32_t index = after < COOKIE_BASE ? 1 : (uint32_t)(after - COOKIE_BASE) + 1;
 	struct listed *page;
 	size_t n;
 	int rc = 0;
 
-	if (fs_session_state(by) != FS_SESSION_ACTIVE && fs_session_state(by) != FS_SESSION_DRAINING)
+	if (fs_session_state(by) != FS_SESSION_ACTIVE &&
+	    fs_session_state(by) != FS_SESSION_DRAINING)
 		return -ENOKEY;
 	if (after > (uint64_t)FS_JOURNAL_MAX + COOKIE_BASE)
 		return 0;

@@ -18,7 +18,8 @@
 /* ---- building blocks ---- */
 
 int fs_enroll_invite(struct fs_edit *e, const struct fs_invite_request *rq,
-		     const uint8_t index_key[static KEYS_LEN], const uint8_t code[static KEYS_CODE_LEN],
+		     const uint8_t index_key[static KEYS_LEN],
+		     const uint8_t code[static KEYS_CODE_LEN],
 		     uint8_t bytes[static FS_INVITE_BYTES], size_t *len, uint32_t *number)
 {
 	struct fs_vault *v = e->v;
@@ -98,7 +99,7 @@ int fs_enroll_person(struct fs_edit *e, const struct keys_invite *inv, uint32_t 
 		     struct keys_identity *id, struct keys_identity_secret *secret)
 {
 	struct fs_vault *v = e->v;
-	struct keys_wrap_place place = { .journal = 0, .generation = inv->index_generation };
+	struct keys_wrap_place place = {.journal = 0, .generation = inv->index_generation};
 	struct fs_key key = fs_key_n(0, 0, FS_T_IDENTITY, inv->pid, 4);
 	uint8_t bytes[KEYS_IDENTITY_MAX];
 	struct keys_envelope env;
@@ -186,14 +187,16 @@ static int check_invite(struct fs_vault *v, struct fs_session *by, const char *n
 	}
 	*out = policy_practice_find(v->practice, name);
 	if (!*out || (*out)->state == POLICY_LEFT) {
-		fs_say(say, "the practice policy %s practitioner `%s`; add or change the line first",
+		fs_say(say,
+		       "the practice policy %s practitioner `%s`; add or change the line first",
 		       *out ? "says `left` of" : "does not name a", name);
 		return -ENOENT;
 	}
 	person = fs_people_find(v, name);
 	if (person && person->enrolment && !again) {
 		fs_say(say,
-		       "%s is enrolled already; a new identity replaces the old one and raises an alarm: "
+		       "%s is enrolled already; a new identity replaces the old one and raises an "
+		       "alarm: "
 		       "say so with --again",
 		       name);
 		return -EEXIST;
@@ -205,7 +208,7 @@ static int invite_locked(struct fs_vault *v, struct fs_session *by, const char *
 			 uint32_t days, char code[static KEYS_CODE_TEXT_MAX], struct fs_say *say)
 {
 	const struct policy_practitioner *p = NULL;
-	struct fs_invite_request rq = { .name = name, .days = days };
+	struct fs_invite_request rq = {.name = name, .days = days};
 	uint8_t raw[KEYS_CODE_LEN], bytes[FS_INVITE_BYTES];
 	struct fs_edit e;
 	uint32_t number;
@@ -220,7 +223,8 @@ static int invite_locked(struct fs_vault *v, struct fs_session *by, const char *
 			   p->account, p->role->name, again ? ", again" : "");
 	if (!rc && again)
 		rc = fs_vault_tell(v, by, POLICY_RECORD_ALARM, 0, NULL,
-				   "%s is invited again: whoever holds the code becomes %s", name, name);
+				   "%s is invited again: whoever holds the code becomes %s", name,
+				   name);
 	if (rc)
 		return rc;
 	keys_code_new(raw);
@@ -228,7 +232,7 @@ static int invite_locked(struct fs_vault *v, struct fs_session *by, const char *
 	pthread_rwlock_rdlock(&by->lock);
 	rc = by->secret ? 0 : -ENOKEY;
 	if (!rc) {
-		rq.by = (struct fs_hand){ by->pid, by->enrolment, by->secret->statement_sk };
+		rq.by = (struct fs_hand){by->pid, by->enrolment, by->secret->statement_sk};
 		rc = fs_enroll_invite(&e, &rq, v->index_key, raw, bytes, &len, &number);
 	}
 	pthread_rwlock_unlock(&by->lock);
@@ -309,7 +313,8 @@ static int check_code(struct fs_vault *v, const struct fs_enroll *in, const stru
 		fs_vault_alarm(v, 0, "the invitation code of %s was used a second time, by uid %u",
 			       inv->name, (unsigned)in->uid);
 		return refused(v, in, inv->name, -EKEYREJECTED,
-			       "this code was used already; if not by you, tell a steward at once", say);
+			       "this code was used already; if not by you, tell a steward at once",
+			       say);
 	}
 	if (p->invite != o->k->number)
 		return refused(v, in, inv->name, -EKEYREJECTED,
@@ -318,8 +323,8 @@ static int check_code(struct fs_vault *v, const struct fs_enroll *in, const stru
 		return refused(v, in, inv->name, -EKEYREJECTED,
 			       "this code has expired; a steward can invite again", say);
 	if (strcmp(inv->account, in->account))
-		return refused(v, in, inv->name, -EPERM,
-			       "this code is for another system account", say);
+		return refused(v, in, inv->name, -EPERM, "this code is for another system account",
+			       say);
 	rc = fs_people_signer_pk(v, o->k->st.signer, o->k->st.enrolment, false, pk);
 	if (!rc)
 		rc = keys_statement_verify(&o->k->st, pk);
@@ -338,10 +343,11 @@ static int check_policy(struct fs_vault *v, const struct fs_enroll *in, const st
 		return refused(v, in, o->k->inv.name, -EKEYREJECTED,
 			       "the policy does not want this practitioner any more", say);
 	if (strcmp(p->account, o->k->inv.account) || strcmp(p->role->name, o->k->inv.role))
-		return refused(v, in, o->k->inv.name, -EKEYREJECTED,
-			       "the policy gave this practitioner another role or account meanwhile; a "
-			       "steward must invite again",
-			       say);
+		return refused(
+			v, in, o->k->inv.name, -EKEYREJECTED,
+			"the policy gave this practitioner another role or account meanwhile; a "
+			"steward must invite again",
+			say);
 	if (o->k->st.signer) {
 		rc = fs_people_identity(v, o->k->st.signer, o->k->st.enrolment, true, &issuer);
 		if (!rc)
@@ -353,7 +359,7 @@ static int check_policy(struct fs_vault *v, const struct fs_enroll *in, const st
 
 static int make_person(struct fs_vault *v, const struct fs_enroll *in, struct opened *o)
 {
-	const struct fs_newcomer who = { in->uid, in->salt, in->stretched, in->cost, in->keyfile };
+	const struct fs_newcomer who = {in->uid, in->salt, in->stretched, in->cost, in->keyfile};
 	struct keys_identity_secret *secret = keys_guard_new(sizeof(*secret));
 	struct keys_identity id;
 	struct fs_edit e;
@@ -362,11 +368,12 @@ static int make_person(struct fs_vault *v, const struct fs_enroll *in, struct op
 	if (!rc)
 		rc = fs_vault_tell(v, NULL, POLICY_RECORD_ENROLL, 0, NULL,
 				   "%s enrols as uid %u (account %s), identity %u, invitation %u",
-				   o->k->inv.name, (unsigned)in->uid, in->account, o->k->inv.enrolment,
-				   o->k->number);
+				   o->k->inv.name, (unsigned)in->uid, in->account,
+				   o->k->inv.enrolment, o->k->number);
 	if (!rc && o->k->inv.enrolment > 1)
 		rc = fs_vault_tell(v, NULL, POLICY_RECORD_ALARM, 0, NULL,
-				   "%s has a new identity, the old one holds no more", o->k->inv.name);
+				   "%s has a new identity, the old one holds no more",
+				   o->k->inv.name);
 	fs_vault_edit_begin(v, &e, NULL);
 	if (!rc)
 		rc = fs_enroll_person(&e, &o->k->inv, o->k->number, o->sk, o->index_key, &who, &id,
@@ -387,15 +394,15 @@ static int make_person(struct fs_vault *v, const struct fs_enroll *in, struct op
 static int enroll_locked(struct fs_vault *v, const struct fs_enroll *in,
 			 char name[static KEYS_NAME_MAX + 1], struct fs_say *say)
 {
-	struct opened o = { .k = NULL };
+	struct opened o = {.k = NULL};
 	int rc = fs_login_backoff_check(v, in->uid, 0, say);
 
 	if (rc)
 		return rc;
 	if (find_invite(v, in->code, &o)) {
 		fs_login_backoff_failed(v, in->uid, 0);
-		return refused(v, in, "", -EKEYREJECTED, "this code opens no invitation of this vault",
-			       say);
+		return refused(v, in, "", -EKEYREJECTED,
+			       "this code opens no invitation of this vault", say);
 	}
 	rc = check_code(v, in, &o, say);
 	if (!rc)
@@ -472,7 +479,7 @@ int fs_vault_passwd(struct fs_vault *v, struct fs_session *s, const struct fs_lo
 		    const uint8_t salt[static KEYS_SALT_LEN], const struct keys_stretch_cost *cost,
 		    const uint8_t *stretched, struct keys_span keyfile, struct fs_say *say)
 {
-	const struct fs_newcomer next = { s->uid, salt, stretched, cost, keyfile };
+	const struct fs_newcomer next = {s->uid, salt, stretched, cost, keyfile};
 	int rc = keys_stretch_check(cost);
 
 	if (rc)

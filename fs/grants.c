@@ -40,7 +40,7 @@ static bool admitted(const struct policy_practice *practice, const struct policy
 		     const struct fs_person *p, uint32_t always)
 {
 	const struct policy_practitioner *line = policy_practice_find(practice, p->name);
-	struct policy_question q = { practice, policy, p->name, POLICY_READ, fs_vault_wall_s() };
+	struct policy_question q = {practice, policy, p->name, POLICY_READ, fs_vault_wall_s()};
 	struct policy_verdict verdict;
 
 	if (!p->enrolment || !line || line->state == POLICY_LEFT)
@@ -67,7 +67,8 @@ int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *pract
 			continue;
 		rc = fs_people_identity(v, p->pid, p->enrolment, true, &id);
 		if (rc == -EBADMSG) {
-			fs_vault_alarm(v, 0, "the identity of %s does not verify; no key is given to it",
+			fs_vault_alarm(v, 0,
+				       "the identity of %s does not verify; no key is given to it",
 				       p->name);
 			rc = 0;
 			continue;
@@ -189,13 +190,15 @@ static int find_key(struct look *l, struct fs_session **by)
 		bool holds = false;
 
 		for (size_t k = 0; k < v->people_count; k++)
-			holds = holds || (v->people[k]->pid == s->pid && l->holds[k] == s->enrolment);
+			holds = holds ||
+				(v->people[k]->pid == s->pid && l->holds[k] == s->enrolment);
 		if (!holds || fs_session_state(s) != FS_SESSION_ACTIVE)
 			continue;
 		pthread_rwlock_rdlock(&s->lock);
-		rc = !s->secret ? -EACCES :
-				  fs_journals_unwrap(v, l->entry->index, FS_WRAP_PRACTITIONER, s->pid,
-						     s->enrolment, s->secret->box_sk, &m, l->key);
+		rc = !s->secret
+			     ? -EACCES
+			     : fs_journals_unwrap(v, l->entry->index, FS_WRAP_PRACTITIONER, s->pid,
+						  s->enrolment, s->secret->box_sk, &m, l->key);
 		pthread_rwlock_unlock(&s->lock);
 		if (!rc) {
 			l->place = m.place;
@@ -282,7 +285,7 @@ static int look_at(struct look *l)
 
 void fs_grants_tick(struct fs_vault *v)
 {
-	struct look l = { .v = v };
+	struct look l = {.v = v};
 	uint64_t end = fs_vault_boot_ns() + BUDGET_NS;
 	uint32_t at;
 

@@ -26,8 +26,8 @@ static bool may(struct fs_vault *v, struct fs_session *s, const struct fs_entry 
 	return verdict.answer == POLICY_ALLOW;
 }
 
-static int refuse(struct fs_vault *v, struct fs_session *s, uint32_t index, const char *name, int rc,
-		  const char *what)
+static int refuse(struct fs_vault *v, struct fs_session *s, uint32_t index, const char *name,
+		  int rc, const char *what)
 {
 	int rc2 = fs_vault_tell(v, s, POLICY_RECORD_REFUSED, index, name, "%s", what);
 
@@ -44,7 +44,7 @@ static int check_name(const char *name)
 
 static struct fs_actor actor_of(struct fs_session *s, struct fs_signer *signer)
 {
-	struct fs_actor who = { .signer = signer, .pid = s->pid };
+	struct fs_actor who = {.signer = signer, .pid = s->pid};
 
 	clock_gettime(CLOCK_REALTIME, &who.now);
 	return who;
@@ -76,12 +76,14 @@ static int wrap_for_vault(struct making *m, enum keys_list_kind list, enum fs_wr
 {
 	const struct keys_list_entry *k = fs_lists_find(m->v, list, 0);
 
-	return k ? fs_journals_put_wrap(m->v, &m->e.b, &m->place, kind, 0, 0, m->key, k->box_pk) : 0;
+	return k ? fs_journals_put_wrap(m->v, &m->e.b, &m->place, kind, 0, 0, m->key, k->box_pk)
+		 : 0;
 }
 
 static int put_wraps(struct making *m)
 {
-	int rc = fs_grants_recipients(m->v, m->v->practice, m->entry->policy, m->s->pid, wrap_for, m);
+	int rc = fs_grants_recipients(m->v, m->v->practice, m->entry->policy, m->s->pid, wrap_for,
+				      m);
 
 	if (!rc)
 		rc = wrap_for_vault(m, KEYS_LIST_BREAK_GLASS, FS_WRAP_BREAK_GLASS);
@@ -101,7 +103,7 @@ static int put_signed(struct making *m)
 		.policy_version = m->v->counters.policy,
 		.time_s = (uint64_t)fs_vault_wall_s(),
 	};
-	struct fs_hand hand = { .pid = m->s->pid, .enrolment = m->s->enrolment };
+	struct fs_hand hand = {.pid = m->s->pid, .enrolment = m->s->enrolment};
 	uint8_t bytes[KEYS_MANIFEST_LEN];
 	int rc;
 
@@ -179,8 +181,8 @@ static int make_locked(struct making *m)
 	if (!may(m->v, m->s, NULL, POLICY_CREATE))
 		return refuse(m->v, m->s, 0, m->name, -EACCES, "making a journal");
 	if (fs_catalog_by_name(m->v, m->name))
-		return refuse(m->v, m->s, fs_catalog_by_name(m->v, m->name)->index, m->name, -EEXIST,
-			      "making a journal that exists");
+		return refuse(m->v, m->s, fs_catalog_by_name(m->v, m->name)->index, m->name,
+			      -EEXIST, "making a journal that exists");
 	signer = fs_session_signer(m->s);
 	if (!signer)
 		return -ENOKEY;
@@ -207,7 +209,7 @@ static int make_locked(struct making *m)
 int fs_vault_journal_make(struct fs_vault *v, struct fs_session *s, const char *name,
 			  uint32_t *index)
 {
-	struct making m = { .v = v, .s = s, .name = name };
+	struct making m = {.v = v, .s = s, .name = name};
 	int rc;
 
 	if (fs_session_state(s) != FS_SESSION_ACTIVE)
@@ -274,7 +276,7 @@ static int rename_text(struct renaming *r)
 static int rename_store(struct renaming *r, struct fs_journal *j)
 {
 	struct fs_key old_name = fs_catalog_name_key(r->old->hash, r->old->slot);
-	struct fs_hand hand = { .pid = r->s->pid, .enrolment = r->s->enrolment };
+	struct fs_hand hand = {.pid = r->s->pid, .enrolment = r->s->enrolment};
 	int rc = fs_tree_set_journal_name(j, &r->e.b, r->newname);
 
 	pthread_rwlock_rdlock(&r->s->lock);
@@ -352,7 +354,7 @@ static int rename_locked(struct renaming *r, const char *name)
 int fs_vault_journal_rename(struct fs_vault *v, struct fs_session *s, const char *name,
 			    const char *newname)
 {
-	struct renaming r = { .v = v, .s = s, .newname = newname };
+	struct renaming r = {.v = v, .s = s, .newname = newname};
 	int rc;
 
 	if (fs_session_state(s) != FS_SESSION_ACTIVE)
@@ -421,7 +423,8 @@ static int remove_empty(struct fs_vault *v, struct fs_entry *e, struct fs_inode 
 	return rc;
 }
 
-static int remove_locked(struct fs_vault *v, struct fs_session *s, const char *name, uint32_t *index)
+static int remove_locked(struct fs_vault *v, struct fs_session *s, const char *name,
+			 uint32_t *index)
 {
 	struct fs_journal *j = NULL;
 	struct fs_inode *root = NULL;

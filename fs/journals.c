@@ -31,9 +31,10 @@ struct fs_key fs_journals_wrap_key(uint32_t index, uint32_t generation, enum fs_
 	return key;
 }
 
-int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b, const struct keys_wrap_place *place,
-			 enum fs_wrap_kind kind, uint32_t pid, uint32_t enrolment,
-			 const uint8_t key[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN])
+int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b,
+			 const struct keys_wrap_place *place, enum fs_wrap_kind kind, uint32_t pid,
+			 uint32_t enrolment, const uint8_t key[static KEYS_LEN],
+			 const uint8_t box_pk[static KEYS_LEN])
 {
 	struct fs_key at = fs_journals_wrap_key(place->journal, place->generation, kind, pid);
 	uint8_t bytes[WRAP_RECORD];
@@ -66,9 +67,10 @@ static int take_manifest(void *ctx, const struct fs_key *key, struct fs_buf *buf
 
 int fs_journals_manifest(struct fs_vault *v, uint32_t index, struct keys_manifest *out)
 {
-	struct fs_key from = fs_key(index, 0, FS_T_MANIFEST), to = fs_key(index, 0, FS_T_MANIFEST + 1);
+	struct fs_key from = fs_key(index, 0, FS_T_MANIFEST),
+		      to = fs_key(index, 0, FS_T_MANIFEST + 1);
 	const struct keys_identity *id = NULL;
-	struct newest n = { .generation = 0 };
+	struct newest n = {.generation = 0};
 	uint8_t pk[KEYS_LEN];
 	bool rights = index != 0; /* the index key's is needed before there is a policy to ask */
 	int rc = fs_record_scan(fs_records_vault(v->records), &from, &to, take_manifest, &n);
@@ -116,8 +118,9 @@ int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kin
 	if (!in.bad && of != enrolment)
 		rc = -EACCES;
 	else
-		rc = in.bad ? -EBADMSG :
-			      keys_wrap_open(&m->place, in.p + in.off, in.len - in.off, box_sk, got);
+		rc = in.bad ? -EBADMSG
+			    : keys_wrap_open(&m->place, in.p + in.off, in.len - in.off, box_sk,
+					     got);
 	fs_buf_put(buf);
 	if (!rc)
 		rc = keys_manifest_check(m, got);
@@ -159,7 +162,7 @@ static bool might_write(struct fs_vault *v, uint32_t index, uint32_t version, co
 	if (!fs_policies_at(v, version, &practice) &&
 	    !fs_policies_journal_at(v, index, version, &journal)) {
 		for (size_t i = 0; i < n && !may; i++) {
-			struct policy_question q = { practice, journal, who, POLICY_WRITE, when[i] };
+			struct policy_question q = {practice, journal, who, POLICY_WRITE, when[i]};
 			struct policy_verdict verdict;
 
 			policy_decide(&q, &verdict);
@@ -181,9 +184,9 @@ static bool might_write(struct fs_vault *v, uint32_t index, uint32_t version, co
 
 /*
  * The root names the version in force when it was signed; what it covers may have been let in just
- * before that came into force, by somebody whom it takes the right from. Refusing his signature then
- * would lock everybody out of the journal. So each version counts that was in force at some time of
- * his session: it is he who names the version, so this gives him nothing.
+ * before that came into force, by somebody whom it takes the right from. Refusing his signature
+ * then would lock everybody out of the journal. So each version counts that was in force at some
+ * time of his session: it is he who names the version, so this gives him nothing.
  */
 static bool might_write_then(struct fs_vault *v, uint32_t index, uint32_t version, const char *who,
 			     const int64_t *when, size_t n)
@@ -249,7 +252,8 @@ static int signer_pk(void *ctx, uint32_t index, const struct fs_root_info *info,
 	if (rc == -ENOENT)
 		rc = -EBADMSG;
 	if (rc == -EBADMSG)
-		fs_vault_alarm(v, index, "a journal was signed by somebody who may not write there");
+		fs_vault_alarm(v, index,
+			       "a journal was signed by somebody who may not write there");
 	if (!rc)
 		memcpy(pk_out, cert.pk, KEYS_LEN);
 	return rc;
@@ -300,8 +304,8 @@ int fs_vault_journal(struct fs_vault *v, struct fs_session *s, uint32_t index,
 	if (rc)
 		return rc;
 	pthread_rwlock_rdlock(&s->lock);
-	rc = !s->secret ? -ENOKEY :
-			  fs_journals_unwrap(v, index, FS_WRAP_PRACTITIONER, s->pid, s->enrolment,
+	rc = !s->secret ? -ENOKEY
+			: fs_journals_unwrap(v, index, FS_WRAP_PRACTITIONER, s->pid, s->enrolment,
 					     s->secret->box_sk, &m, key);
 	pthread_rwlock_unlock(&s->lock);
 	if (!rc)

@@ -211,7 +211,7 @@ out:
 static int change_list(struct fs_vault *v, struct fs_edit *e, struct fs_session *by,
 		       const struct keys_list_entry *list, size_t n)
 {
-	struct fs_hand hand = { .pid = by->pid, .enrolment = by->enrolment };
+	struct fs_hand hand = {.pid = by->pid, .enrolment = by->enrolment};
 	int rc;
 
 	pthread_rwlock_rdlock(&by->lock);
@@ -235,7 +235,7 @@ static int change_list(struct fs_vault *v, struct fs_edit *e, struct fs_session 
 int fs_lists_by_root(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_SK_LEN],
 		     const struct keys_list_entry *list, size_t n)
 {
-	const struct fs_hand root = { .sk = root_sk };
+	const struct fs_hand root = {.sk = root_sk};
 	struct fs_edit e;
 	int rc;
 
@@ -301,9 +301,9 @@ int fs_lists_get_bg(struct fs_vault *v, uint32_t pid, uint32_t enrolment,
 	if (bytes_get_u32(&in) != enrolment)
 		rc = -EACCES;
 	else
-		rc = in.bad ? -EBADMSG :
-			      keys_bg_wrap_open(v->header.vault, pid, in.p + in.off, in.len - in.off,
-						box_sk, v->host_secret, bg_sk);
+		rc = in.bad ? -EBADMSG
+			    : keys_bg_wrap_open(v->header.vault, pid, in.p + in.off,
+						in.len - in.off, box_sk, v->host_secret, bg_sk);
 	fs_buf_put(buf);
 	return rc;
 }
@@ -321,7 +321,8 @@ static int make_bg(struct fs_vault *v, struct fs_session *by)
 		rc = -ENOSPC;
 	if (!rc)
 		rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL,
-				   "the break-glass key is made, for %s and the recovery key", by->who);
+				   "the break-glass key is made, for %s and the recovery key",
+				   by->who);
 	if (!rc) {
 		memcpy(list, v->list, v->list_count * sizeof(*list));
 		list[v->list_count].kind = KEYS_LIST_BREAK_GLASS;
@@ -393,7 +394,8 @@ static int give_bg(struct fs_vault *v)
 		if (wanted)
 			rc = fs_people_identity(v, p->pid, p->enrolment, true, &id);
 		if (!rc)
-			rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL, "break-glass key %s %s",
+			rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL,
+					   "break-glass key %s %s",
 					   wanted ? "given to" : "taken from", p->name);
 		if (!rc && wanted)
 			rc = fs_lists_put_bg(&e, p->pid, p->enrolment, sk, id->box_pk);
@@ -440,11 +442,12 @@ int fs_lists_wanted(struct fs_vault *v, struct keys_list_entry *out, size_t *n)
 	static const struct {
 		enum keys_list_kind kind;
 		uint32_t right;
-	} roles[] = { { KEYS_LIST_AUDITOR, POLICY_AUDIT }, { KEYS_LIST_REVIEWER, POLICY_REVIEW } };
+	} roles[] = {{KEYS_LIST_AUDITOR, POLICY_AUDIT}, {KEYS_LIST_REVIEWER, POLICY_REVIEW}};
 
 	*n = 0;
 	for (size_t i = 0; i < v->list_count; i++) {
-		if (v->list[i].kind == KEYS_LIST_RECOVERY || v->list[i].kind == KEYS_LIST_BREAK_GLASS)
+		if (v->list[i].kind == KEYS_LIST_RECOVERY ||
+		    v->list[i].kind == KEYS_LIST_BREAK_GLASS)
 			out[(*n)++] = v->list[i];
 	}
 	for (size_t r = 0; r < 2; r++) {
@@ -540,7 +543,8 @@ void fs_lists_waiting(struct fs_vault *v, FILE *out)
 {
 	if (v->lists_waiting)
 		fprintf(out,
-			"%u changes of the key list or the break-glass key wait for somebody with the "
+			"%u changes of the key list or the break-glass key wait for somebody with "
+			"the "
 			"right to make them\n",
 			v->lists_waiting);
 }

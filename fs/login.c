@@ -33,7 +33,7 @@ static struct fs_backoff *backoff_of(struct fs_vault *v, uid_t uid, uint32_t pid
 	}
 	if (!make)
 		return NULL;
-	*oldest = (struct fs_backoff){ .uid = uid, .pid = pid };
+	*oldest = (struct fs_backoff){.uid = uid, .pid = pid};
 	return oldest;
 }
 
@@ -79,7 +79,7 @@ void fs_login_backoff_clear(struct fs_vault *v, uid_t uid, uint32_t pid)
 	pthread_mutex_lock(&v->side);
 	b = backoff_of(v, uid, pid, false);
 	if (b)
-		*b = (struct fs_backoff){ .uid = 0 };
+		*b = (struct fs_backoff){.uid = 0};
 	pthread_mutex_unlock(&v->side);
 }
 
@@ -111,8 +111,9 @@ static void fake_salt(const struct fs_vault *v, uid_t uid, const char *who,
 	keys_label_derive(KEYS_LABEL_ENVELOPE, v->host_secret, parts, 3, salt, KEYS_SALT_LEN);
 }
 
-int fs_vault_salt(struct fs_vault *v, uid_t uid, const char *who, uint8_t salt[static KEYS_SALT_LEN],
-		  struct keys_stretch_cost *cost, char who_out[static KEYS_NAME_MAX + 1])
+int fs_vault_salt(struct fs_vault *v, uid_t uid, const char *who,
+		  uint8_t salt[static KEYS_SALT_LEN], struct keys_stretch_cost *cost,
+		  char who_out[static KEYS_NAME_MAX + 1])
 {
 	const struct fs_person *p;
 	struct keys_envelope env;
@@ -143,8 +144,8 @@ int fs_vault_salt(struct fs_vault *v, uid_t uid, const char *who, uint8_t salt[s
 /* ---- proof ---- */
 
 int fs_login_unseal(struct fs_vault *v, const struct fs_person *p, const uint8_t *stretched,
-		       struct keys_span keyfile, struct keys_identity_secret *secret,
-		       struct keys_envelope *env)
+		    struct keys_span keyfile, struct keys_identity_secret *secret,
+		    struct keys_envelope *env)
 {
 	uint8_t key[KEYS_LEN];
 	int rc = read_envelope(v, p->pid, env);
@@ -171,7 +172,8 @@ const char *fs_login_status(const struct policy_practitioner *p, const struct ke
 	if (now_s >= p->until_s)
 		return "the practitioner's time here is over";
 	if (strcmp(p->account, id->account))
-		return "the policy names another system account for this practitioner; a steward must "
+		return "the policy names another system account for this practitioner; a steward "
+		       "must "
 		       "invite again";
 	return NULL;
 }
@@ -193,10 +195,11 @@ static int find_person(struct fs_vault *v, const struct fs_login *in, const stru
 	struct fs_person *p = who[0] ? fs_people_find(v, who) : fs_people_by_uid(v, in->uid);
 
 	if (!p || !p->enrolment)
-		return refused(v, in, who, -ENOENT,
-			       "no practitioner of that name is enrolled here; a steward's invitation "
-			       "and `journalfs enroll` come first",
-			       say);
+		return refused(
+			v, in, who, -ENOENT,
+			"no practitioner of that name is enrolled here; a steward's invitation "
+			"and `journalfs enroll` come first",
+			say);
 	if (p->ids[p->enrolment - 1]->id.uid != in->uid || (s && s->uid != in->uid))
 		return refused(v, in, p->name, -EPERM,
 			       "that identity belongs to another system account", say);

@@ -56,8 +56,7 @@ struct fs_known_invite *fs_people_invite(struct fs_vault *v, uint32_t number)
 static struct fs_person *person_new(struct fs_vault *v, uint32_t pid, const char *name)
 {
 	struct fs_person *p = calloc(1, sizeof(*p));
-	struct fs_person **people =
-		realloc(v->people, (v->people_count + 1) * sizeof(*v->people));
+	struct fs_person **people = realloc(v->people, (v->people_count + 1) * sizeof(*v->people));
 
 	if (people)
 		v->people = people;
@@ -256,8 +255,8 @@ void fs_people_clear(struct fs_vault *v)
 
 /* ---- chains ---- */
 
-static struct fs_known_identity *known_identity(struct fs_vault *v, uint32_t pid, uint32_t enrolment,
-						struct fs_known_invite **inv)
+static struct fs_known_identity *known_identity(struct fs_vault *v, uint32_t pid,
+						uint32_t enrolment, struct fs_known_invite **inv)
 {
 	struct fs_known_identity *known = NULL;
 	struct fs_person *p;

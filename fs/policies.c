@@ -273,7 +273,7 @@ static int load_journal(struct fs_vault *v, struct fs_entry *e)
 static int load_journals(struct fs_vault *v)
 {
 	struct fs_key from = fs_key(0, 0, FS_T_NAME), to = fs_key(0, 0, FS_T_NAME + 1);
-	struct fs_catalog t = { .bucket = calloc(FS_NAME_BUCKETS, sizeof(*t.bucket)) }, old;
+	struct fs_catalog t = {.bucket = calloc(FS_NAME_BUCKETS, sizeof(*t.bucket))}, old;
 	int rc = t.bucket ? 0 : -ENOMEM;
 
 	if (!rc)

@@ -163,7 +163,7 @@ int fs_policies_had(struct fs_vault *v, uint32_t version, const char *who, uint3
 		    int64_t when_s)
 {
 	struct policy_practice *practice = NULL;
-	struct policy_question q = { .who = who, .rights = rights, .now_s = when_s };
+	struct policy_question q = {.who = who, .rights = rights, .now_s = when_s};
 	struct policy_verdict verdict;
 	int rc = fs_policies_at(v, version, &practice);
 

@@ -49,10 +49,11 @@ int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const
 	else if (!rc)
 		rc = policy_journal_parse(text, len, name, now, lines, journal);
 	if (!rc && file && strcmp(policy_journal_name(*journal), name)) {
-		policy_report_add(lines, name, 1, 1,
-				  "the text is that of journal \"%s\"; a journal gets another name by "
-				  "renaming its directory",
-				  policy_journal_name(*journal));
+		policy_report_add(
+			lines, name, 1, 1,
+			"the text is that of journal \"%s\"; a journal gets another name by "
+			"renaming its directory",
+			policy_journal_name(*journal));
 		policy_journal_put(*journal);
 		*journal = NULL;
 		rc = -EINVAL;
@@ -65,7 +66,8 @@ int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const
 	return rc;
 }
 
-/* The journal's policy may be seen by whom the journal is visible to, the rest by stewards and auditors. */
+/* The journal's policy may be seen by whom the journal is visible to, the rest by stewards and
+ * auditors. */
 static bool may_show(struct fs_vault *v, struct fs_session *by, uint32_t file)
 {
 	struct policy_verdict verdict;
@@ -86,16 +88,20 @@ int fs_vault_policy_show(struct fs_vault *v, struct fs_session *by, const char *
 	rc = fs_policies_file(v, file, &which);
 	if (!rc && !may_show(v, by, which)) {
 		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, which, which ? file : NULL,
-				   "reading the policy %s", which ? "of a journal" : "of the practice");
+				   "reading the policy %s",
+				   which ? "of a journal" : "of the practice");
 		if (!rc)
 			rc = which ? -ENOENT : -EACCES;
 	}
 	if (!rc)
 		rc = fs_policies_text(v, which, text, len, version);
 	if (rc == -ENOENT)
-		fs_say(say, "there is no policy \"%s\"; it is \"practice\" or the name of a journal", file);
+		fs_say(say,
+		       "there is no policy \"%s\"; it is \"practice\" or the name of a journal",
+		       file);
 	else if (rc == -EACCES)
-		fs_say(say, "the practice policy is shown to whom it gives the policy or the audit right");
+		fs_say(say, "the practice policy is shown to whom it gives the policy or the audit "
+			    "right");
 	return rc;
 }
 
@@ -111,10 +117,11 @@ static int keep_people(struct fs_vault *v, const struct policy_practice *next, c
 		const struct fs_person *p = v->people[i];
 
 		if (p->enrolment && !policy_practice_find(next, p->name))
-			policy_report_add(lines, "practice", 1, 1,
-					  "practitioner `%s` is enrolled and cannot be taken out: keep the "
-					  "line and write `left` at its end",
-					  p->name);
+			policy_report_add(
+				lines, "practice", 1, 1,
+				"practitioner `%s` is enrolled and cannot be taken out: keep the "
+				"line and write `left` at its end",
+				p->name);
 	}
 	if (policy_report_count(lines)) {
 		rc = -EINVAL;
@@ -150,7 +157,9 @@ int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char 
 	if (journal)
 		policy_journal_put(journal);
 	if (rc == -ENOENT)
-		fs_say(say, "there is no policy \"%s\"; it is \"practice\" or the name of a journal", file);
+		fs_say(say,
+		       "there is no policy \"%s\"; it is \"practice\" or the name of a journal",
+		       file);
 	return rc;
 }
 
@@ -175,7 +184,7 @@ static struct line *split_lines(const char *text, size_t len, size_t *n)
 		size_t k = end ? (size_t)(end - (text + at)) : len - at;
 
 		if (k)
-			lines[(*n)++] = (struct line){ text + at, k };
+			lines[(*n)++] = (struct line){text + at, k};
 		at += k + 1;
 	}
 	return lines;
@@ -194,8 +203,8 @@ static void add_line(char *out, size_t cap, char sign, const struct line *l)
 {
 	size_t at = strlen(out);
 
-	snprintf(out + at, cap - at, "%s%c %.*s", at ? "\n" : "", sign, (int)(l->len > 200 ? 200 : l->len),
-		 l->p);
+	snprintf(out + at, cap - at, "%s%c %.*s", at ? "\n" : "", sign,
+		 (int)(l->len > 200 ? 200 : l->len), l->p);
 }
 
 /* Lines that only one of the texts has, sorted: enough to see who was given what. */
@@ -229,7 +238,8 @@ static void diff_text(const char *old, size_t old_len, const char *next, size_t 
 #define POWERS (POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW | POLICY_BREAK_GLASS)
 
 /* New powers: a steward who makes himself a reader must not do so quietly. */
-static int alarm_powers(struct fs_vault *v, struct fs_session *by, const struct policy_practice *next)
+static int alarm_powers(struct fs_vault *v, struct fs_session *by,
+			const struct policy_practice *next)
 {
 	for (size_t i = 0; i < policy_practice_count(next); i++) {
 		const struct policy_practitioner *p = policy_practice_at(next, i);
@@ -241,8 +251,8 @@ static int alarm_powers(struct fs_vault *v, struct fs_session *by, const struct 
 
 		if (p->state == POLICY_LEFT || (!gained && !clinical))
 			continue;
-		rc = fs_vault_tell(v, by, POLICY_RECORD_ALARM, 0, NULL, "%s gets the role %s%s: %s", p->name,
-				   p->role->name, clinical ? ", which is clinical" : "",
+		rc = fs_vault_tell(v, by, POLICY_RECORD_ALARM, 0, NULL, "%s gets the role %s%s: %s",
+				   p->name, p->role->name, clinical ? ", which is clinical" : "",
 				   policy_right_text(p->role->rights, rights));
 		if (rc)
 			return rc;
@@ -335,7 +345,7 @@ static int tell_change(struct fs_vault *v, const struct accept *a)
 
 static int accept_version(struct fs_vault *v, struct accept *a)
 {
-	struct fs_hand hand = { .pid = a->by->pid, .enrolment = a->by->enrolment };
+	struct fs_hand hand = {.pid = a->by->pid, .enrolment = a->by->enrolment};
 	struct fs_edit e;
 	int rc = tell_change(v, a);
 
@@ -359,8 +369,9 @@ static int accept_version(struct fs_vault *v, struct accept *a)
 
 static int refuse(struct fs_vault *v, const struct accept *a, struct fs_say *say)
 {
-	int rc = fs_vault_tell(v, a->by, POLICY_RECORD_REFUSED, a->which, a->which ? a->file : NULL,
-			       "changing the policy of %s", a->which ? "a journal" : "the practice");
+	int rc =
+		fs_vault_tell(v, a->by, POLICY_RECORD_REFUSED, a->which, a->which ? a->file : NULL,
+			      "changing the policy of %s", a->which ? "a journal" : "the practice");
 
 	fs_say(say, "changing policy needs the policy right, which %s does not have", a->by->who);
 	return rc ? rc : -EACCES;
@@ -392,7 +403,7 @@ int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *f
 			const char *text, size_t len, uint32_t base, char **report,
 			struct fs_say *say)
 {
-	struct accept a = { .by = by, .file = file, .text = text, .len = len };
+	struct accept a = {.by = by, .file = file, .text = text, .len = len};
 	int rc;
 
 	if (fs_session_state(by) != FS_SESSION_ACTIVE)
@@ -403,7 +414,9 @@ int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *f
 		rc = put_locked(v, &a, base, report, say);
 		pthread_mutex_unlock(&v->edit);
 	} else {
-		fs_say(say, "there is no policy \"%s\"; it is \"practice\" or the name of a journal", file);
+		fs_say(say,
+		       "there is no policy \"%s\"; it is \"practice\" or the name of a journal",
+		       file);
 	}
 	if (a.practice)
 		policy_practice_put(a.practice);

@@ -27,7 +27,7 @@ struct recover {
 		uint8_t root_sk[KEYS_SIGN_SK_LEN];
 		uint8_t index_key[KEYS_LEN];
 		uint8_t journal[KEYS_LEN];
-	} *secret; /* guarded */
+	} * secret; /* guarded */
 	uint8_t box_pk[KEYS_LEN];
 };
 
@@ -36,7 +36,7 @@ struct recover {
 /* Read before the root's MAC can be judged: that takes the host secret inside it. */
 static int read_escrow(struct recover *r, uint8_t out[static KEYS_ESCROW_LEN])
 {
-	struct fs_records_config cfg = { .path = r->v->path, .read_only = true, .adopt = true };
+	struct fs_records_config cfg = {.path = r->v->path, .read_only = true, .adopt = true};
 	struct fs_key key = fs_key(0, 0, FS_T_ESCROW);
 	struct fs_records *records = NULL;
 	struct fs_buf *buf = NULL;
@@ -85,7 +85,9 @@ static int open_escrow(struct recover *r, struct fs_say *say)
 		return rc;
 	rc = read_escrow(r, bytes);
 	if (rc) {
-		fs_say(say, "the vault's escrow cannot be read (%s); restore the vault from a backup first",
+		fs_say(say,
+		       "the vault's escrow cannot be read (%s); restore the vault from a backup "
+		       "first",
 		       strerror(-rc));
 		return rc;
 	}
@@ -119,9 +121,10 @@ static int open_vault(struct recover *r, struct fs_say *say)
 		rc = fs_vault_run(v, NULL, say);
 	if (rc)
 		return rc;
-	rc = fs_vault_tell(v, NULL, POLICY_RECORD_RECOVER, 0, NULL,
-			   "the recovery key was used: host state made anew, vault accepted as it is%s%s",
-			   r->in->who ? ", for " : "", r->in->who ? r->in->who : "");
+	rc = fs_vault_tell(
+		v, NULL, POLICY_RECORD_RECOVER, 0, NULL,
+		"the recovery key was used: host state made anew, vault accepted as it is%s%s",
+		r->in->who ? ", for " : "", r->in->who ? r->in->who : "");
 	if (rc)
 		return rc;
 	fs_vault_alarm(v, 0, "the recovery key was used");
@@ -130,7 +133,8 @@ static int open_vault(struct recover *r, struct fs_say *say)
 	if (!rc)
 		rc = fs_policies_open_index(v, r->secret->index_key);
 	if (rc)
-		fs_say(say, "the vault's policy does not verify; restore the vault from a backup first");
+		fs_say(say,
+		       "the vault's policy does not verify; restore the vault from a backup first");
 	return rc;
 }
 
@@ -242,8 +246,8 @@ static int enroll(struct recover *r, struct fs_invite_request *rq,
 
 	if (!rc)
 		rc = fs_vault_tell(r->v, NULL, POLICY_RECORD_ENROLL, 0, NULL,
-				   "%s enrols as uid %u (account %s) with the recovery key", rq->name,
-				   (unsigned)who.uid, rq->account);
+				   "%s enrols as uid %u (account %s) with the recovery key",
+				   rq->name, (unsigned)who.uid, rq->account);
 	if (!rc)
 		rc = fs_enroll_by_root(r->v, rq, &who, r->secret->index_key, &id);
 	if (!rc)
@@ -256,7 +260,7 @@ static int enroll(struct recover *r, struct fs_invite_request *rq,
 static int help_person(struct recover *r, char code[static KEYS_CODE_TEXT_MAX], struct fs_say *say)
 {
 	const struct policy_practitioner *p = policy_practice_find(r->v->practice, r->in->who);
-	struct fs_invite_request rq = { .days = DAYS, .by = { .sk = r->secret->root_sk } };
+	struct fs_invite_request rq = {.days = DAYS, .by = {.sk = r->secret->root_sk}};
 	int rc;
 
 	if (!p || p->state == POLICY_LEFT) {
@@ -270,7 +274,8 @@ static int help_person(struct recover *r, char code[static KEYS_CODE_TEXT_MAX], 
 	if (r->in->stretched)
 		return enroll(r, &rq, p);
 	rc = fs_vault_tell(r->v, NULL, POLICY_RECORD_INVITE, 0, NULL,
-			   "%s (account %s, role %s), with the recovery key", rq.name, rq.account, rq.role);
+			   "%s (account %s, role %s), with the recovery key", rq.name, rq.account,
+			   rq.role);
 	return rc ? rc : invite(r, &rq, code);
 }
 
@@ -294,7 +299,7 @@ static int renew_list(struct recover *r)
 int fs_vault_recover(const struct fs_recover *in, char code[static KEYS_CODE_TEXT_MAX],
 		     struct fs_say *say)
 {
-	struct recover r = { .in = in };
+	struct recover r = {.in = in};
 	int rc = fs_vault_begin(in->config, &r.v, say), rc2;
 
 	if (rc)

@@ -31,17 +31,17 @@ struct fs_session {
 	uint32_t enrolment;
 	uid_t uid;
 	char who[KEYS_NAME_MAX + 1];
-	char origin[256]; /* tty or remote host, as the client claims */
+	char origin[256];	     /* tty or remote host, as the client claims */
 	uint64_t since_s, ceiling_s; /* wall clock of log-in; end at the latest */
 	uint64_t ceiling_boot_ns;    /* the same on the boot-time clock; the earlier wins */
 	atomic_ullong active_ns;     /* boot time of the last OPEN, READ or WRITE */
 	atomic_int state;
 	pthread_rwlock_t lock;
 	struct keys_identity identity;
-	struct keys_identity_secret *secret; /* guarded; NULL unless active or draining */
-	struct fs_signer *signer;	     /* NULL unless active or draining */
+	struct keys_identity_secret *secret;  /* guarded; NULL unless active or draining */
+	struct fs_signer *signer;	      /* NULL unless active or draining */
 	struct fs_session_journals *journals; /* journals that this session has open (vault's) */
-	struct fs_mount *mount; /* set by the mount layer under lock; NULL: none */
+	struct fs_mount *mount;		      /* set by the mount layer under lock; NULL: none */
 };
 
 struct fs_session *fs_session_get(struct fs_session *s);

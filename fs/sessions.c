@@ -409,7 +409,7 @@ void fs_sessions_trim(struct fs_vault *v)
 	size_t n = fs_sessions_all(v, &all);
 
 	for (size_t i = 0; i < n; i++) {
-		struct trim t = { v, all[i] };
+		struct trim t = {v, all[i]};
 
 		fs_session_journals_drop(all[i], still_reads, &t);
 	}

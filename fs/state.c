@@ -133,7 +133,8 @@ int fs_state_open(struct fs_vault *v, bool make, struct fs_say *say)
 	if (v->statefd < 0) {
 		rc = -errno;
 		fs_say(say,
-		       "this host's state of the vault is missing (%s: %s); give it with --state, or "
+		       "this host's state of the vault is missing (%s: %s); give it with --state, "
+		       "or "
 		       "make it anew from the printed recovery key with `journalfs recover`",
 		       dir, strerror(-rc));
 		return rc;
@@ -141,8 +142,9 @@ int fs_state_open(struct fs_vault *v, bool make, struct fs_say *say)
 	if (fstat(v->statefd, &st))
 		return -errno;
 	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
-		fs_say(say, "the state directory %s must belong to this account and be open to nobody "
-			    "else: chmod 0700 it",
+		fs_say(say,
+		       "the state directory %s must belong to this account and be open to nobody "
+		       "else: chmod 0700 it",
 		       dir);
 		return -EPERM;
 	}
@@ -164,8 +166,8 @@ static int secret_missing(struct fs_vault *v, int rc, struct fs_say *say)
 static int load_secret(struct fs_vault *v, struct fs_say *say)
 {
 	const char *given = v->cfg.state.host_secret;
-	int fd = given ? open(given, O_RDONLY | O_CLOEXEC) :
-			 openat(v->statefd, SECRET, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = given ? open(given, O_RDONLY | O_CLOEXEC)
+		       : openat(v->statefd, SECRET, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	int rc;
 
@@ -174,8 +176,9 @@ static int load_secret(struct fs_vault *v, struct fs_say *say)
 	if (fstat(fd, &st)) {
 		rc = -errno;
 	} else if (st.st_mode & 0037) {
-		fs_say(say, "the host secret is open to other accounts: chmod 0600 (or 0440) it, and "
-			    "think of it as known to them");
+		fs_say(say,
+		       "the host secret is open to other accounts: chmod 0600 (or 0440) it, and "
+		       "think of it as known to them");
 		rc = -EPERM;
 	} else {
 		rc = read_fd(fd, v->host_secret, KEYS_LEN);
@@ -203,7 +206,8 @@ int fs_state_load(struct fs_vault *v, struct fs_say *say)
 	keys_wipe(pair, sizeof(pair));
 	if (rc)
 		fs_say(say,
-		       "the daemon's key in %s is missing or damaged (%s); `journalfs recover` makes "
+		       "the daemon's key in %s is missing or damaged (%s); `journalfs recover` "
+		       "makes "
 		       "it anew",
 		       v->cfg.state.dir, rc == -EBADMSG ? "damaged" : strerror(-rc));
 	return rc;
@@ -217,8 +221,9 @@ static int put_secret(struct fs_vault *v, bool replace, struct fs_say *say)
 
 	if (!given) {
 		if (!replace && !faccessat(v->statefd, SECRET, F_OK, 0)) {
-			fs_say(say, "%s holds the host secret of another vault already; give this one "
-				    "a state directory of its own",
+			fs_say(say,
+			       "%s holds the host secret of another vault already; give this one "
+			       "a state directory of its own",
 			       v->cfg.state.dir);
 			return -EEXIST;
 		}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/vault.c - opening and closing a vault, and its records in parts.
+ * fs/vault.c - opening and closing a vault.
  *
  * Owns struct fs_vault: the exclusive lock on the directory, the header, the
  * records layer, the log and the tables of the other files. Implements
- * fs/FORMAT.md, "Vault directory", "COUNTERS" and "Values in parts".
+ * fs/FORMAT.md, "Vault directory".
  *
  * Invariants: (1) one process has a vault open, and says so in VAULT/lock; (2) a
  * vault that is older than what this host saw last is refused; (3) a database
@@ -19,7 +19,6 @@
 
 #include "vault_impl.h"
 
-#define COUNTERS_LEN 32
 #define SECRETS 8 /* slots: host secret, daemon key, index key, and room for a change */
 
 void fs_say(struct fs_say *say, const char *fmt, ...)
@@ -152,12 +151,13 @@ static int check_dir(struct fs_vault *v, struct fs_say *say)
 		return -EMEDIUMTYPE;
 	}
 	if (st.st_uid != geteuid()) {
-		fs_say(say, "the vault %s belongs to uid %u; journalfs must run as that account", v->path,
-		       (unsigned)st.st_uid);
+		fs_say(say, "the vault %s belongs to uid %u; journalfs must run as that account",
+		       v->path, (unsigned)st.st_uid);
 		return -EPERM;
 	}
 	if (st.st_mode & 077) {
-		fs_say(say, "the vault %s is open to other accounts: chmod 0700 %s", v->path, v->path);
+		fs_say(say, "the vault %s is open to other accounts: chmod 0700 %s", v->path,
+		       v->path);
 		return -EPERM;
 	}
 	return 0;
@@ -170,9 +170,9 @@ static int take_lock(struct fs_vault *v, struct fs_say *say)
 	ssize_t n;
 	int len;
 
-	v->lockfd = v->cfg.read_only ?
-			    openat(v->dirfd, "header", O_RDONLY | O_NOFOLLOW | O_CLOEXEC) :
-			    openat(v->dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	v->lockfd = v->cfg.read_only ? openat(v->dirfd, "header", O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+				     : openat(v->dirfd, "lock",
+					      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (v->lockfd < 0) {
 		int rc = -errno;
 
@@ -183,7 +183,8 @@ static int take_lock(struct fs_vault *v, struct fs_say *say)
 	if (flock(v->lockfd, LOCK_EX | LOCK_NB)) {
 		n = pread(v->lockfd, text, sizeof(text) - 1, 0);
 		text[n > 0 ? n : 0] = '\0';
-		fs_say(say, "the vault %s is in use by process %ld", v->path, strtol(text, NULL, 10));
+		fs_say(say, "the vault %s is in use by process %ld", v->path,
+		       strtol(text, NULL, 10));
 		return -EBUSY;
 	}
 	if (v->cfg.read_only)
@@ -206,11 +207,13 @@ static int read_header(struct fs_vault *v, struct fs_say *say)
 		fs_say(say, "%s/header is not that of a vault", v->path);
 	else if (rc == -EPROTONOSUPPORT)
 		fs_say(say,
-		       "the vault %s has format %u suite %u, newer than this journalfs (format %u); "
+		       "the vault %s has format %u suite %u, newer than this journalfs (format "
+		       "%u); "
 		       "update journalfs",
 		       v->path, v->header.version, v->header.suite, KEYS_HEADER_VERSION);
 	else if (rc)
-		fs_say(say, "%s/header is damaged; restore it from a backup (it never changes)", v->path);
+		fs_say(say, "%s/header is damaged; restore it from a backup (it never changes)",
+		       v->path);
 	if (!rc)
 		keys_header_root_hash(v->header_bytes, v->root_hash);
 	return rc;
@@ -262,7 +265,8 @@ static int open_records(struct fs_vault *v, const uint64_t *least, struct fs_say
 	keys_wipe(rc_cfg.mac_key, sizeof(rc_cfg.mac_key));
 	if (rc == -ESTALE)
 		fs_say(say,
-		       "the vault %s was rolled back: this host has seen a newer state (commit %llu); if "
+		       "the vault %s was rolled back: this host has seen a newer state (commit "
+		       "%llu); if "
 		       "you restored a backup on purpose, `journalfs recover` accepts it",
 		       v->path, (unsigned long long)(least ? *least : 0));
 	else if (rc == -EBADMSG)
@@ -271,33 +275,11 @@ static int open_records(struct fs_vault *v, const uint64_t *least, struct fs_say
 		       "somebody changed the vault's files",
 		       v->path);
 	else if (rc == -EUCLEAN)
-		fs_say(say, "the database in %s/db is damaged; restore the vault from a backup", v->path);
+		fs_say(say, "the database in %s/db is damaged; restore the vault from a backup",
+		       v->path);
 	else if (rc)
 		fs_say(say, "cannot open the vault %s: %s", v->path,
 		       rc == -ENOSPC ? "the disk is full" : strerror(-rc));
-	return rc;
-}
-
-static int load_counters(struct fs_vault *v)
-{
-	struct fs_key key = fs_key(0, 0, FS_T_COUNTERS);
-	struct fs_buf *buf = NULL;
-	struct bytes_in in;
-	int rc = fs_record_get(fs_records_vault(v->records), &key, &buf);
-
-	if (rc)
-		return rc == -ENOENT ? -EBADMSG : rc;
-	in = bytes_in(buf->data, buf->len);
-	bytes_get_zero(&in, 4);
-	v->counters.journal = bytes_get_u32(&in);
-	v->counters.pid = bytes_get_u32(&in);
-	v->counters.invite = bytes_get_u32(&in);
-	v->counters.policy = bytes_get_u32(&in);
-	v->counters.list = bytes_get_u32(&in);
-	v->counters.index_generation = bytes_get_u32(&in);
-	v->counters.practice = bytes_get_u32(&in);
-	rc = bytes_in_done(&in) ? 0 : -EBADMSG;
-	fs_buf_put(buf);
 	return rc;
 }
 
@@ -345,7 +327,7 @@ int fs_vault_run(struct fs_vault *v, const uint64_t *least_commit, struct fs_say
 	}
 	rc = v->cfg.read_only ? 0 : fs_vault_open_reserve(v);
 	if (!rc)
-		rc = load_counters(v);
+		rc = fs_vault_edit_load(v);
 	if (!rc)
 		rc = fs_people_load(v);
 	if (!rc)
@@ -358,12 +340,15 @@ int fs_vault_run(struct fs_vault *v, const uint64_t *least_commit, struct fs_say
 	rc = fs_vault_open_log(v);
 	if (rc == -ESTALE)
 		fs_say(say,
-		       "the access log of %s ends before record %llu, which this host has seen on disk: "
-		       "records were cut off; if you restored a backup on purpose, `journalfs recover` "
+		       "the access log of %s ends before record %llu, which this host has seen on "
+		       "disk: "
+		       "records were cut off; if you restored a backup on purpose, `journalfs "
+		       "recover` "
 		       "accepts it",
 		       v->path, (unsigned long long)v->least_log);
 	else if (rc)
-		fs_say(say, "the access log of %s cannot be written (%s): without it nothing is opened",
+		fs_say(say,
+		       "the access log of %s cannot be written (%s): without it nothing is opened",
 		       v->path, rc == -ENOSPC ? "the disk is full" : strerror(-rc));
 	fs_records_policy_version(v->records, v->counters.policy);
 	v->signed_version = v->counters.policy;
@@ -401,7 +386,8 @@ static int check_fork(struct fs_vault *v, const struct fs_last *last, struct fs_
 	fs_vault_alarm(v, 0, "the vault's state %llu is not the one that this host saw",
 		       (unsigned long long)commit);
 	fs_say(say,
-	       "the vault %s was replaced: its state %llu is not the one that this host saw; if you "
+	       "the vault %s was replaced: its state %llu is not the one that this host saw; if "
+	       "you "
 	       "restored a backup on purpose, `journalfs recover` accepts it",
 	       v->path, (unsigned long long)commit);
 	return -ESTALE;
@@ -418,7 +404,8 @@ int fs_vault_open(const struct fs_vault_config *cfg, struct fs_vault **out, stru
 	rc = fs_state_open(v, false, say);
 	if (!rc)
 		rc = fs_state_last_read(v, &last, say);
-	/* Before there is any secret in memory: the child that walks the database is to hold none. */
+	/* Before there is any secret in memory: the child that walks the database is to hold none.
+	 */
 	if (!rc)
 		rc = check_db(v, &last, say);
 	if (!rc)
@@ -545,178 +532,4 @@ void fs_vault_tick(struct fs_vault *v)
 		fs_grants_tick(v);
 	}
 	pthread_mutex_unlock(&v->edit);
-}
-
-/* ---- edits ---- */
-
-void fs_vault_edit_begin(struct fs_vault *v, struct fs_edit *e, struct fs_signer *signer)
-{
-	memset(e, 0, sizeof(*e));
-	e->v = v;
-	e->c = v->counters;
-	memcpy(e->policy_head, v->policy_head, KEYS_LEN);
-	memcpy(e->invite_head, v->invite_head, KEYS_LEN);
-	memcpy(e->list_head, v->list_head, KEYS_LEN);
-	fs_batch_init(&e->b, signer);
-}
-
-int fs_vault_edit_commit(struct fs_edit *e)
-{
-	struct fs_vault *v = e->v;
-	struct fs_key key = fs_key(0, 0, FS_T_COUNTERS);
-	uint8_t bytes[COUNTERS_LEN];
-	struct bytes_out out = bytes_out(bytes, sizeof(bytes));
-	int rc;
-
-	bytes_put_zero(&out, 4);
-	bytes_put_u32(&out, e->c.journal);
-	bytes_put_u32(&out, e->c.pid);
-	bytes_put_u32(&out, e->c.invite);
-	bytes_put_u32(&out, e->c.policy);
-	bytes_put_u32(&out, e->c.list);
-	bytes_put_u32(&out, e->c.index_generation);
-	bytes_put_u32(&out, e->c.practice);
-	fs_batch_put(&e->b, fs_records_vault(v->records), &key, bytes, sizeof(bytes));
-	rc = fs_group_apply(fs_records_group(v->records), &e->b, &e->group);
-	if (rc)
-		return rc;
-	pthread_rwlock_wrlock(&v->lock);
-	v->counters = e->c;
-	pthread_rwlock_unlock(&v->lock);
-	memcpy(v->policy_head, e->policy_head, KEYS_LEN);
-	memcpy(v->invite_head, e->invite_head, KEYS_LEN);
-	memcpy(v->list_head, e->list_head, KEYS_LEN);
-	return 0;
-}
-
-void fs_vault_edit_clear(struct fs_edit *e)
-{
-	fs_batch_clear(&e->b);
-}
-
-/* ---- values in parts ---- */
-
-static struct fs_key part_key(const struct fs_key *prefix, unsigned part)
-{
-	struct fs_key key = *prefix;
-
-	fs_key_add(&key, part, 2);
-	return key;
-}
-
-struct gather {
-	uint8_t *p;
-	size_t len, got;
-	unsigned next;
-	uint8_t prefix_len;
-};
-
-static int gather_part(void *ctx, const struct fs_key *key, struct fs_buf *buf)
-{
-	struct gather *g = ctx;
-	struct bytes_in in = bytes_in(buf->data, buf->len);
-	size_t n;
-
-	if (key->len != g->prefix_len + 2 || fs_key_be(key, g->prefix_len, 2) != g->next)
-		return -EBADMSG;
-	if (!g->next) {
-		g->len = bytes_get_u32(&in);
-		if (in.bad || g->len > (1u << 24))
-			return -EBADMSG;
-		g->p = malloc(g->len + 1);
-		if (!g->p)
-			return -ENOMEM;
-	}
-	n = in.len - in.off;
-	if (n > g->len - g->got)
-		return -EBADMSG;
-	bytes_get(&in, g->p + g->got, n);
-	g->got += n;
-	g->next++;
-	return 0;
-}
-
-int fs_vault_parts_get(struct fs_vault *v, const struct fs_key *prefix, uint8_t **out, size_t *len)
-{
-	struct fs_key from = part_key(prefix, 0), to = part_key(prefix, 0xffff);
-	struct gather g = { .prefix_len = prefix->len };
-	int rc = fs_record_scan(fs_records_vault(v->records), &from, &to, gather_part, &g);
-
-	if (!rc && !g.next)
-		rc = -ENOENT;
-	if (!rc && g.got != g.len)
-		rc = -EBADMSG;
-	if (rc) {
-		if (g.p)
-			keys_wipe(g.p, g.got);
-		free(g.p);
-		return rc;
-	}
-	g.p[g.len] = '\0';
-	*out = g.p;
-	*len = g.len;
-	return 0;
-}
-
-static unsigned parts_of(size_t len)
-{
-	return (unsigned)((len + 4 + FS_PART - 1) / FS_PART);
-}
-
-/* How many parts are stored now; errors count as none, the new value covers what it needs. */
-static unsigned parts_stored(struct fs_vault *v, const struct fs_key *prefix)
-{
-	struct fs_key key = part_key(prefix, 0);
-	struct fs_buf *buf = NULL;
-	struct bytes_in in;
-	unsigned n = 0;
-
-	if (fs_record_get(fs_records_vault(v->records), &key, &buf))
-		return 0;
-	in = bytes_in(buf->data, buf->len);
-	n = parts_of(bytes_get_u32(&in));
-	fs_buf_put(buf);
-	return in.bad ? 0 : n;
-}
-
-static void parts_trim(struct fs_vault *v, struct fs_batch *b, const struct fs_key *prefix,
-		       unsigned keep)
-{
-	unsigned stored = parts_stored(v, prefix);
-
-	for (unsigned i = keep; i < stored && i < 0xffff; i++) {
-		struct fs_key key = part_key(prefix, i);
-
-		fs_batch_del(b, fs_records_vault(v->records), &key);
-	}
-}
-
-void fs_vault_parts_put(struct fs_vault *v, struct fs_batch *b, const struct fs_key *prefix,
-			const void *p, size_t len)
-{
-	unsigned n = parts_of(len);
-	size_t at = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct fs_key key = part_key(prefix, i);
-		uint8_t bytes[FS_PART];
-		struct bytes_out out = bytes_out(bytes, sizeof(bytes));
-		size_t room;
-
-		if (!i)
-			bytes_put_u32(&out, (uint32_t)len);
-		room = sizeof(bytes) - out.len;
-		if (room > len - at)
-			room = len - at;
-		bytes_put(&out, (const uint8_t *)p + at, room);
-		at += room;
-		fs_batch_put(b, fs_records_vault(v->records), &key, bytes, out.len);
-		keys_wipe(bytes, sizeof(bytes));
-	}
-	parts_trim(v, b, prefix, n);
-}
-
-void fs_vault_parts_del(struct fs_vault *v, struct fs_batch *b, const struct fs_key *prefix)
-{
-	parts_trim(v, b, prefix, 0);
 }

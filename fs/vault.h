@@ -35,8 +35,9 @@ void fs_say(struct fs_say *say, const char *fmt, ...) __attribute__((format(prin
 
 /* Where a vault's secrets outside it live. Files are 0600 (host secret: at most 0440). */
 struct fs_state_paths {
-	const char *dir;	 /* made if missing, 0700: daemon.key, daemon.cert, last */
-	const char *host_secret; /* NULL: dir/host-secret; else a file such as a systemd credential */
+	const char *dir; /* made if missing, 0700: daemon.key, daemon.cert, last */
+	const char
+		*host_secret; /* NULL: dir/host-secret; else a file such as a systemd credential */
 };
 
 /* ---- making ---- */
@@ -47,7 +48,8 @@ struct fs_vault_init {
 	const char *who;     /* first practitioner (alone) or steward */
 	const char *account; /* system account of that person */
 	uid_t uid;
-	/* alone: the stretched passphrase with its salt and cost; clinic: NULL, an invitation is made */
+	/* alone: the stretched passphrase with its salt and cost; clinic: NULL, an invitation is
+	 * made */
 	const uint8_t *stretched;
 	const uint8_t *salt;
 	const struct keys_stretch_cost *cost;
@@ -66,22 +68,24 @@ struct fs_vault_config {
 	const char *path;
 	struct fs_state_paths state;
 	bool read_only;
-	/* Called when a change may have taken access away (policy, left, expiry): the mount layer cuts. */
+	/* Called when a change may have taken access away (policy, left, expiry): the mount layer
+	 * cuts. */
 	void (*policy_changed)(void *ctx);
-	/* Damage or forgery was found: already logged as an alarm. Any thread; must not call back. */
+	/* Damage or forgery was found: already logged as an alarm. Any thread; must not call back.
+	 */
 	void (*alarm)(void *ctx, const char *text);
 	/*
-	 * This session is over (ceiling, on leave, left, expired); every request is refused already. The
-	 * mount layer cuts and calls fs_vault_end_finish. NULL: the vault finishes by itself. From
-	 * fs_vault_tick; the session is borrowed.
+	 * This session is over (ceiling, on leave, left, expired); every request is refused
+	 * already. The mount layer cuts and calls fs_vault_end_finish. NULL: the vault finishes by
+	 * itself. From fs_vault_tick; the session is borrowed.
 	 */
 	void (*session_over)(void *ctx, struct fs_session *s, const char *why);
 	void *ctx;
 };
 /*
- * Takes the exclusive lock on the vault. say names what is wrong: not a vault, damaged header, newer
- * format, in use (by which process), readable by others, host secret missing or not this vault's,
- * rolled back, read-only or full disk.
+ * Takes the exclusive lock on the vault. say names what is wrong: not a vault, damaged header,
+ * newer format, in use (by which process), readable by others, host secret missing or not this
+ * vault's, rolled back, read-only or full disk.
  */
 int fs_vault_open(const struct fs_vault_config *cfg, struct fs_vault **out, struct fs_say *say);
 /* Ends all sessions, commits, closes the log. */
@@ -91,7 +95,8 @@ const uint8_t *fs_vault_id(const struct fs_vault *v);
 const uint8_t *fs_vault_root_hash(const struct fs_vault *v);
 struct fs_records *fs_vault_records(struct fs_vault *v);
 struct fs_log *fs_vault_log(struct fs_vault *v);
-/* The daemon proves itself: fills header bytes (KEYS_HEADER_LEN), daemon_pk, cert and answer to nonce. */
+/* The daemon proves itself: fills header bytes (KEYS_HEADER_LEN), daemon_pk, cert and answer to
+ * nonce. */
 struct fs_vault_proof {
 	uint8_t header[KEYS_HEADER_LEN];
 	uint8_t daemon_pk[KEYS_LEN];
@@ -102,23 +107,26 @@ void fs_vault_prove(struct fs_vault *v, const uint8_t nonce[static KEYS_NONCE_LE
 		    struct fs_vault_proof *out);
 /* Every minute and at close: commit number and root to state/last. */
 int fs_vault_remember(struct fs_vault *v);
-/* Periodic work, from the control thread, about once a second, bounded: pending grants, ceilings. */
+/* Periodic work, from the control thread, about once a second, bounded: pending grants, ceilings.
+ */
 void fs_vault_tick(struct fs_vault *v);
 
-/* Reference to the practice policy in force; NULL while the index key is not known (nobody logged in). */
+/* Reference to the practice policy in force; NULL while the index key is not known (nobody logged
+ * in). */
 struct policy_practice *fs_vault_practice(struct fs_vault *v);
 uint32_t fs_vault_policy_version(struct fs_vault *v);
 
 /* ---- people ---- */
-/* Salt and cost for a client to stretch with; who by name or, empty, by uid. Unknown ones get a fake
- * but stable answer, so that names can't be probed. */
-int fs_vault_salt(struct fs_vault *v, uid_t uid, const char *who, uint8_t salt[static KEYS_SALT_LEN],
-		  struct keys_stretch_cost *cost, char who_out[static KEYS_NAME_MAX + 1]);
+/* Salt and cost for a client to stretch with; who by name or, empty, by uid. Unknown ones get a
+ * fake but stable answer, so that names can't be probed. */
+int fs_vault_salt(struct fs_vault *v, uid_t uid, const char *who,
+		  uint8_t salt[static KEYS_SALT_LEN], struct keys_stretch_cost *cost,
+		  char who_out[static KEYS_NAME_MAX + 1]);
 
 struct fs_login {
 	uid_t uid;
-	pid_t pid;	   /* peer process */
-	const char *who;   /* "" = the identity of this uid */
+	pid_t pid;	 /* peer process */
+	const char *who; /* "" = the identity of this uid */
 	const char *origin;
 	const uint8_t *stretched;
 	struct keys_span keyfile;
@@ -146,7 +154,8 @@ void fs_vault_sessions(struct fs_vault *v, int (*fn)(void *ctx, struct fs_sessio
 /* The session of this uid (newest, live or locked) with a reference, or NULL. */
 struct fs_session *fs_vault_session_of(struct fs_vault *v, uid_t uid);
 
-/* Steward: practitioner `name` of the policy in force. again: replaces an earlier identity (alarm). */
+/* Steward: practitioner `name` of the policy in force. again: replaces an earlier identity (alarm).
+ */
 int fs_vault_invite(struct fs_vault *v, struct fs_session *by, const char *name, bool again,
 		    uint32_t days, char code[static KEYS_CODE_TEXT_MAX], struct fs_say *say);
 struct fs_enroll {
@@ -168,17 +177,18 @@ int fs_vault_passwd(struct fs_vault *v, struct fs_session *s, const struct fs_lo
 		    const uint8_t salt[static KEYS_SALT_LEN], const struct keys_stretch_cost *cost,
 		    const uint8_t *stretched, struct keys_span keyfile, struct fs_say *say);
 /*
- * With the vault closed (offline, by the daemon's account or the person alone): the printed recovery
- * key opens the escrow, makes the lost host state anew and accepts the vault as it is (a restored
- * backup). With `who`: stretched NULL makes an invitation for that practitioner; else he gets a new
- * identity at once, and every key that policy grants him is wrapped for it (forgotten passphrase).
- * Logged and alarmed.
+ * With the vault closed (offline, by the daemon's account or the person alone): the printed
+ * recovery key opens the escrow, makes the lost host state anew and accepts the vault as it is (a
+ * restored backup). With `who`: stretched NULL makes an invitation for that practitioner; else he
+ * gets a new identity at once, and every key that policy grants him is wrapped for it (forgotten
+ * passphrase). Logged and alarmed.
  */
 struct fs_recover {
 	const struct fs_vault_config *config;
 	const char *recovery; /* as printed */
 	const char *who;      /* practitioner, or NULL */
-	/* the new passphrase, with the salt and cost that it was stretched with; NULL: invitation */
+	/* the new passphrase, with the salt and cost that it was stretched with; NULL: invitation
+	 */
 	const uint8_t *stretched;
 	const uint8_t *salt;
 	const struct keys_stretch_cost *cost;
@@ -207,8 +217,8 @@ int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *f
  * fn returns 1 to stop.
  */
 int fs_vault_list(struct fs_vault *v, struct fs_session *by,
-		  int (*fn)(void *ctx, uint32_t index, const char *name, uint64_t cookie), uint64_t after,
-		  void *ctx);
+		  int (*fn)(void *ctx, uint32_t index, const char *name, uint64_t cookie),
+		  uint64_t after, void *ctx);
 
 /* ---- journals ---- */
 /* The decision for a journal (rights, ground), now. -ENOKEY, -ENOENT (no such index). */
@@ -221,13 +231,14 @@ int fs_vault_decide_vault(struct fs_vault *v, struct fs_session *s, uint32_t rig
 int fs_vault_journal_by_name(struct fs_vault *v, const char *name, uint32_t *index);
 int fs_vault_journal_name(struct fs_vault *v, uint32_t index, char name[static 256]);
 /*
- * The journal opened with this session's wrap; one reference. The caller has decided that the session
- * may read. -EACCES: the key still waits for somebody who holds it (status says so), -EBADMSG,
- * -ENOKEY.
+ * The journal opened with this session's wrap; one reference. The caller has decided that the
+ * session may read. -EACCES: the key still waits for somebody who holds it (status says so),
+ * -EBADMSG, -ENOKEY.
  */
 int fs_vault_journal(struct fs_vault *v, struct fs_session *s, uint32_t index,
 		     struct fs_journal **out);
-/* -EEXIST (also when hidden), -EACCES without the create right, -EINVAL/-ENAMETOOLONG for the name. */
+/* -EEXIST (also when hidden), -EACCES without the create right, -EINVAL/-ENAMETOOLONG for the name.
+ */
 int fs_vault_journal_make(struct fs_vault *v, struct fs_session *s, const char *name,
 			  uint32_t *index);
 int fs_vault_journal_rename(struct fs_vault *v, struct fs_session *s, const char *name,

@@ -2,7 +2,8 @@
 /*
  * fs/vault_impl.h - what the files behind fs/vault.h share. Nobody else includes it.
  *
- * vault.c       open, close, messages, records in parts, log records
+ * vault.c       open, close, messages
+ * vault_edit.c  changes of the vault's own records, values in parts
  * state.c       secrets and memory of the host, outside the vault
  * vault_init.c  a new vault
  * people.c      identities, invitations and their chains up to the root
@@ -18,7 +19,7 @@
  * grants.c      wraps that wait
  * lists.c       the key list: auditors, break-glass
  * recover.c     the recovery key
- * audit.c       reading the log, status, what waits
+ * audit.c       log records, reading the log, status, what waits
  *
  * Locks, outer first: `edit` (one change of the vault's own records at a time;
  * held across log waits, never across commits or callbacks) -> session lock ->
@@ -136,7 +137,7 @@ struct fs_vault {
 	struct keys_header header;
 	uint8_t header_bytes[KEYS_HEADER_LEN];
 	uint8_t root_hash[KEYS_LEN];
-	struct keys_slab *slab;	 /* for the next two and the index key */
+	struct keys_slab *slab; /* for the next two and the index key */
 	uint8_t *host_secret;
 	uint8_t *daemon_sk;
 	uint8_t daemon_pk[KEYS_LEN];
@@ -147,34 +148,35 @@ struct fs_vault {
 
 	pthread_mutex_t edit;
 	pthread_rwlock_t lock;
-	struct fs_counters counters;   /* (t) */
-	struct fs_person **people;     /* (t) */
-	size_t people_count;	       /* (t) */
-	struct fs_known_invite **invites; /* (t) by number - 1 */
-	uint32_t invite_count;	       /* (t) */
-	uint8_t invite_head[KEYS_LEN]; /* edit */
+	struct fs_counters counters;		    /* (t) */
+	struct fs_person **people;		    /* (t) */
+	size_t people_count;			    /* (t) */
+	struct fs_known_invite **invites;	    /* (t) by number - 1 */
+	uint32_t invite_count;			    /* (t) */
+	uint8_t invite_head[KEYS_LEN];		    /* edit */
 	struct keys_list_entry list[KEYS_LIST_MAX]; /* (t) the key list in force */
-	size_t list_count;	       /* (t) */
-	uint8_t list_head[KEYS_LEN];   /* edit */
-	uint8_t daemons[FS_DAEMONS_MAX][KEYS_LEN]; /* (t) keys of this vault's daemons, oldest first */
+	size_t list_count;			    /* (t) */
+	uint8_t list_head[KEYS_LEN];		    /* edit */
+	uint8_t daemons[FS_DAEMONS_MAX]
+		       [KEYS_LEN]; /* (t) keys of this vault's daemons, oldest first */
 	size_t daemon_count;
 	struct fs_reserve *reserve; /* NULL: read-only */
 	/* the index: only while somebody is logged in */
-	uint8_t *index_key;	       /* (t) slot of slab; NULL: not known */
+	uint8_t *index_key;		  /* (t) slot of slab; NULL: not known */
 	struct policy_practice *practice; /* (t) */
-	struct fs_catalog journals;	       /* (t) */
-	uint8_t policy_head[KEYS_LEN]; /* edit */
-	uint32_t signed_version;       /* lock: what fs_records_policy_version was told */
-	struct fs_session **sessions;  /* (t) each with a reference */
-	size_t session_count;	       /* (t) */
+	struct fs_catalog journals;	  /* (t) */
+	uint8_t policy_head[KEYS_LEN];	  /* edit */
+	uint32_t signed_version;	  /* lock: what fs_records_policy_version was told */
+	struct fs_session **sessions;	  /* (t) each with a reference */
+	size_t session_count;		  /* (t) */
 	/* grants: edit */
-	uint32_t epoch;	       /* of the facts that wraps follow from; +1 when they change */
-	uint32_t cursor;       /* journal index where the next tick goes on */
-	bool grants_idle;      /* a whole round found nothing left to look at */
-	bool grants_again;     /* something failed in this round */
+	uint32_t epoch;	   /* of the facts that wraps follow from; +1 when they change */
+	uint32_t cursor;   /* journal index where the next tick goes on */
+	bool grants_idle;  /* a whole round found nothing left to look at */
+	bool grants_again; /* something failed in this round */
 	bool lists_dirty;
 	atomic_uint lists_waiting; /* changes of the key list and break-glass wraps that wait */
-	pthread_mutex_t side; /* leaf: backoff, history */
+	pthread_mutex_t side;	   /* leaf: backoff, history */
 	struct fs_backoff backoff[FS_BACKOFF];
 	struct fs_history history[FS_HISTORY];
 	unsigned history_next;
@@ -214,6 +216,7 @@ struct fs_edit {
 	uint8_t policy_head[KEYS_LEN], invite_head[KEYS_LEN], list_head[KEYS_LEN];
 	uint64_t group;
 };
+int fs_vault_edit_load(struct fs_vault *v); /* the counters, at open */
 void fs_vault_edit_begin(struct fs_vault *v, struct fs_edit *e, struct fs_signer *signer);
 int fs_vault_edit_commit(struct fs_edit *e);
 void fs_vault_edit_clear(struct fs_edit *e);
@@ -261,8 +264,8 @@ int fs_state_get_file(int dirfd, const char *name, void *out, size_t len);
 int fs_people_load(struct fs_vault *v);
 void fs_people_clear(struct fs_vault *v);
 struct fs_person *fs_people_find(struct fs_vault *v, const char *name); /* edit or lock held */
-struct fs_person *fs_people_by_pid(struct fs_vault *v, uint32_t pid);	 /* edit or lock held */
-struct fs_person *fs_people_by_uid(struct fs_vault *v, uid_t uid);	 /* edit or lock held */
+struct fs_person *fs_people_by_pid(struct fs_vault *v, uint32_t pid);	/* edit or lock held */
+struct fs_person *fs_people_by_uid(struct fs_vault *v, uid_t uid);	/* edit or lock held */
 struct fs_known_invite *fs_people_invite(struct fs_vault *v, uint32_t number);
 /*
  * The identity, verified up to the root; rights: also that every issuer had the policy right when
@@ -287,7 +290,8 @@ struct fs_invite_request {
  * receive the statement for fs_people_add_invite. */
 #define FS_INVITE_BYTES (KEYS_INVITE_MAX + KEYS_STATEMENT_OVERHEAD + 4)
 int fs_enroll_invite(struct fs_edit *e, const struct fs_invite_request *rq,
-		     const uint8_t index_key[static KEYS_LEN], const uint8_t code[static KEYS_CODE_LEN],
+		     const uint8_t index_key[static KEYS_LEN],
+		     const uint8_t code[static KEYS_CODE_LEN],
 		     uint8_t bytes[static FS_INVITE_BYTES], size_t *len, uint32_t *number);
 struct fs_newcomer {
 	uid_t uid;
@@ -329,7 +333,8 @@ int fs_policies_at(struct fs_vault *v, uint32_t version, struct policy_practice 
 int fs_policies_journal_at(struct fs_vault *v, uint32_t index, uint32_t version,
 			   struct policy_journal **out);
 /* Text in force with its version; caller frees. */
-int fs_policies_text(struct fs_vault *v, uint32_t file, char **text, size_t *len, uint32_t *version);
+int fs_policies_text(struct fs_vault *v, uint32_t file, char **text, size_t *len,
+		     uint32_t *version);
 void fs_policies_history_clear(struct fs_vault *v);
 /* A stored text, accepted once; -EBADMSG when it no longer parses. */
 int fs_policies_parse_practice(const char *text, size_t len, struct policy_practice **out);
@@ -349,7 +354,7 @@ int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const
 		      struct policy_journal **journal);
 
 /* ---- catalog.c ---- */
-struct fs_entry *fs_catalog_by_index(struct fs_vault *v, uint32_t index); /* edit or lock held */
+struct fs_entry *fs_catalog_by_index(struct fs_vault *v, uint32_t index);  /* edit or lock held */
 struct fs_entry *fs_catalog_by_name(struct fs_vault *v, const char *name); /* edit or lock held */
 int fs_catalog_insert(struct fs_catalog *t, struct fs_entry *e);
 void fs_catalog_remove(struct fs_catalog *t, struct fs_entry *e);
@@ -362,15 +367,16 @@ void fs_catalog_put_name(struct fs_vault *v, struct fs_batch *b, const struct fs
 int fs_catalog_slot(struct fs_vault *v, uint64_t hash, uint8_t *slot);
 /* Verdict for a name with the tables held (edit or lock). */
 void fs_catalog_verdict(struct fs_vault *v, const struct fs_entry *e, const char *who,
-			 uint32_t rights, int64_t now_s, struct policy_verdict *out);
+			uint32_t rights, int64_t now_s, struct policy_verdict *out);
 
 /* ---- journals.c ---- */
 struct fs_key fs_journals_wrap_key(uint32_t index, uint32_t generation, enum fs_wrap_kind kind,
 				   uint32_t pid);
 /* A WRAP record: enrolment u32 | keys_wrap. */
-int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b, const struct keys_wrap_place *place,
-			 enum fs_wrap_kind kind, uint32_t pid, uint32_t enrolment,
-			 const uint8_t key[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN]);
+int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b,
+			 const struct keys_wrap_place *place, enum fs_wrap_kind kind, uint32_t pid,
+			 uint32_t enrolment, const uint8_t key[static KEYS_LEN],
+			 const uint8_t box_pk[static KEYS_LEN]);
 /* Newest manifest, its signer verified (chain, and for journals the right to create). */
 int fs_journals_manifest(struct fs_vault *v, uint32_t index, struct keys_manifest *out);
 /* The key out of a wrap, checked against its manifest. -EACCES: no wrap. */
@@ -389,8 +395,8 @@ struct fs_session *fs_session_new(void);
 struct fs_journal *fs_session_journal_find(struct fs_session *s, uint32_t index);
 void fs_session_journal_add(struct fs_session *s, struct fs_journal *j); /* takes a reference */
 /* Lets go of those that fn refuses (fn NULL: of all). */
-void fs_session_journals_drop(struct fs_session *s,
-			      bool (*keep)(void *ctx, uint32_t index), void *ctx);
+void fs_session_journals_drop(struct fs_session *s, bool (*keep)(void *ctx, uint32_t index),
+			      void *ctx);
 /* Takes the keys out of the session and wipes them. */
 void fs_session_wipe(struct fs_session *s);
 
@@ -398,7 +404,8 @@ void fs_session_wipe(struct fs_session *s);
 /* References to all sessions in *out (caller puts each and frees). */
 size_t fs_sessions_all(struct fs_vault *v, struct fs_session ***out);
 void fs_sessions_put_all(struct fs_session **s, size_t n);
-/* An active session of somebody who has these rights of the vault now; reference or NULL. edit held. */
+/* An active session of somebody who has these rights of the vault now; reference or NULL. edit
+ * held. */
 struct fs_session *fs_sessions_with(struct fs_vault *v, uint32_t rights);
 bool fs_sessions_has(struct fs_vault *v, struct fs_session *s, uint32_t rights);
 void fs_sessions_tick(struct fs_vault *v);
@@ -421,13 +428,13 @@ void fs_login_backoff_failed(struct fs_vault *v, uid_t uid, uint32_t pid);
 void fs_login_backoff_clear(struct fs_vault *v, uid_t uid, uint32_t pid);
 /* Opens the envelope of a person; -EKEYREJECTED. edit held. */
 int fs_login_unseal(struct fs_vault *v, const struct fs_person *p, const uint8_t *stretched,
-		       struct keys_span keyfile, struct keys_identity_secret *secret,
-		       struct keys_envelope *env);
+		    struct keys_span keyfile, struct keys_identity_secret *secret,
+		    struct keys_envelope *env);
 
 /* ---- grants.c ---- */
 void fs_grants_tick(struct fs_vault *v);
-void fs_grants_changed(struct fs_vault *v);		     /* everybody's; edit held */
-void fs_grants_retry(struct fs_vault *v);		     /* a new session may serve; edit held */
+void fs_grants_changed(struct fs_vault *v); /* everybody's; edit held */
+void fs_grants_retry(struct fs_vault *v);   /* a new session may serve; edit held */
 /* Who is to have a wrap: calls fn for every enrolled practitioner who may read. edit held. */
 int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *practice,
 			 const struct policy_journal *policy, uint32_t always,

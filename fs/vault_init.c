@@ -31,7 +31,7 @@ struct init {
 		uint8_t recovery[KEYS_RECOVERY_LEN];
 		uint8_t recovery_sk[KEYS_LEN];
 		uint8_t index_key[KEYS_LEN];
-	} *secret; /* guarded */
+	} * secret; /* guarded */
 	uint8_t recovery_pk[KEYS_LEN];
 	const struct policy_practitioner *first;
 };
@@ -115,12 +115,13 @@ static void undo(struct init *i)
 
 static int state_is_free(struct fs_vault *v, struct fs_say *say)
 {
-	static const char *const names[] = { "host-secret", "daemon.key", "daemon.cert", "last" };
+	static const char *const names[] = {"host-secret", "daemon.key", "daemon.cert", "last"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (faccessat(v->statefd, names[i], F_OK, 0))
 			continue;
-		fs_say(say, "%s holds the state of another vault (%s); give this one its own directory",
+		fs_say(say,
+		       "%s holds the state of another vault (%s); give this one its own directory",
 		       v->cfg.state.dir, names[i]);
 		return -EEXIST;
 	}
@@ -141,7 +142,8 @@ static int make_secrets(struct init *i, struct fs_say *say)
 	keys_header_encode(&v->header, i->secret->root_sk, v->header_bytes);
 	keys_header_root_hash(v->header_bytes, v->root_hash);
 	keys_recovery_new(i->secret->recovery);
-	keys_recovery_box(v->header.vault, i->secret->recovery, i->recovery_pk, i->secret->recovery_sk);
+	keys_recovery_box(v->header.vault, i->secret->recovery, i->recovery_pk,
+			  i->secret->recovery_sk);
 	keys_random(i->secret->index_key, KEYS_LEN);
 	keys_random(v->host_secret, KEYS_LEN);
 	rc = given ? fs_state_get_file(AT_FDCWD, given, v->host_secret, KEYS_LEN) : 0;
@@ -165,7 +167,7 @@ static int make_secrets(struct init *i, struct fs_say *say)
 static int open_records(struct init *i)
 {
 	struct fs_vault *v = i->v;
-	struct fs_records_config cfg = { .path = v->path, .create = true };
+	struct fs_records_config cfg = {.path = v->path, .create = true};
 	int rc;
 
 	memcpy(cfg.vault, v->header.vault, sizeof(cfg.vault));
@@ -186,7 +188,7 @@ static int put_index_key(struct init *i, struct fs_edit *e)
 	struct fs_vault *v = i->v;
 	struct fs_key at = fs_key_n(0, 0, FS_T_MANIFEST, 1, 4);
 	struct keys_manifest m = {
-		.place = { .journal = 0, .generation = 1 },
+		.place = {.journal = 0, .generation = 1},
 		.time_s = (uint64_t)fs_vault_wall_s(),
 	};
 	uint8_t bytes[KEYS_MANIFEST_LEN];
@@ -195,8 +197,8 @@ static int put_index_key(struct init *i, struct fs_edit *e)
 	keys_manifest_sign(&m, i->secret->index_key, NULL, i->secret->root_sk);
 	keys_manifest_encode(&m, bytes);
 	fs_batch_put(&e->b, fs_records_vault(v->records), &at, bytes, sizeof(bytes));
-	return fs_journals_put_wrap(v, &e->b, &m.place, FS_WRAP_RECOVERY, 0, 0, i->secret->index_key,
-				    i->recovery_pk);
+	return fs_journals_put_wrap(v, &e->b, &m.place, FS_WRAP_RECOVERY, 0, 0,
+				    i->secret->index_key, i->recovery_pk);
 }
 
 static void put_escrow(struct init *i, struct fs_edit *e)
@@ -204,14 +206,14 @@ static void put_escrow(struct init *i, struct fs_edit *e)
 	struct fs_key at = fs_key(0, 0, FS_T_ESCROW);
 	uint8_t bytes[KEYS_ESCROW_LEN];
 
-	keys_escrow_seal(i->v->header.vault, i->secret->recovery, i->secret->root_sk, i->v->host_secret,
-			 bytes);
+	keys_escrow_seal(i->v->header.vault, i->secret->recovery, i->secret->root_sk,
+			 i->v->host_secret, bytes);
 	fs_batch_put(&e->b, fs_records_vault(i->v->records), &at, bytes, sizeof(bytes));
 }
 
 static int put_policy(struct init *i, struct fs_edit *e, struct fs_say *say)
 {
-	const struct fs_hand root = { .sk = i->secret->root_sk };
+	const struct fs_hand root = {.sk = i->secret->root_sk};
 	char *text = policy_practice_initial(i->in->title, i->in->who, i->in->account,
 					     i->in->stretched != NULL);
 	struct policy_report *report = NULL;
@@ -236,8 +238,8 @@ static int put_policy(struct init *i, struct fs_edit *e, struct fs_say *say)
 
 static int put_first(struct init *i, struct fs_say *say)
 {
-	const struct fs_hand root = { .sk = i->secret->root_sk };
-	struct keys_list_entry recovery = { .kind = KEYS_LIST_RECOVERY };
+	const struct fs_hand root = {.sk = i->secret->root_sk};
+	struct keys_list_entry recovery = {.kind = KEYS_LIST_RECOVERY};
 	struct fs_edit e;
 	int rc;
 
@@ -326,7 +328,7 @@ static int put_people(struct init *i)
 		.name = i->in->who,
 		.account = i->in->account,
 		.days = STEWARD_DAYS,
-		.by = { .sk = i->secret->root_sk },
+		.by = {.sk = i->secret->root_sk},
 	};
 
 	i->first = policy_practice_find(i->v->practice, i->in->who);
@@ -349,9 +351,9 @@ static int put_log(struct init *i)
 			   "the vault \"%s\" is made, policy version 1, signed by its root",
 			   i->in->title);
 	if (!rc)
-		rc = fs_vault_tell(v, NULL, i->in->stretched ? POLICY_RECORD_ENROLL : POLICY_RECORD_INVITE,
-				   0, NULL, "%s (account %s), by the vault's root", i->in->who,
-				   i->in->account);
+		rc = fs_vault_tell(
+			v, NULL, i->in->stretched ? POLICY_RECORD_ENROLL : POLICY_RECORD_INVITE, 0,
+			NULL, "%s (account %s), by the vault's root", i->in->who, i->in->account);
 	rc2 = fs_log_close(v->log);
 	v->log = NULL;
 	return rc ? rc : rc2;
@@ -361,7 +363,7 @@ static int put_log(struct init *i)
 static int settle(struct init *i)
 {
 	struct fs_vault *v = i->v;
-	struct fs_last last = { .closed = true };
+	struct fs_last last = {.closed = true};
 	int rc = fs_group_sync(fs_records_group(v->records), 0);
 
 	if (!rc)
@@ -406,8 +408,8 @@ static int run(struct init *i, struct fs_say *say)
 
 int fs_vault_init(const struct fs_vault_init *in, struct fs_vault_made *out, struct fs_say *say)
 {
-	const struct fs_vault_config cfg = { .path = in->path, .state = in->state };
-	struct init i = { .in = in, .out = out };
+	const struct fs_vault_config cfg = {.path = in->path, .state = in->state};
+	struct init i = {.in = in, .out = out};
 	int rc = keys_init();
 
 	if (rc)

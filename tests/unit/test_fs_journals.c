@@ -29,7 +29,8 @@ static void home(void)
 	t_teardown();
 }
 
-#define TEAM "journal \"p\"\nunit north\nallow user:anna:rwx\nallow user:bo:rwx\nallow user:eva:r-x\n"
+#define TEAM                                                                                       \
+	"journal \"p\"\nunit north\nallow user:anna:rwx\nallow user:bo:rwx\nallow user:eva:r-x\n"
 
 struct names {
 	unsigned n;
@@ -52,14 +53,15 @@ static int take_name(void *ctx, uint32_t index, const char *name, uint64_t cooki
 
 START_TEST(journal_made_is_listed_to_whom_it_is_visible)
 {
-	struct names l = { .n = 0 };
+	struct names l = {.n = 0};
 	uint32_t index;
 
 	index = t_make(anna, "p");
 	ck_assert_int_eq(fs_vault_list(t.v, anna, take_name, 0, &l), 0);
 	ck_assert_str_eq(l.all, "p;");
 	memset(&l, 0, sizeof(l));
-	ck_assert_int_eq(fs_vault_list(t.v, dan, take_name, 0, &l), 0); /* policy implies all names */
+	ck_assert_int_eq(fs_vault_list(t.v, dan, take_name, 0, &l),
+			 0); /* policy implies all names */
 	ck_assert_str_eq(l.all, "p;");
 	memset(&l, 0, sizeof(l));
 	ck_assert_int_eq(fs_vault_list(t.v, bo, take_name, 0, &l), 0); /* the same unit */
@@ -72,7 +74,7 @@ END_TEST
 
 START_TEST(list_goes_on_after_a_cookie)
 {
-	struct names l = { .stop = 2 };
+	struct names l = {.stop = 2};
 
 	t_make(anna, "c");
 	t_make(anna, "b");
@@ -156,7 +158,8 @@ START_TEST(wrap_goes_when_its_owner_leaves)
 	ck_assert_int_eq(fs_session_state(bo), FS_SESSION_ENDED);
 	ck_assert_int_eq(fs_record_get(fs_records_vault(t.v->records), &key, &buf), -ENOENT);
 	ck_assert_int_eq(t_try_login("bo", BO, "bo", &s), -EACCES);
-	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "key taken from bo"), 2); /* journal, index */
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "key taken from bo"),
+			  2); /* journal, index */
 	/* What bo wrote while he might stays readable, also after a fresh open. */
 	t_drop(anna);
 	t_drop(eva);
@@ -243,8 +246,9 @@ START_TEST(remove_only_when_empty_and_never_reuses_the_number)
 	ck_assert_uint_eq(next, index + 2);
 	ck_assert_int_eq(fs_journals_shred_read(t.v, index, after), 0);
 	ck_assert_mem_eq(before, after, sizeof(before));
-	ck_assert_int_eq(fs_record_get(fs_records_vault(t.v->records), &key, &(struct fs_buf *){NULL}),
-			 -ENOENT);
+	ck_assert_int_eq(
+		fs_record_get(fs_records_vault(t.v->records), &key, &(struct fs_buf *){NULL}),
+		-ENOENT);
 }
 END_TEST
 
@@ -272,7 +276,7 @@ END_TEST
 START_TEST(key_planted_by_somebody_else_is_refused)
 {
 	uint32_t index = t_make(anna, "p");
-	struct keys_wrap_place place = { .journal = index, .generation = 1 };
+	struct keys_wrap_place place = {.journal = index, .generation = 1};
 	uint8_t key[KEYS_LEN];
 	struct fs_journal *j = NULL;
 	struct fs_batch batch;
@@ -291,11 +295,12 @@ START_TEST(key_planted_by_somebody_else_is_refused)
 }
 END_TEST
 
-/* A manifest for a key of his own, in anna's name but not by her hand, or by bo, who may not create. */
+/* A manifest for a key of his own, in anna's name but not by her hand, or by bo, who may not
+ * create. */
 static void plant_manifest(uint32_t index, uint32_t pid, uint32_t enrolment, const uint8_t *sk)
 {
 	struct keys_manifest m = {
-		.place = { .journal = index, .generation = 1 },
+		.place = {.journal = index, .generation = 1},
 		.signer = pid,
 		.enrolment = enrolment,
 		.policy_version = t.v->counters.policy,
@@ -311,8 +316,9 @@ static void plant_manifest(uint32_t index, uint32_t pid, uint32_t enrolment, con
 	keys_manifest_encode(&m, bytes);
 	t_poke(&at, bytes, sizeof(bytes));
 	fs_batch_init(&batch, NULL);
-	ck_assert_int_eq(fs_journals_put_wrap(t.v, &batch, &m.place, FS_WRAP_PRACTITIONER, anna->pid,
-					      anna->enrolment, key, anna->identity.box_pk),
+	ck_assert_int_eq(fs_journals_put_wrap(t.v, &batch, &m.place, FS_WRAP_PRACTITIONER,
+					      anna->pid, anna->enrolment, key,
+					      anna->identity.box_pk),
 			 0);
 	ck_assert_int_eq(fs_group_apply(fs_records_group(t.v->records), &batch, NULL), 0);
 	fs_batch_clear(&batch);
@@ -355,7 +361,8 @@ START_TEST(root_signed_by_a_reader_is_refused)
 	t_ticks();
 	ck_assert_int_eq(t_write(anna, index, "a", "true"), 0);
 	ck_assert_int_eq(t_read(eva, index, "a", text), 0);
-	/* eva may read, has the key and a session; below the gate nobody asks for the right to write. */
+	/* eva may read, has the key and a session; below the gate nobody asks for the right to
+	 * write. */
 	ck_assert_int_eq(t_write(eva, index, "b", "false"), 0);
 	t_drop(anna);
 	t_drop(bo);
@@ -389,7 +396,7 @@ START_TEST(session_certificate_of_somebody_else_is_refused)
 {
 	uint32_t index = t_make(anna, "p");
 	struct fs_key key = fs_key(0, 0, FS_T_SESSION_CERT);
-	struct keys_session_cert cert = { .pid = anna->pid, .enrolment = anna->enrolment };
+	struct keys_session_cert cert = {.pid = anna->pid, .enrolment = anna->enrolment};
 	uint8_t bytes[KEYS_SESSION_CERT_LEN], *sk = keys_guard_new(KEYS_SIGN_SK_LEN);
 	struct fs_journal *j = NULL;
 
@@ -446,7 +453,7 @@ END_TEST
 START_TEST(many_journals_are_found_again)
 {
 	char name[64];
-	struct names l = { .stop = 0 };
+	struct names l = {.stop = 0};
 	uint32_t index;
 
 	for (unsigned i = 0; i < 150; i++) {

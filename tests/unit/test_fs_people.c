@@ -122,7 +122,8 @@ START_TEST(identity_made_again_replaces_the_first)
 	ck_assert_int_eq(t_try_login("anna", ANNA, "anna", &s), -EKEYREJECTED);
 	ck_assert_int_eq(t_try_login("anna", ANNA, "fresh", &s), 0);
 	ck_assert_uint_eq(s->enrolment, 2);
-	/* The wraps were for the first identity: nobody gives new ones unasked, the old ones are void. */
+	/* The wraps were for the first identity: nobody gives new ones unasked, the old ones are
+	 * void. */
 	ck_assert_int_eq(fs_vault_journal(t.v, s, index, &j), -EACCES);
 	t_logout(s);
 	t_logout(dan);
@@ -140,9 +141,10 @@ START_TEST(forged_identity_is_refused_at_login)
 	struct keys_identity id;
 	struct keys_identity_secret *secret = keys_guard_new(sizeof(*secret));
 	struct fs_key key;
-	uint8_t bytes[KEYS_IDENTITY_MAX], env_bytes[KEYS_ENVELOPE_LEN], sk[KEYS_SIGN_SK_LEN], pk[KEYS_LEN];
+	uint8_t bytes[KEYS_IDENTITY_MAX], env_bytes[KEYS_ENVELOPE_LEN], sk[KEYS_SIGN_SK_LEN],
+		pk[KEYS_LEN];
 	uint8_t stretched[KEYS_LEN];
-	struct fs_newcomer who = { ANNA, t_salt, stretched, &t_cost, { NULL, 0 } };
+	struct fs_newcomer who = {ANNA, t_salt, stretched, &t_cost, {NULL, 0}};
 	struct keys_envelope env;
 	size_t len;
 
@@ -174,7 +176,7 @@ END_TEST
 START_TEST(invitation_by_somebody_without_the_right_is_refused)
 {
 	struct fs_session *dan = t_clinic(), *anna, *s = NULL;
-	struct fs_invite_request rq = { .name = "bo", .account = "bo", .role = "nurse", .days = 7 };
+	struct fs_invite_request rq = {.name = "bo", .account = "bo", .role = "nurse", .days = 7};
 	uint8_t code[KEYS_CODE_LEN], bytes[FS_INVITE_BYTES];
 	char text[KEYS_CODE_TEXT_MAX];
 	struct fs_edit e;
@@ -184,7 +186,7 @@ START_TEST(invitation_by_somebody_without_the_right_is_refused)
 	t_enroll(dan, "anna", ANNA);
 	anna = t_login("anna", ANNA);
 	/* anna, no steward, signs one herself and gets it into the database. */
-	rq.by = (struct fs_hand){ anna->pid, anna->enrolment, anna->secret->statement_sk };
+	rq.by = (struct fs_hand){anna->pid, anna->enrolment, anna->secret->statement_sk};
 	keys_code_new(code);
 	keys_code_print(code, text);
 	fs_vault_edit_begin(t.v, &e, NULL);
@@ -203,15 +205,16 @@ END_TEST
 START_TEST(auditor_enters_the_key_list_and_reads_from_then_on)
 {
 	struct fs_session *dan = t_clinic(), *lis;
-	struct fs_audit_query q = { .who = "" };
-	struct t_counting c = { .kind = POLICY_RECORD_LOGIN };
+	struct fs_audit_query q = {.who = ""};
+	struct t_counting c = {.kind = POLICY_RECORD_LOGIN};
 	uint32_t list = t.v->counters.list;
 
 	ck_assert_int_eq(fs_vault_audit(t.v, dan, &q, t_count_one, &c, &t.say), -EACCES);
 	t_enroll(dan, "lis", LIS);
 	t_ticks();
 	ck_assert_uint_gt(t.v->counters.list, list);
-	ck_assert_ptr_nonnull(fs_lists_find(t.v, KEYS_LIST_AUDITOR, fs_people_find(t.v, "lis")->pid));
+	ck_assert_ptr_nonnull(
+		fs_lists_find(t.v, KEYS_LIST_AUDITOR, fs_people_find(t.v, "lis")->pid));
 	lis = t_login("lis", LIS);
 	ck_assert_int_eq(fs_vault_audit(t.v, lis, &q, t_count_one, &c, &t.say), 0);
 	ck_assert_uint_eq(c.n, 1); /* dan's was before the list named lis */
@@ -268,9 +271,9 @@ START_TEST(forged_key_list_keeps_the_vault_shut)
 
 	/* Mallory's own auditor, signed with some key in the root's name. */
 	keys_sign_new(pk, sk);
-	root = (struct fs_hand){ 0, 0, sk };
+	root = (struct fs_hand){0, 0, sk};
 	mine[0] = t.v->list[0];
-	mine[1] = (struct keys_list_entry){ .kind = KEYS_LIST_AUDITOR, .pid = 1 };
+	mine[1] = (struct keys_list_entry){.kind = KEYS_LIST_AUDITOR, .pid = 1};
 	keys_box_new(mine[1].box_pk, box);
 	fs_vault_edit_begin(t.v, &e, NULL);
 	ck_assert_int_eq(fs_lists_add(&e, &root, mine, 2), 0);
@@ -293,9 +296,9 @@ START_TEST(key_list_by_a_clinician_is_refused)
 
 	t_enroll(dan, "anna", ANNA);
 	anna = t_login("anna", ANNA);
-	hand = (struct fs_hand){ anna->pid, anna->enrolment, anna->secret->statement_sk };
+	hand = (struct fs_hand){anna->pid, anna->enrolment, anna->secret->statement_sk};
 	mine[0] = t.v->list[0];
-	mine[1] = (struct keys_list_entry){ .kind = KEYS_LIST_AUDITOR, .pid = anna->pid };
+	mine[1] = (struct keys_list_entry){.kind = KEYS_LIST_AUDITOR, .pid = anna->pid};
 	keys_box_new(mine[1].box_pk, box);
 	fs_vault_edit_begin(t.v, &e, NULL);
 	ck_assert_int_eq(fs_lists_add(&e, &hand, mine, 2), 0);

@@ -26,11 +26,13 @@ START_TEST(put_by_steward_is_in_force_and_logged_with_a_diff)
 	practice = fs_vault_practice(t.v);
 	ck_assert_str_eq(policy_practice_find(practice, "bo")->role->name, "physician");
 	policy_practice_put(practice);
-	ck_assert_int_eq(fs_vault_policy_show(t.v, dan, "practice", &text, &len, &version, &t.say), 0);
+	ck_assert_int_eq(fs_vault_policy_show(t.v, dan, "practice", &text, &len, &version, &t.say),
+			 0);
 	ck_assert_str_eq(text, policy);
 	ck_assert_uint_eq(version, before + 1);
 	free(text);
-	ck_assert_uint_eq(t_logged(POLICY_RECORD_POLICY, "+ practitioner bo user bo role physician"), 1);
+	ck_assert_uint_eq(
+		t_logged(POLICY_RECORD_POLICY, "+ practitioner bo user bo role physician"), 1);
 	t_logout(dan);
 	t_close();
 	t_open();
@@ -99,8 +101,8 @@ START_TEST(put_of_a_bad_text_reports_and_changes_nothing)
 	ck_assert_ptr_nonnull(strstr(report, "`dan` is enrolled"));
 	free(report);
 	report = NULL;
-	ck_assert_int_eq(fs_vault_policy_check(t.v, dan, "practice", policy, strlen(policy), &report,
-					       &t.say),
+	ck_assert_int_eq(fs_vault_policy_check(t.v, dan, "practice", policy, strlen(policy),
+					       &report, &t.say),
 			 -EINVAL);
 	free(report);
 	report = NULL;
@@ -130,7 +132,8 @@ START_TEST(put_of_a_long_text_spans_records_and_shrinks_again)
 	while (n < 200000)
 		n += (size_t)sprintf(long_text + n, "# comment %zu\n", n);
 	t_put(dan, "practice", long_text);
-	ck_assert_int_eq(fs_vault_policy_show(t.v, dan, "practice", &text, &len, &version, &t.say), 0);
+	ck_assert_int_eq(fs_vault_policy_show(t.v, dan, "practice", &text, &len, &version, &t.say),
+			 0);
 	ck_assert_uint_eq(len, n);
 	ck_assert_mem_eq(text, long_text, n);
 	free(text);
@@ -142,7 +145,8 @@ START_TEST(put_of_a_long_text_spans_records_and_shrinks_again)
 	t_close();
 	t_open();
 	dan = t_login("dan", DAN);
-	ck_assert_int_eq(fs_vault_policy_show(t.v, dan, "practice", &text, &len, &version, &t.say), 0);
+	ck_assert_int_eq(fs_vault_policy_show(t.v, dan, "practice", &text, &len, &version, &t.say),
+			 0);
 	ck_assert_str_eq(text, CLINIC_POLICY);
 	free(text);
 	free(long_text);
@@ -217,8 +221,8 @@ START_TEST(new_powers_raise_an_alarm)
 
 	t_edit(policy, "sue role secretary", "sue role physician");
 	t_put(dan, "practice", policy);
-	ck_assert_uint_eq(t_logged(POLICY_RECORD_ALARM, "sue gets the role physician, which is clinical"),
-			  1);
+	ck_assert_uint_eq(
+		t_logged(POLICY_RECORD_ALARM, "sue gets the role physician, which is clinical"), 1);
 	t_logout(dan);
 }
 END_TEST
@@ -234,10 +238,10 @@ START_TEST(practice_policy_signed_without_the_right_shuts_everybody_out)
 	anna = t_login("anna", ANNA);
 	/* anna makes herself a steward: the text gives the right, the version before it did not. */
 	t_edit(policy, "anna user anna role physician", "anna user anna role steward");
-	hand = (struct fs_hand){ anna->pid, anna->enrolment, anna->secret->statement_sk };
+	hand = (struct fs_hand){anna->pid, anna->enrolment, anna->secret->statement_sk};
 	fs_vault_edit_begin(t.v, &e, NULL);
-	ck_assert_int_eq(fs_policies_add(&e, &hand, 0, t.v->counters.practice, policy, strlen(policy)),
-			 0);
+	ck_assert_int_eq(
+		fs_policies_add(&e, &hand, 0, t.v->counters.practice, policy, strlen(policy)), 0);
 	ck_assert_int_eq(fs_vault_edit_commit(&e), 0);
 	fs_vault_edit_clear(&e);
 	t_logout(anna);
@@ -282,7 +286,8 @@ START_TEST(break_glass_key_is_made_by_clinicians_among_themselves)
 	ck_assert(policy_feature_set("break-glass", true));
 	dan = t_clinic();
 	t_edit(policy, "read write create\nrole nurse clinical may list read write",
-	       "read write create break-glass\nrole nurse clinical may list read write break-glass");
+	       "read write create break-glass\nrole nurse clinical may list read write "
+	       "break-glass");
 	t_put(dan, "practice", policy);
 	t_enroll(dan, "anna", ANNA);
 	t_enroll(dan, "bo", BO);
@@ -296,8 +301,10 @@ START_TEST(break_glass_key_is_made_by_clinicians_among_themselves)
 	key = fs_journals_wrap_key(index, 1, FS_WRAP_BREAK_GLASS, 0);
 	buf = t_peek(&key);
 	fs_buf_put(buf);
-	ck_assert_int_eq(fs_lists_get_bg(t.v, dan->pid, dan->enrolment, dan->secret->box_sk, a), -EACCES);
-	ck_assert_int_eq(fs_lists_get_bg(t.v, anna->pid, anna->enrolment, anna->secret->box_sk, a), 0);
+	ck_assert_int_eq(fs_lists_get_bg(t.v, dan->pid, dan->enrolment, dan->secret->box_sk, a),
+			 -EACCES);
+	ck_assert_int_eq(fs_lists_get_bg(t.v, anna->pid, anna->enrolment, anna->secret->box_sk, a),
+			 0);
 	bo = t_login("bo", BO);
 	ck_assert_int_eq(fs_lists_get_bg(t.v, bo->pid, bo->enrolment, bo->secret->box_sk, b), 0);
 	ck_assert_mem_eq(a, b, sizeof(a));

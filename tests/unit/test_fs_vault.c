@@ -7,7 +7,7 @@
 
 static struct fs_login login_of(uid_t uid, const char *pass, uint8_t stretched[static KEYS_LEN])
 {
-	struct fs_login in = { .uid = uid, .who = "", .origin = "tty1", .stretched = stretched };
+	struct fs_login in = {.uid = uid, .who = "", .origin = "tty1", .stretched = stretched};
 
 	t_stretch(pass, stretched);
 	return in;
@@ -172,7 +172,7 @@ START_TEST(rolled_back_vault_is_refused_until_recovered)
 {
 	char old[90], code[KEYS_CODE_TEXT_MAX];
 	struct fs_session *s;
-	const struct fs_recover in = { .config = &t.cfg, .recovery = t.made.recovery };
+	const struct fs_recover in = {.config = &t.cfg, .recovery = t.made.recovery};
 
 	ck_assert_int_eq(t_init("anna", "anna", ANNA), 0);
 	snprintf(old, sizeof(old), "%s/old", t.base);
@@ -205,7 +205,7 @@ START_TEST(log_cut_off_is_refused_until_recovered)
 {
 	char old[90], log[100], code[KEYS_CODE_TEXT_MAX];
 	struct fs_session *s;
-	const struct fs_recover in = { .config = &t.cfg, .recovery = t.made.recovery };
+	const struct fs_recover in = {.config = &t.cfg, .recovery = t.made.recovery};
 
 	ck_assert_int_eq(t_init("anna", "anna", ANNA), 0);
 	snprintf(old, sizeof(old), "%s/old", t.base);
@@ -352,12 +352,12 @@ START_TEST(passphrase_change_needs_the_old_one)
 	t_open();
 	s = t_login("anna", ANNA);
 	t_stretch("next", next);
-	ck_assert_int_eq(fs_vault_passwd(t.v, s, &in, t_salt, &t_cost, next, (struct keys_span){NULL, 0},
-					 &t.say),
+	ck_assert_int_eq(fs_vault_passwd(t.v, s, &in, t_salt, &t_cost, next,
+					 (struct keys_span){NULL, 0}, &t.say),
 			 -EKEYREJECTED);
 	in = login_of(ANNA, "anna", old);
-	ck_assert_int_eq(fs_vault_passwd(t.v, s, &in, t_salt, &t_cost, next, (struct keys_span){NULL, 0},
-					 &t.say),
+	ck_assert_int_eq(fs_vault_passwd(t.v, s, &in, t_salt, &t_cost, next,
+					 (struct keys_span){NULL, 0}, &t.say),
 			 0);
 	t_logout(s);
 	ck_assert_int_eq(t_try_login("", ANNA, "anna", &again), -EKEYREJECTED);
@@ -411,7 +411,7 @@ START_TEST(recover_with_another_key_changes_nothing)
 {
 	char code[KEYS_CODE_TEXT_MAX], other[KEYS_RECOVERY_TEXT_MAX];
 	uint8_t key[KEYS_RECOVERY_LEN];
-	struct fs_recover in = { .config = &t.cfg, .recovery = other, .who = "anna" };
+	struct fs_recover in = {.config = &t.cfg, .recovery = other, .who = "anna"};
 	struct fs_session *s;
 
 	ck_assert_int_eq(t_init("anna", "anna", ANNA), 0);
@@ -438,12 +438,12 @@ START_TEST(daemon_proves_itself_by_the_root)
 	fs_vault_prove(t.v, nonce, &proof);
 	ck_assert_int_eq(keys_header_decode(proof.header, sizeof(proof.header), &header), 0);
 	ck_assert_mem_eq(fs_vault_root_hash(t.v), t.made.root_hash, KEYS_LEN);
-	ck_assert_int_eq(keys_daemon_check(header.vault, header.root_pk, proof.daemon_pk, proof.cert,
-					   nonce, proof.answer),
+	ck_assert_int_eq(keys_daemon_check(header.vault, header.root_pk, proof.daemon_pk,
+					   proof.cert, nonce, proof.answer),
 			 0);
 	nonce[0] ^= 1;
-	ck_assert_int_eq(keys_daemon_check(header.vault, header.root_pk, proof.daemon_pk, proof.cert,
-					   nonce, proof.answer),
+	ck_assert_int_eq(keys_daemon_check(header.vault, header.root_pk, proof.daemon_pk,
+					   proof.cert, nonce, proof.answer),
 			 -EBADMSG);
 }
 END_TEST
@@ -464,8 +464,8 @@ static int find_record(void *ctx, const struct policy_record *r)
 
 START_TEST(audit_is_logged_and_needs_the_right)
 {
-	struct fs_audit_query q = { .who = "anna" };
-	struct found f = { .n = 0 };
+	struct fs_audit_query q = {.who = "anna"};
+	struct found f = {.n = 0};
 	struct fs_vault_status status;
 	struct fs_session *s;
 

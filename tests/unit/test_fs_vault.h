@@ -60,7 +60,7 @@ static struct {
 	char alarm[1024];
 } t;
 
-static const struct keys_stretch_cost t_cost = { 1, 8192 };
+static const struct keys_stretch_cost t_cost = {1, 8192};
 static const uint8_t t_salt[KEYS_SALT_LEN] = "fifteen bytes..";
 
 static void t_on_change(void *ctx)
@@ -155,7 +155,7 @@ static void t_close(void)
 static int t_try_login(const char *who, uid_t uid, const char *pass, struct fs_session **s)
 {
 	uint8_t stretched[KEYS_LEN];
-	struct fs_login in = { .uid = uid, .who = who, .origin = "tty1", .stretched = stretched };
+	struct fs_login in = {.uid = uid, .who = who, .origin = "tty1", .stretched = stretched};
 
 	t.say.text[0] = '\0';
 	t_stretch(pass, stretched);
@@ -200,7 +200,8 @@ static __attribute__((unused)) int t_try_enroll(const char *code, const char *ac
 	return fs_vault_enroll(t.v, &in, name, &t.say);
 }
 
-static __attribute__((unused)) void t_enroll(struct fs_session *steward, const char *name, uid_t uid)
+static __attribute__((unused)) void t_enroll(struct fs_session *steward, const char *name,
+					     uid_t uid)
 {
 	char code[KEYS_CODE_TEXT_MAX];
 	int rc = fs_vault_invite(t.v, steward, name, false, 0, code, &t.say);
@@ -226,7 +227,8 @@ static __attribute__((unused)) int t_try_put(struct fs_session *by, const char *
 					     const char *text, char **report)
 {
 	t.say.text[0] = '\0';
-	return fs_vault_policy_put(t.v, by, file, text, strlen(text), t_version(file), report, &t.say);
+	return fs_vault_policy_put(t.v, by, file, text, strlen(text), t_version(file), report,
+				   &t.say);
 }
 
 static __attribute__((unused)) void t_put(struct fs_session *by, const char *file, const char *text)
@@ -269,7 +271,7 @@ static __attribute__((unused)) uint32_t t_make(struct fs_session *s, const char 
 static __attribute__((unused)) int t_write(struct fs_session *s, uint32_t index, const char *name,
 					   const char *text)
 {
-	struct fs_actor who = { .pid = s->pid, .now = { .tv_sec = 1 } };
+	struct fs_actor who = {.pid = s->pid, .now = {.tv_sec = 1}};
 	struct fs_journal *j = NULL;
 	struct fs_inode *root = NULL, *note = NULL;
 	int rc = fs_vault_journal(t.v, s, index, &j);
@@ -281,7 +283,8 @@ static __attribute__((unused)) int t_write(struct fs_session *s, uint32_t index,
 	if (!rc)
 		rc = fs_tree_create(root, name, S_IFREG | 0600, &who, &note);
 	if (!rc)
-		rc = fs_content_write(note, 0, false, (const uint8_t *)text, strlen(text), &who, NULL);
+		rc = fs_content_write(note, 0, false, (const uint8_t *)text, strlen(text), &who,
+				      NULL);
 	if (note)
 		fs_inode_put(note);
 	if (root)
@@ -384,7 +387,7 @@ static __attribute__((unused)) int t_count_one(void *ctx, const struct policy_re
 
 static __attribute__((unused)) unsigned t_logged(uint8_t kind, const char *detail)
 {
-	struct t_counting c = { .kind = kind, .detail = detail };
+	struct t_counting c = {.kind = kind, .detail = detail};
 	uint8_t key[KEYS_RECOVERY_LEN], pk[KEYS_LEN], sk[KEYS_LEN];
 	char dir[100];
 
