@@ -19,6 +19,7 @@
 
 #include "vault_impl.h"
 
+#define TRIM_NS UINT64_C(60000000000)
 #define SECRETS 8 /* slots: host secret, daemon key, index key, and room for a change */
 
 void fs_say(struct fs_say *say, const char *fmt, ...)
@@ -525,7 +526,14 @@ void fs_vault_prove(struct fs_vault *v, const uint8_t nonce[static KEYS_NONCE_LE
 
 void fs_vault_tick(struct fs_vault *v)
 {
+	uint64_t now = fs_vault_boot_ns();
+
 	fs_sessions_tick(v);
+	/* Entries run out by time too; then a journal's key goes with the last who might use it. */
+	if (now - v->trimmed_ns >= TRIM_NS) {
+		v->trimmed_ns = now;
+		fs_sessions_trim(v);
+	}
 	pthread_mutex_lock(&v->edit);
 	if (v->index_key && !v->cfg.read_only) {
 		fs_lists_tick(v);

@@ -169,6 +169,7 @@ struct fs_vault {
 	uint32_t signed_version;	  /* lock: what fs_records_policy_version was told */
 	struct fs_session **sessions;	  /* (t) each with a reference */
 	size_t session_count;		  /* (t) */
+	uint64_t trimmed_ns;		  /* only fs_vault_tick */
 	/* grants: edit */
 	uint32_t epoch;	   /* of the facts that wraps follow from; +1 when they change */
 	uint32_t cursor;   /* journal index where the next tick goes on */
