@@ -36,6 +36,8 @@
 #define P_OVERFLOW 0x04
 #define P_META 0x08
 #define F_BIGDATA 0x01
+#define DB_KIND 0x7f /* the flags that say how keys compare, and what a page holds */
+#define DB_INTEGER_KEY 0x08
 #define NO_PAGE UINT64_MAX
 #define MAGIC 0xBEEFC0DEu
 #define DEPTH_MAX 32
@@ -250,6 +252,9 @@ static bool check_tree(struct walk *w, const struct db *db, bool free_db)
 	w->free_db = free_db;
 	w->depth = db->depth;
 	w->key_len = 0;
+	/* Another kind of tree would have LMDB read the same pages in other ways. */
+	if ((db->flags & DB_KIND) != (free_db ? DB_INTEGER_KEY : 0))
+		return false;
 	if (db->depth > DEPTH_MAX || (db->root == NO_PAGE) != (db->depth == 0))
 		return false;
 	if (db->root != NO_PAGE && !check_page(w, db->root, 1))

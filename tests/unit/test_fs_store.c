@@ -412,6 +412,30 @@ START_TEST(check_finds_the_file_cut_short)
 }
 END_TEST
 
+/* Where the meta page keeps the flags of its two trees; both meta pages are changed. */
+START_TEST(check_finds_trees_of_another_kind)
+{
+	static const off_t flags_at[] = {16 + 24 + 4, 16 + 24 + 48 + 4};
+	static const uint16_t kind[] = {0x08, 0}; /* as LMDB makes them: free pages, records */
+
+	churn(40);
+	fs_store_close(store);
+	store = NULL;
+	for (unsigned tree = 0; tree < 2; tree++) {
+		for (unsigned bit = 0; bit < 7; bit++) {
+			uint16_t other = kind[tree] ^ (uint16_t)(1u << bit);
+
+			for (off_t page = 0; page < 2; page++)
+				poke(page * 4096 + flags_at[tree], &other, sizeof(other));
+			ck_assert_int_eq(fs_store_check(dir), -EUCLEAN);
+		}
+		for (off_t page = 0; page < 2; page++)
+			poke(page * 4096 + flags_at[tree], &kind[tree], sizeof(kind[tree]));
+	}
+	ck_assert_int_eq(fs_store_check(dir), 0);
+}
+END_TEST
+
 START_TEST(check_finds_what_is_no_database)
 {
 	uint8_t noise[8192];
@@ -476,6 +500,7 @@ int main(void)
 	tcase_add_test(tc, check_finds_page_headers_damaged);
 	tcase_add_test(tc, check_survives_random_damage);
 	tcase_add_test(tc, check_finds_the_file_cut_short);
+	tcase_add_test(tc, check_finds_trees_of_another_kind);
 	tcase_add_test(tc, check_finds_what_is_no_database);
 	tcase_add_test(tc, reserve_gives_space_and_takes_it_back);
 	suite_add_tcase(s, tc);
