@@ -64,8 +64,9 @@ void fs_log_stat(struct fs_log *l, struct fs_log_stat *out);
 /*
  * Calls fn for every record that box_sk can open, oldest first, from record number `from` on. A
  * record that can't be decoded is reported through bad (may be NULL) and passed over, and so are
- * records that are gone: in between, before the first that is left, and after the last up to `least`
- * (fs_log_reading; without it a log cut off at its end looks whole). fn returns 0 to go on, 1 to stop. Reads only what was durable when the call began; safe beside a live writer.
+ * records that are gone: in between, before the first that is left, and after the last up to
+ * `least` (fs_log_reading; without it a log cut off at its end looks whole). fn returns 0 to go on,
+ * 1 to stop. Reads only what was durable when the call began; safe beside a live writer.
  */
 int fs_log_read(const char *dir, const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		const uint8_t box_pk[static KEYS_LEN], const uint8_t box_sk[static KEYS_LEN],
