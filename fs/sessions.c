@@ -83,6 +83,7 @@ struct fs_session *fs_sessions_with(struct fs_vault *v, uint32_t rights)
 	return NULL;
 }
 
+/* Both under edit: whoever holds it may walk the list without the tables' lock. */
 static int list_add(struct fs_vault *v, struct fs_session *s)
 {
 	struct fs_session **list;
@@ -338,11 +339,15 @@ int fs_vault_lock_finish(struct fs_vault *v, struct fs_session *s, const char *w
 
 int fs_vault_end_finish(struct fs_vault *v, struct fs_session *s, const char *why)
 {
+	bool listed;
 	int rc, rc2;
 
 	fs_vault_end_begin(v, s);
 	rc = quiesce(v, s);
-	if (!list_remove(v, s))
+	pthread_mutex_lock(&v->edit);
+	listed = list_remove(v, s);
+	pthread_mutex_unlock(&v->edit);
+	if (!listed)
 		return rc;
 	rc2 = fs_vault_tell(v, s, POLICY_RECORD_LOGOUT, 0, NULL, "%s", why);
 	release(v);
