@@ -397,7 +397,7 @@ static int check_fork(struct fs_vault *v, const struct fs_last *last, struct fs_
 int fs_vault_open(const struct fs_vault_config *cfg, struct fs_vault **out, struct fs_say *say)
 {
 	struct fs_vault *v = NULL;
-	struct fs_last last;
+	struct fs_last last = {0};
 	int rc = fs_vault_begin(cfg, &v, say);
 
 	if (rc)
