@@ -204,10 +204,11 @@ static int patch_open(struct fs_journal *j, struct fs_batch *b, uint64_t ino, ui
 		return -EAGAIN;
 	if (buf->len > end)
 		end = buf->len;
-	fs_buf_put(buf);
 	rc = need_units(j, ino, n, end);
-	if (!rc)
-		fs_batch_patch(b, j, &key, off, p, len, NULL);
+	if (rc)
+		fs_buf_put(buf);
+	else
+		fs_batch_patch_seen(b, j, &key, off, p, len, buf);
 	return rc;
 }
 

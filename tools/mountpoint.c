@@ -117,11 +117,7 @@ int tools_mountpoint_prepare(const char *dir, struct mountpoint *mp)
 	if (!stat(above, &up) && up.st_dev != st.st_dev)
 		return tools_fail("%s has something mounted on it already; `journalfs logout` first",
 				 mp->path);
-	if (check_empty(mp->path, mp->dir_fd))
-		return TOOL_FAILED;
-	if (fchmod(mp->dir_fd, 0700))
-		return tools_fail("%s: %s", mp->path, strerror(errno));
-	return TOOL_OK;
+	return check_empty(mp->path, mp->dir_fd);
 }
 
 static int receive_fd(int sock)
@@ -152,15 +148,20 @@ int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd
 		 name);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return tools_fail("no socket pair: %s", strerror(errno));
+	if (fchmod(mp->dir_fd, 0700)) {
+		close(pair[0]);
+		close(pair[1]);
+		return tools_fail("%s: %s", mp->path, strerror(errno));
+	}
 	status = run_fusermount(argv, pair[0], 0);
 	close(pair[0]);
 	fd = status == 0 ? receive_fd(pair[1]) : -1;
 	close(pair[1]);
+	/* From here on, and after the mount has gone, nothing can be written in its place. */
+	fchmod(mp->dir_fd, 0500);
 	if (fd < 0)
 		return tools_fail("%s could not be mounted; `journalfs doctor` looks for the reason "
 				 "(/dev/fuse, fusermount3)", mp->path);
-	/* From here on nothing can be written beneath the mount. */
-	fchmod(mp->dir_fd, 0500);
 	*fuse_fd = fd;
 	return TOOL_OK;
 }
@@ -168,8 +169,6 @@ int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd
 void tools_mountpoint_unmount(struct mountpoint *mp)
 {
 	lazy_unmount(mp->path);
-	if (mp->dir_fd >= 0)
-		fchmod(mp->dir_fd, 0700);
 }
 
 void tools_mountpoint_close(struct mountpoint *mp)

@@ -2,10 +2,10 @@
 /*
  * tools/mountpoint.h - the practitioner's own directory and fusermount3.
  *
- * The directory must be ours and empty, and is made unwritable (0500) beneath
- * the mount, so that a program that outlives the mount cannot write patients'
- * notes in clear into it. fusermount3 refuses a directory of mode 0500, so the
- * directory is held open and changed through the descriptor after mounting.
+ * The directory must be ours and empty, and is unwritable (0500) beneath the mount and after it: a
+ * program that outlives the mount would else save patients' notes in clear into it. (design.md would
+ * make it writable again at unmount; then just that happens after every log-out.) fusermount3 refuses
+ * a directory of mode 0500, so it is held open and made writable for the moment of mounting.
  */
 #ifndef TOOLS_MOUNTPOINT_H
 #define TOOLS_MOUNTPOINT_H
@@ -21,7 +21,7 @@ struct mountpoint {
 int tools_mountpoint_prepare(const char *dir, struct mountpoint *mp);
 /* Mounts; *fuse_fd is the /dev/fuse descriptor, to be handed on and closed. Says what is wrong. */
 int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd);
-/* Lazily unmounts (no error when nothing is mounted) and makes the directory writable again. */
+/* Lazily unmounts; no error when nothing is mounted. */
 void tools_mountpoint_unmount(struct mountpoint *mp);
 void tools_mountpoint_close(struct mountpoint *mp);
 /* Whether this account has a journalfs mount of `name` (logout waits for its end). */

@@ -5,7 +5,7 @@
 
 me() { as me "$JFS" "$@"; }
 open_mine() { me open --passphrase-fd 9 "$ROOT/home/me/vault" 9< <(pass_of me); }
-gone() { ! mountpoint -q "$(J me)"; }
+gone() { unmounted me; }
 daemon_gone() { [ -z "$(ps -o pid= -u jft-me)" ]; }
 
 t_init_says_what_one_is_and_prints_the_key_once() {
@@ -40,7 +40,8 @@ t_passwd_changes_without_reencryption() {
 	expect_errno 'passphrase' open_mine || return 1
 	PASS_me='another quiet passphrase'
 	sleep 2
-	open_mine && me passwd --passphrase-fd 9 --new-passphrase-fd 8 9< <(pass_of me) 8< <(echo 'one quiet person alone')
+	open_mine && me passwd --passphrase-fd 9 --new-passphrase-fd 8 9< <(pass_of me) 8< <(echo 'one quiet person alone') || return 1
+	PASS_me='one quiet person alone'
 }
 
 t_killed_agent_ends_the_session() {

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 D=''
-gone() { ! mountpoint -q "$(J anna)"; }
+gone() { unmounted anna; }
 
 t_kill_9_keeps_everything_fsynced() {
 	local round last n

@@ -6,7 +6,7 @@
 
 SOCK=''
 alive() { kill -0 "$DAEMON" && as anna cat "$D/note" | grep -qx 'still here'; }
-gone() { ! mountpoint -q "$(J "$1")"; }
+gone() { unmounted "$1"; }
 
 t_garbage_on_the_socket_changes_nothing() {
 	local i
