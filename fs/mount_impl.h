@@ -218,6 +218,11 @@ struct fs_actor fs_op_actor(const struct fs_op *op);
 void fs_op_stat(const struct fs_op *op, struct fs_inode *i, struct stat *st);
 /* The inode of a node or an errno. */
 int fs_op_inode(struct fs_op *op, uint64_t nodeid, struct fs_inode **out);
+/*
+ * For OPEN and GETATTR, which the kernel repeats with a fresh lookup of the name on -ESTALE: what the
+ * kernel holds may have lost its name to a rename or unlink a moment ago, here or in another mount.
+ */
+int fs_op_inode_fresh(struct fs_op *op, uint64_t nodeid, struct fs_inode **out);
 /* Before a node's attributes, target or contents: a durable record covers it. */
 int fs_op_cover(struct fs_op *op, uint64_t nodeid);
 /* Counts the lookup, fills e and replies with it; `i` stays the caller's. */

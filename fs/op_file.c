@@ -110,7 +110,7 @@ void fs_op_open(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (fi->flags & O_TRUNC)
 		fs_op_throttle(op);
-	rc = fs_node_stale(op->m, ino) ? -ESTALE : fs_op_inode(op, ino, &i);
+	rc = fs_op_inode_fresh(op, ino, &i);
 	if (!rc)
 		rc = open_inode(op, i, fi);
 	if (rc)

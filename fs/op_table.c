@@ -165,6 +165,13 @@ int fs_op_inode(struct fs_op *op, uint64_t nodeid, struct fs_inode **out)
 	return fs_node_inode(op->m, op->pass.journal, nodeid, out);
 }
 
+int fs_op_inode_fresh(struct fs_op *op, uint64_t nodeid, struct fs_inode **out)
+{
+	int rc = fs_node_stale(op->m, nodeid) ? -ESTALE : fs_op_inode(op, nodeid, out);
+
+	return rc == -ENOENT ? -ESTALE : rc;
+}
+
 int fs_op_cover(struct fs_op *op, uint64_t nodeid)
 {
 	char name[256];

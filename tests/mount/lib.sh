@@ -10,6 +10,7 @@ BUILD=${BUILD:-build}
 JFS=$(realpath "$BUILD/journalfs")
 PROBES=$(realpath "$BUILD/tests/mount")
 HERE=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+SCRIPT=$(realpath "$0")
 unset XDG_STATE_HOME XDG_RUNTIME_DIR
 umask 022
 ROOT=$(mktemp -d /tmp/journalfs-test.XXXXXX)
@@ -240,7 +241,7 @@ need_root() { # without root every test of the script is skipped, by name
 
 run_tests() { # every function t_* in order of definition
 	local f rc=0 names
-	names=$(grep -oE '^t_[a-z0-9_]+' "$0")
+	names=$(grep -oE "^t_[a-z0-9_]+" "$SCRIPT")
 	for f in ${ONLY:-$names}; do
 		# In this shell, so that a restarted daemon or a new passphrase is known to the next test.
 		if "$f" >"$ROOT/test.log" 2>&1; then
