@@ -206,15 +206,18 @@ static void remove_socket(struct fs_control *c)
 /* Until requests that may still be under way have been answered or given up. */
 static void wait_for_jobs(struct fs_control *c)
 {
-	bool some = true;
+	for (;;) {
+		bool some;
 
-	while (some) {
 		fs_control_conn_serve_all(c);
-		take_events(c);
 		pthread_mutex_lock(&c->lock);
 		some = c->jobs > 0;
 		pthread_mutex_unlock(&c->lock);
+		if (!some)
+			break;
+		take_events(c);
 	}
+	/* The last answers. */
 	fs_control_conn_serve_all(c);
 }
 

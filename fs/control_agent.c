@@ -15,10 +15,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "../keys/slab.h"
+#include "../policy/features.h"
 #include "control_impl.h"
 
 #define MINE_MAX 16 /* sessions of one account that one request acts on */
@@ -303,11 +302,14 @@ static bool is_idle(const struct fs_session *s, uint32_t idle_s)
 
 void fs_control_agent_idle(struct fs_control *c)
 {
-	struct policy_practice *practice = fs_vault_practice(c->vault);
 	struct fs_control_agent **all = NULL;
+	struct policy_practice *practice;
 	uint32_t idle_s = 0;
 	size_t n, cap;
 
+	/* As long as the language refuses to set it, its default is not forced on anybody. */
+	practice = policy_feature_built(POLICY_FEATURE_SESSION_IDLE) ? fs_vault_practice(c->vault)
+								     : NULL;
 	if (!practice)
 		return;
 	idle_s = policy_practice_settings(practice)->idle_s;
