@@ -430,12 +430,13 @@ START_TEST(fields_of_wrong_type_are_refused_by_every_verb)
 			if (!strcmp(key, "verb"))
 				continue;
 			for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++) {
-				json_t *json = json_deep_copy(good);
+				json_t *json;
 
 				/* A text for a text and a large number for a time are in order. */
 				if (json_typeof(bad[k]) == json_typeof(value) &&
 				    (json_is_string(value) || strstr(key, "_ns")))
 					continue;
+				json = json_deep_copy(good);
 				json_object_set(json, key, bad[k]);
 				ck_assert_msg(call_json(s, json, verbs[i].blob) == -EINVAL,
 					      "%s %s %zu", verbs[i].name, key, k);
@@ -604,6 +605,7 @@ END_TEST
 
 START_TEST(connections_are_limited_and_sessions_go_on)
 {
+	json_t *nothing = json_object();
 	int good, s[100], refused = 0;
 
 	start_alone();
@@ -625,9 +627,10 @@ START_TEST(connections_are_limited_and_sessions_go_on)
 		close(s[i]);
 	do { /* when the loop has noticed, there is room again */
 		s[0] = dial();
-		s[1] = fs_wire_send(s[0], json_object(), NULL, 0, -1) || next(s[0], false);
+		s[1] = fs_wire_send(s[0], nothing, NULL, 0, -1) || next(s[0], false);
 		close(s[0]);
 	} while (s[1]);
+	json_decref(nothing);
 	ck_assert_int_eq(ask(good, "{\"verb\":\"list\"}"), 0);
 	close(good);
 }
