@@ -202,10 +202,21 @@ static int only_conf(const char *dir, char *name, size_t cap)
 	return found == 1 ? 0 : found ? -EEXIST : -ENOENT;
 }
 
+static int load_alone(struct conf *c);
+
+/* A vault that was removed or moved does not count. */
+static bool alone_exists(const char *state)
+{
+	struct conf c = { .name = "" };
+
+	return snprintf(c.state, sizeof(c.state), "%s", state) < (int)sizeof(c.state) &&
+	       !load_alone(&c) && !access(c.vault, F_OK);
+}
+
 /* The only vault that this person uses alone; fills out. */
 static int only_alone(struct conf *out)
 {
-	char base[PATH_MAX], file[PATH_MAX + 300];
+	char base[PATH_MAX], state[PATH_MAX], file[PATH_MAX + 32];
 	struct dirent *e;
 	DIR *d;
 	int found = 0;
@@ -213,17 +224,15 @@ static int only_alone(struct conf *out)
 	if (tools_conf_state_base(base, sizeof(base)))
 		return -ENOENT;
 	d = opendir(base);
-	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.')
+	while (d && (e = readdir(d)) && found < 2) {
+		if (e->d_name[0] == '.' ||
+		    snprintf(state, sizeof(state), "%s/%s", base, e->d_name) >= (int)sizeof(state))
 			continue;
-		snprintf(file, sizeof(file), "%s/%s/client.conf", base, e->d_name);
-		if (access(file, R_OK))
+		snprintf(file, sizeof(file), "%s/client.conf", state);
+		if (access(file, R_OK) || !alone_exists(state))
 			continue;
-		if (found++)
-			break;
-		if (snprintf(out->state, sizeof(out->state), "%s/%s", base, e->d_name) >=
-		    (int)sizeof(out->state))
-			found--;
+		memcpy(out->state, state, sizeof(out->state));
+		found++;
 	}
 	if (d)
 		closedir(d);

@@ -34,7 +34,7 @@ t_idle_and_half_open_peers_delay_nobody() {
 t_stopped_agent_delays_nobody() {
 	login bo || return 1
 	local a
-	a=$(ps -o pid=,comm= -u jft-bo | awk '$2 == "journalfs-agent" {print $1}')
+	a=$(procs bo journalfs-agent)
 	kill -STOP "$a"
 	as anna sh -c "echo x >'$D/while-stopped'" && jfs dan status >/dev/null
 	local rc=$?
@@ -44,7 +44,9 @@ t_stopped_agent_delays_nobody() {
 }
 
 t_other_accounts_can_end_nobodys_session() {
-	expect_errno 'not logged in\|session' jfs eva logout && expect_errno 'not logged in\|session' jfs eva lock && alive
+	jfs eva logout 2>/dev/null
+	jfs eva lock 2>/dev/null && fail "eva locked something" && return 1
+	alive
 }
 
 t_unprivileged_verbs_are_refused() {

@@ -58,6 +58,10 @@ mounted() { # NAME [DIR]: from the kernel's table; root itself can't stat a prac
 }
 unmounted() { ! mounted "$@"; }
 
+procs() { # NAME [COMM]: ids of that account's living processes
+	ps -o pid=,stat=,comm= -u "jft-$1" | awk -v c="${2:-}" '$2 !~ /Z/ && (c == "" || $3 == c) {print $1}'
+}
+
 logout() {
 	jfs "$1" logout
 }
