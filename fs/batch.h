@@ -27,6 +27,7 @@ struct fs_batch {
 	struct fs_batch_entry *e;
 	size_t n, cap;
 	struct fs_signer *signer; /* who writes; one reference; NULL for the vault's own records */
+	bool urgent; /* may draw on the reserve, as deletions may: a log-in on a full disk */
 	int rc; /* sticky -ENOMEM; apply returns it */
 };
 

@@ -131,6 +131,7 @@ static int put_cert(struct fs_vault *v, const struct keys_session_cert *cert)
 	fs_key_add_bytes(&key, cert->session, KEYS_SESSION_ID_LEN);
 	keys_session_cert_encode(cert, bytes);
 	fs_batch_init(&b, NULL);
+	b.urgent = true; /* a full disk must not keep anybody from reading */
 	fs_batch_put(&b, fs_records_vault(v->records), &key, bytes, sizeof(bytes));
 	rc = fs_group_apply(fs_records_group(v->records), &b, NULL);
 	fs_batch_clear(&b);

@@ -65,6 +65,22 @@ int fs_state_put_file(int dirfd, const char *name, const void *p, size_t len, un
 	return rc;
 }
 
+/* Over the bytes that are there: takes no space. */
+static int overwrite_file(int dirfd, const char *name, const void *p, size_t len)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = write_all(fd, p, len);
+	if (!rc && fsync(fd))
+		rc = -errno;
+	if (close(fd) && !rc)
+		rc = -errno;
+	return rc;
+}
+
 /* Reads at most cap bytes; one more makes the file too long. */
 static int read_fd(int fd, uint8_t *out, size_t len)
 {
@@ -300,6 +316,7 @@ int fs_state_last_write(struct fs_vault *v, const struct fs_last *last)
 {
 	uint8_t bytes[LAST_LEN];
 	struct bytes_out out = bytes_out(bytes, sizeof(bytes));
+	int rc;
 
 	bytes_put(&out, LAST_MAGIC, 16);
 	bytes_put(&out, v->header.vault, KEYS_VAULT_ID_LEN);
@@ -310,7 +327,12 @@ int fs_state_last_write(struct fs_vault *v, const struct fs_last *last)
 	bytes_put_u64(&out, last->db_ctime_ns);
 	bytes_put_u64(&out, last->log);
 	bytes_put_zero(&out, sizeof(bytes) - out.len);
-	return fs_state_put_file(v->statefd, LAST, bytes, sizeof(bytes), 0600);
+	rc = fs_state_put_file(v->statefd, LAST, bytes, sizeof(bytes), 0600);
+	/*
+	 * A full disk must not keep a vault from being read. 128 bytes within one sector are written
+	 * whole or not at all.
+	 */
+	return rc == -ENOSPC ? overwrite_file(v->statefd, LAST, bytes, sizeof(bytes)) : rc;
 }
 
 void fs_state_db(struct fs_vault *v, uint64_t *size, uint64_t *ctime_ns)

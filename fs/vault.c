@@ -190,8 +190,12 @@ static int take_lock(struct fs_vault *v, struct fs_say *say)
 	}
 	if (v->cfg.read_only)
 		return 0;
-	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(v->lockfd, 0) || pwrite(v->lockfd, text, (size_t)len, 0) != len) {
+	/*
+	 * For messages only. Always the same length, over the same block: a full disk must not keep a
+	 * vault from being opened and read.
+	 */
+	len = snprintf(text, sizeof(text), "%-15ld\n", (long)getpid());
+	if (pwrite(v->lockfd, text, (size_t)len, 0) != len && errno != ENOSPC) {
 		fs_say(say, "cannot write to the vault %s: %s", v->path, strerror(errno));
 		return -errno;
 	}
