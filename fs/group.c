@@ -157,7 +157,7 @@ int fs_group_apply(struct fs_group *g, struct fs_batch *b, uint64_t *number)
 	rc = fs_groupmap_stage(&staged, b, &g->hooks);
 	if (!rc) {
 		pthread_mutex_lock(&g->lock);
-		rc = merge(g, &staged, deletes(b), &replaced);
+		rc = merge(g, &staged, b->urgent || deletes(b), &replaced);
 		if (!rc && number)
 			*number = b->n ? g->open->number : g->open->number - 1;
 		pthread_mutex_unlock(&g->lock);
