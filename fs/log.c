@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/log.c - the log's writing end: records are numbered, sealed, queued and made durable.
+ * fs/log.c - the log's writing end: records are numbered, sealed, queued and waited for.
  *
  * Appending takes one mutex: the number, the two clocks, the seal under the
- * stream's ratchet and the place in the queue come in one order. The writer
- * thread takes everything queued, writes it with one pwritev2(RWF_DSYNC) a
- * segment and wakes who waits; what is queued meanwhile is the next batch.
+ * stream's ratchet and the place in the queue (log_queue.c) come in one order.
  *
- * Invariants: (1) `durable` moves only after the write that covers it returned
- * success; (2) a number once given is in the queue: nothing can fail between;
- * (3) after a failed write nothing more is written and every call fails, because
- * nobody knows what reached the disk; only a new open finds out; (4) the key of
- * a sealed record is gone before the mutex is released.
+ * Invariants: (1) a number once given is in the queue: nothing can fail between;
+ * (2) the key of a sealed record is gone before the mutex is released; (3) a
+ * segment's header and stream head are queued before its first record.
  *
  * Locks: `lock` (leaf). Never held over file I/O.
  */
@@ -21,14 +17,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../keys/slab.h"
 
-#define FLUSH_MS 80		    /* unwaited records: leaves time to write within 100 ms */
-#define BATCH_BYTES (256u << 10)    /* so much is written without waiting for the time */
 #define QUEUE_BYTES_MAX (4u << 20)  /* appending waits for the writer beyond this */
 #define SPARE_NONE (-1)
 
@@ -40,80 +33,7 @@ static int64_t clock_ns(clockid_t clock)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* ---- the queue ---- */
-
-static struct fs_log_run *run_add(struct fs_log *l, int fd, uint64_t off)
-{
-	struct fs_log_run *run = calloc(1, sizeof(*run));
-
-	if (!run)
-		return NULL;
-	run->fd = fd;
-	run->off = off;
-	if (!l->first) {
-		clock_gettime(CLOCK_MONOTONIC, &l->deadline);
-		l->deadline.tv_nsec += FLUSH_MS * 1000000L;
-		if (l->deadline.tv_nsec >= 1000000000L) {
-			l->deadline.tv_nsec -= 1000000000L;
-			l->deadline.tv_sec++;
-		}
-		l->first = run;
-		pthread_cond_signal(&l->work);
-	} else {
-		l->tail->next = run;
-	}
-	l->tail = run;
-	return run;
-}
-
-static void runs_free(struct fs_log_run *run)
-{
-	while (run) {
-		struct fs_log_run *next = run->next;
-
-		if (run->last)
-			close(run->fd);
-		free(run->p);
-		free(run);
-		run = next;
-	}
-}
-
-static bool run_reserve(struct fs_log_run *run, size_t len)
-{
-	size_t cap = run->cap ? run->cap : 8192;
-	uint8_t *p;
-
-	while (cap - run->len < len)
-		cap *= 2;
-	if (cap == run->cap)
-		return true;
-	p = realloc(run->p, cap);
-	if (!p)
-		return false;
-	run->p = p;
-	run->cap = cap;
-	return true;
-}
-
-uint8_t *fs_log_queue(struct fs_log *l, size_t len)
-{
-	struct fs_log_run *run = l->tail;
-	uint8_t *at;
-
-	if (!l->first || run->fd != l->fd || run->last || run->off + run->len != l->end)
-		run = run_add(l, l->fd, l->end);
-	if (!run || !run_reserve(run, len))
-		return NULL;
-	at = run->p + run->len;
-	memset(at, 0, len);
-	run->len += len;
-	l->queued += len;
-	l->end += len;
-	if (l->queued >= BATCH_BYTES)
-		pthread_cond_signal(&l->work);
-	return at;
-}
+/* ---- streams and segments ---- */
 
 /* The last run of a segment that is full; its descriptor is closed once it is written. */
 static int end_segment(struct fs_log *l)
@@ -123,14 +43,12 @@ static int end_segment(struct fs_log *l)
 	if (l->fd < 0)
 		return 0;
 	if (!l->first || run->fd != l->fd)
-		run = run_add(l, l->fd, l->end);
+		run = fs_log_run_add(l, l->fd, l->end);
 	if (!run)
 		return -ENOMEM;
 	run->last = true;
 	return 0;
 }
-
-/* ---- streams and segments ---- */
 
 /* Queues the head of a new stream for these readers; the ratchet is replaced only when that worked. */
 static int begin_stream(struct fs_log *l, const struct keys_list_entry *readers, size_t n)
@@ -176,8 +94,8 @@ int fs_log_begin_segment(struct fs_log *l, int fd, uint64_t number)
 
 	memcpy(h.vault, l->vault, sizeof(h.vault));
 	/* A run of its own: the header is durable before anything that follows it is written. */
-	run = run_add(l, fd, 0);
-	if (!run || !run_reserve(run, FS_LOG_HEADER))
+	run = fs_log_run_add(l, fd, 0);
+	if (!run || !fs_log_run_reserve(run, FS_LOG_HEADER))
 		return -ENOMEM;
 	fs_log_header_encode(&h, run->p);
 	run->len = FS_LOG_HEADER;
@@ -369,103 +287,6 @@ int fs_log_readers(struct fs_log *l, const struct keys_list_entry *readers, size
 	return rc;
 }
 
-/* ---- the writer ---- */
-
-/* One durable write: in one system call where the kernel and the file system know how. */
-static ssize_t write_durably(int fd, struct iovec *iov, uint64_t off)
-{
-	ssize_t got = pwritev2(fd, iov, 1, (off_t)off, RWF_DSYNC);
-
-	if (got >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
-		return got;
-	got = pwritev(fd, iov, 1, (off_t)off);
-	if (got > 0 && fdatasync(fd))
-		return -1;
-	return got;
-}
-
-static int write_run(const struct fs_log_run *run)
-{
-	size_t done = 0;
-
-	while (done < run->len) {
-		struct iovec iov = {.iov_base = run->p + done, .iov_len = run->len - done};
-		ssize_t got = write_durably(run->fd, &iov, run->off + done);
-
-		if (got > 0)
-			done += (size_t)got;
-		else if (got == 0)
-			return -EIO;
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
-}
-
-static int write_runs(struct fs_log_run *run, uint64_t *syncs)
-{
-	int rc = 0;
-
-	for (; run && !rc; run = run->next) {
-		rc = write_run(run);
-		*syncs += run->len > 0;
-	}
-	return rc;
-}
-
-/* Whether the writer should leave what is queued a little longer, for more to join it. */
-static bool may_wait(const struct fs_log *l)
-{
-	struct timespec now;
-
-	if (l->stop || l->wanted > l->durable || l->queued >= BATCH_BYTES)
-		return false;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec < l->deadline.tv_sec ||
-	       (now.tv_sec == l->deadline.tv_sec && now.tv_nsec < l->deadline.tv_nsec);
-}
-
-/* Writes one batch. Lock held on entry and return, not between. */
-static void write_batch(struct fs_log *l)
-{
-	struct fs_log_run *batch = l->first;
-	uint64_t last = l->next_seq - 1, syncs = 0;
-	int rc;
-
-	l->first = l->tail = NULL;
-	l->queued = 0;
-	pthread_mutex_unlock(&l->lock);
-	rc = write_runs(batch, &syncs);
-	runs_free(batch);
-	pthread_mutex_lock(&l->lock);
-	l->syncs += syncs;
-	if (rc)
-		l->failed = rc;
-	else
-		l->durable = last;
-	pthread_cond_broadcast(&l->done);
-	pthread_cond_broadcast(&l->space);
-}
-
-static void *writer(void *log)
-{
-	struct fs_log *l = log;
-
-	pthread_mutex_lock(&l->lock);
-	while (!l->failed) {
-		if (!l->first && l->stop)
-			break;
-		if (!l->first)
-			pthread_cond_wait(&l->work, &l->lock);
-		else if (may_wait(l))
-			pthread_cond_timedwait(&l->work, &l->lock, &l->deadline);
-		else
-			write_batch(l);
-	}
-	pthread_mutex_unlock(&l->lock);
-	return NULL;
-}
-
 /* ---- open and close ---- */
 
 static int start_thread(pthread_t *t, void *(*fn)(void *), struct fs_log *l, bool *runs)
@@ -498,7 +319,7 @@ static void stop_threads(struct fs_log *l)
 static void log_free(struct fs_log *l)
 {
 	stop_threads(l);
-	runs_free(l->first);
+	fs_log_runs_free(l->first);
 	if (l->fd >= 0)
 		close(l->fd);
 	if (l->spare_fd >= 0)
@@ -589,7 +410,7 @@ int fs_log_open(const struct fs_log_config *cfg, struct fs_log **out)
 	if (!rc && l->next_seq - 1 < cfg->least_seq)
 		rc = -ESTALE;
 	if (!rc)
-		rc = start_thread(&l->writer, writer, l, &l->writer_runs);
+		rc = start_thread(&l->writer, fs_log_writer, l, &l->writer_runs);
 	if (!rc)
 		rc = start_thread(&l->preparer, fs_log_prepare, l, &l->preparer_runs);
 	if (!rc)

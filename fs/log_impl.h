@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/log_impl.h - the log's inside, shared by log.c (append, wait, write) and log_space.c (finding
- * the end at open, keeping a spare segment). Nobody else includes it.
+ * fs/log_impl.h - the log's inside, shared by log.c (append and wait), log_queue.c (the writer) and
+ * log_space.c (finding the end at open, keeping a spare segment). Nobody else includes it.
  */
 #ifndef FS_LOG_IMPL_H
 #define FS_LOG_IMPL_H
@@ -69,6 +69,12 @@ int fs_log_find_end(struct fs_log *l);
 void *fs_log_prepare(void *log);
 /* Queues the header of segment number at its beginning. Lock held. */
 int fs_log_begin_segment(struct fs_log *l, int fd, uint64_t number);
+/* Thread: writes what is queued until stop or failure. */
+void *fs_log_writer(void *log);
+/* A new run at the end of the queue; NULL when memory is short. Lock held. */
+struct fs_log_run *fs_log_run_add(struct fs_log *l, int fd, uint64_t off);
+bool fs_log_run_reserve(struct fs_log_run *run, size_t len);
+void fs_log_runs_free(struct fs_log_run *run);
 /* Queues room for len bytes at the end of the current segment: at once contiguous with what is queued
  * there. NULL: memory is short. Lock held. */
 uint8_t *fs_log_queue(struct fs_log *l, size_t len);

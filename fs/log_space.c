@@ -201,7 +201,8 @@ void *fs_log_prepare(void *log)
 
 		while (!l->stop && !l->spare_wanted)
 			pthread_cond_wait(&l->want, &l->lock);
-		if (l->stop)
+		/* A clean close leaves a spare for the next start, which may find the disk full. */
+		if (l->stop && (!l->spare_wanted || l->failed))
 			break;
 		number = l->number + 1;
 		pthread_mutex_unlock(&l->lock);
