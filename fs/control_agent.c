@@ -20,7 +20,7 @@
 #include "../policy/features.h"
 #include "control_impl.h"
 
-#define MINE_MAX 16 /* sessions of one account that one request acts on */
+#define MINE_MAX 8 /* sessions of one account */
 
 /* ---- the table ---- */
 
@@ -54,11 +54,15 @@ static bool list_add(struct fs_control *c, struct fs_control_agent *a)
 	return true;
 }
 
-/* Joins session and connection; the references are taken here. -EPIPE: the connection is lost. */
+/*
+ * Joins session and connection; the references are taken here. -EPIPE: the connection is lost.
+ * -EBUSY: others that logged in at the same moment have taken the places.
+ */
 static int agent_new(struct fs_control *c, struct fs_control_conn *conn, struct fs_session *s,
 		     struct fs_control_agent **out)
 {
 	struct fs_control_agent *a = calloc(1, sizeof(*a));
+	size_t same = 0;
 	bool gone;
 	int rc = 0;
 
@@ -71,8 +75,12 @@ static int agent_new(struct fs_control *c, struct fs_control_conn *conn, struct 
 	pthread_mutex_lock(&conn->lock);
 	gone = conn->gone;
 	pthread_mutex_unlock(&conn->lock);
+	for (size_t i = 0; i < c->agents; i++)
+		same += c->agent[i]->session->uid == s->uid;
 	if (gone)
 		rc = -EPIPE;
+	else if (same >= MINE_MAX)
+		rc = -EBUSY;
 	else if (!list_add(c, a))
 		rc = -ENOMEM;
 	if (!rc) {
@@ -123,6 +131,17 @@ static size_t agents_of(struct fs_control *c, const uid_t *uid, struct fs_contro
 		if (!uid || c->agent[i]->session->uid == *uid)
 			out[n++] = fs_control_agent_get(c->agent[i]);
 	}
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+static size_t sessions_of(struct fs_control *c, uid_t uid)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->agents; i++)
+		n += c->agent[i]->session->uid == uid;
 	pthread_mutex_unlock(&c->lock);
 	return n;
 }
@@ -391,6 +410,11 @@ int fs_control_verb_login(struct fs_control_request *rq)
 		fs_say(&rq->say, "this connection has logged in already");
 		return -EBUSY;
 	}
+	if (sessions_of(c, rq->conn->uid) >= MINE_MAX) {
+		fs_say(&rq->say, "your account has %d sessions already; `journalfs logout` ends them",
+		       MINE_MAX);
+		return -EBUSY;
+	}
 	rc = fs_vault_login(c->vault, &in, &s, &rq->say);
 	if (rc)
 		return rc;
@@ -398,7 +422,7 @@ int fs_control_verb_login(struct fs_control_request *rq)
 	if (!rc)
 		rc = agent_new(c, rq->conn, s, &a);
 	if (rc)
-		(void)fs_vault_end_finish(c->vault, s, "its agent was lost while logging in");
+		(void)fs_vault_end_finish(c->vault, s, "it could not be handed to an agent");
 	/* The daemon may have begun to stop, or the session to end, in between. */
 	else if (atomic_load(&c->stop) || fs_session_state(s) == FS_SESSION_ENDED)
 		fs_control_agent_end(c, a, "ended while logging in");

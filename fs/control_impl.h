@@ -67,6 +67,13 @@ struct fs_control_agent {
 	struct fs_control_conn *conn; /* under c->lock; a reference, NULL when lost */
 };
 
+#define FS_CONTROL_TRIES 256 /* accounts that are remembered */
+struct fs_control_tries {
+	uid_t uid;
+	int left;
+	int64_t used_ns; /* 0: free */
+};
+
 struct fs_control {
 	struct fs_vault *vault;
 	struct fs_serve *serve;
@@ -91,6 +98,7 @@ struct fs_control {
 	bool had_session;
 	struct fs_control_agent **agent;
 	size_t agents, agent_cap;
+	struct fs_control_tries tries[FS_CONTROL_TRIES];
 };
 
 /* ---- requests (control_verbs.c and those with the verbs) ---- */
@@ -158,6 +166,11 @@ int fs_control_conn_send(struct fs_control *c, struct fs_control_conn *conn, jso
 			 const void *blob, size_t len);
 /* Waits until the peer has taken most of what is queued. -EPIPE: it does not, or is gone. */
 int fs_control_conn_drain(struct fs_control *c, struct fs_control_conn *conn);
+
+/* ---- control_tries.c ---- */
+/* -EAGAIN: this account was refused too often just now. */
+int fs_control_tries_check(struct fs_control *c, uid_t uid, struct fs_say *say);
+void fs_control_tries_refused(struct fs_control *c, uid_t uid);
 
 /* ---- control_socket.c ---- */
 /* Makes the listening socket; say names what is wrong with its place and the remedy. */

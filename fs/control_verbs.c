@@ -21,6 +21,7 @@ enum need {
 	NEED_SESSION = 2, /* the connection's session, or the account's newest; in any state */
 	NEED_ACTIVE = 4,  /* and its keys are there */
 	NEED_FD = 8,
+	NEED_TRIES = 16, /* refusals are logged: not too many of them */
 };
 
 enum kind { TEXT, NUMBER, TRUTH };
@@ -240,6 +241,7 @@ static int verb_passwd(struct fs_control_request *rq)
 
 /* ---- the table ---- */
 
+#define ACTIVE (NEED_HELLO | NEED_ACTIVE)
 #define WHO {"who", TEXT, false, 0, KEYS_NAME_MAX}
 #define ORIGIN {"origin", TEXT, false, 0, 255}
 #define COST                                                                                       \
@@ -251,28 +253,28 @@ static const struct verb verbs[] = {
 	{"hello", 0, verb_hello, {KEYS_NONCE_LEN, KEYS_NONCE_LEN},
 	 {{"protocol", NUMBER, true, 1, INT32_MAX}}},
 	{"salt", NEED_HELLO, verb_salt, {0, 0}, {WHO}},
-	{"login", NEED_HELLO, fs_control_verb_login, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
+	{"login", NEED_HELLO | NEED_TRIES, fs_control_verb_login, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
 	{"mount", NEED_HELLO | NEED_FD, fs_control_verb_mount, {0, 0}, {{0}}},
-	{"unlock", NEED_HELLO, fs_control_verb_unlock, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
+	{"unlock", NEED_HELLO | NEED_TRIES, fs_control_verb_unlock, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
 	{"lock", NEED_HELLO, fs_control_verb_lock, {0, 0}, {{0}}},
 	{"logout", NEED_HELLO, fs_control_verb_logout, {0, 0}, {{0}}},
-	{"enroll", NEED_HELLO, verb_enroll,
+	{"enroll", NEED_HELLO | NEED_TRIES, verb_enroll,
 	 {KEYS_CODE_LEN + KEYS_SALT_LEN + KEYS_LEN, KEYS_CODE_LEN + KEYS_SALT_LEN + 2 * KEYS_LEN},
 	 {ORIGIN, COST}},
-	{"invite", NEED_HELLO | NEED_ACTIVE, verb_invite, {0, 0},
+	{"invite", ACTIVE | NEED_TRIES, verb_invite, {0, 0},
 	 {{"name", TEXT, true, 1, KEYS_NAME_MAX},
 	  {"again", TRUTH, false, 0, 0},
 	  {"days", NUMBER, false, 1, 90}}},
-	{"passwd", NEED_HELLO | NEED_ACTIVE, verb_passwd,
+	{"passwd", ACTIVE | NEED_TRIES, verb_passwd,
 	 {2 * KEYS_LEN + KEYS_SALT_LEN, 3 * KEYS_LEN + KEYS_SALT_LEN}, {COST}},
 	{"status", NEED_HELLO, fs_control_verb_status, {0, 0}, {{0}}},
-	{"policy-show", NEED_HELLO | NEED_ACTIVE, fs_control_verb_policy_show, {0, 0}, {FILE_NAME}},
-	{"policy-check", NEED_HELLO | NEED_ACTIVE, fs_control_verb_policy_check, {0, 0},
+	{"policy-show", ACTIVE | NEED_TRIES, fs_control_verb_policy_show, {0, 0}, {FILE_NAME}},
+	{"policy-check", ACTIVE | NEED_TRIES, fs_control_verb_policy_check, {0, 0},
 	 {FILE_NAME, POLICY_TEXT}},
-	{"policy-put", NEED_HELLO | NEED_ACTIVE, fs_control_verb_policy_put, {0, 0},
+	{"policy-put", ACTIVE | NEED_TRIES, fs_control_verb_policy_put, {0, 0},
 	 {FILE_NAME, POLICY_TEXT, {"base", NUMBER, true, 0, UINT32_MAX}}},
-	{"list", NEED_HELLO | NEED_ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
-	{"audit", NEED_HELLO | NEED_ACTIVE, fs_control_verb_audit, {0, 0},
+	{"list", ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
+	{"audit", ACTIVE | NEED_TRIES, fs_control_verb_audit, {0, 0},
 	 {WHO,
 	  {"journal", TEXT, false, 0, 255},
 	  {"since_ns", NUMBER, false, 0, INT64_MAX},
@@ -391,7 +393,14 @@ static int run(struct fs_control_request *rq)
 	}
 	if (!rc)
 		rc = check_session(rq, verb);
-	return rc ? rc : verb->fn(rq);
+	if (!rc && (verb->need & NEED_TRIES))
+		rc = fs_control_tries_check(rq->c, rq->conn->uid, &rq->say);
+	if (rc)
+		return rc;
+	rc = verb->fn(rq);
+	if (rc && (verb->need & NEED_TRIES))
+		fs_control_tries_refused(rq->c, rq->conn->uid);
+	return rc;
 }
 
 /* ---- answering ---- */

@@ -281,7 +281,7 @@ static bool as_root(const char *test)
 {
 	if (getuid() == 0)
 		return true;
-	printf("%s: SKIPPED, only root can act as other accounts\n", test);
+	printf("SKIP %s: only root can act as other accounts\n", test);
 	return false;
 }
 
@@ -802,6 +802,46 @@ START_TEST(agent_lost_while_logging_in_leaves_no_session)
 }
 END_TEST
 
+START_TEST(refusals_of_an_account_are_limited_and_logged_no_more)
+{
+	uint64_t before;
+	int s, rc = 0, n = 0;
+
+	start_alone();
+	s = peer();
+	while (n < 100 && rc != -EAGAIN) {
+		rc = try_login(s, "nobody", "x");
+		n++;
+	}
+	ck_assert_int_eq(rc, -EAGAIN);
+	ck_assert_int_gt(n, 15);
+	before = t_logged(POLICY_RECORD_REFUSED, NULL);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(try_login(s, "nobody", "x"), -EAGAIN);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, NULL), before);
+	skew_s = 30;
+	ck_assert_int_eq(try_login(s, "", "anna"), 0);
+	close(s);
+}
+END_TEST
+
+START_TEST(sessions_of_an_account_are_limited)
+{
+	int s[9];
+
+	start_alone();
+	for (int i = 0; i < 8; i++)
+		s[i] = agent("anna");
+	s[8] = peer();
+	ck_assert_int_eq(try_login(s[8], "", "anna"), -EBUSY);
+	ck_assert_int_eq(ask(s[8], "{\"verb\":\"logout\"}"), 0);
+	ck_assert(nobody_logged_in(s[8]));
+	ck_assert_int_eq(try_login(s[8], "", "anna"), 0);
+	for (int i = 0; i < 9; i++)
+		close(s[i]);
+}
+END_TEST
+
 START_TEST(idle_session_is_locked)
 {
 	struct fs_session *steward;
@@ -1196,6 +1236,8 @@ int main(void)
 	tcase_add_test(tc, logout_on_the_agents_own_connection_is_answered);
 	tcase_add_test(tc, agent_lost_ends_the_session);
 	tcase_add_test(tc, agent_lost_while_logging_in_leaves_no_session);
+	tcase_add_test(tc, refusals_of_an_account_are_limited_and_logged_no_more);
+	tcase_add_test(tc, sessions_of_an_account_are_limited);
 	tcase_add_test(tc, idle_session_is_locked);
 	tcase_add_test(tc, session_at_its_ceiling_is_ended);
 	tcase_add_test(tc, stopping_ends_sessions_and_tells_agents);
