@@ -120,6 +120,19 @@ static int admit(struct fs_group *g, const struct fs_groupmap *staged, bool free
 }
 
 /* Lock held. */
+static int check_journals(const struct fs_group *g, struct fs_groupmap *staged)
+{
+	struct fs_groupmap_journal *j;
+	int rc = 0;
+
+	if (!g->hooks.check)
+		return 0;
+	for (j = fs_groupmap_journals(staged, NULL); j && !rc; j = fs_groupmap_journals(staged, j))
+		rc = g->hooks.check(g->hooks.ctx, j->journal);
+	return rc;
+}
+
+/* Lock held. */
 static int merge(struct fs_group *g, struct fs_groupmap *staged, bool frees,
 		 struct fs_groupmap_node **replaced)
 {
@@ -128,7 +141,9 @@ static int merge(struct fs_group *g, struct fs_groupmap *staged, bool frees,
 
 	if (g->failed)
 		return -EROFS;
-	rc = admit(g, staged, frees);
+	rc = check_journals(g, staged);
+	if (!rc)
+		rc = admit(g, staged, frees);
 	if (rc)
 		return rc;
 	rc = fs_groupmap_plan(staged, &g->open->map, g->closing ? &g->closing->map : NULL);
@@ -165,6 +180,17 @@ int fs_group_apply(struct fs_group *g, struct fs_batch *b, uint64_t *number)
 	fs_groupmap_free_list(replaced);
 	fs_groupmap_clear(&staged, &g->hooks);
 	return rc;
+}
+
+void fs_group_drop(struct fs_group *g, const struct fs_journal *j)
+{
+	struct fs_groupmap_node *dropped = NULL;
+
+	pthread_mutex_lock(&g->lock);
+	if (g->open)
+		fs_groupmap_drop(&g->open->map, j, &dropped);
+	pthread_mutex_unlock(&g->lock);
+	fs_groupmap_free_list(dropped);
 }
 
 void fs_group_throttle(struct fs_group *g)

@@ -52,6 +52,15 @@ struct fs_group_hooks {
 	void (*release)(void *ctx, struct fs_journal *j);
 	void (*signer_get)(void *ctx, struct fs_signer *s);
 	void (*signer_put)(void *ctx, struct fs_signer *s);
+	/* 0, or why nothing enters for this journal any more. Under the group's mutex: takes no lock.
+	 * May be NULL. */
+	int (*check)(void *ctx, const struct fs_journal *j);
+	/*
+	 * Committer thread, after a `done` that ended a group: rc 0 = durable, else it and the open
+	 * group are dropped. Readers see neither any more; whoever waits for them hears of it when
+	 * this returns. Hold no lock across a wait for a group that this call takes. May be NULL.
+	 */
+	void (*settled)(void *ctx, int rc);
 	void *ctx;
 };
 
@@ -71,7 +80,7 @@ int fs_group_free(struct fs_group *g);
 /*
  * Adds the batch to the open group, all or nothing. *number (may be NULL) receives the group that
  * carries it. -ENOSPC: the disk (less the reserve) could not take it in the worst case; -EROFS
- * after a failed sync or on a read-only store; -ENOMEM; -EAGAIN: a patch came without a base and
+ * after a failed sync or on a read-only store; what `check` says; -ENOMEM; -EAGAIN: a patch came without a base and
  * its value was committed meanwhile (build the batch again, with a base). A batch that deletes
  * something may draw on the reserve, so that a full disk can be emptied.
  */
@@ -98,6 +107,8 @@ int fs_group_sync(struct fs_group *g, uint64_t number);
 void fs_group_hurry(struct fs_group *g);
 /* 0, or the sticky error. */
 int fs_group_failed(struct fs_group *g);
+/* Committer thread only: what the open group holds for j is dropped, never to be committed. */
+void fs_group_drop(struct fs_group *g, const struct fs_journal *j);
 /* For status: groups committed, entries and bytes in memory. */
 struct fs_group_stat {
 	uint64_t commits;

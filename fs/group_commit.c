@@ -110,8 +110,9 @@ bool fs_group_full(const struct fs_closing *c)
 static bool must_close(const struct fs_group *g, int64_t *until_ms)
 {
 	*until_ms = -1;
+	/* One that lost all its entries (fs_group_drop) still has those who wait for it. */
 	if (!g->open->map.count)
-		return false;
+		return g->wanted >= g->open->number;
 	*until_ms = g->open->since_ms + AGE_MOST_MS;
 	return g->stop || g->hurry || g->wanted >= g->open->number || fs_group_full(g->open) ||
 	       fs_group_now_ms() >= *until_ms;
@@ -160,7 +161,7 @@ static int attempt(struct fs_group *g, struct fs_closing *c, struct fs_reserve *
 /*
  * Lock held, released meanwhile. Drops both groups when rc says that this one is lost. Whoever
  * waits hears of it only when all is wiped and let go: after a sync no plaintext of the group is
- * left.
+ * left, and after a failed one nobody finds in memory what the disk does not have.
  */
 static void settle(struct fs_group *g, int rc)
 {
@@ -177,6 +178,8 @@ static void settle(struct fs_group *g, int rc)
 	pthread_mutex_unlock(&g->lock);
 	fs_group_closing_free(closing, &g->hooks);
 	fs_group_closing_free(open, &g->hooks);
+	if (g->hooks.settled)
+		g->hooks.settled(g->hooks.ctx, rc);
 	pthread_mutex_lock(&g->lock);
 	if (!rc) {
 		g->durable = number;

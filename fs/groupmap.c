@@ -378,7 +378,31 @@ void fs_groupmap_merge(struct fs_groupmap *staged, struct fs_groupmap *open,
 	merge_journals(staged, open);
 }
 
+void fs_groupmap_drop(struct fs_groupmap *m, const struct fs_journal *j,
+		      struct fs_groupmap_node **dropped)
+{
+	struct fs_groupmap_node *n, *next;
+
+	RB_FOREACH_SAFE(n, fs_groupmap_nodes, &m->nodes, next)
+	{
+		if (n->entry.journal != j)
+			continue;
+		RB_REMOVE(fs_groupmap_nodes, &m->nodes, n);
+		count_out(m, &n->entry);
+		m->count--;
+		n->more = *dropped;
+		*dropped = n;
+	}
+}
+
 /* ---- looking ---- */
+
+struct fs_groupmap_journal *fs_groupmap_journals(struct fs_groupmap *m,
+						 struct fs_groupmap_journal *after)
+{
+	return after ? RB_NEXT(fs_groupmap_journals, &m->journals, after)
+		     : RB_MIN(fs_groupmap_journals, &m->journals);
+}
 
 struct fs_groupmap_node *fs_groupmap_find(const struct fs_groupmap *m, const struct fs_key *key)
 {

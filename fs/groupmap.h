@@ -55,12 +55,18 @@ int fs_groupmap_plan(struct fs_groupmap *staged, const struct fs_groupmap *open,
  * journals that open had already: free both without the lock. */
 void fs_groupmap_merge(struct fs_groupmap *staged, struct fs_groupmap *open,
 		       struct fs_groupmap_node **replaced);
+/* Takes out all entries of j, to be freed like what a merge replaced. */
+void fs_groupmap_drop(struct fs_groupmap *m, const struct fs_journal *j,
+		      struct fs_groupmap_node **dropped);
 void fs_groupmap_free_list(struct fs_groupmap_node *list);
 
 struct fs_groupmap_node *fs_groupmap_find(const struct fs_groupmap *m, const struct fs_key *key);
 /* The first with a key >= from; and the one after. NULL: none. */
 struct fs_groupmap_node *fs_groupmap_from(const struct fs_groupmap *m, const struct fs_key *from);
 struct fs_groupmap_node *fs_groupmap_after(struct fs_groupmap_node *n);
+/* One after the other; after NULL the first. NULL: no more. */
+struct fs_groupmap_journal *fs_groupmap_journals(struct fs_groupmap *m,
+						 struct fs_groupmap_journal *after);
 const struct fs_groupmap_journal *fs_groupmap_journal(const struct fs_groupmap *m,
 						      const struct fs_journal *j);
 

@@ -353,7 +353,12 @@ static int model_open_parts(struct model *m, const char *dir)
 
 int model_open(const char *dir, struct model **out)
 {
-	struct fs_group_hooks hooks = {encode, done, keep, keep, keep_signer, keep_signer, NULL};
+	struct fs_group_hooks hooks = {.encode = encode,
+				       .done = done,
+				       .hold = keep,
+				       .release = keep,
+				       .signer_get = keep_signer,
+				       .signer_put = keep_signer};
 	struct model *m = calloc(1, sizeof(*m));
 	int rc;
 

@@ -32,6 +32,8 @@ static unsigned waiting;	/* it does */
 static atomic_int encode_fails; /* with this, while it is set */
 static atomic_int encoded, done_ok, done_space, done_lost;
 static struct fs_signer *last_signer;
+static struct fs_journal *refused, *drop_at_settled;
+static int settled_rc = 1, settled_n;
 static struct fs_store_item *items;
 
 struct fs_signer *fs_signer_get(struct fs_signer *s)
@@ -118,8 +120,35 @@ static void signer_put(void *ctx, struct fs_signer *s)
 	fs_signer_put(s);
 }
 
-static const struct fs_group_hooks hooks = {encode,	done,	    hold, release,
-					    signer_get, signer_put, NULL};
+static int check(void *ctx, const struct fs_journal *j)
+{
+	(void)ctx;
+	return j == refused ? -EIO : 0;
+}
+
+/* After the group that brings it down, a journal takes no more and what it has is dropped. */
+static void settled(void *ctx, int rc)
+{
+	(void)ctx;
+	settled_rc = rc;
+	settled_n++;
+	if (drop_at_settled) {
+		refused = drop_at_settled;
+		fs_group_drop(group, drop_at_settled);
+		drop_at_settled = NULL;
+	}
+}
+
+static const struct fs_group_hooks hooks = {
+	.encode = encode,
+	.done = done,
+	.hold = hold,
+	.release = release,
+	.signer_get = signer_get,
+	.signer_put = signer_put,
+	.check = check,
+	.settled = settled,
+};
 
 static void set_up(void)
 {
@@ -684,6 +713,65 @@ START_TEST(failure_drops_both_groups_for_good)
 }
 END_TEST
 
+START_TEST(dropped_journal_takes_nothing_and_leaves_the_rest)
+{
+	struct fs_key mine = fs_key_n(1, 7, FS_T_DIRENT, 1, 8);
+	uint64_t number;
+	struct fs_batch b;
+
+	ck_assert_int_eq(put(1, "one", NULL), 0);
+	close_and_keep();
+	ck_assert_int_eq(put(2, "two", NULL), 0);
+	fs_batch_init(&b, NULL);
+	fs_batch_put(&b, &journals[1], &mine, "mine", 4);
+	ck_assert_int_eq(fs_group_apply(group, &b, &number), 0);
+	drop_at_settled = &journals[1];
+	open_gate();
+	ck_assert_int_eq(fs_group_sync(group, number), 0);
+	expect_stored(1, "one");
+	expect_stored(2, "two");
+	ck_assert_int_eq(fs_group_apply(group, &b, NULL), -EIO);
+	fs_batch_clear(&b);
+	ck_assert(!fs_group_has(group, &mine));
+	ck_assert_int_eq(put(3, "three", NULL), 0);
+	ck_assert_int_eq(fs_group_sync(group, 0), 0);
+	ck_assert_int_eq(fs_group_free(group), 0); /* so that what follows is read after the last */
+	group = NULL;
+	ck_assert_int_eq(settled_n, 3);
+	ck_assert_int_eq(settled_rc, 0);
+}
+END_TEST
+
+static void *sync_second(void *arg)
+{
+	(void)arg;
+	return (void *)(intptr_t)fs_group_sync(group, 2);
+}
+
+START_TEST(group_emptied_by_a_drop_still_ends_waits)
+{
+	struct fs_key mine = fs_key_n(1, 7, FS_T_DIRENT, 1, 8);
+	uint64_t number;
+	struct fs_batch b;
+	pthread_t t;
+	void *rc;
+
+	ck_assert_int_eq(put(1, "one", NULL), 0);
+	close_and_keep();
+	fs_batch_init(&b, NULL);
+	fs_batch_put(&b, &journals[1], &mine, "mine", 4);
+	ck_assert_int_eq(fs_group_apply(group, &b, &number), 0);
+	fs_batch_clear(&b);
+	ck_assert_uint_eq(number, 2);
+	drop_at_settled = &journals[1];
+	ck_assert_int_eq(pthread_create(&t, NULL, sync_second, NULL), 0);
+	usleep(50000); /* it waits by now, or finds all done: both must end */
+	open_gate();
+	pthread_join(t, &rc);
+	ck_assert_ptr_null(rc);
+}
+END_TEST
+
 /* ---- many threads ---- */
 
 #define WRITERS 4
@@ -778,6 +866,8 @@ int main(void)
 	tcase_add_test(tc, full_disk_keeps_the_group_and_tries_again);
 	tcase_add_test(tc, full_disk_at_the_end_is_reported);
 	tcase_add_test(tc, failure_drops_both_groups_for_good);
+	tcase_add_test(tc, dropped_journal_takes_nothing_and_leaves_the_rest);
+	tcase_add_test(tc, group_emptied_by_a_drop_still_ends_waits);
 	tcase_add_test(tc, many_writers_see_their_own_latest);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
