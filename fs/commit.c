@@ -12,7 +12,10 @@
  * 3. The encoded items are kept until the group is done: a retry after a full disk
  *    applies the same bytes. An encoding that fails gives all units back.
  * 4. Deleting FS_T_ROOT through the vault removes the whole journal: every record
- *    in its range, from the store and from the vault's tree.
+ *    in its range, from the store and from the vault's tree. Whoever still has it
+ *    open changes nothing any more.
+ * 5. Damage in one journal's own records costs that journal its changes, and no
+ *    other: the commit goes back to where it was before, and goes on (commit_lost.c).
  *
  * Locks: committer thread only; the journals' locks to publish roots.
  */
@@ -91,7 +94,7 @@ static int put_root(struct fs_commit *c, struct fs_commit_touched *t,
 }
 
 /* The entries first..first+n of the group that belong to journal j's own tree. */
-static int encode_journal(struct fs_commit *c, const struct fs_closing *closing, size_t first,
+static int encode_own(struct fs_commit *c, const struct fs_closing *closing, size_t first,
 			  size_t n, struct fs_journal *j)
 {
 	struct fs_commit_changes ch = {.n = 0};
@@ -121,6 +124,45 @@ static int encode_journal(struct fs_commit *c, const struct fs_closing *closing,
 	return rc;
 }
 
+/* Where a commit stands before a journal. */
+struct mark {
+	size_t items, nodes, touched, vault;
+};
+
+/* As if the journal had not been met. What was sealed stays in the arena, referred to by nothing. */
+static void roll_back(struct fs_commit *c, const struct mark *m)
+{
+	for (size_t i = m->touched; i < c->n_touched; i++) {
+		struct fs_journal *j = c->touched[i].j;
+
+		if (!c->touched[i].units || !j->container)
+			continue;
+		fs_container_aborted(j->container);
+		(void)fs_chunk_space_settle(j->space, j->container, 0);
+	}
+	c->n = m->items;
+	fs_tagtree_out_trim(&c->nodes, m->nodes);
+	c->n_touched = m->touched;
+	c->vault.n = m->vault;
+}
+
+static int encode_journal(struct fs_commit *c, const struct fs_closing *closing, size_t first,
+			  size_t n, struct fs_journal *j)
+{
+	struct mark m = {c->n, c->nodes.n, c->n_touched, c->vault.n};
+	struct fs_key key = fs_key(j->index, 0, FS_T_NODE);
+	int rc;
+
+	if (fs_journal_check(j))
+		return 0;
+	rc = encode_own(c, closing, first, n, j);
+	if (rc != -EBADMSG)
+		return rc;
+	roll_back(c, &m);
+	fs_record_report_first(c->r, &key);
+	return fs_commit_lose(j, -EIO);
+}
+
 /* Every record of the journal goes, from store and vault tree. */
 static int remove_journal(struct fs_commit *c, uint32_t index)
 {
@@ -138,6 +180,8 @@ static int remove_journal(struct fs_commit *c, uint32_t index)
 		t->held = j != NULL;
 		t->next.tree.journal = index;
 		t->next.tree.next = 1;
+		if (j)
+			rc = fs_commit_lose(j, -ESTALE);
 	} else {
 		fs_journal_put(j);
 	}
@@ -380,4 +424,6 @@ const struct fs_group_hooks fs_commit_hooks = {
 	.release = hook_release,
 	.signer_get = hook_signer_get,
 	.signer_put = hook_signer_put,
+	.check = fs_commit_check,
+	.settled = fs_commit_settled,
 };

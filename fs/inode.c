@@ -27,6 +27,7 @@ struct fs_inodes {
 	pthread_cond_t loaded;
 	struct fs_inode **bucket;
 	size_t size, count; /* size is a power of two */
+	unsigned long reverts; /* +1 when groups were dropped: what was loaded before may be theirs */
 	pthread_mutex_t rename;
 	pthread_mutex_t numbers;
 	uint64_t next, ceiling; /* 0: HEAD not read yet; numbers next..ceiling-1 are ours */
@@ -73,7 +74,7 @@ static struct fs_inodes *table_of(struct fs_journal *j)
 	if (!t) {
 		t = table_new();
 		if (t)
-			fs_journal_attach(j, t, table_free);
+			fs_journal_attach(j, t, table_free, fs_inode_revert);
 	}
 	pthread_mutex_unlock(&attach_lock);
 	return t;
@@ -212,15 +213,43 @@ static int wait_loaded(struct fs_inodes *t, struct fs_inode *i)
 	return i->load_rc;
 }
 
-static void loaded(struct fs_inodes *t, struct fs_inode *i, int rc)
+static unsigned long reverts_of(struct fs_inodes *t)
+{
+	unsigned long n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->reverts;
+	pthread_mutex_unlock(&t->lock);
+	return n;
+}
+
+/* False: groups were dropped since `reverts` was looked up; load it again. */
+static bool loaded(struct fs_inodes *t, struct fs_inode *i, int rc, unsigned long reverts)
 {
 	pthread_mutex_lock(&t->lock);
+	if (t->reverts != reverts) {
+		pthread_mutex_unlock(&t->lock);
+		return false;
+	}
 	i->loading = false;
 	i->load_rc = rc;
 	if (rc)
 		table_del(t, i);
 	pthread_cond_broadcast(&t->loaded);
 	pthread_mutex_unlock(&t->lock);
+	return true;
+}
+
+static int load(struct fs_inodes *t, struct fs_inode *i, bool parked)
+{
+	unsigned long reverts;
+	int rc;
+
+	do {
+		reverts = reverts_of(t);
+		rc = parked ? inode_load_parked(i) : inode_load_named(i);
+	} while (!loaded(t, i, rc, reverts));
+	return rc;
 }
 
 static int get(struct fs_journal *j, uint64_t ino, bool parked, struct fs_inode **out)
@@ -250,10 +279,8 @@ static int get(struct fs_journal *j, uint64_t ino, bool parked, struct fs_inode 
 	pthread_mutex_unlock(&t->lock);
 	if (!i)
 		return -ENOMEM;
-	if (mine) {
-		rc = parked ? inode_load_parked(i) : inode_load_named(i);
-		loaded(t, i, rc);
-	}
+	if (mine)
+		rc = load(t, i, parked);
 	if (rc)
 		fs_inode_put(i);
 	else
@@ -294,6 +321,18 @@ struct fs_inode *fs_inode_ref(struct fs_inode *i)
 {
 	atomic_fetch_add(&i->refs, 1);
 	return i;
+}
+
+int fs_inode_all_reverting(struct fs_journal *j, struct fs_inode ***out, size_t *n)
+{
+	struct fs_inodes *t = table_of(j);
+
+	if (!t)
+		return -ENOMEM;
+	pthread_mutex_lock(&t->lock);
+	t->reverts++;
+	pthread_mutex_unlock(&t->lock);
+	return fs_inode_all(j, out, n);
 }
 
 int fs_inode_all(struct fs_journal *j, struct fs_inode ***out, size_t *n)

@@ -84,6 +84,8 @@ struct fs_inode *fs_inode_find(struct fs_journal *j, uint64_t ino);
 struct fs_inode *fs_inode_ref(struct fs_inode *i);
 /* All that are in memory, a reference to each, in an array that the caller frees. -ENOMEM. */
 int fs_inode_all(struct fs_journal *j, struct fs_inode ***out, size_t *n);
+/* The same for fs_inode_revert: those that are being loaded are loaded again. */
+int fs_inode_all_reverting(struct fs_journal *j, struct fs_inode ***out, size_t *n);
 /*
  * The last reference to a `gone` inode deletes its records (an own batch, signer as at unlink).
  * When that fails, or policy changed since, the orphan record stays and fs_inode_reap does it later.

@@ -35,7 +35,7 @@ int fs_inode_revert(struct fs_journal *j)
 {
 	struct fs_inode **all = NULL;
 	size_t n = 0;
-	int rc = fs_inode_all(j, &all, &n);
+	int rc = fs_inode_all_reverting(j, &all, &n);
 
 	for (size_t k = 0; k < n; k++) {
 		int one = revert_one(all[k]);

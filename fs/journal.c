@@ -123,6 +123,18 @@ static int load_root(struct fs_journal *j, const struct fs_journal_open *o)
 	return rc;
 }
 
+/* Damage that a commit met does not go away with whoever had the journal open. */
+static int known_broken(struct fs_records *r, uint32_t index)
+{
+	bool broken = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_broken && !broken; i++)
+		broken = r->broken[i] == index;
+	pthread_mutex_unlock(&r->lock);
+	return broken ? -EIO : 0;
+}
+
 /* A second opener must bring the same keys: they come from another wrap of the same journal. */
 static int check_same(const struct fs_journal *j, const struct fs_journal_open *o)
 {
@@ -139,6 +151,7 @@ static int build(struct fs_records *r, const struct fs_journal_open *o, struct f
 	fs_journal_init(j, r, o->index);
 	j->refs = 1;
 	j->generation = o->generation;
+	atomic_init(&j->dead, known_broken(r, o->index));
 	j->keys = keys_slab_get(r->slab);
 	rc = j->keys ? 0 : -ENOMEM;
 	if (!rc) {
@@ -242,17 +255,49 @@ struct fs_inodes *fs_journal_inodes(struct fs_journal *j)
 }
 
 void fs_journal_attach(struct fs_journal *j, struct fs_inodes *inodes,
-		       void (*free_fn)(struct fs_inodes *))
+		       void (*free_fn)(struct fs_inodes *), int (*revert)(struct fs_journal *))
 {
+	/* The committer may look at any time. */
+	pthread_mutex_lock(&j->lock);
 	j->inodes = inodes;
 	j->inodes_free = free_fn;
+	j->inodes_revert = revert;
+	pthread_mutex_unlock(&j->lock);
+}
+
+int fs_journal_check(const struct fs_journal *j)
+{
+	return atomic_load(&j->dead);
+}
+
+struct fs_journal **fs_journals_open(struct fs_records *r, size_t *n)
+{
+	struct fs_journal **all;
+	size_t count = 0;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t b = 0; b < FS_RECORD_BUCKETS; b++)
+		for (struct fs_journal *j = r->bucket[b]; j; j = j->chain)
+			count++;
+	all = calloc(count + 1, sizeof(struct fs_journal *));
+	*n = 0;
+	for (size_t b = 0; all && b < FS_RECORD_BUCKETS; b++) {
+		for (struct fs_journal *j = r->bucket[b]; j; j = j->chain) {
+			j->refs++;
+			all[(*n)++] = j;
+		}
+	}
+	pthread_mutex_unlock(&r->lock);
+	return all;
 }
 
 /* ---- the container ---- */
 
 static int load_free_page(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
-	return fs_container_load(ctx, (uint32_t)fs_key_sub(key, 4), buf->data, buf->len);
+	int rc = fs_container_load(ctx, (uint32_t)fs_key_sub(key, 4), buf->data, buf->len);
+
+	return rc == -EINVAL ? -EBADMSG : rc;
 }
 
 static int load_container(struct fs_journal *j, struct fs_container **out,
@@ -263,8 +308,8 @@ static int load_container(struct fs_journal *j, struct fs_container **out,
 	struct fs_container *c;
 	int rc = fs_container_open(j->records->containers, j->index, &c);
 
-	if (rc)
-		return rc;
+	if (rc) /* something else lies in its place: damage of this journal alone */
+		return rc == -EUCLEAN ? -EBADMSG : rc;
 	rc = fs_record_scan(j, &from, &to, load_free_page, c);
 	if (!rc)
 		rc = fs_chunk_space_new(space);

@@ -230,6 +230,8 @@ int fs_op_sync(struct fs_op *op, uint64_t group)
 	rc = fs_log_wait(fs_vault_log(v), 0) ? -EIO : 0;
 	if (!rc)
 		rc = fs_group_sync(fs_records_group(fs_vault_records(v)), group);
+	if (!rc && op->pass.journal)
+		rc = fs_journal_check(op->pass.journal);
 	fs_serve_block_end();
 	return rc;
 }

@@ -171,6 +171,7 @@ static int build(struct fs_records *r, const struct fs_records_config *cfg)
 static void teardown(struct fs_records *r)
 {
 	fs_commit_free(r->commit);
+	free(r->lost);
 	fs_store_close(r->store);
 	if (r->containers >= 0)
 		close(r->containers);
@@ -198,6 +199,7 @@ int fs_records_open(const struct fs_records_config *cfg, struct fs_records **out
 	r->read_only = cfg->read_only;
 	r->containers = -1;
 	r->damaged = cfg->damaged;
+	r->failed = cfg->failed;
 	r->damaged_ctx = cfg->ctx;
 	rc = build(r, cfg);
 	if (rc) {
@@ -300,6 +302,23 @@ void fs_records_index_key(struct fs_records *r, uint32_t generation, const uint8
 }
 
 /* ---- damage ---- */
+
+static bool known_in(struct fs_records *r, uint32_t journal)
+{
+	bool known = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_reported && !known; i++)
+		known = fs_key_journal(&r->reported[i]) == journal;
+	pthread_mutex_unlock(&r->lock);
+	return known;
+}
+
+void fs_record_report_first(struct fs_records *r, const struct fs_key *key)
+{
+	if (!known_in(r, fs_key_journal(key)))
+		fs_record_report(r, key);
+}
 
 void fs_record_report(struct fs_records *r, const struct fs_key *key)
 {

@@ -65,6 +65,13 @@ struct fs_records_config {
 	/* Damage was found in this record; called once per record, any thread (the committer's too, so
 	 * wait for no commit), none of our locks held. */
 	void (*damaged)(void *ctx, uint32_t journal, uint64_t ino, uint8_t table);
+	/*
+	 * Changes that were applied are lost: of this journal, whose damage a commit met, or (0) of
+	 * all, since a commit failed for good. Nothing more is taken, memory has gone back to what is
+	 * committed; what was given out before (cached by a kernel, say) must be forgotten. At most
+	 * once each. From the committer: wait for no commit. None of our locks held. May be NULL.
+	 */
+	void (*failed)(void *ctx, uint32_t journal);
 	void *ctx;
 };
 
@@ -116,10 +123,19 @@ uint32_t fs_journal_index(const struct fs_journal *j);
 struct fs_records *fs_journal_records(const struct fs_journal *j);
 const struct keys_journal *fs_journal_keys(const struct fs_journal *j);
 struct fs_container *fs_journal_container(struct fs_journal *j); /* free map loaded */
-/* Attached by the inode layer (its table of inodes of this journal), freed by the hook at last put. */
+/*
+ * 0 while changes are taken. -EIO: a commit met damage in its records; since then, and until the
+ * vault is opened anew, changes and syncs fail (the last changes are lost), the rest can be read.
+ * -ESTALE: it has been removed. Whoever acknowledges a sync asks this after fs_group_sync.
+ */
+int fs_journal_check(const struct fs_journal *j);
+/*
+ * Attached by the inode layer (its table of inodes of this journal), freed by the hook at last put.
+ * revert: groups were dropped, memory is to follow what is committed; from the committer.
+ */
 struct fs_inodes *fs_journal_inodes(struct fs_journal *j);
 void fs_journal_attach(struct fs_journal *j, struct fs_inodes *inodes,
-		       void (*free_fn)(struct fs_inodes *));
+		       void (*free_fn)(struct fs_inodes *), int (*revert)(struct fs_journal *));
 
 /*
  * ---- records ----

@@ -54,13 +54,17 @@ struct fs_journal {
 	bool loading;
 	pthread_cond_t loaded;
 
+	atomic_int dead; /* 0, -EIO broken, -ESTALE removed: see fs_journal_check; set once */
+
 	struct fs_inodes *inodes;
 	void (*inodes_free)(struct fs_inodes *);
+	int (*inodes_revert)(struct fs_journal *);
 };
 
 #define FS_RECORD_BUCKETS 4096u
 #define FS_RECORD_INDEX_KEYS 16
 #define FS_RECORD_DAMAGED_MAX 1024
+#define FS_RECORD_BROKEN_MAX 1024
 
 struct fs_record_index_key {
 	uint32_t generation;
@@ -85,10 +89,13 @@ struct fs_records {
 	struct keys_slab *slab;
 	struct fs_journal vault;
 	struct fs_commit *commit; /* committer thread only */
+	struct fs_journal **lost; /* the same: dead by the group that closes; a reference each */
+	size_t n_lost;
 	atomic_uint policy_version;
 	atomic_ulong seq; /* +1 whenever a known root changes */
 	void (*damaged)(void *ctx, uint32_t journal, uint64_t ino, uint8_t table);
-	void *damaged_ctx;
+	void (*failed)(void *ctx, uint32_t journal);
+	void *damaged_ctx; /* of both */
 
 	pthread_mutex_t lock; /* everything below, and the references of journals */
 	pthread_cond_t opened;
@@ -97,6 +104,8 @@ struct fs_records {
 	struct fs_record_index_key index[FS_RECORD_INDEX_KEYS]; /* generation 0: unused */
 	struct fs_key reported[FS_RECORD_DAMAGED_MAX];
 	size_t n_reported;
+	uint32_t broken[FS_RECORD_BROKEN_MAX]; /* journals that stay so when opened again */
+	size_t n_broken;
 };
 
 /* ---- root.c: the bytes of root records ---- */
@@ -138,6 +147,8 @@ int fs_record_open_stored(struct fs_journal *j, struct fs_snap *snap, const stru
 int fs_record_committed(struct fs_journal *j, const struct fs_key *key, struct fs_buf **out);
 /* Tells the owner of the vault, once per record. */
 void fs_record_report(struct fs_records *r, const struct fs_key *key);
+/* The same, unless he knows of damage in this journal. */
+void fs_record_report_first(struct fs_records *r, const struct fs_key *key);
 
 /* ---- journal.c ---- */
 /* Fills what all journals, and the vault, have. */
@@ -145,6 +156,16 @@ void fs_journal_init(struct fs_journal *j, struct fs_records *r, uint32_t index)
 void fs_journal_clear(struct fs_journal *j);
 /* The container with its free map, opened at the first call. */
 int fs_journal_units(struct fs_journal *j, struct fs_container **out);
+
+/* All open journals, a reference each, in an array that the caller frees; NULL: no memory. */
+struct fs_journal **fs_journals_open(struct fs_records *r, size_t *n);
+
+/* ---- commit_lost.c: what a commit leaves behind ---- */
+/* Committer. j takes no more; rc as fs_journal_check gives it. -ENOMEM. */
+int fs_commit_lose(struct fs_journal *j, int rc);
+/* The group's hooks. */
+int fs_commit_check(void *ctx, const struct fs_journal *j);
+void fs_commit_settled(void *ctx, int rc);
 
 /* ---- commit.c: the group's hooks ---- */
 extern const struct fs_group_hooks fs_commit_hooks; /* ctx: struct fs_records */

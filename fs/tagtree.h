@@ -61,6 +61,8 @@ struct fs_tagtree_out {
 	size_t n, cap;
 };
 void fs_tagtree_out_clear(struct fs_tagtree_out *out);
+/* Back to the first n items. */
+void fs_tagtree_out_trim(struct fs_tagtree_out *out, size_t n);
 
 /* Applies sorted changes: fills out and *root. On error *root is untouched. */
 int fs_tagtree_update(struct fs_tagtree_cache *c, struct fs_snap *snap, struct fs_tagtree_root *root,

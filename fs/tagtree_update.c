@@ -88,10 +88,15 @@ static size_t list_size(const struct list *l, unsigned height)
 	return size;
 }
 
+void fs_tagtree_out_trim(struct fs_tagtree_out *out, size_t n)
+{
+	while (out->n > n)
+		free((uint8_t *)(uintptr_t)out->items[--out->n].val);
+}
+
 void fs_tagtree_out_clear(struct fs_tagtree_out *out)
 {
-	for (size_t i = 0; i < out->n; i++)
-		free((uint8_t *)(uintptr_t)out->items[i].val);
+	fs_tagtree_out_trim(out, 0);
 	free(out->items);
 	*out = (struct fs_tagtree_out){.n = 0};
 }

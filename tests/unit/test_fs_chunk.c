@@ -443,6 +443,39 @@ START_TEST(get_map_rolled_back_refuses)
 }
 END_TEST
 
+START_TEST(damaged_map_met_by_a_commit_costs_only_that_journal)
+{
+	struct fs_key map = fs_key_n(1, INO, FS_T_MAP, 0, 4);
+	struct t_raw raw;
+	uint64_t used;
+
+	fill_bytes();
+	write_at(t.j[1], INO, 0, one, FS_CHUNK);
+	write_at(t.j[1], INO + 1, 0, one, FS_CHUNK);
+	write_at(t.j[2], INO, 0, one, FS_CHUNK);
+	t_sync();
+	used = fs_container_units_used(fs_journal_container(t.j[1]));
+	raw = t_raw_get(&map);
+	raw.p[raw.len - 1] ^= 1;
+	t_raw_put(&map, &raw);
+	write_at(t.j[1], INO - 1, 0, two, FS_CHUNK);
+	write_at(t.j[1], INO, 0, two, FS_CHUNK);
+	write_at(t.j[2], INO, 0, two, FS_CHUNK);
+	t_sync();
+	ck_assert_int_eq(fs_journal_check(t.j[1]), -EIO);
+	ck_assert_int_eq(atomic_load(&t.damaged), 1);
+	ck_assert_int_eq(atomic_load(&t.failed), 1);
+	/* What was placed before the damage was met is free again. */
+	ck_assert_uint_eq(fs_container_units_used(fs_journal_container(t.j[1])), used);
+	ck_assert_int_eq(get(t.j[1], INO - 1, 0), -ENODATA);
+	check_chunk(t.j[1], INO + 1, 0, one, FS_CHUNK);
+	check_chunk(t.j[2], INO, 0, two, FS_CHUNK);
+	t_reopen();
+	check_chunk(t.j[1], INO + 1, 0, one, FS_CHUNK);
+	check_chunk(t.j[2], INO, 0, two, FS_CHUNK);
+}
+END_TEST
+
 START_TEST(forged_hole_refuses)
 {
 	struct fs_key map = fs_key_n(1, INO, FS_T_MAP, 0, 4);
@@ -622,6 +655,7 @@ int main(void)
 	tcase_add_test(tc, get_from_a_truncated_container_fails);
 	tcase_add_test(tc, container_shows_no_plaintext);
 	tcase_add_test(tc, map_decode_rejects_malformed_pages);
+	tcase_add_test(tc, damaged_map_met_by_a_commit_costs_only_that_journal);
 	tcase_add_test(tc, readers_get_whole_chunks_while_committing);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/test_fs_inode.c - the inode record, the table in memory, numbers, orphans. */
+#include "fs/chunk.h"
 #include "test_fs_files.h"
 
 static struct fs_inode_attr sample(void)
@@ -439,6 +440,61 @@ START_TEST(unlink_of_unreferenced_deletes_in_one_batch)
 }
 END_TEST
 
+/* Spoils a stored record; only while the committer is idle. */
+static void spoil(struct files *f, const struct fs_key *key)
+{
+	struct fs_store_item item = {.key = *key};
+	uint8_t bytes[FS_VALUE_MAX];
+	struct fs_snap *snap;
+	const uint8_t *val;
+
+	ck_assert_int_eq(fs_store_snap_begin(fs_records_store(f->r), &snap), 0);
+	ck_assert_int_eq(fs_store_get(snap, key, &val, &item.len), 0);
+	memcpy(bytes, val, item.len);
+	fs_store_snap_end(snap);
+	bytes[item.len - 1] ^= 1;
+	item.val = bytes;
+	ck_assert_int_eq(fs_store_apply(fs_records_store(f->r), &item, 1), 0);
+}
+
+START_TEST(inodes_follow_when_a_commit_meets_damage)
+{
+	static uint8_t text[2 * FS_CHUNK], got[64];
+	struct fs_inode *big, *small, *never;
+	struct fs_key map;
+	struct files f;
+	size_t len;
+
+	files_start(&f);
+	memset(text, 'a', sizeof(text));
+	big = files_make(&f, f.root, "big", S_IFREG | 0600);
+	small = files_make(&f, f.root, "small", S_IFREG | 0600);
+	files_write(&f, big, 0, text, 2 * FS_CHUNK);
+	files_write(&f, small, 0, "before", 6);
+	files_sync(&f);
+	map = fs_key_n(5, big->ino, FS_T_MAP, 0, 4);
+	spoil(&f, &map);
+	ck_assert_int_eq(fs_tree_unlink(f.root, "big", &f.who, NULL), 0);
+	fs_inode_put(big); /* its chunks go, for which the map is read */
+	files_write(&f, small, 0, "after that", 10);
+	never = files_make(&f, f.root, "never", S_IFREG | 0600);
+	files_sync(&f);
+	ck_assert_int_eq(fs_journal_check(f.j), -EIO);
+	ck_assert_int_eq(fs_tree_lookup(f.root, "big", &big), 0);
+	ck_assert_uint_eq(big->size, 2 * FS_CHUNK);
+	ck_assert_int_eq(files_read(small, 0, got, sizeof(got), &len), 0);
+	ck_assert_uint_eq(len, 6);
+	ck_assert_mem_eq(got, "before", 6);
+	ck_assert(never->deleted);
+	ck_assert_int_eq(fs_content_write(small, 0, false, (const uint8_t *)"x", 1, &f.who, NULL), -EIO);
+	fs_inode_put(never);
+	ck_assert_int_eq(fs_tree_lookup(f.root, "never", &never), -ENOENT);
+	fs_inode_put(small);
+	fs_inode_put(big);
+	files_stop(&f);
+}
+END_TEST
+
 START_TEST(revert_gives_back_the_committed_state)
 {
 	struct fs_inode *i, *never = NULL;
@@ -491,6 +547,7 @@ int main(void)
 	tcase_add_test(tc, orphan_survives_crash_and_is_reaped);
 	tcase_add_test(tc, unlink_of_unreferenced_deletes_in_one_batch);
 	tcase_add_test(tc, revert_gives_back_the_committed_state);
+	tcase_add_test(tc, inodes_follow_when_a_commit_meets_damage);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

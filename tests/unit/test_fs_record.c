@@ -631,7 +631,7 @@ START_TEST(journal_is_shared_and_wiped_with_the_last_reference)
 
 	ck_assert_int_eq(t_journal(1, false), 0);
 	ck_assert_ptr_eq(t.j[1], first);
-	fs_journal_attach(first, (struct fs_inodes *)&inodes_freed, free_inodes);
+	fs_journal_attach(first, (struct fs_inodes *)&inodes_freed, free_inodes, NULL);
 	t.keys[1].record[0] ^= 1;
 	ck_assert_int_eq(t_journal(1, false), -EBADMSG); /* other keys for an open journal */
 	t.keys[1] = right;
@@ -704,6 +704,91 @@ START_TEST(journal_removed_through_the_vault_leaves_nothing)
 	t.j[1] = NULL;
 	ck_assert_int_eq(t_journal(1, false), -ENOENT);
 	ck_assert_int_eq(atomic_load(&t.damaged), 0);
+}
+END_TEST
+
+/* ---- damage that a commit meets ---- */
+
+static int try_put(struct fs_journal *j, const struct fs_key *key)
+{
+	struct fs_batch b;
+	int rc;
+
+	fs_batch_init(&b, t.signer);
+	fs_batch_put(&b, j, key, "new", 3);
+	rc = fs_group_apply(fs_records_group(t.r), &b, NULL);
+	fs_batch_clear(&b);
+	return rc;
+}
+
+static void check_value(struct fs_journal *j, const struct fs_key *key, const char *want)
+{
+	struct fs_buf *buf;
+
+	ck_assert_int_eq(fs_record_get(j, key, &buf), 0);
+	ck_assert_uint_eq(buf->len, strlen(want));
+	ck_assert_mem_eq(buf->data, want, buf->len);
+	fs_buf_put(buf);
+}
+
+START_TEST(damage_met_by_a_commit_costs_only_that_journal)
+{
+	struct fs_key node = fs_key_n(1, 0, FS_T_NODE, 1, 4), wrap = fs_key_n(1, 0, FS_T_WRAP, 1, 8);
+	struct fs_key one = inode_key(1, 10), more = inode_key(1, 11), two = inode_key(2, 10);
+	struct t_raw raw;
+
+	t_put(t.j[1], &one, "a", 1);
+	t_put(t.j[2], &two, "b", 1);
+	t_sync();
+	raw = t_raw_get(&node);
+	raw.p[raw.len - 1] ^= 1;
+	t_raw_put(&node, &raw);
+	t_reopen();
+	ck_assert_int_eq(try_put(t.j[1], &more), 0);
+	ck_assert_int_eq(try_put(t.j[2], &two), 0);
+	ck_assert_int_eq(try_put(fs_records_vault(t.r), &wrap), 0);
+	t_sync();
+	ck_assert_int_eq(fs_journal_check(t.j[1]), -EIO);
+	ck_assert_int_eq(fs_journal_check(t.j[2]), 0);
+	ck_assert_int_eq(atomic_load(&t.damaged), 1);
+	ck_assert_int_eq(atomic_load(&t.failed), 1);
+	ck_assert_uint_eq(atomic_load(&t.failed_journal), 1);
+	ck_assert_int_eq(fs_group_failed(fs_records_group(t.r)), 0);
+	ck_assert_int_eq(t_get(t.j[1], &more), -EBADMSG); /* it was there, in the group */
+	ck_assert_int_eq(try_put(t.j[1], &more), -EIO);
+	/* Closing and opening it again does not make it whole. */
+	fs_journal_put(t.j[1]);
+	ck_assert_int_eq(t_journal(1, false), 0);
+	ck_assert_int_eq(try_put(t.j[1], &more), -EIO);
+	t_reopen();
+	ck_assert_int_eq(t_get(t.j[1], &one), -EBADMSG);
+	ck_assert_int_eq(t_get(fs_records_vault(t.r), &wrap), 0);
+	check_value(t.j[2], &two, "new");
+}
+END_TEST
+
+START_TEST(journal_removed_while_open_takes_no_more)
+{
+	struct fs_key key = inode_key(1, 10), root = fs_root_key(1);
+	struct t_shot shot;
+	struct fs_batch b;
+
+	t_put(t.j[1], &key, "x", 1);
+	t_sync();
+	fs_batch_init(&b, NULL);
+	fs_batch_del(&b, fs_records_vault(t.r), &root);
+	t_apply(&b);
+	ck_assert_int_eq(try_put(t.j[1], &key), 0); /* goes with it */
+	t_sync();
+	ck_assert_int_eq(fs_journal_check(t.j[1]), -ESTALE);
+	ck_assert_int_eq(try_put(t.j[1], &key), -ESTALE);
+	ck_assert_int_eq(t_get(t.j[1], &key), -ENOENT);
+	t_sync();
+	shot = t_shot_take(fs_key(1, 0, 0), fs_key(2, 0, 0));
+	ck_assert_uint_eq(shot.n, 0);
+	free(shot.key);
+	free(shot.raw);
+	ck_assert_int_eq(atomic_load(&t.failed), 0);
 }
 END_TEST
 
@@ -872,6 +957,8 @@ int main(void)
 	tcase_add_test(tc, journal_is_shared_and_wiped_with_the_last_reference);
 	tcase_add_test(tc, open_journal_missing_or_existing_is_told_apart);
 	tcase_add_test(tc, journal_removed_through_the_vault_leaves_nothing);
+	tcase_add_test(tc, damage_met_by_a_commit_costs_only_that_journal);
+	tcase_add_test(tc, journal_removed_while_open_takes_no_more);
 	tcase_add_test(tc, readers_never_see_damage_while_committing);
 	tcase_add_test(tc, journal_opened_and_closed_by_many_threads_stays_sound);
 	suite_add_tcase(s, tc);

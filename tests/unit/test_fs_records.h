@@ -27,6 +27,8 @@ static struct {
 	struct fs_signer *signer;
 	struct fs_journal *j[T_JOURNALS]; /* [0] unused */
 	atomic_int damaged;
+	atomic_int failed; /* times that somebody was told */
+	atomic_uint failed_journal; /* the last one */
 	uint64_t seed;
 } t;
 
@@ -45,6 +47,13 @@ static inline void t_damaged(void *ctx, uint32_t journal, uint64_t ino, uint8_t 
 	atomic_fetch_add(&t.damaged, 1);
 }
 
+static inline void t_failed(void *ctx, uint32_t journal)
+{
+	(void)ctx;
+	atomic_store(&t.failed_journal, journal);
+	atomic_fetch_add(&t.failed, 1);
+}
+
 static inline int t_signer_pk(void *ctx, uint32_t index, const struct fs_root_info *info,
 			      uint8_t pk[static KEYS_LEN])
 {
@@ -58,7 +67,8 @@ static inline int t_signer_pk(void *ctx, uint32_t index, const struct fs_root_in
 
 static inline struct fs_records_config t_config(bool create)
 {
-	struct fs_records_config cfg = {.path = t.dir, .create = create, .damaged = t_damaged};
+	struct fs_records_config cfg = {.path = t.dir, .create = create, .damaged = t_damaged,
+					.failed = t_failed};
 
 	memcpy(cfg.vault, t.vault, sizeof(cfg.vault));
 	memcpy(cfg.mac_key, t.mac_key, sizeof(cfg.mac_key));
