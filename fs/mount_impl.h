@@ -216,6 +216,8 @@ int fs_op_errno(int rc);
 struct fs_actor fs_op_actor(const struct fs_op *op);
 /* Attributes as this viewer sees them. */
 void fs_op_stat(const struct fs_op *op, struct fs_inode *i, struct stat *st);
+/* Type bits of the mode. */
+mode_t fs_op_type(struct fs_inode *i);
 /* The inode of a node or an errno. */
 int fs_op_inode(struct fs_op *op, uint64_t nodeid, struct fs_inode **out);
 /*

@@ -21,7 +21,7 @@ static int dir_of(struct fs_op *op, uint64_t nodeid, struct fs_inode **dir)
 {
 	int rc = fs_op_inode(op, nodeid, dir);
 
-	if (!rc && !S_ISDIR((*dir)->mode)) {
+	if (!rc && fs_op_type(*dir) != S_IFDIR) {
 		fs_inode_put(*dir);
 		*dir = NULL;
 		rc = -ENOTDIR;
@@ -60,7 +60,7 @@ static int made(struct fs_op *op, struct fs_inode *dir, struct fs_inode *i, cons
 	uint64_t nodeid = fs_inode_nodeid(i);
 	int rc = fs_op_act(op, POLICY_RECORD_CREATE, nodeid, name, NULL, detail);
 
-	fs_gate_created(op->m->gate, &op->pass, i->ino, S_ISDIR(i->mode));
+	fs_gate_created(op->m->gate, &op->pass, i->ino, fs_op_type(i) == S_IFDIR);
 	fs_share_changed(op->m, fs_inode_nodeid(dir), false, 0);
 	fs_share_changed(op->m, nodeid, false, 0);
 	fs_share_names(op->m, fs_nodeid_journal(nodeid), 0);

@@ -129,7 +129,7 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 
 	if (rc == -EEXIST && !(flags & O_EXCL)) {
 		rc = fs_tree_lookup(dir, name, out);
-		if (!rc && !S_ISREG((*out)->mode)) {
+		if (!rc && fs_op_type(*out) != S_IFREG) {
 			fs_inode_put(*out);
 			*out = NULL;
 			rc = -EEXIST;

@@ -158,6 +158,16 @@ void fs_op_stat(const struct fs_op *op, struct fs_inode *i, struct stat *st)
 	st->st_mode = mask(st->st_mode, op->pass.rights);
 }
 
+mode_t fs_op_type(struct fs_inode *i)
+{
+	mode_t type;
+
+	pthread_rwlock_rdlock(&i->lock);
+	type = i->mode & S_IFMT;
+	pthread_rwlock_unlock(&i->lock);
+	return type;
+}
+
 int fs_op_inode(struct fs_op *op, uint64_t nodeid, struct fs_inode **out)
 {
 	if (!op->pass.journal)
