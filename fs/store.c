@@ -11,11 +11,11 @@
  *    which is how a full disk shows, as EIO; that must not be taken for damage.
  * 3. `failed` is set once and never cleared: after it nothing is written.
  * 4. Every access to the map runs inside the guard of sigbus.h: SIGBUS is -EIO.
- *    Values are copied out there; no pointer into the map leaves this file.
+ * Reading is in store_snap.c.
  *
  * Locks: `lock` (leaf) guards the pool. Applies come from one thread.
  */
-#include "store.h"
+#include "store_impl.h"
 
 #include "sigbus.h"
 
@@ -34,46 +34,11 @@
 #define MAP_BYTES (UINT64_C(1) << 40)
 #define AHEAD (UINT64_C(64) << 20)
 #define AHEAD_LEAST (UINT64_C(1) << 20)
-#define ARENA_BLOCK (64u << 10)
 #define LEAF_MAX 1900 /* values above this get an overflow page of their own, with some margin */
-
-struct arena {
-	struct arena *next;
-	size_t used, cap;
-	uint8_t data[];
-};
-
-struct fs_snap {
-	struct fs_snap *next; /* in the pool */
-	struct fs_store *store;
-	MDB_env *env; /* the one that txn belongs to */
-	MDB_txn *txn;
-	MDB_cursor *cursor;
-	struct arena *arena;
-};
-
-struct fs_store {
-	MDB_env *env;	  /* in use for reading */
-	MDB_env *old_env; /* the one whose commit failed, kept until close; NULL: none */
-	MDB_dbi dbi;
-	unsigned flags;
-	char *dir;
-	int lock_fd; /* data.mdb, flocked */
-	int fd;	     /* data.mdb, LMDB's own */
-	unsigned page;
-	atomic_int failed;
-	atomic_uint active;	    /* snapshots in use */
-	_Atomic uint64_t alloc_end; /* data.mdb is allocated up to here */
-	_Atomic uint64_t used_end;  /* pages of the last commit end here */
-	_Atomic uint64_t last_txn;
-
-	pthread_mutex_t lock;
-	struct fs_snap *pool;
-};
 
 /* ---- errors ---- */
 
-static int translate(int rc)
+int fs_store_rc(int rc)
 {
 	switch (rc) {
 	case MDB_SUCCESS:
@@ -109,7 +74,7 @@ static int env_open(const char *dir, unsigned env_flags, MDB_env **out, MDB_dbi 
 
 	rc = mdb_env_create(&env);
 	if (rc)
-		return translate(rc);
+		return fs_store_rc(rc);
 	rc = mdb_env_set_maxreaders(env, FS_STORE_READERS);
 	if (!rc)
 		rc = mdb_env_set_mapsize(env, MAP_BYTES);
@@ -129,7 +94,7 @@ static int env_open(const char *dir, unsigned env_flags, MDB_env **out, MDB_dbi 
 		mdb_txn_abort(txn);
 	if (rc) {
 		mdb_env_close(env);
-		return translate(rc);
+		return fs_store_rc(rc);
 	}
 	*out = env;
 	return 0;
@@ -191,7 +156,7 @@ static int measure(struct fs_store *s)
 	if (!rc)
 		rc = mdb_env_get_fd(s->env, &fd);
 	if (rc)
-		return translate(rc);
+		return fs_store_rc(rc);
 	if (fstat(fd, &file))
 		return -errno;
 	s->fd = fd;
@@ -250,23 +215,6 @@ bool fs_store_read_only(const struct fs_store *s)
 	return s->flags & FS_STORE_READ_ONLY;
 }
 
-static void snap_free(struct fs_snap *snap)
-{
-	struct arena *a = snap->arena;
-
-	while (a) {
-		struct arena *next = a->next;
-
-		free(a);
-		a = next;
-	}
-	if (snap->cursor)
-		mdb_cursor_close(snap->cursor);
-	if (snap->txn)
-		mdb_txn_abort(snap->txn);
-	free(snap);
-}
-
 void fs_store_close(struct fs_store *s)
 {
 	if (!s)
@@ -275,7 +223,7 @@ void fs_store_close(struct fs_store *s)
 		struct fs_snap *snap = s->pool;
 
 		s->pool = snap->next;
-		snap_free(snap);
+		fs_store_snap_free(snap);
 	}
 	if (s->env)
 		mdb_env_close(s->env);
@@ -286,194 +234,6 @@ void fs_store_close(struct fs_store *s)
 	pthread_mutex_destroy(&s->lock);
 	free(s->dir);
 	free(s);
-}
-
-/* ---- reading ---- */
-
-static struct fs_snap *pool_take(struct fs_store *s)
-{
-	struct fs_snap *snap, *stale = NULL;
-
-	pthread_mutex_lock(&s->lock);
-	while ((snap = s->pool)) {
-		s->pool = snap->next;
-		if (snap->env == s->env)
-			break;
-		snap->next = stale; /* of the environment before a failure */
-		stale = snap;
-	}
-	pthread_mutex_unlock(&s->lock);
-	while (stale) {
-		struct fs_snap *next = stale->next;
-
-		snap_free(stale);
-		stale = next;
-	}
-	return snap;
-}
-
-static int snap_new(struct fs_store *s, struct fs_snap **out)
-{
-	struct fs_snap *snap = calloc(1, sizeof(*snap));
-	int rc;
-
-	if (!snap)
-		return -ENOMEM;
-	snap->store = s;
-	pthread_mutex_lock(&s->lock);
-	snap->env = s->env;
-	pthread_mutex_unlock(&s->lock);
-	rc = mdb_txn_begin(snap->env, NULL, MDB_RDONLY, &snap->txn);
-	if (!rc)
-		rc = mdb_cursor_open(snap->txn, s->dbi, &snap->cursor);
-	if (rc) {
-		snap_free(snap);
-		return translate(rc);
-	}
-	*out = snap;
-	return 0;
-}
-
-int fs_store_snap_begin(struct fs_store *s, struct fs_snap **out)
-{
-	sigjmp_buf env;
-	struct fs_snap *volatile snap = pool_take(s);
-	struct fs_snap *fresh = NULL;
-	int rc;
-
-	if (fs_sigbus_enter(env)) {
-		fs_sigbus_leave();
-		return -EIO; /* the handle, in an unknown state, is given up */
-	}
-	if (snap) {
-		rc = translate(mdb_txn_renew(snap->txn));
-		if (!rc)
-			rc = translate(mdb_cursor_renew(snap->txn, snap->cursor));
-		if (rc)
-			snap_free(snap);
-	} else {
-		rc = snap_new(s, &fresh);
-		snap = fresh;
-	}
-	fs_sigbus_leave();
-	if (rc)
-		return rc;
-	atomic_fetch_add(&s->active, 1);
-	*out = snap;
-	return 0;
-}
-
-void fs_store_snap_end(struct fs_snap *snap)
-{
-	sigjmp_buf env;
-	struct fs_store *s;
-	struct arena *a;
-
-	if (!snap)
-		return;
-	s = snap->store;
-	if (!fs_sigbus_enter(env))
-		mdb_txn_reset(snap->txn);
-	fs_sigbus_leave();
-	/* One block stays for the next user of the handle. */
-	while ((a = snap->arena) && a->next) {
-		snap->arena = a->next;
-		free(a);
-	}
-	if (a)
-		a->used = 0;
-	atomic_fetch_sub(&s->active, 1);
-	pthread_mutex_lock(&s->lock);
-	snap->next = s->pool;
-	s->pool = snap;
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* Room for n bytes that lives until the snapshot ends. */
-static uint8_t *arena_alloc(struct fs_snap *snap, size_t n)
-{
-	struct arena *a = snap->arena;
-	uint8_t *p;
-
-	if (!a || a->cap - a->used < n) {
-		size_t cap = n > ARENA_BLOCK ? n : ARENA_BLOCK;
-
-		a = malloc(sizeof(*a) + cap);
-		if (!a)
-			return NULL;
-		a->cap = cap;
-		a->used = 0;
-		a->next = snap->arena;
-		snap->arena = a;
-	}
-	p = a->data + a->used;
-	a->used += n;
-	return p;
-}
-
-/* Inside the guard. A stored value longer than the format allows is damage. */
-static int copy_out(struct fs_snap *snap, const MDB_val *v, const uint8_t **val, size_t *len)
-{
-	uint8_t *p;
-
-	if (v->mv_size > FS_VALUE_MAX)
-		return -EIO;
-	p = arena_alloc(snap, v->mv_size);
-	if (!p)
-		return -ENOMEM;
-	memcpy(p, v->mv_data, v->mv_size);
-	*val = p;
-	*len = v->mv_size;
-	return 0;
-}
-
-static int read_rc(int mdb_rc)
-{
-	int rc = translate(mdb_rc);
-
-	return !rc || rc == -ENOENT || rc == -ENOMEM ? rc : -EIO;
-}
-
-int fs_store_get(struct fs_snap *snap, const struct fs_key *key, const uint8_t **val, size_t *len)
-{
-	MDB_val k = {key->len, (void *)(uintptr_t)key->b}, v;
-	sigjmp_buf env;
-	int rc;
-
-	if (fs_sigbus_enter(env)) {
-		fs_sigbus_leave();
-		return -EIO;
-	}
-	rc = read_rc(mdb_get(snap->txn, snap->store->dbi, &k, &v));
-	if (!rc)
-		rc = copy_out(snap, &v, val, len);
-	fs_sigbus_leave();
-	return rc;
-}
-
-int fs_store_next(struct fs_snap *snap, const struct fs_key *from, struct fs_key *found,
-		  const uint8_t **val, size_t *len)
-{
-	MDB_val k = {from->len, (void *)(uintptr_t)from->b}, v;
-	sigjmp_buf env;
-	int rc;
-
-	if (fs_sigbus_enter(env)) {
-		fs_sigbus_leave();
-		return -EIO;
-	}
-	/* An empty key is LMDB's bad value, and means the very first. */
-	rc = read_rc(mdb_cursor_get(snap->cursor, &k, &v, from->len ? MDB_SET_RANGE : MDB_FIRST));
-	if (!rc && k.mv_size > FS_KEY_MAX)
-		rc = -EIO;
-	if (!rc)
-		rc = copy_out(snap, &v, val, len);
-	if (!rc) {
-		found->len = (uint8_t)k.mv_size;
-		memcpy(found->b, k.mv_data, k.mv_size);
-	}
-	fs_sigbus_leave();
-	return rc;
 }
 
 /* ---- space ---- */
@@ -662,15 +422,15 @@ int fs_store_apply(struct fs_store *s, const struct fs_store_item *items, size_t
 	rc = secure_space(s, pages_needed(s, items, n));
 	if (rc)
 		goto out;
-	rc = translate(mdb_txn_begin(s->env, NULL, 0, &txn));
+	rc = fs_store_rc(mdb_txn_begin(s->env, NULL, 0, &txn));
 	if (rc)
 		goto judge;
-	rc = translate(put_items(txn, s->dbi, items, n));
+	rc = fs_store_rc(put_items(txn, s->dbi, items, n));
 	if (rc) {
 		mdb_txn_abort(txn);
 		goto judge;
 	}
-	rc = translate(mdb_txn_commit(txn));
+	rc = fs_store_rc(mdb_txn_commit(txn));
 	if (!rc)
 		note_committed(s);
 judge:
@@ -693,7 +453,7 @@ int fs_store_stat(struct fs_store *s, struct fs_store_stat *out)
 		return -EIO;
 	}
 	pthread_mutex_lock(&s->lock);
-	rc = translate(mdb_env_stat(s->env, &db));
+	rc = fs_store_rc(mdb_env_stat(s->env, &db));
 	pthread_mutex_unlock(&s->lock);
 	fs_sigbus_leave();
 	if (rc)

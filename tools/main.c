@@ -88,7 +88,6 @@ enum option_id {
 	OPT_DAEMON,
 	OPT_AGAIN,
 	OPT_JSON,
-	OPT_YES,
 	OPT_ALONE,
 	OPT_EXIT_WHEN_IDLE,
 	OPT_VERSION,
@@ -117,7 +116,6 @@ static const struct option long_options[] = {
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "again", no_argument, NULL, OPT_AGAIN },
 	{ "json", no_argument, NULL, OPT_JSON },
-	{ "yes", no_argument, NULL, OPT_YES },
 	{ "alone", no_argument, NULL, OPT_ALONE },
 	{ "exit-when-idle", no_argument, NULL, OPT_EXIT_WHEN_IDLE },
 	{ "help", no_argument, NULL, 'h' },
@@ -171,7 +169,6 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_DAEMON: o->daemon = true; break;
 	case OPT_AGAIN: o->again = true; break;
 	case OPT_JSON: o->json = true; break;
-	case OPT_YES: o->yes = true; break;
 	case OPT_ALONE: o->alone = true; break;
 	case OPT_EXIT_WHEN_IDLE: o->exit_when_idle = true; break;
 	default: return -1;

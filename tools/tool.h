@@ -30,12 +30,11 @@ struct tool_options {
 	const char *account;	 /* init --account ACCOUNT */
 	const char *title;	 /* init --title TEXT */
 	const char *who, *journal, *since, *until; /* audit show */
-	const char *base;
 	int passphrase_fd;     /* --passphrase-fd N, -1 none */
 	int new_passphrase_fd; /* --new-passphrase-fd N (passwd), -1 none */
 	int days;	       /* invite --days N */
 	int ready_fd;
-	bool foreground, daemon, again, json, yes, alone, exit_when_idle;
+	bool foreground, daemon, again, json, alone, exit_when_idle;
 };
 
 /* A line "journalfs: ..." on standard error. Always returns TOOL_FAILED. */

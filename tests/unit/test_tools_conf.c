@@ -116,11 +116,9 @@ START_TEST(header_of_something_else_is_refused)
 {
 	uint8_t raw[KEYS_HEADER_LEN];
 	struct keys_header h;
-	char header[300];
 
-	snprintf(header, sizeof(header), "%s/header", dir);
 	ck_assert_int_eq(tools_conf_read_header(dir, &h, raw), TOOL_FAILED);
-	snprintf(file, sizeof(file), "%s", header);
+	snprintf(file, sizeof(file), "%s/header", dir);
 	write_file("certainly no header", 0600);
 	ck_assert_int_eq(tools_conf_read_header(dir, &h, raw), TOOL_FAILED);
 }
