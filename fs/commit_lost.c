@@ -85,7 +85,7 @@ void fs_commit_settled(void *ctx, int rc)
 	settle_lost(r, !rc);
 	if (!rc)
 		return;
-	all = fs_journals_open(r, &n);
+	all = fs_journal_all(r, &n);
 	for (size_t i = 0; i < n; i++) {
 		forget(all[i]);
 		fs_journal_put(all[i]);

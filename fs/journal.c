@@ -270,7 +270,7 @@ int fs_journal_check(const struct fs_journal *j)
 	return atomic_load(&j->dead);
 }
 
-struct fs_journal **fs_journals_open(struct fs_records *r, size_t *n)
+struct fs_journal **fs_journal_all(struct fs_records *r, size_t *n)
 {
 	struct fs_journal **all;
 	size_t count = 0;

@@ -158,7 +158,7 @@ void fs_journal_clear(struct fs_journal *j);
 int fs_journal_units(struct fs_journal *j, struct fs_container **out);
 
 /* All open journals, a reference each, in an array that the caller frees; NULL: no memory. */
-struct fs_journal **fs_journals_open(struct fs_records *r, size_t *n);
+struct fs_journal **fs_journal_all(struct fs_records *r, size_t *n);
 
 /* ---- commit_lost.c: what a commit leaves behind ---- */
 /* Committer. j takes no more; rc as fs_journal_check gives it. -ENOMEM. */
