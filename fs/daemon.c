@@ -35,7 +35,7 @@ struct daemon {
 	struct fs_vault *vault;
 	struct fs_serve *serve;
 	struct fs_harden_report harden;
-	pthread_mutex_t lock;	    /* control, for the vault's callbacks */
+	pthread_mutex_t lock;	    /* control and serve, for the vault's callbacks */
 	struct fs_control *control;
 };
 
@@ -112,6 +112,20 @@ static void policy_changed(void *ctx)
 	pthread_mutex_lock(&d->lock);
 	if (d->control)
 		fs_control_policy_changed(d->control);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* The committer's thread: the notifiers do the work. */
+static void failed(void *ctx, uint32_t journal)
+{
+	struct daemon *d = ctx;
+
+	if (!journal)
+		fputs("journalfs: THE DISK FAILED: changes of the last moments are lost; the vault is "
+		      "served read-only, as it last was on disk\n", stderr);
+	pthread_mutex_lock(&d->lock);
+	if (d->serve)
+		fs_serve_forget(d->serve);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -290,6 +304,7 @@ static int open_all(struct daemon *d, struct fs_say *say)
 		.state = cfg->state,
 		.policy_changed = policy_changed,
 		.alarm = alarm_raised,
+		.failed = failed,
 		.session_over = session_over,
 		.ctx = d,
 	};
@@ -298,16 +313,20 @@ static int open_all(struct daemon *d, struct fs_say *say)
 		.alone = cfg->alone,
 		.exit_when_idle = cfg->exit_when_idle,
 	};
+	struct fs_serve *sv = NULL;
 	struct fs_control *c = NULL;
 	int rc;
 
 	rc = open_vault(d, &vault, say);
 	if (!rc)
-		rc = fs_serve_new(d->vault, &d->serve);
+		rc = fs_serve_new(d->vault, &sv);
 	if (rc)
 		return rc;
+	pthread_mutex_lock(&d->lock);
+	d->serve = sv;
+	pthread_mutex_unlock(&d->lock);
 	control.vault = d->vault;
-	control.serve = d->serve;
+	control.serve = sv;
 	rc = fs_control_new(&control, &c, say);
 	if (rc)
 		return rc;
@@ -321,8 +340,13 @@ static int open_all(struct daemon *d, struct fs_say *say)
 static int close_all(struct daemon *d)
 {
 	struct fs_control *c;
+	struct fs_serve *sv;
 
-	fs_serve_free(d->serve);
+	pthread_mutex_lock(&d->lock);
+	sv = d->serve;
+	d->serve = NULL;
+	pthread_mutex_unlock(&d->lock);
+	fs_serve_free(sv);
 	pthread_mutex_lock(&d->lock);
 	c = d->control;
 	d->control = NULL;

@@ -179,6 +179,13 @@ static bool work_once(struct fs_mount *m)
 		pthread_mutex_lock(&m->lock);
 		m->sweep_done = true;
 		pthread_cond_broadcast(&m->drained);
+	} else if (m->forget) {
+		m->forget = false;
+		pthread_mutex_unlock(&m->lock);
+		fs_nodes_drop(m, 0);
+		sweep(m, 0);
+		send_epoch(m);
+		pthread_mutex_lock(&m->lock);
 	} else if (m->recheck) {
 		m->recheck = false;
 		pthread_mutex_unlock(&m->lock);
@@ -295,6 +302,14 @@ void fs_notify_recheck(struct fs_mount *m)
 {
 	pthread_mutex_lock(&m->lock);
 	m->recheck = true;
+	pthread_cond_signal(&m->work);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void fs_notify_forget(struct fs_mount *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->forget = true;
 	pthread_cond_signal(&m->work);
 	pthread_mutex_unlock(&m->lock);
 }

@@ -157,6 +157,18 @@ void fs_serve_recheck(struct fs_serve *sv)
 	free(all);
 }
 
+void fs_serve_forget(struct fs_serve *sv)
+{
+	struct fs_mount **all = NULL;
+	size_t n = fs_serve_others(sv, NULL, ANY_JOURNAL, &all);
+
+	for (size_t k = 0; k < n; k++) {
+		fs_notify_forget(all[k]);
+		fs_mount_put(all[k]);
+	}
+	free(all);
+}
+
 void fs_serve_on_gone(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session *s), void *ctx)
 {
 	pthread_mutex_lock(&sv->pool_lock);

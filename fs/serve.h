@@ -39,6 +39,11 @@ void fs_mount_end(struct fs_mount *m);
  * second: denied first, then invalidated by the notifiers. Returns at once.
  */
 void fs_serve_recheck(struct fs_serve *sv);
+/*
+ * Changes that were applied are lost (fs_vault_config.failed): every mount's kernel forgets names,
+ * attributes and contents, and inodes are got anew. By the notifiers; returns at once.
+ */
+void fs_serve_forget(struct fs_serve *sv);
 /* The kernel ended the mount (unmounted or aborted): called once, from a worker, without locks. */
 void fs_serve_on_gone(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session *s), void *ctx);
 

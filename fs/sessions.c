@@ -126,7 +126,8 @@ static int put_cert(struct fs_vault *v, const struct keys_session_cert *cert)
 	struct fs_batch b;
 	int rc;
 
-	if (v->cfg.read_only)
+	/* With nothing written, nothing is signed either. */
+	if (v->cfg.read_only || fs_group_failed(fs_records_group(v->records)))
 		return 0;
 	fs_key_add_bytes(&key, cert->session, KEYS_SESSION_ID_LEN);
 	keys_session_cert_encode(cert, bytes);

@@ -253,6 +253,22 @@ static void damaged(void *ctx, uint32_t journal, uint64_t ino, uint8_t table)
 		       (unsigned long long)ino, table);
 }
 
+static void failed(void *ctx, uint32_t journal)
+{
+	struct fs_vault *v = ctx;
+
+	if (journal)
+		fs_vault_alarm(v, journal,
+			       "this journal is damaged: changes of the last moments are lost, and it "
+			       "takes no more; restore it from a backup");
+	else
+		fs_vault_alarm(v, 0,
+			       "the vault's disk failed: changes of the last moments are lost, and "
+			       "nothing is written any more; what was durable before can be read");
+	if (v->cfg.failed)
+		v->cfg.failed(v->cfg.ctx, journal);
+}
+
 static int open_records(struct fs_vault *v, const uint64_t *least, struct fs_say *say)
 {
 	struct fs_records_config rc_cfg = {
@@ -260,6 +276,7 @@ static int open_records(struct fs_vault *v, const uint64_t *least, struct fs_say
 		.read_only = v->cfg.read_only,
 		.least_commit = least ? *least : 0,
 		.damaged = damaged,
+		.failed = failed,
 		.ctx = v,
 	};
 	int rc;

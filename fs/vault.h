@@ -75,6 +75,12 @@ struct fs_vault_config {
 	 */
 	void (*alarm)(void *ctx, const char *text);
 	/*
+	 * Changes that programs saw succeed are lost: in this journal, or (0) in the whole vault,
+	 * which is read-only from now on. An alarm was raised. The mount layer makes the kernels
+	 * forget what they cached. Any thread; must return at once and not call back.
+	 */
+	void (*failed)(void *ctx, uint32_t journal);
+	/*
 	 * This session is over (ceiling, on leave, left, expired); every request is refused
 	 * already. The mount layer cuts and calls fs_vault_end_finish. NULL: the vault finishes by
 	 * itself. From fs_vault_tick; the session is borrowed.

@@ -40,16 +40,6 @@ struct model {
 	unsigned long taken;   /* of them by the closing group */
 };
 
-struct fs_signer *fs_signer_get(struct fs_signer *s)
-{
-	return s;
-}
-
-void fs_signer_put(struct fs_signer *s)
-{
-	(void)s;
-}
-
 /* ---- directories ---- */
 
 void model_dir_make(char path[static 64])

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/fault/test_fs_records_fault.c - files over a disk that fails: what is served afterwards is
+ * what is on the disk, and nothing of what was lost.
+ */
+#include "inject.h"
+
+#include "fs/chunk.h"
+#include "../unit/test_fs_files.h"
+
+#define BIG (3 * FS_CHUNK)
+
+static uint8_t old_text[BIG], new_text[BIG], got[BIG + 16];
+
+struct told {
+	int times;
+	uint32_t journal;
+};
+
+static void failed(void *ctx, uint32_t journal)
+{
+	struct told *told = ctx;
+
+	told->times++;
+	told->journal = journal;
+}
+
+/* Is it all old (false) or all new (true)? Anything else fails the test. */
+static bool is_new(struct fs_inode *i)
+{
+	size_t len;
+
+	ck_assert_int_eq(files_read(i, 0, got, sizeof(got), &len), 0);
+	ck_assert_uint_eq(len, i->size);
+	if (len == BIG - 9) {
+		ck_assert_mem_eq(got, old_text, len);
+		return false;
+	}
+	ck_assert_uint_eq(len, BIG);
+	ck_assert_mem_eq(got, new_text, len);
+	return true;
+}
+
+static void change(struct files *f, struct fs_inode *big, struct fs_inode *small,
+		   struct fs_inode **made)
+{
+	files_write(f, big, 0, new_text, BIG);
+	files_write(f, small, 0, "after that", 10);
+	*made = files_make(f, f->root, "made", S_IFREG | 0600);
+}
+
+/* What memory serves after the failure; true: the state after the change. */
+static bool look(struct fs_inode *root, struct fs_inode *big, struct fs_inode *small)
+{
+	struct fs_inode *made = NULL;
+	bool is = is_new(big);
+	size_t len;
+
+	ck_assert_int_eq(files_read(small, 0, got, sizeof(got), &len), 0);
+	ck_assert_uint_eq(len, is ? 10 : 6);
+	ck_assert_int_eq(fs_tree_lookup(root, "made", &made), is ? 0 : -ENOENT);
+	fs_inode_put(made);
+	return is;
+}
+
+static bool look_again(struct files *f)
+{
+	struct fs_inode *big, *small;
+	bool is;
+
+	ck_assert_int_eq(fs_tree_lookup(f->root, "big", &big), 0);
+	ck_assert_int_eq(fs_tree_lookup(f->root, "small", &small), 0);
+	is = look(f->root, big, small);
+	fs_inode_put(small);
+	fs_inode_put(big);
+	return is;
+}
+
+/* False: the nth call was never made. */
+static bool one_round(unsigned nth, bool on)
+{
+	struct fs_inode *big, *small, *made;
+	struct told told = {.times = 0};
+	struct files f;
+	bool hit, is;
+	int rc;
+
+	files_start(&f);
+	files_close(&f);
+	f.cfg.failed = failed;
+	f.cfg.ctx = &told;
+	files_open(&f, f.dir, false, false);
+	big = files_make(&f, f.root, "big", S_IFREG | 0600);
+	small = files_make(&f, f.root, "small", S_IFREG | 0600);
+	files_write(&f, big, 0, old_text, BIG - 9);
+	files_write(&f, small, 0, "before", 6);
+	files_sync(&f);
+	change(&f, big, small, &made);
+	inject_fail(nth, EIO, on);
+	rc = fs_group_sync(fs_records_group(f.r), 0);
+	hit = inject_stop();
+	ck_assert_int_eq(told.times, rc ? 1 : 0);
+	ck_assert_uint_eq(told.journal, 0);
+	is = look(f.root, big, small);
+	ck_assert(rc || is);
+	if (rc) {
+		ck_assert_int_eq(rc, -EIO);
+		ck_assert_int_eq(fs_content_write(small, 0, false, (const uint8_t *)"x", 1, &f.who,
+						  NULL),
+				 -EROFS);
+		ck_assert(is == !made->deleted);
+	}
+	fs_inode_put(made);
+	fs_inode_put(small);
+	fs_inode_put(big);
+	fs_inode_put(f.root);
+	fs_journal_put(f.j);
+	ck_assert_int_eq(fs_records_close(f.r), rc);
+	files_open(&f, f.dir, false, false);
+	ck_assert(look_again(&f) == is);
+	files_stop(&f);
+	return hit;
+}
+
+static void all_rounds(bool on)
+{
+	unsigned nth = 1;
+
+	memset(old_text, 'o', sizeof(old_text));
+	memset(new_text, 'n', sizeof(new_text));
+	while (one_round(nth, on))
+		nth++;
+	ck_assert_uint_gt(nth, 3);
+}
+
+START_TEST(failed_commit_serves_what_the_disk_has)
+{
+	all_rounds(false);
+}
+END_TEST
+
+START_TEST(dead_disk_serves_what_it_last_had)
+{
+	all_rounds(true);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fs/records faults");
+	TCase *tc = tcase_create("faults");
+	SRunner *runner;
+	int n;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, failed_commit_serves_what_the_disk_has);
+	tcase_add_test(tc, dead_disk_serves_what_it_last_had);
+	suite_add_tcase(s, tc);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_ENV);
+	n = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return n ? EXIT_FAILURE : EXIT_SUCCESS;
+}
