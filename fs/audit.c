@@ -141,6 +141,8 @@ struct reading {
 	const struct fs_audit_query *q;
 	int (*fn)(void *ctx, const struct policy_record *r);
 	void *ctx;
+	unsigned shut; /* streams that by cannot open */
+	struct fs_session *by;
 };
 
 static int read_one(void *ctx, const struct policy_record *r)
@@ -178,11 +180,27 @@ static bool read_signer(void *ctx, const uint8_t pk[static KEYS_LEN])
 	return ok;
 }
 
+static int read_later(void *ctx, const uint8_t stream[static KEYS_STREAM_ID_LEN],
+		      uint8_t wrap[static KEYS_STREAM_WRAP_LEN])
+{
+	struct reading *a = ctx;
+
+	return fs_log_grants_get(a->v, a->by->pid, a->by->enrolment, stream, wrap);
+}
+
+static void read_shut(void *ctx, uint64_t seq)
+{
+	struct reading *a = ctx;
+
+	(void)seq;
+	a->shut++;
+}
+
 int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
 		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
 		   struct fs_say *say)
 {
-	struct reading a = {v, q, fn, ctx};
+	struct reading a = {.v = v, .q = q, .fn = fn, .ctx = ctx, .by = by};
 	struct fs_log_stat st;
 	uint8_t *box_sk = NULL;
 	char dir[4096];
@@ -221,11 +239,19 @@ int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_au
 			.bad = read_bad,
 			.least = st.durable,
 			.signer_ok = read_signer,
+			.later = read_later,
+			.shut = read_shut,
 			.ctx = &a,
 		});
 	keys_guard_free(box_sk);
 	if (rc && say && !say->text[0])
 		fs_say(say, "the log cannot be read: %s", strerror(-rc));
+	else if (!rc && a.shut)
+		fs_say(say,
+		       "%u earlier %s of the log %s for another auditor, or the recovery key: what "
+		       "%s is not shown",
+		       a.shut, a.shut == 1 ? "stretch" : "stretches", a.shut == 1 ? "waits" : "wait",
+		       a.shut == 1 ? "it holds" : "they hold");
 	return rc;
 }
 
@@ -248,7 +274,7 @@ static uint32_t enrolments_waiting(struct fs_vault *v)
 
 static uint32_t grants_waiting(struct fs_vault *v)
 {
-	uint32_t n = v->lists_waiting;
+	uint32_t n = v->lists_waiting + v->log_waiting;
 
 	for (uint32_t i = 0; i < v->journals.cap; i++) {
 		if (v->journals.by_index[i])
@@ -346,6 +372,7 @@ char *fs_vault_waiting(struct fs_vault *v, struct fs_session *by)
 	if (v->practice) {
 		waiting_people(v, out);
 		fs_lists_waiting(v, out);
+		fs_log_grants_waiting(v, out);
 		waiting_journals(v, out);
 	}
 	pthread_rwlock_unlock(&v->lock);

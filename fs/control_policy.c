@@ -318,6 +318,10 @@ int fs_control_verb_audit(struct fs_control_request *rq)
 		rc = fs_vault_audit(rq->c->vault, rq->session, &q, add_record, &a, &rq->say);
 	if (!rc)
 		rc = a.to.rc;
+	if (!rc && rq->say.text[0] &&
+	    json_object_set_new(rq->answer, "notice",
+				fs_control_json_text(rq->say.text, strlen(rq->say.text))))
+		rc = -ENOMEM;
 	free(a.line);
 	return rc;
 }

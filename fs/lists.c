@@ -229,6 +229,7 @@ static int change_list(struct fs_vault *v, struct fs_edit *e, struct fs_session 
 	memcpy(v->list, list, n * sizeof(*list));
 	v->list_count = n;
 	pthread_rwlock_unlock(&v->lock);
+	v->log_dirty = true;
 	return 0;
 }
 

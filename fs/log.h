@@ -85,8 +85,24 @@ struct fs_log_reading {
 	uint64_t least;
 	/* Is this the public key of a daemon of this vault, now or then? NULL: every key is. */
 	bool (*signer_ok)(void *ctx, const uint8_t pk[static KEYS_LEN]);
+	/* Asked for a stream that its head does not seal to this reader: a wrap that was made for him
+	 * later, or not 0. NULL: there are none. */
+	int (*later)(void *ctx, const uint8_t stream[static KEYS_STREAM_ID_LEN],
+		     uint8_t wrap[static KEYS_STREAM_WRAP_LEN]);
+	/* Once for each stream that holds records from `from` on and is not sealed to this reader, with
+	 * the first such record's number. NULL: passed over in silence. */
+	void (*shut)(void *ctx, uint64_t seq);
 	void *ctx;
 };
 int fs_log_read_as(const struct fs_log_reading *q);
+
+struct fs_log_head;
+/*
+ * The genuine stream heads of the first segment that is numbered *segment or higher; *segment moves
+ * behind it, also when that segment cannot be read (-EBADMSG, -EIO). -ENOENT: there is none. fn
+ * returns 0 to go on, else fs_log_streams ends with that and leaves *segment where it was.
+ */
+int fs_log_streams(const char *dir, const uint8_t vault[static KEYS_VAULT_ID_LEN],
+		   uint64_t *segment, int (*fn)(void *ctx, const struct fs_log_head *h), void *ctx);
 
 #endif

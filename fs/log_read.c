@@ -34,6 +34,7 @@ struct reading {
 	bool have_prev;
 	uint8_t prev[KEYS_SIG_LEN];
 	struct keys_ratchet *ratchet; /* guarded; NULL: this stream is not for us */
+	bool shut;		      /* it is whole, but no wrap of it opens for us */
 	uint64_t first_seq;	      /* of the stream */
 	uint8_t *plain;
 	struct policy_record *record;
@@ -83,8 +84,13 @@ static void check_number(struct reading *r, const struct fs_log_frame *f)
 static int open_stream(struct reading *r, const struct fs_log_head *h, uint64_t seq)
 {
 	const uint8_t *wrap = fs_log_head_wrap(h, r->q->box_pk);
+	uint8_t later[KEYS_STREAM_WRAP_LEN];
 	int rc;
 
+	/* What the head says is signed by the daemon, so it comes first. */
+	if (!wrap && r->q->later && !r->q->later(r->q->ctx, h->stream, later))
+		wrap = later;
+	r->shut = !wrap;
 	if (!wrap)
 		return 0;
 	r->ratchet = keys_guard_new(sizeof(*r->ratchet));
@@ -106,6 +112,7 @@ static int read_head(struct reading *r, const struct fs_log_frame *f)
 
 	keys_guard_free(r->ratchet);
 	r->ratchet = NULL;
+	r->shut = false;
 	check_number(r, f);
 	r->expect = f->seq;
 	r->first_seq = f->seq;
@@ -177,6 +184,11 @@ static int read_record(struct reading *r, const struct fs_log_frame *f)
 
 	check_number(r, f);
 	r->expect = f->seq + 1;
+	if (r->shut && f->seq >= r->q->from) {
+		r->shut = false; /* said once for the stream */
+		if (r->q->shut)
+			r->q->shut(r->q->ctx, f->seq);
+	}
 	if (!r->ratchet || f->seq < r->q->from)
 		return 0;
 	rc = f->len > FS_LOG_SEGMENT_MIN ? -EBADMSG : unseal(r, f, &len);
@@ -362,4 +374,78 @@ int fs_log_read(const char *dir, const uint8_t vault[static KEYS_VAULT_ID_LEN],
 	};
 
 	return fs_log_read_as(&q);
+}
+
+/* ---- the streams alone ---- */
+
+static int give_heads(uint64_t number, const uint8_t *vault, const uint8_t *p, size_t len,
+		      int (*fn)(void *ctx, const struct fs_log_head *h), void *ctx)
+{
+	struct fs_log_header header;
+	struct fs_log_frame f;
+	struct fs_log_head h;
+	struct fs_log_walk w;
+	int rc = fs_log_header_decode(p, &header);
+
+	if (rc == -ENODATA)
+		return 0; /* a spare */
+	fs_log_walk_init(&w, rc ? NULL : &header, p, len);
+	rc = 0;
+	while (!rc && fs_log_walk_next(&w, &f)) {
+		if (f.kind == FS_LOG_STREAM && !fs_log_head_decode(f.body, f.len, number, &h) &&
+		    !memcmp(h.vault, vault, sizeof(h.vault)))
+			rc = fn(ctx, &h);
+	}
+	return rc;
+}
+
+/* The least number of a segment that is not below `from`; 0: there is none. */
+static int next_segment(int dirfd, uint64_t from, uint64_t *number)
+{
+	uint64_t *list = NULL;
+	size_t n = 0;
+	int rc = fs_log_segment_list(dirfd, &list, &n);
+
+	*number = 0;
+	for (size_t i = 0; !rc && i < n && !*number; i++) {
+		if (list[i] >= from)
+			*number = list[i];
+	}
+	free(list);
+	return rc;
+}
+
+int fs_log_streams(const char *dir, const uint8_t vault[static KEYS_VAULT_ID_LEN],
+		   uint64_t *segment, int (*fn)(void *ctx, const struct fs_log_head *h), void *ctx)
+{
+	struct reading r = {.fd = -1};
+	uint64_t number = 0;
+	int rc;
+
+	r.dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r.dirfd < 0)
+		return -errno;
+	rc = next_segment(r.dirfd, *segment, &number);
+	if (!rc && !number)
+		rc = -ENOENT;
+	if (rc) {
+		close(r.dirfd);
+		return rc;
+	}
+	rc = open_segment(&r, number);
+	if (!rc)
+		rc = fs_log_segment_load(r.fd, &r.bytes, &r.len);
+	if (rc) {
+		*segment = number + 1;
+		rc = rc == -EBADMSG ? rc : -EIO;
+	} else {
+		rc = give_heads(number, vault, r.bytes, r.len, fn, ctx);
+		if (!rc)
+			*segment = number + 1;
+	}
+	free(r.bytes);
+	if (r.fd >= 0)
+		close(r.fd);
+	close(r.dirfd);
+	return rc;
 }

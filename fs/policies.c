@@ -338,6 +338,7 @@ void fs_policies_forget(struct fs_vault *v)
 	struct policy_practice *practice;
 	uint8_t *key;
 
+	fs_log_grants_stop(v);
 	if (v->records)
 		fs_records_index_key(v->records, 0, NULL);
 	pthread_rwlock_wrlock(&v->lock);

@@ -7,7 +7,8 @@
  * vault older than this host remembers is accepted, and a practitioner who lost
  * passphrase or invitation gets a new one. A practitioner recovered with a new
  * passphrase gets every key that policy grants him at once, since in a practice
- * of one nobody else could give it; an invited one waits for colleagues.
+ * of one nobody else could give it; an invited one waits for colleagues. Auditors
+ * get the log's earlier streams, of which the recovery key opens every one.
  *
  * Invariants: (1) nothing is changed before the recovery key opened the escrow;
  * (2) the host secret is the one from init, so that passphrases, break-glass wraps
@@ -293,6 +294,9 @@ static int renew_list(struct recover *r)
 		rc = fs_log_readers(r->v->log, list + KEYS_LIST_MAX,
 				    fs_lists_readers(list, n, list + KEYS_LIST_MAX));
 	free(list);
+	/* Last, so that nobody of the list lacks a stream that began before it was in force. */
+	if (!rc)
+		rc = fs_log_grants_by_recovery(r->v, r->box_pk, r->secret->box_sk);
 	return rc;
 }
 

@@ -559,6 +559,7 @@ void fs_vault_tick(struct fs_vault *v)
 	if (v->index_key && !v->cfg.read_only) {
 		fs_lists_tick(v);
 		fs_grants_tick(v);
+		fs_log_grants_tick(v);
 	}
 	pthread_mutex_unlock(&v->edit);
 }

@@ -18,6 +18,7 @@
  * sessions.c    log-in, unlock, lock, end
  * grants.c      wraps that wait
  * lists.c       the key list: auditors, break-glass
+ * log_grants.c  the log's earlier streams for auditors who came later
  * recover.c     the recovery key
  * audit.c       log records, reading the log, status, what waits
  *
@@ -176,6 +177,11 @@ struct fs_vault {
 	bool grants_idle;  /* a whole round found nothing left to look at */
 	bool grants_again; /* something failed in this round */
 	bool lists_dirty;
+	/* the log's earlier streams: edit */
+	struct fs_log_grants *log_walk; /* under way; NULL: none */
+	uint64_t log_walked;	      /* with these helpers the log was walked to its end */
+	bool log_dirty;
+	atomic_uint log_waiting;   /* auditors who lack streams that another one can open */
 	atomic_uint lists_waiting; /* changes of the key list and break-glass wraps that wait */
 	pthread_mutex_t side;	   /* leaf: backoff, history */
 	struct fs_backoff backoff[FS_BACKOFF];
@@ -440,6 +446,19 @@ void fs_grants_retry(struct fs_vault *v);   /* a new session may serve; edit hel
 int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *practice,
 			 const struct policy_journal *policy, uint32_t always,
 			 int (*fn)(void *ctx, const struct keys_identity *id), void *ctx);
+
+/* ---- log_grants.c: edit held ---- */
+void fs_log_grants_tick(struct fs_vault *v);
+void fs_log_grants_stop(struct fs_vault *v);
+/* Every stream for every auditor of the list; the index is open. */
+int fs_log_grants_by_recovery(struct fs_vault *v, const uint8_t box_pk[static KEYS_LEN],
+			      const uint8_t box_sk[static KEYS_LEN]);
+/* The wrap that was made later for this reader; -ENOENT. No lock needed. */
+int fs_log_grants_get(struct fs_vault *v, uint32_t pid, uint32_t enrolment,
+		      const uint8_t stream[static KEYS_STREAM_ID_LEN],
+		      uint8_t wrap[static KEYS_STREAM_WRAP_LEN]);
+/* Lines on what waits; edit or lock held. */
+void fs_log_grants_waiting(struct fs_vault *v, FILE *out);
 
 /* ---- lists.c ---- */
 int fs_lists_load(struct fs_vault *v);

@@ -38,10 +38,14 @@ static int print_stream(struct client *cl, struct fs_wire_message *m)
 {
 	for (;;) {
 		json_t *lines = json_object_get(m->json, "lines"), *line;
+		const char *notice = json_string_value(json_object_get(m->json, "notice"));
 		size_t i;
 
 		json_array_foreach(lines, i, line)
 			puts(json_string_value(line));
+		/* Not among the records, which programs may read. */
+		if (notice)
+			fprintf(stderr, "journalfs: %s\n", notice);
 		if (!json_is_true(json_object_get(m->json, "more")))
 			return fflush(stdout) ? tools_fail("the output could not be written") : TOOL_OK;
 		if (tools_client_next(cl, m))
