@@ -34,10 +34,11 @@ static int parse_time(const char *text, json_int_t *out)
 	return -EINVAL;
 }
 
-static int print_stream(struct client *cl, struct fs_wire_message *m)
+/* Prints the strings of the array `key`, over all messages of the answer. */
+static int print_stream(struct client *cl, struct fs_wire_message *m, const char *key)
 {
 	for (;;) {
-		json_t *lines = json_object_get(m->json, "lines"), *line;
+		json_t *lines = json_object_get(m->json, key), *line;
 		const char *notice = json_string_value(json_object_get(m->json, "notice"));
 		size_t i;
 
@@ -75,7 +76,7 @@ int tools_cmd_audit(struct tool_options *o, int argc, char **argv)
 				   "since_ns", since, "until_ns", until, "format",
 				   o->json ? "json" : "text"),
 			 NULL, 0, -1, &m);
-	rc = rc ? TOOL_FAILED : print_stream(&cl, &m);
+	rc = rc ? TOOL_FAILED : print_stream(&cl, &m, "lines");
 	fs_wire_message_clear(&m);
 	tools_client_close(&cl);
 	return rc;
@@ -85,9 +86,7 @@ int tools_cmd_list(struct tool_options *o, int argc, char **argv)
 {
 	struct client cl = { .sock = -1 };
 	struct fs_wire_message m;
-	json_t *names, *name;
 	struct conf c;
-	size_t i;
 	int rc;
 
 	(void)argc;
@@ -96,10 +95,8 @@ int tools_cmd_list(struct tool_options *o, int argc, char **argv)
 		return TOOL_FAILED;
 	fs_wire_message_init(&m);
 	rc = tools_client_call(&cl, json_pack("{s:s}", "verb", "list"), NULL, 0, -1, &m);
-	names = rc ? NULL : json_object_get(m.json, "journals");
-	json_array_foreach(names, i, name)
-		puts(json_string_value(name));
+	rc = rc ? TOOL_FAILED : print_stream(&cl, &m, "journals");
 	fs_wire_message_clear(&m);
 	tools_client_close(&cl);
-	return rc ? TOOL_FAILED : TOOL_OK;
+	return rc;
 }
