@@ -142,9 +142,14 @@ int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char 
 
 	if (fs_session_state(by) != FS_SESSION_ACTIVE)
 		return -ENOKEY;
+	/* First of all: what a report suggests, and whether there is such a file, tells of names. */
+	if (!fs_sessions_has(v, by, POLICY_POLICY)) {
+		fs_say(say, "checking a policy needs the policy right, which %s does not have",
+		       by->who);
+		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL, "checking a policy");
+		return rc ? rc : -EACCES;
+	}
 	rc = fs_policies_file(v, file, &which);
-	if (!rc && which && !may_show(v, by, which))
-		rc = -ENOENT;
 	if (!rc)
 		rc = fs_policies_parse(v, which, file, text, len, report, &practice, &journal);
 	if (!rc && practice) {

@@ -209,7 +209,8 @@ int fs_vault_recover(const struct fs_recover *in, char code[static KEYS_CODE_TEX
 /* file: "practice" or a journal's name. The text in force; caller frees. version: its number. */
 int fs_vault_policy_show(struct fs_vault *v, struct fs_session *by, const char *file, char **text,
 			 size_t *len, uint32_t *version, struct fs_say *say);
-/* Checks only: 0, or -EINVAL with the report's lines in *report (caller frees). */
+/* Checks only: 0, or -EINVAL with the report's lines in *report (caller frees). -EACCES without the
+ * policy right. */
 int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char *file,
 			  const char *text, size_t len, char **report, struct fs_say *say);
 /* Accepts a new version: signed, chained, logged, in force for the next request. base: the version

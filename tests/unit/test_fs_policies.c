@@ -68,6 +68,32 @@ START_TEST(put_by_anybody_else_is_refused_and_logged)
 }
 END_TEST
 
+START_TEST(check_by_anybody_else_is_refused_and_tells_no_names)
+{
+	struct fs_session *dan = t_clinic(), *anna;
+	char *report = NULL, policy[T_POLICY_MAX];
+
+	t_enroll(dan, "anna", ANNA);
+	anna = t_login("anna", ANNA);
+	t_edit(policy, "role nurse unit", "role nurze unit");
+	for (int i = 0; i < 3; i++) {
+		static const char *const files[] = {"practice", "p", "no such journal"};
+
+		if (i == 1)
+			t_make(anna, "p");
+		ck_assert_int_eq(fs_vault_policy_check(t.v, anna, files[i], policy, strlen(policy),
+						       &report, &t.say),
+				 -EACCES);
+		ck_assert_ptr_null(report);
+		ck_assert_str_eq(t.say.text, "checking a policy needs the policy right, which anna "
+					     "does not have");
+	}
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "checking a policy"), 3);
+	t_logout(anna);
+	t_logout(dan);
+}
+END_TEST
+
 START_TEST(put_from_an_old_base_says_who_was_first)
 {
 	struct fs_session *dan = t_clinic();
@@ -326,6 +352,7 @@ int main(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, put_by_steward_is_in_force_and_logged_with_a_diff);
 	tcase_add_test(c, put_by_anybody_else_is_refused_and_logged);
+	tcase_add_test(c, check_by_anybody_else_is_refused_and_tells_no_names);
 	tcase_add_test(c, put_from_an_old_base_says_who_was_first);
 	tcase_add_test(c, put_of_a_bad_text_reports_and_changes_nothing);
 	tcase_add_test(c, put_of_a_long_text_spans_records_and_shrinks_again);
