@@ -176,6 +176,8 @@ static bool work_once(struct fs_mount *m)
 		m->sweep = false;
 		pthread_mutex_unlock(&m->lock);
 		sweep(m, 0);
+		/* We forget the names of notes; the kernel must ask for them, or the log could not name them. */
+		send_epoch(m);
 		pthread_mutex_lock(&m->lock);
 		m->sweep_done = true;
 		pthread_cond_broadcast(&m->drained);

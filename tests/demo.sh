@@ -10,7 +10,7 @@ mkdir -p "${BUILD:-build}/tests/mount"
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 show() { # NAME SHELL-COMMAND: prints it as that person types it, runs it, lets it fail visibly
 	printf '\033[36m%s$\033[0m %s\n' "$1" "$2"
-	as "$1" bash -c "cd ~/Journals 2>/dev/null; $2" 2>&1 | sed -E "s|$ROOT/home/[a-z]*|~|g; s/^/    /"
+	as "$1" bash -c "cd ~/Journals && { $2; }" 2>&1 | sed -E "s|$ROOT/home/[a-z]*|~|g; s/^bash: line [0-9]*: //; s/^/    /"
 }
 die() { echo "demo: $*"; exit 1; }
 
@@ -57,7 +57,7 @@ show bo "echo 'Blood pressure 130/80.' >> '010190-1234 Hansen, Anna/2026-11-21 c
 show anna "cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
 
 step 'A mistake in the policy is refused with its place and the likely fix; what was in force stays'
-{ practice_policy; echo 'practitioner zoe user jft-zoe role phisician unit north'; } | put_policy dan practice 2>&1 </dev/null | sed 's/^/    /'
+{ practice_policy; echo 'practitioner zoe user jft-zoe role phisician unit north'; } | put_policy dan practice 2>&1 | sed 's/^/    /'
 
 step 'Anna locks her session when she leaves the room, and unlocks it'
 jfs anna lock

@@ -149,6 +149,12 @@ t_lock_answers_enokey_and_unlock_brings_descriptors_back() {
 	return $rc
 }
 
+t_log_names_notes_opened_after_an_unlock() {
+	jfs anna lock && jfs anna unlock --passphrase-fd 9 9< <(pass_of anna) || return 1
+	as anna cat "$(J anna)/$HANSEN/note.txt" >/dev/null || return 1
+	audit --who anna --since -1m | grep ' opened ' | tail -n 1 | grep -q 'note.txt' || fail "$(audit --who anna --since -1m | tail -n 4)"
+}
+
 t_logout_cuts_open_files_and_mappings() {
 	coproc HOLD { as bo "$PROBES/probe" holdmap "$(J bo)/$HANSEN/note.txt"; }
 	local word rc=0

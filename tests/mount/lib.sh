@@ -107,7 +107,7 @@ put_policy() { # NAME FILE < TEXT: that person's edit of practice or a journal's
 	chmod 644 "$ROOT/new.policy"
 	local n=$1
 	(cd "$ROOT/home/$n" && exec setpriv --reuid="jft-$n" --regid="jft-$n" --init-groups --inh-caps=-all \
-		env -i PATH="$PATH" HOME="$ROOT/home/$n" LANG=C.UTF-8 "EDITOR=cp $ROOT/new.policy" \
+		env -i PATH="$PATH" HOME="$ROOT/home/$n" LANG=C.UTF-8 "EDITOR=cp $ROOT/new.policy" XDG_RUNTIME_DIR="$ROOT/home/$n" \
 		"$JFS" policy --vault "$ROOT/clinic.conf" edit "$2" </dev/null)
 }
 
