@@ -32,7 +32,8 @@ int fs_container_remove(int dirfd, uint32_t journal);
 
 /*
  * Loads bitmap page n (a set bit = in use) as read from its FS_T_FREE record; before any other use.
- * Bits beyond len are clear. -EINVAL: n or len beyond what a container can have.
+ * Bits beyond len are clear. In ascending order of pages: what no record speaks of is not looked at,
+ * however long the file. -EINVAL: n or len beyond what a container can have.
  */
 int fs_container_load(struct fs_container *c, uint32_t page, const uint8_t *bits, size_t len);
 
@@ -45,7 +46,10 @@ void fs_container_unreserve(struct fs_container *c, uint64_t units);
 int fs_container_alloc(struct fs_container *c, unsigned units, uint64_t *pos);
 /* Not reusable until fs_container_committed. */
 void fs_container_free(struct fs_container *c, uint64_t pos, unsigned units);
-/* Called by the committer after the commit that no longer refers to them. */
+/*
+ * Called by the committer after the commit that no longer refers to them. Long free stretches that
+ * are not reserved go back to the disk: the file's end is cut off, elsewhere holes are punched.
+ */
 void fs_container_committed(struct fs_container *c);
 /*
  * After a failed commit: what was allocated since the last committed() is free again (and reserved

@@ -5,6 +5,10 @@
  */
 #include "inject.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+
 #include "fs/chunk.h"
 #include "../unit/test_fs_files.h"
 
@@ -145,6 +149,70 @@ START_TEST(dead_disk_serves_what_it_last_had)
 }
 END_TEST
 
+/* ---- a disk that fills up ---- */
+
+/* A small disk of our own, in a mount namespace of our own. False: not allowed here. */
+static bool mount_small_disk(void)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return false;
+	return !mount("tmpfs", "/tmp", "tmpfs", 0, "size=256m");
+}
+
+static uint64_t free_bytes(void)
+{
+	struct statvfs v;
+
+	ck_assert_int_eq(statvfs("/tmp", &v), 0);
+	return (uint64_t)v.f_bavail * v.f_frsize;
+}
+
+static struct fs_inode *write_big(struct files *f, const char *name, unsigned mebibytes)
+{
+	static uint8_t text[1 << 20];
+	struct fs_inode *i = files_make(f, f->root, name, S_IFREG | 0600);
+
+	for (unsigned n = 0; n < mebibytes; n++) {
+		memset(text, (int)n + 1, sizeof(text));
+		files_write(f, i, (uint64_t)n << 20, text, sizeof(text));
+	}
+	files_sync(f);
+	return i;
+}
+
+START_TEST(deleted_files_give_their_space_back)
+{
+	struct fs_inode *first, *second;
+	uint64_t before, full;
+	struct files f;
+	size_t len;
+
+	if (!mount_small_disk()) {
+		printf("SKIP deleted_files_give_their_space_back: may not mount\n");
+		return;
+	}
+	files_start(&f);
+	files_sync(&f);
+	before = free_bytes();
+	first = write_big(&f, "first", 48);
+	second = write_big(&f, "second", 8);
+	full = free_bytes();
+	ck_assert_uint_le(full + (UINT64_C(56) << 20), before);
+	ck_assert_int_eq(fs_tree_unlink(f.root, "first", &f.who, NULL), 0);
+	fs_inode_put(first);
+	files_sync(&f);
+	ck_assert_uint_ge(free_bytes(), full + (UINT64_C(44) << 20));
+	ck_assert_int_eq(files_read(second, 7 << 20, got, 16, &len), 0);
+	ck_assert_uint_eq(got[15], 8);
+	ck_assert_int_eq(fs_tree_unlink(f.root, "second", &f.who, NULL), 0);
+	fs_inode_put(second);
+	files_sync(&f);
+	ck_assert_uint_ge(free_bytes(), full + (UINT64_C(52) << 20));
+	files_stop(&f);
+	ck_assert_int_eq(umount2("/tmp", MNT_DETACH), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/records faults");
@@ -156,6 +224,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, failed_commit_serves_what_the_disk_has);
 	tcase_add_test(tc, dead_disk_serves_what_it_last_had);
+	tcase_add_test(tc, deleted_files_give_their_space_back);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);

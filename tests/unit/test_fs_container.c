@@ -3,7 +3,7 @@
  * tests/unit/test_fs_container.c - units are never used over live data, whatever fails, and the
  * bitmap pages written with a group say what that group's maps refer to.
  */
-#include "fs/container.h"
+#include "fs/container_impl.h"
 
 #include <check.h>
 #include <errno.h>
@@ -251,6 +251,143 @@ START_TEST(load_brings_back_a_container_of_several_pages)
 }
 END_TEST
 
+static struct stat file_stat(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstatat(dirfd_, "34/00001234", &st, 0), 0);
+	return st;
+}
+
+/* Every unit of the run gets its number, to be found again. */
+static void fill_run(uint64_t pos, unsigned units)
+{
+	static uint8_t text[256 * FS_UNIT];
+	struct iovec iov = {text, (size_t)units * FS_UNIT};
+
+	for (unsigned i = 0; i < units; i++)
+		memset(text + (size_t)i * FS_UNIT, (int)(pos + i) % 251, FS_UNIT);
+	ck_assert_int_eq(fs_container_writev(c, pos, &iov, 1), 0);
+}
+
+static void check_run(uint64_t pos, unsigned units)
+{
+	uint8_t text[FS_UNIT];
+
+	for (unsigned i = 0; i < units; i++) {
+		ck_assert_int_eq(fs_container_read(c, pos + i, text, FS_UNIT), 0);
+		ck_assert_uint_eq(text[0], (pos + i) % 251);
+		ck_assert_uint_eq(text[FS_UNIT - 1], (pos + i) % 251);
+	}
+}
+
+static void give(uint64_t from, uint64_t to)
+{
+	for (uint64_t at = from; at < to; at += 256)
+		fs_container_free(c, at, 256);
+}
+
+#define RUNS 40u /* of a mebibyte */
+
+static void fill_container(void)
+{
+	for (unsigned i = 0; i < RUNS; i++)
+		fill_run(take(256), 256);
+	dirty();
+	fs_container_committed(c);
+}
+
+START_TEST(freed_space_goes_back_to_the_disk_after_the_commit)
+{
+	blkcnt_t full;
+	off_t size;
+
+	fill_container();
+	full = file_stat().st_blocks;
+	size = file_stat().st_size;
+	ck_assert_int_ge(full * 512, (off_t)RUNS << 20);
+	give(256 * 4, 256 * 20);  /* in the middle */
+	give(256 * 30, 256 * 40); /* at the end */
+	dirty();
+	ck_assert_int_eq(file_stat().st_blocks, full); /* a crash would need it */
+	ck_assert_int_eq(file_stat().st_size, size);
+	check_run(256 * 5, 256);
+	check_run(256 * 35, 256);
+	fs_container_committed(c);
+	ck_assert_int_le(file_stat().st_size, (off_t)30 << 20);
+	ck_assert_int_le(file_stat().st_blocks * 512, (off_t)16 << 20);
+	check_run(0, 256 * 1);
+	check_run(256 * 3, 256);
+	check_run(256 * 20, 256);
+	check_run(256 * 29, 256);
+	/* What is promised has its blocks again, and lies beside what is in use. */
+	ck_assert_int_eq(fs_container_reserve(c, 256 * 15), 0);
+	ck_assert_int_ge(file_stat().st_blocks * 512, (off_t)(14 + 15) << 20);
+	for (unsigned i = 0; i < 15; i++) {
+		uint64_t pos;
+
+		ck_assert_int_eq(fs_container_alloc(c, 256, &pos), 0);
+		ck_assert((pos >= 256 * 4 && pos + 256 <= 256 * 20) || pos >= 256 * 30);
+		fill_run(pos, 256);
+	}
+	check_run(256 * 3, 256);
+	check_run(256 * 20, 256);
+}
+END_TEST
+
+START_TEST(aborted_gives_nothing_back)
+{
+	fill_container();
+	give(0, 256 * RUNS);
+	dirty();
+	fs_container_aborted(c);
+	for (unsigned i = 0; i < RUNS; i++)
+		check_run(256 * i, 256);
+	ck_assert_uint_eq(fs_container_units_used(c), 256 * RUNS);
+}
+END_TEST
+
+START_TEST(reservation_outlives_what_is_given_back)
+{
+	uint64_t pos;
+
+	fill_container();
+	give(0, 256 * RUNS);
+	dirty();
+	ck_assert_int_eq(fs_container_reserve(c, 256 * 7), 0);
+	fs_container_committed(c);
+	ck_assert_int_le(file_stat().st_blocks * 512, (off_t)10 << 20);
+	ck_assert_int_ge(file_stat().st_blocks * 512, (off_t)7 << 20);
+	for (unsigned i = 0; i < 7; i++)
+		ck_assert_int_eq(fs_container_alloc(c, 256, &pos), 0);
+}
+END_TEST
+
+START_TEST(sparse_file_of_terabytes_costs_nothing)
+{
+	uint8_t bits[2] = {0xff, 0x01};
+	uint64_t pos;
+	int fd;
+
+	ck_assert_uint_eq(take(9), 0);
+	fs_container_close(c);
+	fd = openat(dirfd_, "34/00001234", O_RDWR);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, (off_t)8 << 40), 0);
+	close(fd);
+	ck_assert_int_eq(fs_container_open(dirfd_, JOURNAL, &c), 0);
+	ck_assert_int_eq(fs_container_load(c, 0, bits, sizeof(bits)), 0);
+	ck_assert_uint_eq(c->pages, 1);
+	ck_assert_uint_eq(c->capacity, 9);
+	ck_assert_int_eq(fs_container_reserve(c, 1), 0);
+	ck_assert_int_eq(fs_container_alloc(c, 1, &pos), 0);
+	ck_assert_uint_eq(pos, 9);
+	dirty();
+	fs_container_committed(c);
+	ck_assert_int_lt(file_stat().st_size, 1 << 30);
+}
+END_TEST
+
 START_TEST(load_refuses_what_cannot_be)
 {
 	static uint8_t bits[FS_CONTAINER_PAGE_UNITS / 8 + 1];
@@ -345,6 +482,10 @@ int main(void)
 	tcase_add_test(tc, dirty_pages_stay_dirty_when_they_could_not_be_taken);
 	tcase_add_test(tc, aborted_restores_the_committed_state);
 	tcase_add_test(tc, load_brings_back_a_container_of_several_pages);
+	tcase_add_test(tc, freed_space_goes_back_to_the_disk_after_the_commit);
+	tcase_add_test(tc, aborted_gives_nothing_back);
+	tcase_add_test(tc, reservation_outlives_what_is_given_back);
+	tcase_add_test(tc, sparse_file_of_terabytes_costs_nothing);
 	tcase_add_test(tc, load_refuses_what_cannot_be);
 	tcase_add_test(tc, random_use_never_hands_out_a_unit_in_use);
 	tcase_add_test(tc, contents_come_back_and_bounds_hold);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/container_impl.h - shared by container.c (the free map) and container_file.c (the file) only.
+ *
+ * The bitmaps, a bit a unit:
+ *   committed  what the committed chunk maps refer to,
+ *   now        what those of the closing group will refer to,
+ *   hollow     free, but the file may have no space of the disk there,
+ *   busy       committed, or allocated since, or hollow; only a clear bit may be allocated.
+ * Invariants: free = clear bits of busy below capacity; reserved <= free; hollow and now share no
+ * bit. Whatever is free has its space on the disk.
+ */
+#ifndef FS_CONTAINER_IMPL_H
+#define FS_CONTAINER_IMPL_H
+
+#include "container.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define PAGE_WORDS (FS_CONTAINER_PAGE_UNITS / 64)
+#define PAGE_BYTES (FS_CONTAINER_PAGE_UNITS / 8)
+#define PAGES_MAX (1u << 20) /* 128 TiB */
+
+struct fs_container {
+	int dirfd;
+	char name[16]; /* ab/NAME */
+
+	pthread_mutex_t lock;
+	int fd; /* -1: not opened yet */
+	bool exists;
+	uint64_t file_units; /* length of the file; >= capacity, but where somebody cut it */
+	uint64_t capacity;   /* units that the bitmaps speak of */
+	uint64_t free, reserved;
+	uint64_t n_hollow;  /* set bits of hollow */
+	uint64_t used;	    /* set bits of now */
+	uint64_t allocated; /* since the last committed() */
+	uint64_t next;	    /* where the last allocation ended */
+	uint64_t *committed, *now, *busy, *hollow;
+	uint8_t *dirty; /* a byte a page: changed since dirty_pages() | since committed() */
+	uint32_t pages;
+	bool no_punch; /* the file system can't */
+
+	atomic_bool wrote;
+	atomic_int failed; /* a sync failed */
+};
+
+/* ---- container.c; lock held ---- */
+void fs_container_set_bits(uint64_t *map, uint64_t from, uint64_t n, bool value);
+uint64_t fs_container_count_bits(const uint64_t *map, uint64_t from, uint64_t to);
+/* The first bit with this value in [from, to), else to. */
+uint64_t fs_container_find_bit(const uint64_t *map, uint64_t from, uint64_t to, bool value);
+/* The bitmaps cover at least `units`. -ENOMEM, -EFBIG. */
+int fs_container_cover(struct fs_container *c, uint64_t units);
+/* Units that have their space are added. */
+int fs_container_set_capacity(struct fs_container *c, uint64_t units);
+
+/* ---- container_file.c; lock held ---- */
+/* At least `need` units more are free. -ENOSPC. */
+int fs_container_grow(struct fs_container *c, uint64_t need);
+/* After a durable commit: space that is not needed goes back to the disk. */
+void fs_container_give_back(struct fs_container *c);
+
+#endif
