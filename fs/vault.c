@@ -101,9 +101,11 @@ int fs_vault_free(struct fs_vault *v)
 
 	if (!v)
 		return 0;
-	fs_policies_forget(v);
+	/* The last commit may still seal policy: the index key goes after it. */
 	if (v->records)
 		rc = fs_records_close(v->records);
+	v->records = NULL;
+	fs_policies_forget(v);
 	fs_reserve_close(v->reserve);
 	fs_people_clear(v);
 	free(v->journals.by_index);
@@ -494,14 +496,13 @@ int fs_vault_close(struct fs_vault *v)
 		(void)fs_vault_end_finish(v, all[i], "the daemon stops");
 	}
 	fs_sessions_put_all(all, n);
-	rc = fs_group_sync(fs_records_group(v->records), 0);
+	/* On a full disk this fails and closing tries once more, for which the index key stays. */
+	(void)fs_group_sync(fs_records_group(v->records), 0);
 	(void)fs_vault_remember(v);
 	fs_records_head(v->records, &last.commit, last.root);
-	fs_policies_forget(v);
-	rc2 = fs_records_close(v->records);
+	rc = fs_records_close(v->records);
 	v->records = NULL;
-	if (!rc)
-		rc = rc2;
+	fs_policies_forget(v);
 	fs_log_stat(v->log, &st);
 	last.log = st.durable;
 	rc2 = fs_log_close(v->log);

@@ -30,6 +30,8 @@ struct event {
 };
 
 static char recorded[2][32];
+static char failing_file[32];
+static unsigned file_failures;
 static struct event *events;
 static size_t event_count, event_cap;
 
@@ -50,12 +52,22 @@ void inject_short(unsigned nth)
 	short_write = true;
 }
 
+void inject_fail_file(const char *suffix, unsigned times, int err)
+{
+	pthread_mutex_lock(&lock);
+	snprintf(failing_file, sizeof(failing_file), "%s", suffix);
+	file_failures = times;
+	with = err;
+	hit = false;
+	pthread_mutex_unlock(&lock);
+}
+
 bool inject_stop(void)
 {
 	bool was;
 
 	pthread_mutex_lock(&lock);
-	countdown = 0;
+	countdown = file_failures = 0;
 	failing = 0;
 	was = hit;
 	pthread_mutex_unlock(&lock);
@@ -80,19 +92,23 @@ static int verdict(bool writes)
 
 /* ---- recording ---- */
 
-static bool is_recorded(int fd, unsigned *file)
+static bool named(int fd, const char *suffix)
 {
 	char link[64], path[4096];
+	size_t len = strlen(suffix);
 	ssize_t n;
 
-	if (!recorded[0][0] && !recorded[1][0])
-		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path));
-	for (*file = 0; *file < 2; (*file)++) {
-		ssize_t len = (ssize_t)strlen(recorded[*file]);
+	return len && n >= (ssize_t)len && !memcmp(path + n - len, suffix, len);
+}
 
-		if (len && n >= len && !memcmp(path + n - len, recorded[*file], (size_t)len))
+static bool is_recorded(int fd, unsigned *file)
+{
+	if (!recorded[0][0] && !recorded[1][0])
+		return false;
+	for (*file = 0; *file < 2; (*file)++) {
+		if (named(fd, recorded[*file]))
 			return true;
 	}
 	return false;
@@ -225,9 +241,27 @@ static ssize_t half(int fd, const struct iovec *iov, off_t at)
 	return at < 0 ? __real_writev(fd, &part, 1) : __real_pwritev(fd, &part, 1, at);
 }
 
+/* As verdict, for one file. */
+static int file_verdict(int fd)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	if (file_failures && named(fd, failing_file)) {
+		file_failures--;
+		hit = true;
+		rc = with;
+	}
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t at)
 {
-	int rc = verdict(true);
+	int rc = file_verdict(fd);
+
+	if (!rc)
+		rc = verdict(true);
 
 	if (rc)
 		return rc < 0 ? half(fd, iov, at) : refuse(rc);
