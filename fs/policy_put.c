@@ -204,12 +204,28 @@ static int cmp_line(const void *a, const void *b)
 	return cmp ? cmp : (x->len > y->len) - (x->len < y->len);
 }
 
-static void add_line(char *out, size_t cap, char sign, const struct line *l)
-{
-	size_t at = strlen(out);
+#define DIFF_MORE 32 /* room for how many lines had none */
 
-	snprintf(out + at, cap - at, "%s%c %.*s", at ? "\n" : "", sign,
-		 (int)(l->len > 200 ? 200 : l->len), l->p);
+/* Comments decide nothing: they must not push out of the record what does. */
+static bool is_comment(const struct line *l)
+{
+	size_t at = 0;
+
+	while (at < l->len && (l->p[at] == ' ' || l->p[at] == '\t'))
+		at++;
+	return at == l->len || l->p[at] == '#';
+}
+
+static void add_line(char *out, size_t cap, char sign, const struct line *l, unsigned *more)
+{
+	size_t at = strlen(out), len = l->len > 200 ? 200 : l->len;
+
+	if (is_comment(l))
+		return;
+	if (*more || at + len + 4 + DIFF_MORE > cap)
+		++*more;
+	else
+		snprintf(out + at, cap - at, "%s%c %.*s", at ? "\n" : "", sign, (int)len, l->p);
 }
 
 /* Lines that only one of the texts has, sorted: enough to see who was given what. */
@@ -217,6 +233,7 @@ static void diff_text(const char *old, size_t old_len, const char *next, size_t 
 		      size_t cap)
 {
 	size_t n = 0, m = 0, i = 0, k = 0;
+	unsigned more = 0;
 	struct line *a = split_lines(old, old_len, &n), *b = split_lines(next, next_len, &m);
 
 	out[0] = '\0';
@@ -230,35 +247,47 @@ static void diff_text(const char *old, size_t old_len, const char *next, size_t 
 		int cmp = i == n ? 1 : k == m ? -1 : cmp_line(&a[i], &b[k]);
 
 		if (cmp < 0)
-			add_line(out, cap, '-', &a[i++]);
+			add_line(out, cap, '-', &a[i++], &more);
 		else if (cmp > 0)
-			add_line(out, cap, '+', &b[k++]);
+			add_line(out, cap, '+', &b[k++], &more);
 		else
 			i++, k++;
 	}
+	if (more)
+		snprintf(out + strlen(out), cap - strlen(out), "\n(and %u more lines)", more);
 	free(a);
 	free(b);
 }
 
-#define POWERS (POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW | POLICY_BREAK_GLASS)
+#define POWERS                                                                                     \
+	(POLICY_READ | POLICY_WRITE | POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW |               \
+	 POLICY_BREAK_GLASS)
 
-/* New powers: a steward who makes himself a reader must not do so quietly. */
+/*
+ * New powers: a steward who makes himself a reader must not do so quietly. Who had left had none,
+ * and whoever gets an identity's account may become it.
+ */
 static int alarm_powers(struct fs_vault *v, struct fs_session *by,
 			const struct policy_practice *next)
 {
 	for (size_t i = 0; i < policy_practice_count(next); i++) {
 		const struct policy_practitioner *p = policy_practice_at(next, i);
 		const struct policy_practitioner *was = policy_practice_find(v->practice, p->name);
-		uint32_t gained = p->role->rights & ~(was ? was->role->rights : 0) & POWERS;
-		bool clinical = p->role->clinical && !(was && was->role->clinical);
+		uint32_t gained;
+		bool clinical;
 		char rights[128];
 		int rc;
 
+		if (was && (was->state == POLICY_LEFT || strcmp(was->account, p->account)))
+			was = NULL;
+		gained = p->role->rights & ~(was ? was->role->rights : 0) & POWERS;
+		clinical = p->role->clinical && !(was && was->role->clinical);
 		if (p->state == POLICY_LEFT || (!gained && !clinical))
 			continue;
-		rc = fs_vault_tell(v, by, POLICY_RECORD_ALARM, 0, NULL, "%s gets the role %s%s: %s",
-				   p->name, p->role->name, clinical ? ", which is clinical" : "",
-				   policy_right_text(p->role->rights, rights));
+		rc = fs_vault_tell(v, by, POLICY_RECORD_ALARM, 0, NULL,
+				   "%s gets the role %s%s: %s (account %s)", p->name,
+				   p->role->name, clinical ? ", which is clinical" : "",
+				   policy_right_text(p->role->rights, rights), p->account);
 		if (rc)
 			return rc;
 		if (v->cfg.alarm)
