@@ -38,7 +38,8 @@ int fs_gate_new(struct fs_vault *v, struct fs_session *s, struct fs_gate **out)
 		return -ENOMEM;
 	g->vault = v;
 	g->session = fs_session_get(s);
-	g->quota = FS_GATE_QUOTA;
+	g->refusals.left = FS_GATE_REFUSALS;
+	g->acts.left = FS_GATE_ACTS;
 	pthread_mutex_init(&g->lock, NULL);
 	*out = g;
 	return 0;

@@ -92,6 +92,7 @@ int fs_gate_cover(struct fs_gate *g, const struct fs_gate_request *rq, uint64_t 
 		  const char *name)
 {
 	struct policy_record_note note = {.note = ino, .name = name ? name : ""};
+	struct fs_gate_pass now = {.session = g->session};
 	uint32_t index = fs_nodeid_journal(rq->nodeid);
 	int64_t until_ns = 0;
 	uint64_t seq = 0;
@@ -103,6 +104,9 @@ int fs_gate_cover(struct fs_gate *g, const struct fs_gate_request *rq, uint64_t 
 	rc = intent_append(g, rq, 0, &note, 1, until_ns, &seq);
 	if (!rc)
 		rc = fs_gate_wait(g, seq);
+	/* The wait may have been long: what was allowed before it may not be any more. */
+	if (!rc)
+		rc = fs_gate_again(g, rq, &now);
 	if (!rc)
 		rc = covered_add(g, index, 0, &note, 1);
 	return rc;

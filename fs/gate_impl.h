@@ -13,7 +13,11 @@
 
 #define FS_GATE_BUCKETS 64u
 #define FS_GATE_REPEATS 16u
-#define FS_GATE_QUOTA 400u /* records at once; then slowed to QUOTA_RATE a second */
+/* So many at a time, so many a second from then on; what comes faster is slowed. */
+#define FS_GATE_REFUSALS 400u
+#define FS_GATE_REFUSALS_RATE 100u
+#define FS_GATE_ACTS 400000u /* some 200 MB of log; programs that copy a practice stay below */
+#define FS_GATE_ACTS_RATE 200u
 #define FS_GATE_INTENT_NS (3600 * INT64_C(1000000000))
 
 struct fs_gate_journal {
@@ -35,14 +39,18 @@ struct fs_gate_repeat {
 	struct policy_record *record;
 };
 
+struct fs_gate_quota {
+	double left;
+	int64_t filled_ns; /* boot time */
+};
+
 struct fs_gate {
 	struct fs_vault *vault;
 	struct fs_session *session; /* reference */
 	pthread_mutex_t lock;
 	struct fs_gate_journal *bucket[FS_GATE_BUCKETS];
 	struct fs_gate_repeat repeat[FS_GATE_REPEATS];
-	int64_t quota_ns; /* boot time at which the bucket was filled last */
-	double quota;
+	struct fs_gate_quota refusals, acts;
 };
 
 /* gate.c */

@@ -16,7 +16,6 @@
 #include "../keys/label.h"
 
 #define REPEAT_NS (60 * INT64_C(1000000000))
-#define QUOTA_RATE 100u /* refusals and lists a second that a session may log */
 #define QUOTA_DELAY_NS 20000000
 
 static void (*block_begin)(void);
@@ -66,21 +65,21 @@ void fs_gate_rule(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t 
 			      POLICY_RECORD_TEXT);
 }
 
-/* Refusals and lists come as fast as somebody likes to ask: beyond the quota each is slowed. */
-static void quota_take(struct fs_gate *g)
+/* Records come as fast as somebody likes to ask: beyond the quota each is slowed. */
+static void quota_take(struct fs_gate *g, struct fs_gate_quota *q, unsigned most, unsigned rate)
 {
 	struct timespec delay = {.tv_nsec = QUOTA_DELAY_NS};
 	int64_t now = fs_gate_clock_ns(CLOCK_BOOTTIME);
 	bool over;
 
 	pthread_mutex_lock(&g->lock);
-	g->quota += (double)(now - g->quota_ns) / 1e9 * QUOTA_RATE;
-	if (g->quota > FS_GATE_QUOTA)
-		g->quota = FS_GATE_QUOTA;
-	g->quota_ns = now;
-	over = g->quota < 1;
+	q->left += (double)(now - q->filled_ns) / 1e9 * rate;
+	if (q->left > most)
+		q->left = most;
+	q->filled_ns = now;
+	over = q->left < 1;
 	if (!over)
-		g->quota -= 1;
+		q->left -= 1;
 	pthread_mutex_unlock(&g->lock);
 	if (!over)
 		return;
@@ -193,7 +192,7 @@ int fs_gate_refuse(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t
 	struct policy_record r;
 	int log_rc = 0;
 
-	quota_take(g);
+	quota_take(g, &g->refusals, FS_GATE_REFUSALS, FS_GATE_REFUSALS_RATE);
 	fs_gate_fill(g, POLICY_RECORD_REFUSED, rq, journal, &r);
 	r.note = journal ? fs_nodeid_ino(rq->nodeid) : 0;
 	text_copy(r.name, rq->name);
@@ -219,6 +218,7 @@ static int record(struct fs_gate *g, const struct fs_gate_pass *pass,
 	uint64_t seq = 0;
 	int rc = 0;
 
+	quota_take(g, &g->acts, FS_GATE_ACTS, FS_GATE_ACTS_RATE);
 	fs_gate_fill(g, act->kind, rq, journal, &r);
 	r.note = journal ? fs_nodeid_ino(act->nodeid) : 0;
 	text_copy(r.name, act->name);

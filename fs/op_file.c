@@ -50,7 +50,8 @@ static int open_record(struct fs_op *op, uint64_t nodeid, int flags)
 /* A handle in fi, with the caching that suits it. */
 static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info *fi, bool logged)
 {
-	bool direct = fi->flags & O_APPEND || fs_share_written(op->m, nodeid);
+	/* Without a record yet, reads must come to us, not be served from what is cached. */
+	bool direct = !logged || fi->flags & O_APPEND || fs_share_written(op->m, nodeid);
 	struct fs_handle *h;
 	uint64_t fh = 0;
 	int rc = fs_handle_open(op->m, nodeid, fi->flags, false, &fh);

@@ -25,6 +25,15 @@ uint32_t fs_op_xattr_rights(const char *name)
 	return is_user(name) ? POLICY_READ : 0;
 }
 
+/* Values and their names are contents: those of a journal's own directory too want a record. */
+static int cover(struct fs_op *op, uint64_t nodeid)
+{
+	char name[256];
+
+	fs_node_name(op->m, nodeid, name);
+	return fs_gate_cover(op->m->gate, &op->rq, fs_nodeid_ino(nodeid), name);
+}
+
 /* An answer of at most `size` bytes, or the length alone when size is 0. */
 static void reply_value(struct fs_op *op, const void *value, size_t len, size_t size)
 {
@@ -57,6 +66,8 @@ void fs_op_getxattr(struct fs_op *op, fuse_ino_t ino, const char *name, size_t s
 	}
 	if (!rc)
 		rc = fs_xattr_get(i, name, value, cap, &len);
+	if (!rc)
+		rc = cover(op, ino);
 	if (rc)
 		fs_op_err(op, rc);
 	else
@@ -87,6 +98,9 @@ void fs_op_listxattr(struct fs_op *op, fuse_ino_t ino, size_t size)
 	}
 	if (!rc)
 		rc = fs_xattr_list(i, names, cap, &len);
+	/* Desktops and ls ask of every journal: where there is nothing, nothing is told. */
+	if (!rc && len)
+		rc = cover(op, ino);
 	if (rc)
 		fs_op_err(op, rc);
 	else
