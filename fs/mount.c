@@ -90,7 +90,7 @@ static int check_device(int fd)
 
 /*
  * The mount's requests on an open file of our own, whose flags the practitioner cannot change.
- * Takes over fd; where cloning is refused fd itself serves. Negative errno on failure.
+ * Takes over fd; where we may not open the device, fd itself serves. Negative errno on failure.
  */
 static int own_device(int fd)
 {
@@ -102,8 +102,12 @@ static int own_device(int fd)
 		close(fd);
 		return own;
 	}
-	if (own >= 0)
+	if (own >= 0) {
+		/* Not mounted; and a device whose flags he can change could keep a worker waiting. */
 		close(own);
+		close(fd);
+		return -EINVAL;
+	}
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
