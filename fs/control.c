@@ -123,15 +123,29 @@ static bool next_tick(struct fs_control *c, bool *recheck)
 	return go;
 }
 
+/* Policy counts in days of UTC: at midnight entries begin and end without an edit. */
+static int64_t today(void)
+{
+	return (int64_t)time(NULL) / 86400;
+}
+
+static void stalled(void *control, struct fs_session *s)
+{
+	fs_control_session_over(control, s, "its mount did not let go of what policy took away");
+}
+
 static void *run_clock(void *control)
 {
 	struct fs_control *c = control;
-	int64_t remembered = fs_control_now_ns();
+	int64_t remembered = fs_control_now_ns(), day = today();
 	bool recheck;
 
 	while (next_tick(c, &recheck)) {
-		if (recheck)
+		if (c->serve && (recheck || today() != day))
 			fs_serve_recheck(c->serve);
+		day = today();
+		if (c->serve)
+			fs_serve_watch(c->serve, stalled, c);
 		fs_vault_tick(c->vault);
 		fs_control_agent_idle(c);
 		if (fs_control_now_ns() - remembered >= REMEMBER_S * SECOND_NS) {

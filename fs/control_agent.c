@@ -6,10 +6,10 @@
  * connection is lost, the kernel lets go of the mount, the practitioner logs out,
  * policy or the clock says so, or the daemon stops; whichever comes first, once.
  *
- * Invariants: (1) a session is refused (fs_vault_end_begin) before anybody waits
- * for anything; (2) under agent->lock one of mount, lock, unlock and end is done
- * at a time, so that a mount is neither attached to an ended session nor ended
- * twice; (3) locking and ending never run in the loop or the clock: a
+ * Invariants: (1) a session is refused before anybody waits for anything, all but
+ * what its mappings hold unsaved (fs_vault_lock_begin), and then that too; (2)
+ * under agent->lock one of mount, lock, unlock and end is done at a time, so that
+ * a mount is neither attached to an ended session nor ended twice; (3) locking and ending never run in the loop or the clock: a
  * practitioner's stalled mount delays nobody else.
  */
 #include <errno.h>
@@ -209,12 +209,16 @@ static void end_now(struct fs_control *c, struct fs_control_agent *a, const char
 	struct fs_mount *m;
 	bool mine;
 
-	fs_vault_end_begin(c->vault, a->session);
+	fs_vault_lock_begin(c->vault, a->session);
 	pthread_mutex_lock(&a->lock);
 	mine = !a->ended;
 	a->ended = true;
 	if (mine) {
 		m = mount_of(a->session);
+		/* The practitioner's work, as when locking; whoever stalls the mount loses it. */
+		if (m && fs_session_state(a->session) == FS_SESSION_DRAINING)
+			(void)fs_mount_lock(m);
+		fs_vault_end_begin(c->vault, a->session);
 		if (m)
 			fs_mount_end(m);
 		/* What can't be logged now was refused before; the keys are gone all the same. */
@@ -249,7 +253,7 @@ void fs_control_agent_end(struct fs_control *c, struct fs_control_agent *a, cons
 {
 	struct end *end = calloc(1, sizeof(*end));
 
-	fs_vault_end_begin(c->vault, a->session);
+	fs_vault_lock_begin(c->vault, a->session);
 	if (end) {
 		end->agent = fs_control_agent_get(a);
 		strncpy(end->why, why, sizeof(end->why) - 1);
@@ -270,7 +274,7 @@ void fs_control_agent_end_all(struct fs_control *c)
 	do {
 		n = agents_of(c, NULL, some, 64);
 		for (size_t i = 0; i < n; i++)
-			fs_vault_end_begin(c->vault, some[i]->session);
+			fs_vault_lock_begin(c->vault, some[i]->session);
 		for (size_t i = 0; i < n; i++) {
 			end_now(c, some[i], "the daemon stops");
 			fs_control_agent_put(some[i]);

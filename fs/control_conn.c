@@ -184,12 +184,17 @@ int fs_control_conn_drain(struct fs_control *c, struct fs_control_conn *conn)
 {
 	int rc = 0;
 
-	(void)c;
 	pthread_mutex_lock(&conn->lock);
-	/* The loop closes a peer that takes nothing, so this ends. */
-	while (!conn->gone && fs_wire_out_queued(conn->out) > DRAIN_BYTES)
-		pthread_cond_wait(&conn->moved, &conn->lock);
-	if (conn->gone)
+	/* The loop closes a peer that takes nothing; one that takes little must not keep us running. */
+	while (!conn->gone && !atomic_load(&c->stop) &&
+	       fs_wire_out_queued(conn->out) > DRAIN_BYTES) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec++;
+		(void)pthread_cond_timedwait(&conn->moved, &conn->lock, &until);
+	}
+	if (conn->gone || atomic_load(&c->stop))
 		rc = -EPIPE;
 	pthread_mutex_unlock(&conn->lock);
 	return rc;

@@ -97,7 +97,7 @@ struct fs_mount {
 	struct fs_node *qhead, *qtail;
 	bool epoch_due;
 	bool sweep, sweep_done; /* invalidate everything: asked, done */
-	bool recheck;
+	bool recheck, rechecking;
 	bool forget; /* groups were dropped: all that this mount knows may be theirs */
 	int64_t sending_ns; /* boot time since when the notifier is in a call; 0: it is not */
 	/* worker pool, under lock */
@@ -155,6 +155,8 @@ void fs_notify_inode(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t of
 /* Every inode the kernel knows: 0 when sent, -ETIMEDOUT after a second without progress. */
 int fs_notify_all(struct fs_mount *m);
 void fs_notify_recheck(struct fs_mount *m);
+/* A recheck is due or under way and the notifier has been in one call for longer than it may. */
+bool fs_notify_stalled(struct fs_mount *m);
 /* Everything the kernel and this mount remember is forgotten, soon. */
 void fs_notify_forget(struct fs_mount *m);
 /* Waits, at most a second, until nothing is queued for this inode. Blocks: use the block hints. */

@@ -190,9 +190,11 @@ static bool work_once(struct fs_mount *m)
 		pthread_mutex_lock(&m->lock);
 	} else if (m->recheck) {
 		m->recheck = false;
+		m->rechecking = true;
 		pthread_mutex_unlock(&m->lock);
 		cut_changed(m);
 		pthread_mutex_lock(&m->lock);
+		m->rechecking = false;
 	} else if (m->qhead) {
 		queue_send(m);
 	} else {
@@ -306,6 +308,17 @@ void fs_notify_recheck(struct fs_mount *m)
 	m->recheck = true;
 	pthread_cond_signal(&m->work);
 	pthread_mutex_unlock(&m->lock);
+}
+
+bool fs_notify_stalled(struct fs_mount *m)
+{
+	bool is;
+
+	pthread_mutex_lock(&m->lock);
+	is = (m->recheck || m->rechecking) && m->sending_ns &&
+	     boot_ns() - m->sending_ns > FS_STALL_NS;
+	pthread_mutex_unlock(&m->lock);
+	return is;
 }
 
 void fs_notify_forget(struct fs_mount *m)

@@ -169,6 +169,20 @@ void fs_serve_forget(struct fs_serve *sv)
 	free(all);
 }
 
+void fs_serve_watch(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session *s), void *ctx)
+{
+	struct fs_mount **all = NULL;
+	size_t n = fs_serve_others(sv, NULL, ANY_JOURNAL, &all);
+
+	for (size_t k = 0; k < n; k++) {
+		if (fs_notify_stalled(all[k]) &&
+		    fs_session_state(all[k]->session) != FS_SESSION_ENDED)
+			fn(ctx, all[k]->session);
+		fs_mount_put(all[k]);
+	}
+	free(all);
+}
+
 void fs_serve_on_gone(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session *s), void *ctx)
 {
 	pthread_mutex_lock(&sv->pool_lock);

@@ -40,6 +40,11 @@ void fs_mount_end(struct fs_mount *m);
  */
 void fs_serve_recheck(struct fs_serve *sv);
 /*
+ * Tells of every live session whose mount has kept its notifier for a second while a recheck waits:
+ * who stalls the own mount must not keep what policy took away. Called now and then.
+ */
+void fs_serve_watch(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session *s), void *ctx);
+/*
  * Changes that were applied are lost (fs_vault_config.failed): every mount's kernel forgets names,
  * attributes and contents, and inodes are got anew. By the notifiers; returns at once.
  */

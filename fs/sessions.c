@@ -167,11 +167,20 @@ static int arm(struct fs_vault *v, struct fs_session *s, const struct keys_ident
 		return rc;
 	}
 	pthread_rwlock_wrlock(&s->lock);
-	s->secret = secret;
-	s->signer = signer;
-	atomic_store(&s->active_ns, fs_vault_boot_ns());
-	atomic_store(&s->state, FS_SESSION_ACTIVE);
+	/* It may have been ended meanwhile, which is for good. */
+	if (fs_session_state(s) == FS_SESSION_LOCKED) {
+		s->secret = secret;
+		s->signer = signer;
+		atomic_store(&s->active_ns, fs_vault_boot_ns());
+		atomic_store(&s->state, FS_SESSION_ACTIVE);
+	} else {
+		rc = -ENOKEY;
+	}
 	pthread_rwlock_unlock(&s->lock);
+	if (rc) {
+		fs_signer_put(signer);
+		return rc;
+	}
 	fs_grants_retry(v);
 	return 0;
 }
