@@ -145,6 +145,7 @@ static void set_up(void)
 	ck_assert_int_eq(fs_nodes_init(&mount), 0);
 	ck_assert_int_eq(fs_gate_new(NULL, &session, &mount.gate), 0);
 	mount.fuse = fuse_session_new(&args, &fs_op_table, sizeof(fs_op_table), &mount);
+	fuse_opt_free_args(&args);
 	ck_assert_ptr_nonnull(mount.fuse);
 	snprintf(path, sizeof(path), "/dev/fd/%d", sock[0]);
 	ck_assert_int_eq(fuse_session_mount(mount.fuse, path), 0);
