@@ -557,6 +557,16 @@ START_TEST(access_revoked_during_the_wait_is_refused)
 }
 END_TEST
 
+START_TEST(access_revoked_while_a_note_gets_its_record_is_refused)
+{
+	struct fs_gate_request rq = looks(9);
+
+	ck_assert_int_eq(begin(&rq), 0);
+	w.revoke_in_wait = true;
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 555, "new.odt"), -EACCES);
+}
+END_TEST
+
 START_TEST(session_locked_during_the_wait_is_refused)
 {
 	struct fs_gate_request rq = looks(9);
@@ -642,6 +652,7 @@ int main(void)
 	tcase_add_test(light, unwritable_log_lets_nothing_through);
 	tcase_add_test(light, unwritable_log_turns_refusals_into_eio);
 	tcase_add_test(light, access_revoked_during_the_wait_is_refused);
+	tcase_add_test(light, access_revoked_while_a_note_gets_its_record_is_refused);
 	tcase_add_test(light, session_locked_during_the_wait_is_refused);
 	tcase_add_test(light, reset_forgets_what_was_covered);
 	tcase_add_test(light, strict_open_is_durable_at_once);
