@@ -309,6 +309,11 @@ static void publish_next(struct fs_commit *c)
 
 static void publish_current(struct fs_commit *c)
 {
+	/*
+	 * First: a reader whose snapshot is from before the commit must notice that a root changed, also
+	 * when it looks between two journals. Who sees the new number begins a snapshot after the apply.
+	 */
+	atomic_fetch_add(&c->r->seq, 1);
 	for (size_t i = 0; i < c->n_touched; i++) {
 		struct fs_journal *j = c->touched[i].j;
 
@@ -319,7 +324,6 @@ static void publish_current(struct fs_commit *c)
 		j->has_next = false;
 		pthread_mutex_unlock(&j->lock);
 	}
-	atomic_fetch_add(&c->r->seq, 1);
 }
 
 /* Containers after the commit: what was allocated stays, or is free again. */

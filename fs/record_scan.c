@@ -71,6 +71,7 @@ static int scan_page(struct scan *s, struct fs_key *bad)
 	struct fs_key key;
 	int rc = fs_record_snap(s->tree, &snap, &root);
 
+	*bad = fs_root_key(s->tree->index);
 	if (rc)
 		return rc;
 	while (!rc && s->n < SCAN_PAGE) {
