@@ -94,8 +94,8 @@ static int put_root(struct fs_commit *c, struct fs_commit_touched *t,
 }
 
 /* The entries first..first+n of the group that belong to journal j's own tree. */
-static int encode_own(struct fs_commit *c, const struct fs_closing *closing, size_t first,
-			  size_t n, struct fs_journal *j)
+static int encode_own(struct fs_commit *c, const struct fs_closing *closing, size_t first, size_t n,
+		      struct fs_journal *j)
 {
 	struct fs_commit_changes ch = {.n = 0};
 	struct fs_commit_work w = {c, j, &ch};
@@ -129,7 +129,7 @@ struct mark {
 	size_t items, nodes, touched, vault;
 };
 
-/* As if the journal had not been met. What was sealed stays in the arena, referred to by nothing. */
+/* As if it had not been met. What was sealed stays in the arena, referred to by nothing. */
 static void roll_back(struct fs_commit *c, const struct mark *m)
 {
 	for (size_t i = m->touched; i < c->n_touched; i++) {

@@ -52,8 +52,8 @@ struct fs_group_hooks {
 	void (*release)(void *ctx, struct fs_journal *j);
 	void (*signer_get)(void *ctx, struct fs_signer *s);
 	void (*signer_put)(void *ctx, struct fs_signer *s);
-	/* 0, or why nothing enters for this journal any more. Under the group's mutex: takes no lock.
-	 * May be NULL. */
+	/* 0, or why nothing enters for this journal any more. Under the group's mutex: takes no
+	 * lock. May be NULL. */
 	int (*check)(void *ctx, const struct fs_journal *j);
 	/*
 	 * Committer thread, after a `done` that ended a group: rc 0 = durable, else it and the open
@@ -80,9 +80,9 @@ int fs_group_free(struct fs_group *g);
 /*
  * Adds the batch to the open group, all or nothing. *number (may be NULL) receives the group that
  * carries it. -ENOSPC: the disk (less the reserve) could not take it in the worst case; -EROFS
- * after a failed sync or on a read-only store; what `check` says; -ENOMEM; -EAGAIN: a patch came without a base and
- * its value was committed meanwhile (build the batch again, with a base). A batch that deletes
- * something may draw on the reserve, so that a full disk can be emptied.
+ * after a failed sync or on a read-only store; what `check` says; -ENOMEM; -EAGAIN: a patch came
+ * without a base and its value was committed meanwhile (build the batch again, with a base). A
+ * batch that deletes something may draw on the reserve, so that a full disk can be emptied.
  */
 int fs_group_apply(struct fs_group *g, struct fs_batch *b, uint64_t *number);
 /* Waits, with no lock held, while the open group is over its bound. Call before taking locks. */

@@ -27,7 +27,8 @@ struct fs_inodes {
 	pthread_cond_t loaded;
 	struct fs_inode **bucket;
 	size_t size, count; /* size is a power of two */
-	unsigned long reverts; /* +1 when groups were dropped: what was loaded before may be theirs */
+	unsigned long
+		reverts; /* +1 when groups were dropped: what was loaded before may be theirs */
 	pthread_mutex_t rename;
 	pthread_mutex_t numbers;
 	uint64_t next, ceiling; /* 0: HEAD not read yet; numbers next..ceiling-1 are ours */

@@ -109,9 +109,9 @@ static bool one_round(unsigned nth, bool on)
 	ck_assert(rc || is);
 	if (rc) {
 		ck_assert_int_eq(rc, -EIO);
-		ck_assert_int_eq(fs_content_write(small, 0, false, (const uint8_t *)"x", 1, &f.who,
-						  NULL),
-				 -EROFS);
+		ck_assert_int_eq(
+			fs_content_write(small, 0, false, (const uint8_t *)"x", 1, &f.who, NULL),
+			-EROFS);
 		ck_assert(is == !made->deleted);
 	}
 	fs_inode_put(made);

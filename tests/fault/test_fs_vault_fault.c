@@ -30,8 +30,8 @@ START_TEST(close_seals_policy_when_space_comes_at_the_last_moment)
 	anna = t_login("anna", ANNA);
 	index = t_make(anna, "first");
 	ck_assert_int_eq(fs_group_sync(fs_records_group(t.v->records), 0), 0);
-	/* Sealed under the index key, in one group with contents that find no room: three tries, while
-	 * the session ends and after, and then the last. */
+	/* Sealed under the index key, in one group with contents that find no room: three tries,
+	 * while the session ends and after, and then the last. */
 	while (!fs_reserve_release(t.v->reserve, FS_RESERVE_BYTES))
 		;
 	inject_fail_file("/00000001", 3, ENOSPC);

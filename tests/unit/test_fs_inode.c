@@ -486,7 +486,8 @@ START_TEST(inodes_follow_when_a_commit_meets_damage)
 	ck_assert_uint_eq(len, 6);
 	ck_assert_mem_eq(got, "before", 6);
 	ck_assert(never->deleted);
-	ck_assert_int_eq(fs_content_write(small, 0, false, (const uint8_t *)"x", 1, &f.who, NULL), -EIO);
+	ck_assert_int_eq(fs_content_write(small, 0, false, (const uint8_t *)"x", 1, &f.who, NULL),
+			 -EIO);
 	fs_inode_put(never);
 	ck_assert_int_eq(fs_tree_lookup(f.root, "never", &never), -ENOENT);
 	fs_inode_put(small);

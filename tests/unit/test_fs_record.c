@@ -733,7 +733,8 @@ static void check_value(struct fs_journal *j, const struct fs_key *key, const ch
 
 START_TEST(damage_met_by_a_commit_costs_only_that_journal)
 {
-	struct fs_key node = fs_key_n(1, 0, FS_T_NODE, 1, 4), wrap = fs_key_n(1, 0, FS_T_WRAP, 1, 8);
+	struct fs_key node = fs_key_n(1, 0, FS_T_NODE, 1, 4),
+		      wrap = fs_key_n(1, 0, FS_T_WRAP, 1, 8);
 	struct fs_key one = inode_key(1, 10), more = inode_key(1, 11), two = inode_key(2, 10);
 	struct t_raw raw;
 

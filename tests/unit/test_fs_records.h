@@ -27,7 +27,7 @@ static struct {
 	struct fs_signer *signer;
 	struct fs_journal *j[T_JOURNALS]; /* [0] unused */
 	atomic_int damaged;
-	atomic_int failed; /* times that somebody was told */
+	atomic_int failed;	    /* times that somebody was told */
 	atomic_uint failed_journal; /* the last one */
 	uint64_t seed;
 } t;
@@ -67,8 +67,8 @@ static inline int t_signer_pk(void *ctx, uint32_t index, const struct fs_root_in
 
 static inline struct fs_records_config t_config(bool create)
 {
-	struct fs_records_config cfg = {.path = t.dir, .create = create, .damaged = t_damaged,
-					.failed = t_failed};
+	struct fs_records_config cfg = {
+		.path = t.dir, .create = create, .damaged = t_damaged, .failed = t_failed};
 
 	memcpy(cfg.vault, t.vault, sizeof(cfg.vault));
 	memcpy(cfg.mac_key, t.mac_key, sizeof(cfg.mac_key));
