@@ -215,11 +215,18 @@ static int setattr_once(struct fs_inode *i, const struct fs_content_attr *set, s
 
 int fs_content_setattr(struct fs_inode *i, const struct fs_content_attr *set, struct fs_actor *who)
 {
+	bool settled = false;
 	int rc;
 
-	do
+	do {
 		rc = setattr_once(i, set, who);
-	while (rc == -EAGAIN);
+		if (rc != -ENOSPC || !set->size || settled)
+			continue;
+		/* As for removals: a full disk must let itself be emptied (tree_remove.c). */
+		settled = true;
+		if (!fs_group_sync(fs_records_group(fs_journal_records(i->journal)), 0))
+			rc = -EAGAIN;
+	} while (rc == -EAGAIN);
 	return rc;
 }
 

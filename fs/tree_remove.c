@@ -138,14 +138,29 @@ static int remove_name(struct fs_inode *dir, const char *name, bool want_dir, st
 	return rc;
 }
 
+/*
+ * A full disk must let itself be emptied. What waits for its commit is counted at its worst; once it is
+ * committed the removal fits, for which the reserve is there. No lock is held here.
+ */
+static int remove_on_full_disk(struct fs_inode *dir, const char *name, bool directory,
+			       struct fs_actor *who, struct fs_inode **out)
+{
+	int rc = remove_name(dir, name, directory, who, out);
+
+	if (rc != -ENOSPC)
+		return rc;
+	(void)fs_group_sync(fs_records_group(fs_journal_records(dir->journal)), 0);
+	return remove_name(dir, name, directory, who, out);
+}
+
 int fs_tree_unlink(struct fs_inode *dir, const char *name, struct fs_actor *who,
 		   struct fs_inode **out)
 {
-	return remove_name(dir, name, false, who, out);
+	return remove_on_full_disk(dir, name, false, who, out);
 }
 
 int fs_tree_rmdir(struct fs_inode *dir, const char *name, struct fs_actor *who,
 		  struct fs_inode **out)
 {
-	return remove_name(dir, name, true, who, out);
+	return remove_on_full_disk(dir, name, true, who, out);
 }
