@@ -274,7 +274,7 @@ static uint32_t enrolments_waiting(struct fs_vault *v)
 
 static uint32_t grants_waiting(struct fs_vault *v)
 {
-	uint32_t n = v->lists_waiting + v->log_waiting;
+	uint32_t n = v->lists_waiting + v->log_waiting + v->index_waiting;
 
 	for (uint32_t i = 0; i < v->journals.cap; i++) {
 		if (v->journals.by_index[i])
@@ -372,6 +372,7 @@ char *fs_vault_waiting(struct fs_vault *v, struct fs_session *by)
 	if (v->practice) {
 		waiting_people(v, out);
 		fs_lists_waiting(v, out);
+		fs_index_waiting(v, out);
 		fs_log_grants_waiting(v, out);
 		waiting_journals(v, out);
 	}

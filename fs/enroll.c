@@ -94,12 +94,10 @@ static void put_envelope(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
 }
 
 int fs_enroll_person(struct fs_edit *e, const struct keys_invite *inv, uint32_t number,
-		     const uint8_t enrol_sk[static KEYS_SIGN_SK_LEN],
-		     const uint8_t index_key[static KEYS_LEN], const struct fs_newcomer *who,
+		     const uint8_t enrol_sk[static KEYS_SIGN_SK_LEN], const struct fs_newcomer *who,
 		     struct keys_identity *id, struct keys_identity_secret *secret)
 {
 	struct fs_vault *v = e->v;
-	struct keys_wrap_place place = {.journal = 0, .generation = inv->index_generation};
 	struct fs_key key = fs_key_n(0, 0, FS_T_IDENTITY, inv->pid, 4);
 	uint8_t bytes[KEYS_IDENTITY_MAX];
 	struct keys_envelope env;
@@ -111,7 +109,6 @@ int fs_enroll_person(struct fs_edit *e, const struct keys_invite *inv, uint32_t 
 	memset(id, 0, sizeof(*id));
 	memcpy(id->vault, v->header.vault, sizeof(id->vault));
 	memcpy(id->root_hash, v->root_hash, sizeof(id->root_hash));
-	memcpy(place.vault, v->header.vault, sizeof(place.vault));
 	id->pid = inv->pid;
 	id->enrolment = inv->enrolment;
 	id->invite = number;
@@ -128,8 +125,7 @@ int fs_enroll_person(struct fs_edit *e, const struct keys_invite *inv, uint32_t 
 	fs_batch_put(&e->b, fs_records_vault(v->records), &key, bytes, len);
 	fs_enroll_seal(v, id, secret, who, &env);
 	put_envelope(v, &e->b, id->pid, &env);
-	return fs_journals_put_wrap(v, &e->b, &place, FS_WRAP_PRACTITIONER, id->pid, id->enrolment,
-				    index_key, id->box_pk);
+	return fs_index_put_wraps(v, &e->b, id);
 }
 
 int fs_enroll_by_root(struct fs_vault *v, struct fs_invite_request *rq,
@@ -159,7 +155,7 @@ int fs_enroll_by_root(struct fs_vault *v, struct fs_invite_request *rq,
 		rc = keys_invite_open(inv, v->header.vault, code, sk, same);
 	}
 	if (!rc)
-		rc = fs_enroll_person(&e, inv, number, sk, index_key, who, id, secret);
+		rc = fs_enroll_person(&e, inv, number, sk, who, id, secret);
 	if (!rc)
 		rc = fs_vault_edit_commit(&e);
 	if (!rc)
@@ -331,6 +327,31 @@ static int check_code(struct fs_vault *v, const struct fs_enroll *in, const stru
 	return rc;
 }
 
+/*
+ * The code opens the index by itself as long as the index key is the one of the invitation. Once it
+ * was renewed somebody has to be there who holds it.
+ */
+static int open_index(struct fs_vault *v, const struct fs_enroll *in, const struct opened *o,
+		      struct fs_say *say)
+{
+	struct fs_index_keys keys;
+	int rc;
+
+	if (v->index_key)
+		return 0;
+	rc = fs_index_from_invite(v, o->k->inv.index_generation, o->index_key, &keys);
+	if (rc == -ESTALE)
+		return refused(v, in, o->k->inv.name, -EKEYREJECTED,
+			       "somebody left since this invitation was made and the vault's keys "
+			       "were renewed: enrol while a colleague is logged in, or have a "
+			       "steward invite again",
+			       say);
+	if (!rc)
+		rc = fs_policies_open_index(v, &keys);
+	keys_wipe(&keys, sizeof(keys));
+	return rc;
+}
+
 /* With the index open: is the person still wanted, as what the invitation says? */
 static int check_policy(struct fs_vault *v, const struct fs_enroll *in, const struct opened *o,
 			struct fs_say *say)
@@ -376,8 +397,7 @@ static int make_person(struct fs_vault *v, const struct fs_enroll *in, struct op
 				   o->k->inv.name);
 	fs_vault_edit_begin(v, &e, NULL);
 	if (!rc)
-		rc = fs_enroll_person(&e, &o->k->inv, o->k->number, o->sk, o->index_key, &who, &id,
-				      secret);
+		rc = fs_enroll_person(&e, &o->k->inv, o->k->number, o->sk, &who, &id, secret);
 	if (!rc)
 		rc = fs_vault_edit_commit(&e);
 	if (!rc)
@@ -406,7 +426,7 @@ static int enroll_locked(struct fs_vault *v, const struct fs_enroll *in,
 	}
 	rc = check_code(v, in, &o, say);
 	if (!rc)
-		rc = fs_policies_open_index(v, o.index_key);
+		rc = open_index(v, in, &o, say);
 	if (!rc)
 		rc = check_policy(v, in, &o, say);
 	if (!rc)

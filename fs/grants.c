@@ -24,6 +24,7 @@ void fs_grants_changed(struct fs_vault *v)
 	v->grants_idle = false;
 	v->lists_dirty = true;
 	v->log_dirty = true;
+	v->index_dirty = true;
 }
 
 void fs_grants_retry(struct fs_vault *v)
@@ -35,6 +36,7 @@ void fs_grants_retry(struct fs_vault *v)
 	v->grants_idle = false;
 	v->lists_dirty = true;
 	v->log_dirty = true;
+	v->index_dirty = true;
 }
 
 /* May this person have the key of a journal with this policy? always: his number in any case. */

@@ -3,9 +3,9 @@
  * fs/journals.c - journals' keys: wraps, manifests, and who may have signed.
  *
  * A journal's key comes out of the wrap for one practitioner and is used only
- * after the newest manifest of the journal was verified (its signer's chain, and
- * that he might make journals then) and the key matches the commitment: sealed
- * boxes do not say who sealed them. Together with the journal's slot in
+ * after the newest manifest of the journal was verified (its signer's chain, that
+ * he might make journals then, and that it follows the generation before) and the
+ * key matches the commitment: sealed boxes do not say who sealed them. Together with the journal's slot in
  * VAULT/shred it gives the keys of the records layer, which asks back whether the
  * session that signed the journal's root might write then. Implements
  * fs/FORMAT.md, "MANIFEST", "WRAP" and "Shred".
@@ -50,61 +50,93 @@ int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b,
 	return rc;
 }
 
-struct newest {
-	struct keys_manifest m;
-	uint32_t generation;
-	bool bad;
-};
-
-static int take_manifest(void *ctx, const struct fs_key *key, struct fs_buf *buf)
+static int newest_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
-	struct newest *n = ctx;
+	uint32_t *generation = ctx;
 
-	n->generation = (uint32_t)fs_key_sub(key, 4);
-	n->bad = keys_manifest_decode(buf->data, buf->len, &n->m) != 0;
+	(void)buf;
+	*generation = (uint32_t)fs_key_sub(key, 4);
 	return 0;
 }
 
-int fs_journals_manifest(struct fs_vault *v, uint32_t index, struct keys_manifest *out)
+/* -EBADMSG: there is no manifest at all. */
+static int newest_generation(struct fs_vault *v, uint32_t index, uint32_t *out)
 {
 	struct fs_key from = fs_key(index, 0, FS_T_MANIFEST),
 		      to = fs_key(index, 0, FS_T_MANIFEST + 1);
-	const struct keys_identity *id = NULL;
-	struct newest n = {.generation = 0};
-	uint8_t pk[KEYS_LEN];
-	bool rights = index != 0; /* the index key's is needed before there is a policy to ask */
-	int rc = fs_record_scan(fs_records_vault(v->records), &from, &to, take_manifest, &n);
+	uint32_t generation = 0;
+	int rc = fs_record_scan(fs_records_vault(v->records), &from, &to, newest_one, &generation);
 
-	if (rc)
-		return rc;
-	if (!n.generation || n.bad || n.m.place.journal != index ||
-	    n.m.place.generation != n.generation ||
-	    memcmp(n.m.place.vault, v->header.vault, KEYS_VAULT_ID_LEN))
-		return -EBADMSG;
-	rc = fs_people_signer_pk(v, n.m.signer, n.m.enrolment, rights, pk);
+	if (!rc && !generation)
+		rc = -EBADMSG;
 	if (!rc)
-		rc = keys_manifest_verify(&n.m, pk);
-	if (!rc && rights && n.m.signer) {
-		rc = fs_people_identity(v, n.m.signer, n.m.enrolment, false, &id);
-		if (!rc)
-			rc = fs_policies_had(v, n.m.policy_version, id->name, POLICY_CREATE,
-					     (int64_t)n.m.time_s);
-	}
-	if (!rc)
-		*out = n.m;
+		*out = generation;
 	return rc;
 }
 
-int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kind, uint32_t pid,
-		       uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
-		       struct keys_manifest *m, uint8_t key[static KEYS_LEN])
+static int read_manifest(struct fs_vault *v, uint32_t index, uint32_t generation,
+			 struct keys_manifest *out)
+{
+	struct fs_key key = fs_key_n(index, 0, FS_T_MANIFEST, generation, 4);
+	struct fs_buf *buf = NULL;
+	int rc = fs_record_get(fs_records_vault(v->records), &key, &buf);
+
+	if (rc)
+		return rc == -ENOENT ? -EBADMSG : rc;
+	rc = keys_manifest_decode(buf->data, buf->len, out);
+	fs_buf_put(buf);
+	if (!rc && (out->place.journal != index || out->place.generation != generation ||
+		    memcmp(out->place.vault, v->header.vault, KEYS_VAULT_ID_LEN)))
+		rc = -EBADMSG;
+	return rc;
+}
+
+int fs_journals_manifest(struct fs_vault *v, uint32_t index, uint32_t generation,
+			 struct keys_manifest *out)
+{
+	const struct keys_identity *id = NULL;
+	struct keys_manifest m;
+	uint8_t pk[KEYS_LEN];
+	bool rights = index != 0; /* the index key's is needed before there is a policy to ask */
+	int rc = generation ? 0 : newest_generation(v, index, &generation);
+
+	if (!rc)
+		rc = read_manifest(v, index, generation, &m);
+	if (!rc)
+		rc = fs_people_signer_pk(v, m.signer, m.enrolment, rights, pk);
+	if (!rc)
+		rc = keys_manifest_verify(&m, pk);
+	if (!rc && rights && m.signer) {
+		rc = fs_people_identity(v, m.signer, m.enrolment, false, &id);
+		if (!rc)
+			rc = fs_policies_had(v, m.policy_version, id->name, POLICY_CREATE,
+					     (int64_t)m.time_s);
+	}
+	if (!rc)
+		*out = m;
+	return rc;
+}
+
+int fs_journals_follows(struct fs_vault *v, uint32_t index, uint32_t generation,
+			const uint8_t before[static KEYS_LEN])
+{
+	struct keys_manifest m;
+	int rc = read_manifest(v, index, generation, &m);
+
+	return rc ? rc : keys_manifest_follows(&m, before);
+}
+
+int fs_journals_unwrap_one(struct fs_vault *v, uint32_t index, uint32_t generation,
+			   enum fs_wrap_kind kind, uint32_t pid, uint32_t enrolment,
+			   const uint8_t box_sk[static KEYS_LEN], struct keys_manifest *m,
+			   uint8_t key[static KEYS_LEN])
 {
 	struct fs_buf *buf = NULL;
 	struct bytes_in in;
 	struct fs_key at;
 	uint8_t got[KEYS_LEN];
 	uint32_t of;
-	int rc = fs_journals_manifest(v, index, m);
+	int rc = fs_journals_manifest(v, index, generation, m);
 
 	if (rc)
 		return rc;
@@ -127,6 +159,30 @@ int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kin
 	if (!rc)
 		memcpy(key, got, KEYS_LEN);
 	keys_wipe(got, sizeof(got));
+	return rc;
+}
+
+/* Down to the first generation: a key that nobody before it vouches for was slipped in. */
+int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kind, uint32_t pid,
+		       uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
+		       struct keys_manifest *m, uint8_t key[static KEYS_LEN])
+{
+	struct keys_manifest before;
+	uint8_t got[KEYS_LEN], older[KEYS_LEN];
+	int rc = fs_journals_unwrap_one(v, index, 0, kind, pid, enrolment, box_sk, m, got);
+
+	for (uint32_t g = rc ? 1 : m->place.generation; !rc && g > 1; g--) {
+		rc = fs_journals_unwrap_one(v, index, g - 1, kind, pid, enrolment, box_sk, &before,
+					    older);
+		if (!rc)
+			rc = fs_journals_follows(v, index, g, older);
+		if (rc == -EACCES)
+			rc = -EBADMSG;
+	}
+	if (!rc)
+		memcpy(key, got, KEYS_LEN);
+	keys_wipe(got, sizeof(got));
+	keys_wipe(older, sizeof(older));
 	return rc;
 }
 

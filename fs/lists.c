@@ -410,34 +410,6 @@ static int give_bg(struct fs_vault *v)
 	return rc;
 }
 
-/* Index wraps of practitioners who left. */
-static int drop_index(struct fs_vault *v)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < v->people_count && !rc; i++) {
-		const struct fs_person *p = v->people[i];
-		const struct policy_practitioner *line = policy_practice_find(v->practice, p->name);
-		struct fs_key key = fs_journals_wrap_key(0, v->counters.index_generation,
-							 FS_WRAP_PRACTITIONER, p->pid);
-		struct fs_buf *buf = NULL;
-		struct fs_batch b;
-
-		if (!p->enrolment || (line && line->state != POLICY_LEFT) ||
-		    fs_record_get(fs_records_vault(v->records), &key, &buf))
-			continue;
-		fs_buf_put(buf);
-		fs_batch_init(&b, NULL);
-		fs_batch_del(&b, fs_records_vault(v->records), &key);
-		rc = fs_vault_tell(v, NULL, POLICY_RECORD_KEYS, 0, NULL,
-				   "index key taken from %s, who left", p->name);
-		if (!rc)
-			rc = fs_group_apply(fs_records_group(v->records), &b, NULL);
-		fs_batch_clear(&b);
-	}
-	return rc;
-}
-
 int fs_lists_wanted(struct fs_vault *v, struct keys_list_entry *out, size_t *n)
 {
 	static const struct {
@@ -534,8 +506,6 @@ void fs_lists_tick(struct fs_vault *v)
 	}
 	if (!rc && fs_lists_find(v, KEYS_LIST_BREAK_GLASS, 0))
 		rc = give_bg(v);
-	if (!rc)
-		rc = drop_index(v);
 	/* A new session sets it again: until then nobody can do what waits. */
 	v->lists_dirty = rc != 0;
 }

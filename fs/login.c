@@ -231,14 +231,14 @@ static int open_policy(struct fs_vault *v, const struct fs_login *in,
 		       struct fs_say *say)
 {
 	const struct keys_identity *same = NULL;
-	uint8_t key[KEYS_LEN];
+	struct fs_index_keys keys;
 	const char *why;
-	int rc = fs_policies_unwrap_index(v, FS_WRAP_PRACTITIONER, id->pid, id->enrolment,
-					  secret->box_sk, key);
+	int rc = fs_index_unwrap(v, FS_WRAP_PRACTITIONER, id->pid, id->enrolment, secret->box_sk,
+				 &keys);
 
 	if (!rc)
-		rc = fs_policies_open_index(v, key);
-	keys_wipe(key, sizeof(key));
+		rc = fs_policies_open_index(v, &keys);
+	keys_wipe(&keys, sizeof(keys));
 	if (!rc)
 		rc = fs_people_identity(v, id->pid, id->enrolment, true, &same);
 	if (rc == -EACCES)

@@ -299,24 +299,20 @@ static int load_journals(struct fs_vault *v)
 	return 0;
 }
 
-int fs_policies_open_index(struct fs_vault *v, const uint8_t key[static KEYS_LEN])
+int fs_policies_open_index(struct fs_vault *v, const struct fs_index_keys *keys)
 {
-	uint8_t *slot;
 	int rc;
 
 	if (v->index_key)
-		return keys_equal(v->index_key, key, KEYS_LEN) ? 0 : -EBADMSG;
-	slot = keys_slab_get(v->slab);
-	if (!slot)
-		return -ENOMEM;
-	memcpy(slot, key, KEYS_LEN);
-	pthread_rwlock_wrlock(&v->lock);
-	v->index_key = slot;
-	pthread_rwlock_unlock(&v->lock);
-	fs_records_index_key(v->records, v->counters.index_generation, key);
+		return keys_equal(v->index_key, keys->k[keys->n - 1].key, KEYS_LEN) ? 0 : -EBADMSG;
+	rc = fs_index_set(v, keys);
+	if (rc)
+		return rc;
 	rc = load_practice(v);
 	if (!rc)
 		rc = check_practice(v);
+	if (!rc)
+		rc = fs_index_check(v);
 	if (!rc)
 		rc = load_head(v);
 	if (!rc)
@@ -336,19 +332,14 @@ int fs_policies_open_index(struct fs_vault *v, const uint8_t key[static KEYS_LEN
 void fs_policies_forget(struct fs_vault *v)
 {
 	struct policy_practice *practice;
-	uint8_t *key;
 
 	fs_log_grants_stop(v);
-	if (v->records)
-		fs_records_index_key(v->records, 0, NULL);
+	fs_index_forget(v);
 	pthread_rwlock_wrlock(&v->lock);
-	key = v->index_key;
 	practice = v->practice;
-	v->index_key = NULL;
 	v->practice = NULL;
 	fs_catalog_clear(&v->journals);
 	pthread_rwlock_unlock(&v->lock);
-	keys_slab_put(v->slab, key);
 	if (practice)
 		policy_practice_put(practice);
 	fs_policies_history_clear(v);
@@ -370,15 +361,6 @@ void fs_policies_release(struct fs_vault *v)
 	}
 	if (fs_group_sync(fs_records_group(v->records), 0) != -ENOSPC)
 		fs_policies_forget(v);
-}
-
-int fs_policies_unwrap_index(struct fs_vault *v, enum fs_wrap_kind kind, uint32_t pid,
-			     uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
-			     uint8_t key[static KEYS_LEN])
-{
-	struct keys_manifest m;
-
-	return fs_journals_unwrap(v, 0, kind, pid, enrolment, box_sk, &m, key);
 }
 
 /*

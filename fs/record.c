@@ -467,3 +467,44 @@ int fs_record_get(struct fs_journal *j, const struct fs_key *key, struct fs_buf 
 		return rc > 0 ? 0 : rc;
 	return fs_record_committed(j, key, out);
 }
+
+static int stored_generation(struct fs_journal *j, struct fs_snap *snap,
+			     const struct fs_tagtree_root *root, const struct fs_key *key,
+			     uint32_t *generation)
+{
+	uint8_t tag[FS_TAG_LEN], have[FS_TAG_LEN];
+	const uint8_t *val;
+	size_t len;
+	int rc = fs_tagtree_get(j->records->nodes, snap, root, key, tag);
+
+	if (rc)
+		return rc;
+	rc = fs_store_get(snap, key, &val, &len);
+	if (rc)
+		return rc == -ENOENT ? -EBADMSG : rc;
+	fs_tagtree_tag(key, val, len, have);
+	return memcmp(have, tag, FS_TAG_LEN) ? -EBADMSG : fs_value_generation(val, len, generation);
+}
+
+int fs_record_generation(struct fs_journal *j, const struct fs_key *key, uint32_t *generation)
+{
+	struct fs_journal *t = fs_record_cover(j, key);
+	struct fs_tagtree_root root;
+	struct fs_buf *buf = NULL;
+	struct fs_snap *snap;
+	int rc = t ? fs_group_get(j->records->group, key, &buf) : -EINVAL;
+
+	if (rc < 0)
+		return rc;
+	if (rc) {
+		fs_buf_put(buf);
+		*generation = 0;
+		return 0;
+	}
+	rc = fs_record_snap(t, &snap, &root);
+	if (rc)
+		return rc;
+	rc = stored_generation(j, snap, &root, key, generation);
+	fs_store_snap_end(snap);
+	return rc;
+}

@@ -146,6 +146,11 @@ void fs_journal_attach(struct fs_journal *j, struct fs_inodes *inodes,
 /* 0 and a reference; -ENOENT (proved); -EBADMSG (swapped, rolled back, damaged); -ENOKEY; -EIO. */
 int fs_record_get(struct fs_journal *j, const struct fs_key *key, struct fs_buf **out);
 /*
+ * The generation of the key that seals a stored record; 0 while it is on its way there, in a group.
+ * -ENOENT, -EBADMSG (as above, or a record in clear).
+ */
+int fs_record_generation(struct fs_journal *j, const struct fs_key *key, uint32_t *generation);
+/*
  * Every record with from <= key < to in key order, complete as proved by the tree, newest state:
  * records of the tree that covers `from` (a journal's inode 0 has tables of both trees). -EBADMSG
  * comes after the records before the damaged one were given.

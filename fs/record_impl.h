@@ -132,6 +132,9 @@ int fs_value_seal(struct fs_journal *j, const struct fs_key *key, const void *pl
 int fs_value_unseal(struct fs_journal *j, const struct fs_key *key, const uint8_t *stored,
 		    size_t len, struct fs_buf **out);
 
+/* The generation of the key that seals a stored record. -EBADMSG: it is not sealed. */
+int fs_value_generation(const uint8_t *stored, size_t len, uint32_t *out);
+
 /* ---- record.c ---- */
 /*
  * A snapshot whose root for the tree of t is known; ended with fs_store_snap_end. -EBADMSG: the

@@ -26,7 +26,8 @@ struct recover {
 		uint8_t key[KEYS_RECOVERY_LEN];
 		uint8_t box_sk[KEYS_LEN];
 		uint8_t root_sk[KEYS_SIGN_SK_LEN];
-		uint8_t index_key[KEYS_LEN];
+		uint8_t index_key[KEYS_LEN]; /* the newest */
+		struct fs_index_keys index;
 		uint8_t journal[KEYS_LEN];
 	} * secret; /* guarded */
 	uint8_t box_pk[KEYS_LEN];
@@ -129,10 +130,12 @@ static int open_vault(struct recover *r, struct fs_say *say)
 	if (rc)
 		return rc;
 	fs_vault_alarm(v, 0, "the recovery key was used");
-	rc = fs_policies_unwrap_index(v, FS_WRAP_RECOVERY, 0, 0, r->secret->box_sk,
-				      r->secret->index_key);
-	if (!rc)
-		rc = fs_policies_open_index(v, r->secret->index_key);
+	rc = fs_index_unwrap(v, FS_WRAP_RECOVERY, 0, 0, r->secret->box_sk, &r->secret->index);
+	if (!rc) {
+		memcpy(r->secret->index_key, r->secret->index.k[r->secret->index.n - 1].key,
+		       KEYS_LEN);
+		rc = fs_policies_open_index(v, &r->secret->index);
+	}
 	if (rc)
 		fs_say(say,
 		       "the vault's policy does not verify; restore the vault from a backup first");

@@ -118,6 +118,18 @@ int fs_value_seal(struct fs_journal *j, const struct fs_key *key, const void *pl
 	return 0;
 }
 
+int fs_value_generation(const uint8_t *stored, size_t len, uint32_t *out)
+{
+	struct bytes_in in = bytes_in(stored, len);
+	uint8_t form = bytes_get_u8(&in);
+	uint32_t generation = bytes_get_u32(&in);
+
+	if (in.bad || form != FORM_SEALED || !generation)
+		return -EBADMSG;
+	*out = generation;
+	return 0;
+}
+
 static int unseal(struct fs_journal *j, const struct fs_key *key, enum seal_by by,
 		  const uint8_t *stored, size_t len, struct fs_buf **out)
 {

@@ -20,7 +20,7 @@
 #include "vault_impl.h"
 
 #define TRIM_NS UINT64_C(60000000000)
-#define SECRETS 8 /* slots: host secret, daemon key, index key, and room for a change */
+#define SECRETS 16 /* slots: host secret, daemon key, index keys of FS_INDEX_KEYS generations */
 
 void fs_say(struct fs_say *say, const char *fmt, ...)
 {
@@ -559,6 +559,7 @@ void fs_vault_tick(struct fs_vault *v)
 	pthread_mutex_lock(&v->edit);
 	if (v->index_key && !v->cfg.read_only) {
 		fs_lists_tick(v);
+		fs_index_tick(v);
 		fs_grants_tick(v);
 		fs_log_grants_tick(v);
 	}

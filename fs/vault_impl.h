@@ -18,6 +18,7 @@
  * sessions.c    log-in, unlock, lock, end
  * grants.c      wraps that wait
  * lists.c       the key list: auditors, break-glass
+ * index_key.c   generations of the index key, renewal when somebody leaves
  * log_grants.c  the log's earlier streams for auditors who came later
  * recover.c     the recovery key
  * audit.c       log records, reading the log, status, what waits
@@ -128,6 +129,21 @@ struct fs_backoff {
 	uint64_t used_ns;
 };
 
+/* Generations of the index key, ascending; the last is in force. Wiped by whoever filled it. */
+#define FS_INDEX_KEYS 8
+struct fs_index_keys {
+	size_t n;
+	struct fs_index_key {
+		uint32_t generation;
+		uint8_t key[KEYS_LEN];
+	} k[FS_INDEX_KEYS];
+};
+
+struct fs_index_old {
+	uint32_t generation;
+	uint8_t *key; /* slot of the slab */
+};
+
 #define FS_DAEMONS_MAX 32 /* the oldest is forgotten: its log streams are no longer believed */
 
 struct fs_vault {
@@ -164,6 +180,8 @@ struct fs_vault {
 	struct fs_reserve *reserve; /* NULL: read-only */
 	/* the index: only while somebody is logged in */
 	uint8_t *index_key;		  /* (t) slot of slab; NULL: not known */
+	struct fs_index_old index_old[FS_INDEX_KEYS]; /* (t) generations before it, while needed */
+	size_t index_old_count;			      /* (t) */
 	struct policy_practice *practice; /* (t) */
 	struct fs_catalog journals;	  /* (t) */
 	uint8_t policy_head[KEYS_LEN];	  /* edit */
@@ -177,6 +195,14 @@ struct fs_vault {
 	bool grants_idle;  /* a whole round found nothing left to look at */
 	bool grants_again; /* something failed in this round */
 	bool lists_dirty;
+	/* renewal of the index key: edit */
+	bool index_dirty;
+	atomic_uint index_waiting;
+	struct {
+		uint32_t journal;    /* where the round goes on */
+		struct fs_key from;  /* then here; len 0: at the beginning */
+		bool unclean, stuck; /* something older was met; something was damaged */
+	} reseal;
 	/* the log's earlier streams: edit */
 	struct fs_log_grants *log_walk; /* under way; NULL: none */
 	uint64_t log_walked;	      /* with these helpers the log was walked to its end */
@@ -306,10 +332,9 @@ struct fs_newcomer {
 	const struct keys_stretch_cost *cost;
 	struct keys_span keyfile;
 };
-/* Adds identity, envelope and index wrap; secret (guarded) receives the secret half. */
+/* Adds identity, envelope and index wraps (the index is open); secret (guarded) receives the secret half. */
 int fs_enroll_person(struct fs_edit *e, const struct keys_invite *inv, uint32_t number,
-		     const uint8_t enrol_sk[static KEYS_SIGN_SK_LEN],
-		     const uint8_t index_key[static KEYS_LEN], const struct fs_newcomer *who,
+		     const uint8_t enrol_sk[static KEYS_SIGN_SK_LEN], const struct fs_newcomer *who,
 		     struct keys_identity *id, struct keys_identity_secret *secret);
 /* Invitation and identity in one, by the root (init alone, recovery). */
 int fs_enroll_by_root(struct fs_vault *v, struct fs_invite_request *rq,
@@ -320,15 +345,11 @@ void fs_enroll_seal(struct fs_vault *v, const struct keys_identity *id,
 		    struct keys_envelope *env);
 
 /* ---- policies.c ---- */
-/* The index key becomes known: policy, names and journals' policies into memory. edit held. */
-int fs_policies_open_index(struct fs_vault *v, const uint8_t key[static KEYS_LEN]);
+/* The index keys become known: policy, names and journals' policies into memory. edit held. */
+int fs_policies_open_index(struct fs_vault *v, const struct fs_index_keys *keys);
 /* Forgets it when no session is active or draining. edit held. */
 void fs_policies_release(struct fs_vault *v);
 void fs_policies_forget(struct fs_vault *v);
-/* The index key out of a wrap, checked against its manifest. */
-int fs_policies_unwrap_index(struct fs_vault *v, enum fs_wrap_kind kind, uint32_t pid,
-			     uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
-			     uint8_t key[static KEYS_LEN]);
 int fs_policies_read(struct fs_vault *v, uint32_t number, struct fs_version *out);
 void fs_policies_clear(struct fs_version *ver);
 /* Adds the next version of file (0 practice, else journal) to the edit: history and in force. */
@@ -384,9 +405,19 @@ int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b,
 			 const struct keys_wrap_place *place, enum fs_wrap_kind kind, uint32_t pid,
 			 uint32_t enrolment, const uint8_t key[static KEYS_LEN],
 			 const uint8_t box_pk[static KEYS_LEN]);
-/* Newest manifest, its signer verified (chain, and for journals the right to create). */
-int fs_journals_manifest(struct fs_vault *v, uint32_t index, struct keys_manifest *out);
-/* The key out of a wrap, checked against its manifest. -EACCES: no wrap. */
+/* Manifest of a generation (0: the newest), its signer verified (chain, and for journals the right to
+ * create). */
+int fs_journals_manifest(struct fs_vault *v, uint32_t index, uint32_t generation,
+			 struct keys_manifest *out);
+/* Is this generation's manifest the successor of the one whose key this is? 0 or -EBADMSG. */
+int fs_journals_follows(struct fs_vault *v, uint32_t index, uint32_t generation,
+			const uint8_t before[static KEYS_LEN]);
+/* The key of one generation out of its wrap, checked against its manifest. -EACCES: no wrap. */
+int fs_journals_unwrap_one(struct fs_vault *v, uint32_t index, uint32_t generation,
+			   enum fs_wrap_kind kind, uint32_t pid, uint32_t enrolment,
+			   const uint8_t box_sk[static KEYS_LEN], struct keys_manifest *m,
+			   uint8_t key[static KEYS_LEN]);
+/* The newest key of a journal; every generation follows the one before. -EACCES: no wrap. */
 int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kind, uint32_t pid,
 		       uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
 		       struct keys_manifest *m, uint8_t key[static KEYS_LEN]);
@@ -446,6 +477,22 @@ void fs_grants_retry(struct fs_vault *v);   /* a new session may serve; edit hel
 int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *practice,
 			 const struct policy_journal *policy, uint32_t always,
 			 int (*fn)(void *ctx, const struct keys_identity *id), void *ctx);
+
+/* ---- index_key.c: edit held ---- */
+/* All generations out of their wraps; each follows the one before. -EACCES: no wrap. */
+int fs_index_unwrap(struct fs_vault *v, enum fs_wrap_kind kind, uint32_t pid, uint32_t enrolment,
+		    const uint8_t box_sk[static KEYS_LEN], struct fs_index_keys *out);
+/* What an invitation carries, checked. -ESTALE: that alone does not open the index any more. */
+int fs_index_from_invite(struct fs_vault *v, uint32_t generation,
+			 const uint8_t key[static KEYS_LEN], struct fs_index_keys *out);
+int fs_index_set(struct fs_vault *v, const struct fs_index_keys *keys);
+void fs_index_forget(struct fs_vault *v);
+int fs_index_check(struct fs_vault *v); /* with policy open: had its makers the right? */
+/* Every generation for this identity. */
+int fs_index_put_wraps(struct fs_vault *v, struct fs_batch *b, const struct keys_identity *id);
+void fs_index_tick(struct fs_vault *v);
+/* A line on what waits; edit or lock held. */
+void fs_index_waiting(struct fs_vault *v, FILE *out);
 
 /* ---- log_grants.c: edit held ---- */
 void fs_log_grants_tick(struct fs_vault *v);

@@ -240,6 +240,7 @@ static int put_first(struct init *i, struct fs_say *say)
 {
 	const struct fs_hand root = {.sk = i->secret->root_sk};
 	struct keys_list_entry recovery = {.kind = KEYS_LIST_RECOVERY};
+	struct fs_index_keys keys = {.n = 1};
 	struct fs_edit e;
 	int rc;
 
@@ -258,7 +259,11 @@ static int put_first(struct init *i, struct fs_say *say)
 		return rc;
 	i->v->list[0] = recovery;
 	i->v->list_count = 1;
-	return fs_policies_open_index(i->v, i->secret->index_key);
+	keys.k[0].generation = 1;
+	memcpy(keys.k[0].key, i->secret->index_key, KEYS_LEN);
+	rc = fs_policies_open_index(i->v, &keys);
+	keys_wipe(&keys, sizeof(keys));
+	return rc;
 }
 
 /* ---- the first person ---- */
