@@ -35,6 +35,8 @@ bool fs_store_read_only(const struct fs_store *s);
  * -EUCLEAN: damaged; else negative errno: the check could not be made.
  */
 int fs_store_check(const char *dir);
+/* The same walk over the bytes of a data.mdb, in this process: for tests and fuzzers. -EUCLEAN. */
+int fs_store_check_image(const uint8_t *p, size_t len);
 
 /*
  * A read-only snapshot of the last commit: renewed, not created, per thread (0.01 us). Pointers

@@ -69,6 +69,7 @@ struct walk {
 	uint16_t depth;		 /* levels of the tree; every leaf lies on the last */
 	uint8_t key[FS_KEY_MAX]; /* the last one met, in order */
 	unsigned key_len;
+	bool key_of_branch; /* it stands in a branch: the next leaf's first key may equal it */
 };
 
 struct node {
@@ -139,10 +140,14 @@ static bool read_node(const struct walk *w, const uint8_t *page, unsigned i, boo
 	return leaf || n->child <= w->last_page;
 }
 
-/* Keys ascend over the whole tree; a branch repeats its child's first key or a lower one. */
-static bool key_ascends(struct walk *w, const struct node *n)
+/*
+ * Keys ascend over the whole tree. A branch's key for a child, but for the first one, which LMDB
+ * never looks at, lies above all before it and is the child's first key or a lower one.
+ */
+static bool key_ascends(struct walk *w, const struct node *n, bool leaf)
 {
 	unsigned least = n->key_len < w->key_len ? n->key_len : w->key_len;
+	bool may_equal = leaf && w->key_of_branch;
 	int c;
 
 	if (!n->key_len || n->key_len > FS_KEY_MAX)
@@ -150,13 +155,16 @@ static bool key_ascends(struct walk *w, const struct node *n)
 	if (w->free_db) {
 		uint64_t before = w->key_len ? u64(w->key) : 0;
 
-		if (n->key_len != 8 || u64(n->key) <= before)
+		if (n->key_len != 8 || u64(n->key) + may_equal <= before)
 			return false;
 	} else if (w->key_len) {
 		c = memcmp(w->key, n->key, least);
-		if (c > 0 || (c == 0 && w->key_len >= n->key_len))
+		if (!c)
+			c = (int)w->key_len - (int)n->key_len;
+		if (c >= may_equal)
 			return false;
 	}
+	w->key_of_branch = !leaf;
 	memcpy(w->key, n->key, n->key_len);
 	w->key_len = n->key_len;
 	return true;
@@ -186,7 +194,7 @@ static bool check_leaf_node(struct walk *w, const struct node *n)
 {
 	const uint8_t *data = n->data;
 
-	if (n->flags & ~F_BIGDATA || !key_ascends(w, n))
+	if (n->flags & ~F_BIGDATA || !key_ascends(w, n, true))
 		return false;
 	if (!w->free_db && n->data_len > FS_VALUE_MAX)
 		return false;
@@ -229,7 +237,8 @@ static bool check_page(struct walk *w, uint64_t number, unsigned level)
 	if (lower < PAGE_HEAD || lower % 2 || lower > upper || upper > w->page)
 		return false;
 	keys = (lower - PAGE_HEAD) / 2;
-	if (!keys)
+	/* LMDB asserts that a branch of the records has two children. */
+	if (!keys || (!leaf && !w->free_db && keys < 2))
 		return false;
 	if (leaf)
 		w->count.leaves++;
@@ -239,6 +248,8 @@ static bool check_page(struct walk *w, uint64_t number, unsigned level)
 		struct node n;
 
 		if (!read_node(w, page, i, leaf, &n))
+			return false;
+		if (!leaf && (i ? !key_ascends(w, &n, false) : n.key_len > FS_KEY_MAX))
 			return false;
 		if (leaf ? !check_leaf_node(w, &n) : !check_page(w, n.child, level + 1))
 			return false;
@@ -252,6 +263,7 @@ static bool check_tree(struct walk *w, const struct db *db, bool free_db)
 	w->free_db = free_db;
 	w->depth = db->depth;
 	w->key_len = 0;
+	w->key_of_branch = false;
 	/* Another kind of tree would have LMDB read the same pages in other ways. */
 	if ((db->flags & DB_KIND) != (free_db ? DB_INTEGER_KEY : 0))
 		return false;
@@ -335,6 +347,30 @@ static int run(struct walk *w, const struct meta *m)
 	return WIFEXITED(status) && WEXITSTATUS(status) == VERDICT_SOUND ? 0 : -EUCLEAN;
 }
 
+/* Finds the meta page; false: none, or a claim to more pages than the file can speak of. */
+static bool find_end(struct walk *w, struct meta *m)
+{
+	/* A page above the end of the file can be free; none can lie far above it. */
+	return find_meta(w->map, w->bytes, m) &&
+	       m->last_page / 2 <= w->bytes / m->dbs[0].pad + (UINT64_C(1) << 17);
+}
+
+int fs_store_check_image(const uint8_t *p, size_t len)
+{
+	struct walk w = {.map = p, .bytes = len};
+	struct meta m;
+	int rc;
+
+	if (!find_end(&w, &m))
+		return -EUCLEAN;
+	w.seen = calloc(1, m.last_page / 8 + 1);
+	if (!w.seen)
+		return -ENOMEM;
+	rc = verdict(&w, &m) == VERDICT_SOUND ? 0 : -EUCLEAN;
+	free(w.seen);
+	return rc;
+}
+
 static int check_file(int fd)
 {
 	struct walk w = {0};
@@ -354,9 +390,7 @@ static int check_file(int fd)
 		return -errno;
 	w.map = map;
 	rc = -EUCLEAN;
-	/* A page above the end of the file can be free; none can lie far above it. */
-	if (!find_meta(w.map, w.bytes, &m) ||
-	    m.last_page / 2 > w.bytes / m.dbs[0].pad + (UINT64_C(1) << 17))
+	if (!find_end(&w, &m))
 		goto out;
 	seen_bytes = m.last_page / 8 + 1;
 	seen = mmap(NULL, seen_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -436,6 +436,40 @@ START_TEST(check_finds_trees_of_another_kind)
 }
 END_TEST
 
+/* Some other branch pages are free by now: those in use are found, and no page is found without. */
+START_TEST(check_finds_branch_keys_out_of_order)
+{
+	static const uint8_t high = 0xff;
+	unsigned found = 0, pages;
+	struct stat st;
+
+	churn(200);
+	ck_assert_int_eq(stat(data, &st), 0);
+	fs_store_close(store);
+	store = NULL;
+	pages = (unsigned)(st.st_size / 4096);
+	for (unsigned p = 2; p < pages; p++) {
+		uint8_t page[4096];
+		uint16_t flags, at;
+		int fd = open(data, O_RDONLY), rc;
+
+		ck_assert_int_eq(pread(fd, page, sizeof(page), (off_t)p * 4096), sizeof(page));
+		close(fd);
+		memcpy(&flags, page + 10, sizeof(flags));
+		memcpy(&at, page + 16 + 2, sizeof(at)); /* of the second child */
+		if (flags != 0x01 || at + 8 >= 4096)
+			continue;
+		poke((off_t)p * 4096 + at + 8, &high, 1);
+		rc = fs_store_check(dir);
+		ck_assert(rc == 0 || rc == -EUCLEAN);
+		found += rc == -EUCLEAN;
+		poke((off_t)p * 4096 + at + 8, page + at + 8, 1);
+	}
+	ck_assert_uint_gt(found, 0);
+	ck_assert_int_eq(fs_store_check(dir), 0);
+}
+END_TEST
+
 START_TEST(check_finds_what_is_no_database)
 {
 	uint8_t noise[8192];
@@ -501,6 +535,7 @@ int main(void)
 	tcase_add_test(tc, check_survives_random_damage);
 	tcase_add_test(tc, check_finds_the_file_cut_short);
 	tcase_add_test(tc, check_finds_trees_of_another_kind);
+	tcase_add_test(tc, check_finds_branch_keys_out_of_order);
 	tcase_add_test(tc, check_finds_what_is_no_database);
 	tcase_add_test(tc, reserve_gives_space_and_takes_it_back);
 	suite_add_tcase(s, tc);
