@@ -58,6 +58,9 @@ size_t fs_tagtree_entry_size(const struct fs_key *prev, const struct fs_key *key
 /* At most FS_TAGTREE_NODE_MAX bytes into p; the caller has measured. */
 size_t fs_tagtree_node_encode(const struct fs_tagtree_entry *e, size_t n, unsigned height,
 			      uint8_t p[static FS_TAGTREE_NODE_MAX]);
+/* Order and journal of its keys are checked, its hash is not. One reference, in no cache. -EBADMSG. */
+int fs_tagtree_node_decode(uint32_t journal, const uint8_t *p, size_t len,
+			   struct fs_tagtree_node **out);
 
 /*
  * The node of a step, from the cache or the snapshot, with hash, height, order and key range

@@ -225,7 +225,8 @@ static bool decode_entry(struct bytes_in *in, uint32_t journal, const struct fs_
 	return !journal || fs_key_journal(key) == journal;
 }
 
-static int decode(uint32_t journal, const uint8_t *p, size_t len, struct fs_tagtree_node **out)
+int fs_tagtree_node_decode(uint32_t journal, const uint8_t *p, size_t len,
+			   struct fs_tagtree_node **out)
 {
 	struct bytes_in in = bytes_in(p, len);
 	uint8_t height = bytes_get_u8(&in);
@@ -277,7 +278,7 @@ static int load(struct fs_snap *snap, uint32_t journal, const struct fs_tagtree_
 	fs_tagtree_node_hash(journal, at->num, val, len, hash);
 	if (memcmp(hash, at->hash, KEYS_LEN))
 		return -EBADMSG;
-	rc = decode(journal, val, len, out);
+	rc = fs_tagtree_node_decode(journal, val, len, out);
 	if (rc)
 		return rc;
 	(*out)->num = at->num;
@@ -324,7 +325,7 @@ void fs_tagtree_node_add(struct fs_tagtree_cache *c, uint32_t journal, uint32_t 
 {
 	struct fs_tagtree_node *node;
 
-	if (decode(journal, p, len, &node))
+	if (fs_tagtree_node_decode(journal, p, len, &node))
 		return;
 	node->num = num;
 	memcpy(node->hash, hash, KEYS_LEN);

@@ -16,7 +16,6 @@
 #include "content_change.h"
 
 #define XATTR_VERSION 1
-#define NAME_MAX_LEN 255u
 #define VALUE_MAX 65536u
 #define COUNT_MAX 240u /* the names of all still fit one listxattr */
 #define FIRST 3500u    /* bytes of the value in the first piece, beside the longest name */
@@ -37,7 +36,7 @@ static int name_check(const char *name)
 {
 	if (strncmp(name, "user.", 5) != 0 || !name[5])
 		return -EOPNOTSUPP;
-	return strlen(name) > NAME_MAX_LEN ? -ERANGE : 0;
+	return strlen(name) > FS_XATTR_NAME_MAX ? -ERANGE : 0;
 }
 
 static uint64_t name_hash(const struct fs_inode *i, const char *name)
@@ -67,8 +66,8 @@ static unsigned pieces_of(uint32_t len)
 }
 
 /* version, total length, name, then the first bytes of the value, then zeros. */
-static int first_decode(const struct fs_buf *buf, char name[static NAME_MAX_LEN + 1], uint32_t *len,
-			const uint8_t **data)
+int fs_xattr_decode(const struct fs_buf *buf, char name[static FS_XATTR_NAME_MAX + 1],
+		    uint32_t *len, const uint8_t **data)
 {
 	struct bytes_in in = bytes_in(buf->data, buf->len);
 	const uint8_t *at;
@@ -77,7 +76,7 @@ static int first_decode(const struct fs_buf *buf, char name[static NAME_MAX_LEN 
 	if (bytes_get_u8(&in) != XATTR_VERSION)
 		in.bad = true;
 	n = bytes_get_u32(&in);
-	bytes_get_text(&in, name, NAME_MAX_LEN + 1);
+	bytes_get_text(&in, name, FS_XATTR_NAME_MAX + 1);
 	at = bytes_take(&in, n < FIRST ? n : FIRST);
 	bytes_get_zero(&in, in.len - in.off);
 	if (!bytes_in_done(&in) || n > VALUE_MAX || name_check(name))
@@ -126,7 +125,7 @@ static int pieces_put(struct fs_batch *b, const struct fs_inode *i, uint64_t at,
 
 static int probe(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
-	char name[NAME_MAX_LEN + 1];
+	char name[FS_XATTR_NAME_MAX + 1];
 	struct found *f = ctx;
 	const uint8_t *data = NULL;
 	uint32_t len = 0;
@@ -134,7 +133,7 @@ static int probe(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 
 	if (fs_key_be(key, 18, 2) != 0)
 		return 0;
-	rc = first_decode(buf, name, &len, &data);
+	rc = fs_xattr_decode(buf, name, &len, &data);
 	if (rc)
 		return rc;
 	f->taken |= 1u << (fs_key_sub(key, 8) % SLOTS);
@@ -293,7 +292,7 @@ struct list {
 
 static int list_name(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
-	char name[NAME_MAX_LEN + 1];
+	char name[FS_XATTR_NAME_MAX + 1];
 	struct list *l = ctx;
 	const uint8_t *data = NULL;
 	uint32_t len = 0;
@@ -302,7 +301,7 @@ static int list_name(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 
 	if (fs_key_be(key, 18, 2) != 0)
 		return 0;
-	rc = first_decode(buf, name, &len, &data);
+	rc = fs_xattr_decode(buf, name, &len, &data);
 	if (rc)
 		return rc;
 	n = strlen(name) + 1;
