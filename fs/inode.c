@@ -374,18 +374,31 @@ static bool may_sign(const struct fs_inode *i)
 	       i->removed_under == fs_records_policy_now(fs_journal_records(i->journal));
 }
 
-/* Nobody can reach the inode any more: no name, no reference, not in the table. */
-static void delete_orphan(struct fs_inode *i)
+static int delete_orphan_once(struct fs_inode *i)
 {
 	struct fs_key key = fs_key_n(fs_journal_index(i->journal), 0, FS_T_ORPHAN, i->ino, 5);
 	struct fs_batch b;
+	int rc;
 
 	fs_batch_init(&b, i->signer);
 	fs_batch_del(&b, i->journal, &key);
-	if (fs_inode_purge(&b, i->journal, i->ino, &i->attr) == 0)
-		fs_inode_apply(i->journal, &b, NULL);
-	else
-		fs_batch_clear(&b);
+	rc = fs_inode_purge(&b, i->journal, i->ino, &i->attr);
+	if (!rc)
+		return fs_inode_apply(i->journal, &b, NULL);
+	fs_batch_clear(&b);
+	return rc;
+}
+
+/*
+ * Nobody can reach the inode any more: no name, no reference, not in the table. On a full disk what is
+ * pending is committed first, or the space would come back only at the next start (fs_inode_reap).
+ */
+static void delete_orphan(struct fs_inode *i)
+{
+	if (delete_orphan_once(i) != -ENOSPC)
+		return;
+	(void)fs_group_sync(fs_records_group(fs_journal_records(i->journal)), 0);
+	(void)delete_orphan_once(i);
 }
 
 static void put(struct fs_inode *i, bool park)
