@@ -5,6 +5,7 @@
 
 D=''
 gone() { unmounted anna; }
+half_empty() { [ "$(df --output=pcent "$ROOT/disk" | tail -n 1 | tr -dc 0-9)" -lt 50 ]; }
 
 t_kill_9_keeps_everything_fsynced() {
 	local round last n
@@ -53,6 +54,7 @@ t_full_disk_is_enospc_and_nothing_is_lost() {
 	expect_errno ENOSPC as anna dd if=/dev/zero of="$D/filler" bs=1M || return 1
 	[ "$(as anna cat "$D/precious")" = precious ] || fail "reading fails when the disk is full" || return 1
 	as anna rm "$D/filler" || fail "deleting fails when the disk is full" || return 1
+	wait_for 15 half_empty || fail "the disk does not get its space back" || return 1
 	wait_for 15 as anna sh -c "head -c 3000000 /dev/zero >'$D/fits' && sync '$D/fits'" || fail "space did not come back" || return 1
 	jfs anna status >/dev/null
 }
