@@ -114,8 +114,11 @@ static int gather_part(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 		if (!g->p)
 			return -ENOMEM;
 	}
-	n = in.len - in.off;
-	if (n > g->len - g->got)
+	n = g->len - g->got;
+	if (n > FS_PART - in.off)
+		n = FS_PART - in.off;
+	/* Cut as we cut: who changes the value finds its parts by their number alone. */
+	if (in.len - in.off != n || (g->next && !n))
 		return -EBADMSG;
 	bytes_get(&in, g->p + g->got, n);
 	g->got += n;

@@ -180,6 +180,32 @@ START_TEST(put_of_a_long_text_spans_records_and_shrinks_again)
 }
 END_TEST
 
+START_TEST(parts_cut_in_another_way_are_refused)
+{
+	static const uint8_t first[] = {4, 0, 0, 0, 'a', 'b'}, rest[] = {'c', 'd'};
+	static const uint8_t whole[] = {4, 0, 0, 0, 'a', 'b', 'c', 'd'};
+	struct fs_key prefix = fs_key_n(0, 0, FS_T_KEY_LIST, 99, 4), key[2] = {prefix, prefix};
+	uint8_t *got = NULL;
+	size_t len = 0;
+	struct fs_session *dan = t_clinic();
+
+	fs_key_add(&key[0], 0, 2);
+	fs_key_add(&key[1], 1, 2);
+	t_poke(&key[0], first, sizeof(first));
+	t_poke(&key[1], rest, sizeof(rest));
+	ck_assert_int_eq(fs_vault_parts_get(t.v, &prefix, &got, &len), -EBADMSG);
+	t_poke(&key[0], whole, sizeof(whole));
+	t_poke(&key[1], rest, 0); /* an empty one more */
+	ck_assert_int_eq(fs_vault_parts_get(t.v, &prefix, &got, &len), -EBADMSG);
+	t_poke(&key[1], NULL, 0);
+	ck_assert_int_eq(fs_vault_parts_get(t.v, &prefix, &got, &len), 0);
+	ck_assert_uint_eq(len, 4);
+	ck_assert_mem_eq(got, "abcd", 4);
+	free(got);
+	t_logout(dan);
+}
+END_TEST
+
 START_TEST(history_tells_what_was_in_force)
 {
 	struct fs_session *dan = t_clinic(), *anna;
@@ -356,6 +382,7 @@ int main(void)
 	tcase_add_test(c, put_from_an_old_base_says_who_was_first);
 	tcase_add_test(c, put_of_a_bad_text_reports_and_changes_nothing);
 	tcase_add_test(c, put_of_a_long_text_spans_records_and_shrinks_again);
+	tcase_add_test(c, parts_cut_in_another_way_are_refused);
 	tcase_add_test(c, history_tells_what_was_in_force);
 	tcase_add_test(c, practitioner_on_leave_loses_the_session_and_gets_none);
 	tcase_add_test(c, new_powers_raise_an_alarm);
