@@ -464,6 +464,9 @@ int fs_control_verb_mount(struct fs_control_request *rq)
 		fs_say(&rq->say, "what was handed over is no FUSE device");
 	else if (rc == -EBUSY)
 		fs_say(&rq->say, "this session has a mount already");
+	else if (rc == -EAGAIN)
+		fs_say(&rq->say, "earlier mounts of yours have ended and are held by some program of "
+				 "yours: end it first");
 	return rc;
 }
 

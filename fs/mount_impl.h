@@ -73,6 +73,7 @@ struct fs_mount {
 	struct fs_gate *gate;
 	struct fuse_session *fuse;
 	int fd;
+	struct fs_mount *lost_next; /* mount.c */
 	uint64_t id; /* generation << 32 | slot in the table of mounts */
 	gid_t gid;   /* the practitioner's, learned from the first request */
 	atomic_bool gid_known;

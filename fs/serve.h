@@ -23,7 +23,8 @@ void fs_serve_free(struct fs_serve *sv);
 /*
  * Takes over fd: a FUSE device (character 10:229, else -EINVAL) that the practitioner's fusermount3
  * mounted. It is cloned onto the daemon's own open of /dev/fuse where that is possible and the
- * original closed. One mount a session (-EBUSY). On success requests are served and s->mount set.
+ * original closed. One mount a session (-EBUSY); -EAGAIN while the account stalls others that ended.
+ * On success requests are served and s->mount set.
  */
 int fs_mount_attach(struct fs_serve *sv, struct fs_session *s, int fd, struct fs_mount **out);
 /*

@@ -9,6 +9,9 @@ OTHER='020290-5678 Other, Otto'
 ATTACK=$PROBES/attack
 alarms() { audit | grep -ci alarm; }
 ended() { audit --who "$1" | grep -q "logged out.*$2"; }
+hostile_login() { # MODE NAME: logs in with a fusermount3 of the own
+	as "$2" env PATH="$ROOT/bin:$PATH" ATTACK="$1" "$JFS" login --vault "$ROOT/clinic.conf" --passphrase-fd 9 9< <(pass_of "$2")
+}
 stopped() { ! kill -0 "$DAEMON"; }
 
 t_open_without_flags_is_logged_before_cached_bytes_are_read() {
@@ -64,14 +67,14 @@ t_diff_in_the_log_cannot_be_pushed_out_by_comments() {
 }
 
 t_device_that_is_no_mount_is_refused() {
-	AS_ENV="PATH=$ROOT/bin:$PATH ATTACK=other" login bo && { fail "the log-in was accepted"; logout bo; return 1; }
+	hostile_login other bo && { fail "the log-in was accepted"; logout bo; return 1; }
 	as anna cat "$D/note" >/dev/null
 }
 
 t_revoking_ends_who_stalls_the_own_mount() {
 	jfs dan policy show "$HANSEN" >"$ROOT/was.policy" || return 1
 	{ cat "$ROOT/was.policy"; echo 'allow user:bo:r-x'; } | put_policy dan "$HANSEN" || return 1
-	AS_ENV="PATH=$ROOT/bin:$PATH ATTACK=keep" login bo || return 1
+	hostile_login keep bo || return 1
 	local E reader line p rc=0
 	E="$(J bo)/$HANSEN"
 	wait_for 10 as bo test -r "$E/note" || fail "bo was not admitted" || return 1
@@ -90,6 +93,34 @@ t_revoking_ends_who_stalls_the_own_mount() {
 	rm -f "$ROOT/home/bo/steal"
 	wait "$reader" 2>/dev/null
 	umount -l "$(J bo)" 2>/dev/null
+	return $rc
+}
+
+t_stalled_mounts_cannot_be_piled_up() {
+	jfs dan policy show "$HANSEN" >"$ROOT/was.policy" || return 1
+	{ cat "$ROOT/was.policy"; echo 'allow user:bo:r-x'; } | put_policy dan "$HANSEN" || return 1
+	local n p rc=0 bound
+	for n in 1 2 3; do
+		bound=
+		hostile_login keep bo || { bound=yes; break; }
+		wait_for 10 as bo test -r "$(J bo)/$HANSEN/large" || rc=1
+		as bo "$ATTACK" pages "$(J bo)/$HANSEN/large" < <(sleep 2; echo) >/dev/null &
+		sleep 1
+		as bo touch "$ROOT/home/bo/steal"
+		sleep 1.5
+		# What changes is taken out of bo's cache, which waits for the stolen READ.
+		as anna sh -c "echo more >>'$D/large'" || rc=1
+		sleep 0.5
+		rm -f "$ROOT/home/bo/steal"
+		logout bo
+		wait_for 10 unmounted bo
+	done
+	[ -n "$bound" ] || { fail "as many threads of the daemon as one likes"; rc=1; }
+	as anna cat "$D/note" >/dev/null || rc=1
+	for p in $(procs bo); do kill -9 "$p" 2>/dev/null; done
+	wait_for 10 login bo || { fail "no log-in after the culprit is gone"; rc=1; }
+	logout bo
+	put_policy dan "$HANSEN" <"$ROOT/was.policy" || rc=1
 	return $rc
 }
 
