@@ -91,9 +91,13 @@ static int cmd_pages(char **a)
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		return 1;
-	for (off_t at = 0; pread(fd, page, sizeof(page), at) > 0; at += sizeof(page))
-		;
-	return 0;
+	for (;;) {
+		for (off_t at = 0; pread(fd, page, sizeof(page), at) > 0; at += sizeof(page))
+			;
+		/* Nothing was stolen, or it is over: once more, from the daemon. */
+		if (posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) || pread(fd, page, 1, 0) < 0)
+			return 0;
+	}
 }
 
 /* ---- in the place of fusermount3 ---- */
