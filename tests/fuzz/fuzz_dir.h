@@ -26,7 +26,8 @@ static void fuzz_dir_remove(void)
 
 static void fuzz_dir_make(void)
 {
-	strcpy(fuzz_dir, access("/dev/shm", W_OK) ? "/tmp/jf-fuzz-XXXXXX" : "/dev/shm/jf-fuzz-XXXXXX");
+	strcpy(fuzz_dir,
+	       access("/dev/shm", W_OK) ? "/tmp/jf-fuzz-XXXXXX" : "/dev/shm/jf-fuzz-XXXXXX");
 	if (!mkdtemp(fuzz_dir))
 		abort();
 	atexit(fuzz_dir_remove);

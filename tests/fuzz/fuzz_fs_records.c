@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_fs_records.c - what a journal's records hold, as one of its writers could sign it.
+ * tests/fuzz/fuzz_fs_records.c - what a journal's records hold, as one of its writers could sign
+ * it.
  *
  * The first byte chooses a decoder; what decodes must encode to the same bytes. The last choice
  * puts hostile records into the open group of a journal and walks the layers above over them.
@@ -57,8 +58,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	struct fs_records_config cfg = {.create = true, .damaged = damaged};
 	struct keys_identity id = {.pid = 7, .enrolment = 1};
 	struct keys_journal keys;
-	struct fs_journal_open o = {.index = 3, .generation = 1, .keys = &keys, .create = true,
-				    .signer_pk = signer_pk};
+	struct fs_journal_open o = {
+		.index = 3, .generation = 1, .keys = &keys, .create = true, .signer_pk = signer_pk};
 	struct keys_identity_secret *secret;
 	uint8_t sk[KEYS_SIGN_SK_LEN];
 
@@ -263,7 +264,8 @@ static void free_map(const uint8_t *p, size_t len)
 	unlink(path);
 }
 
-/* Nobody's bytes unseal; a sealed value with the input laid over it only when that changed nothing. */
+/* Nobody's bytes unseal; a sealed value with the input laid over it only when that changed nothing.
+ */
 static void value(const uint8_t *p, size_t len)
 {
 	struct fs_key key = fs_key(3, NOTE, FS_T_INODE), clear = fs_key(3, 0, FS_T_NODE);

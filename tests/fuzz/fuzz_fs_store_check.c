@@ -119,7 +119,8 @@ static void use(size_t len)
 		return;
 	read_all(s);
 	for (unsigned n = 0; n < 60; n++) {
-		struct fs_store_item item = {.key = key_of(n), .val = n % 4 ? value : NULL,
+		struct fs_store_item item = {.key = key_of(n),
+					     .val = n % 4 ? value : NULL,
 					     .len = n % 4 ? sizeof(value) : 0};
 
 		if (n % 11 == 0 && fs_store_apply(s, &item, 1))

@@ -367,7 +367,8 @@ static void policy(const uint8_t *p, size_t len, bool signed_by_root)
 		put_parts(&prefix, p, len);
 	}
 	if (!fs_policies_read(vault, 1, &ver)) {
-		if (!signed_by_root || ver.len > len || memcmp(ver.text, p + len - ver.len, ver.len))
+		if (!signed_by_root || ver.len > len ||
+		    memcmp(ver.text, p + len - ver.len, ver.len))
 			abort();
 		fs_policies_clear(&ver);
 	}
