@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "client.h"
@@ -109,12 +111,25 @@ static int run_editor(const char *path)
 	return TOOL_OK;
 }
 
+/* A policy names patients: it is never written to a disk. */
+static bool in_memory(const char *dir)
+{
+	struct statfs sf;
+
+	return dir && dir[0] == '/' && strlen(dir) < 100 && !statfs(dir, &sf) &&
+	       sf.f_type == TMPFS_MAGIC;
+}
+
 static int temp_dir(char *out, size_t cap)
 {
 	const char *run = getenv("XDG_RUNTIME_DIR");
 
-	snprintf(out, cap, "%s/journalfs-policy-XXXXXX",
-		 run && run[0] == '/' && strlen(run) < 100 ? run : "/dev/shm");
+	if (!in_memory(run))
+		run = "/dev/shm";
+	if (!in_memory(run))
+		return tools_fail("neither XDG_RUNTIME_DIR nor /dev/shm is a tmpfs: there is no place in "
+				  "memory to edit in; mount one");
+	snprintf(out, cap, "%s/journalfs-policy-XXXXXX", run);
 	if (!mkdtemp(out))
 		return tools_fail("no private place in memory to edit in (%s): %s", out,
 				 strerror(errno));

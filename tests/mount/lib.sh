@@ -110,7 +110,7 @@ put_policy() { # NAME FILE < TEXT: that person's edit of practice or a journal's
 	chmod 644 "$ROOT/new.policy"
 	local n=$1
 	(cd "$ROOT/home/$n" && exec setpriv --reuid="jft-$n" --regid="jft-$n" --init-groups --inh-caps=-all \
-		env -i PATH="$PATH" HOME="$ROOT/home/$n" LANG=C.UTF-8 "EDITOR=cp $ROOT/new.policy" XDG_RUNTIME_DIR="$ROOT/home/$n" "${SAN[@]}" \
+		env -i PATH="$PATH" HOME="$ROOT/home/$n" LANG=C.UTF-8 "EDITOR=cp $ROOT/new.policy" "${SAN[@]}" \
 		"$JFS" policy --vault "$ROOT/clinic.conf" edit "$2" </dev/null)
 }
 
@@ -215,6 +215,7 @@ cleanup() {
 		for p in $(ps -o pid= -u "$a" 2>/dev/null); do kill "$p" 2>/dev/null; done
 		for _ in $(seq 60); do [ -z "$(ps -o pid= -u "$a" 2>/dev/null)" ] && break; sleep 0.05; done
 		for p in $(ps -o pid= -u "$a" 2>/dev/null); do kill -9 "$p" 2>/dev/null; done
+		find /dev/shm -maxdepth 1 -user "$a" -name 'journalfs-policy-*' -exec rm -rf {} + 2>/dev/null
 		userdel "$a" 2>/dev/null
 	done
 	for m in $(awk -v r="$ROOT/" 'index($2, r) == 1 {print $2}' /proc/self/mounts | sort -r); do
