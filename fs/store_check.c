@@ -41,6 +41,7 @@
 #define NO_PAGE UINT64_MAX
 #define MAGIC 0xBEEFC0DEu
 #define DEPTH_MAX 32
+#define PAGE_MAX 65536
 
 #define VERDICT_SOUND 0
 #define VERDICT_DAMAGED 1
@@ -83,6 +84,14 @@ struct node {
 static uint16_t u16(const uint8_t *p)
 {
 	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint32_t u32(const uint8_t *p)
+{
+	uint32_t v;
 
 	memcpy(&v, p, sizeof(v));
 	return v;
@@ -199,16 +208,21 @@ static bool check_leaf_node(struct walk *w, const struct node *n)
 	if (!w->free_db && n->data_len > FS_VALUE_MAX)
 		return false;
 	if (n->flags & F_BIGDATA) {
-		uint64_t first, pages = ((uint64_t)PAGE_HEAD - 1 + n->data_len) / w->page + 1;
+		uint64_t first, pages,
+			least = ((uint64_t)PAGE_HEAD - 1 + n->data_len) / w->page + 1;
 		const uint8_t *head;
 
 		if (n->room < 8)
 			return false;
 		first = u64(n->data);
-		if (!claim(w, first, pages, true))
+		if (!claim(w, first, 1, true))
 			return false;
 		head = w->map + first * w->page;
-		if (u64(head) != first || u16(head + 10) != P_OVERFLOW)
+		/* LMDB frees as many as stand here; a shorter value may have kept more than it
+		 * needs. */
+		pages = u32(head + 12);
+		if (u64(head) != first || u16(head + 10) != P_OVERFLOW || pages < least ||
+		    (pages > 1 && !claim(w, first + 1, pages - 1, true)))
 			return false;
 		data = head + PAGE_HEAD;
 		w->count.overflows += pages;
@@ -217,6 +231,35 @@ static bool check_leaf_node(struct walk *w, const struct node *n)
 	}
 	w->count.entries++;
 	return !w->free_db || claim_free(w, data, n->data_len);
+}
+
+/*
+ * The nodes lie side by side from the end of the free room to the end of the page: LMDB moves all
+ * that lies below a node when it deletes one. Not inlined: its table is not for every level.
+ */
+static __attribute__((noinline)) bool check_tiles(const struct walk *w, const uint8_t *page,
+						  unsigned keys, bool leaf)
+{
+	uint16_t size[PAGE_MAX /
+		      2]; /* of the node that begins at this pair of bytes; 0: none does */
+	uint32_t at = u16(page + 14);
+
+	memset(size, 0, w->page);
+	for (unsigned i = 0; i < keys; i++) {
+		uint32_t from = u16(page + PAGE_HEAD + 2 * i), len;
+		struct node n;
+
+		if (from % 2 || !read_node(w, page, i, leaf, &n))
+			return false;
+		len = n.flags & F_BIGDATA ? 8 : n.data_len;
+		if (leaf && len > n.room)
+			return false;
+		len = NODE_HEAD + n.key_len + (leaf ? len : 0);
+		size[from / 2] = (uint16_t)(len + len % 2);
+	}
+	for (; keys && at < w->page && size[at / 2]; keys--)
+		at += size[at / 2];
+	return !keys && at == w->page;
 }
 
 static bool check_page(struct walk *w, uint64_t number, unsigned level)
@@ -238,7 +281,7 @@ static bool check_page(struct walk *w, uint64_t number, unsigned level)
 		return false;
 	keys = (lower - PAGE_HEAD) / 2;
 	/* LMDB asserts that a branch of the records has two children. */
-	if (!keys || (!leaf && !w->free_db && keys < 2))
+	if (!keys || (!leaf && !w->free_db && keys < 2) || !check_tiles(w, page, keys, leaf))
 		return false;
 	if (leaf)
 		w->count.leaves++;
@@ -290,7 +333,7 @@ static bool find_meta(const uint8_t *map, uint64_t bytes, struct meta *out)
 	if (bytes < PAGE_HEAD + sizeof(a) || !read_meta(map, &a))
 		return false;
 	page = a.dbs[0].pad; /* where LMDB keeps the page size */
-	if (page < 512 || page > 65536 || page & (page - 1) || bytes < 2 * (uint64_t)page)
+	if (page < 512 || page > PAGE_MAX || page & (page - 1) || bytes < 2 * (uint64_t)page)
 		return false;
 	if (!read_meta(map + page, &b) || b.dbs[0].pad != page)
 		return false;

@@ -436,37 +436,87 @@ START_TEST(check_finds_trees_of_another_kind)
 }
 END_TEST
 
-/* Some other branch pages are free by now: those in use are found, and no page is found without. */
-START_TEST(check_finds_branch_keys_out_of_order)
+/* Adds to the number at the offset that `where` finds in pages of this kind; how often it was noticed. */
+static unsigned damage_pages(uint16_t kind, size_t (*where)(const uint8_t *page), uint16_t add)
 {
-	static const uint8_t high = 0xff;
 	unsigned found = 0, pages;
 	struct stat st;
 
-	churn(200);
 	ck_assert_int_eq(stat(data, &st), 0);
-	fs_store_close(store);
-	store = NULL;
 	pages = (unsigned)(st.st_size / 4096);
 	for (unsigned p = 2; p < pages; p++) {
+		uint16_t flags, value;
 		uint8_t page[4096];
-		uint16_t flags, at;
 		int fd = open(data, O_RDONLY), rc;
+		size_t at;
 
 		ck_assert_int_eq(pread(fd, page, sizeof(page), (off_t)p * 4096), sizeof(page));
 		close(fd);
 		memcpy(&flags, page + 10, sizeof(flags));
-		memcpy(&at, page + 16 + 2, sizeof(at)); /* of the second child */
-		if (flags != 0x01 || at + 8 >= 4096)
+		at = flags == kind ? where(page) : 0;
+		if (!at || at + sizeof(value) > sizeof(page))
 			continue;
-		poke((off_t)p * 4096 + at + 8, &high, 1);
+		memcpy(&value, page + at, sizeof(value));
+		value = (uint16_t)(value + add);
+		poke((off_t)p * 4096 + (off_t)at, &value, sizeof(value));
 		rc = fs_store_check(dir);
-		ck_assert(rc == 0 || rc == -EUCLEAN);
+		ck_assert(rc == 0 || rc == -EUCLEAN); /* 0: a page that is free by now */
 		found += rc == -EUCLEAN;
-		poke((off_t)p * 4096 + at + 8, page + at + 8, 1);
+		poke((off_t)p * 4096 + (off_t)at, page + at, sizeof(value));
 	}
-	ck_assert_uint_gt(found, 0);
 	ck_assert_int_eq(fs_store_check(dir), 0);
+	return found;
+}
+
+static size_t second_key(const uint8_t *page)
+{
+	uint16_t at;
+
+	memcpy(&at, page + 16 + 2, sizeof(at));
+	return (size_t)at + 8;
+}
+
+/* Of the lowest node's value, where another node lies above it. */
+static size_t lowest_length(const uint8_t *page)
+{
+	uint16_t lower, at;
+
+	memcpy(&lower, page + 12, sizeof(lower));
+	memcpy(&at, page + 14, sizeof(at));
+	return lower < 16 + 4 ? 0 : at;
+}
+
+static size_t overflow_count(const uint8_t *page)
+{
+	(void)page;
+	return 12;
+}
+
+START_TEST(check_finds_branch_keys_out_of_order)
+{
+	churn(200);
+	fs_store_close(store);
+	store = NULL;
+	ck_assert_uint_gt(damage_pages(0x01, second_key, 0x00ff), 0);
+}
+END_TEST
+
+START_TEST(check_finds_nodes_over_one_another)
+{
+	churn(40);
+	fs_store_close(store);
+	store = NULL;
+	ck_assert_uint_gt(damage_pages(0x02, lowest_length, 2), 0);
+}
+END_TEST
+
+START_TEST(check_finds_overflow_pages_that_reach_too_far)
+{
+	churn(40);
+	fs_store_close(store);
+	store = NULL;
+	ck_assert_uint_gt(damage_pages(0x04, overflow_count, 1), 0);
+	ck_assert_uint_gt(damage_pages(0x04, overflow_count, 0xffff), 0);
 }
 END_TEST
 
@@ -536,6 +586,8 @@ int main(void)
 	tcase_add_test(tc, check_finds_the_file_cut_short);
 	tcase_add_test(tc, check_finds_trees_of_another_kind);
 	tcase_add_test(tc, check_finds_branch_keys_out_of_order);
+	tcase_add_test(tc, check_finds_nodes_over_one_another);
+	tcase_add_test(tc, check_finds_overflow_pages_that_reach_too_far);
 	tcase_add_test(tc, check_finds_what_is_no_database);
 	tcase_add_test(tc, reserve_gives_space_and_takes_it_back);
 	suite_add_tcase(s, tc);
