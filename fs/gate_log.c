@@ -16,7 +16,8 @@
 #include "../keys/label.h"
 
 #define REPEAT_NS (60 * INT64_C(1000000000))
-#define QUOTA_DELAY_NS 20000000
+#define REFUSAL_DELAY_NS 20000000
+#define ACT_DELAY_NS 5000000 /* a large copy goes on, slowly */
 
 static void (*block_begin)(void);
 static void (*block_end)(void);
@@ -66,9 +67,10 @@ void fs_gate_rule(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t 
 }
 
 /* Records come as fast as somebody likes to ask: beyond the quota each is slowed. */
-static void quota_take(struct fs_gate *g, struct fs_gate_quota *q, unsigned most, unsigned rate)
+static void quota_take(struct fs_gate *g, struct fs_gate_quota *q, unsigned most, unsigned rate,
+		       long delay_ns)
 {
-	struct timespec delay = {.tv_nsec = QUOTA_DELAY_NS};
+	struct timespec delay = {.tv_nsec = delay_ns};
 	int64_t now = fs_gate_clock_ns(CLOCK_BOOTTIME);
 	bool over;
 
@@ -192,7 +194,7 @@ int fs_gate_refuse(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t
 	struct policy_record r;
 	int log_rc = 0;
 
-	quota_take(g, &g->refusals, FS_GATE_REFUSALS, FS_GATE_REFUSALS_RATE);
+	quota_take(g, &g->refusals, FS_GATE_REFUSALS, FS_GATE_REFUSALS_RATE, REFUSAL_DELAY_NS);
 	fs_gate_fill(g, POLICY_RECORD_REFUSED, rq, journal, &r);
 	r.note = journal ? fs_nodeid_ino(rq->nodeid) : 0;
 	text_copy(r.name, rq->name);
@@ -218,7 +220,7 @@ static int record(struct fs_gate *g, const struct fs_gate_pass *pass,
 	uint64_t seq = 0;
 	int rc = 0;
 
-	quota_take(g, &g->acts, FS_GATE_ACTS, FS_GATE_ACTS_RATE);
+	quota_take(g, &g->acts, FS_GATE_ACTS, FS_GATE_ACTS_RATE, ACT_DELAY_NS);
 	fs_gate_fill(g, act->kind, rq, journal, &r);
 	r.note = journal ? fs_nodeid_ino(act->nodeid) : 0;
 	text_copy(r.name, act->name);
