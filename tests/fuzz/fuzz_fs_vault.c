@@ -181,7 +181,7 @@ static void people(void)
 	}
 }
 
-/* Up to three invitations, as they are or as bodies in a sound chain. */
+/* One invitation, as it is or as the body of a statement of the root. */
 static void invites(const uint8_t *p, size_t len, bool signed_by_root)
 {
 	struct fs_key key = fs_key_n(0, 0, FS_T_INVITE, 1, 4);
@@ -200,7 +200,7 @@ static void invites(const uint8_t *p, size_t len, bool signed_by_root)
 	people();
 }
 
-/* pid u8, enrolment u8 of the key, then the record. */
+/* A record as it is; one that decodes also where it belongs, and as of this vault. */
 static void identities(const uint8_t *p, size_t len, bool ours)
 {
 	uint8_t bytes[KEYS_IDENTITY_MAX];
@@ -230,7 +230,7 @@ static void identities(const uint8_t *p, size_t len, bool ours)
 	people();
 }
 
-/* The head of an identity, so that the fuzzer need not find its length and version. */
+/* Several sound records about few people, with any numbers. */
 static void made_identities(const uint8_t *p, size_t len)
 {
 	struct bytes_in in = bytes_in(p, len);
