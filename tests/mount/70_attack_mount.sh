@@ -18,7 +18,7 @@ t_open_without_flags_is_logged_before_cached_bytes_are_read() {
 	as anna cat "$D/note" >/dev/null || return 1
 	as anna "$ATTACK" open32 "$D/note"
 	local rc=$?
-	[ $rc -ne 77 ] || return 0 # no 32-bit calls in this kernel
+	[ $rc -ne 77 ] || { echo "this kernel has no 32-bit calls"; return 77; }
 	[ $rc -eq 0 ] || fail "the read failed" || return 1
 	audit --who anna --since -1m | grep -q 'opened.*by attack' || fail "read without a record"
 }
@@ -125,6 +125,7 @@ t_stalled_mounts_cannot_be_piled_up() {
 }
 
 t_entries_that_run_out_at_midnight_cut_what_is_open() {
+	[ -z "${SANITIZE:-}" ] || { echo "a clock can't be preloaded into a sanitized daemon"; return 77; }
 	cat >"$ROOT/clock.c" <<-'END'
 		#include <dlfcn.h>
 		#include <fcntl.h>
