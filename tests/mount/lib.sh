@@ -7,8 +7,6 @@
 
 set -u
 BUILD=${BUILD:-build}
-JFS=$(realpath "$BUILD/journalfs")
-PROBES=$(realpath "$BUILD/tests/mount")
 HERE=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 SCRIPT=$(realpath "$0")
 unset XDG_STATE_HOME XDG_RUNTIME_DIR
@@ -18,6 +16,11 @@ SAN=()
 umask 022
 ROOT=$(mktemp -d /tmp/journalfs-test.XXXXXX)
 chmod 755 "$ROOT"
+# Copies: the checkout may lie where other accounts may not look, such as root's home.
+JFS=$ROOT/program/journalfs
+PROBES=$ROOT/program
+mkdir "$PROBES"
+find "$BUILD/journalfs" "$BUILD/tests/mount" -maxdepth 1 -type f -executable -exec install -m 755 -t "$PROBES" {} +
 ACCOUNTS=()
 PIDS=()
 FUSE_MODE=
