@@ -47,7 +47,7 @@ struct fs_gate; /* per session: rights seen, notes covered by intents, repeat co
 int fs_gate_new(struct fs_vault *v, struct fs_session *s, struct fs_gate **out);
 void fs_gate_free(struct fs_gate *g);
 
-/* 0, or the errno of design.md "Answers a program gets" negated: ENOKEY, EACCES, EXDEV, EIO ... */
+/* 0, or the errno that the program gets (man journalfs, ERRORS), negated: ENOKEY, EACCES, EXDEV, EIO ... */
 int fs_gate_begin(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_gate_pass *pass);
 void fs_gate_end(struct fs_gate_pass *pass);
 /* The session and the policy once more, after a wait. Refusals as in fs_gate_begin. */

@@ -3,7 +3,7 @@
  * tools/mountpoint.h - the practitioner's own directory and fusermount3.
  *
  * The directory must be ours and empty, and is unwritable (0500) beneath the mount and after it: a
- * program that outlives the mount would else save patients' notes in clear into it. (design.md would
+ * program that outlives the mount would else save patients' notes in clear into it. (The first design would
  * make it writable again at unmount; then just that happens after every log-out.) fusermount3 refuses
  * a directory of mode 0500, so it is held open and made writable for the moment of mounting.
  */

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Attacks of design.md on a running clinic: a hostile peer on the socket, a vault edited underneath,
+# Attacks on a running clinic: a hostile peer on the socket, a vault edited underneath,
 # a session locked in the middle of things.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
