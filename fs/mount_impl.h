@@ -103,7 +103,9 @@ struct fs_mount {
 	int64_t sending_ns; /* boot time since when the notifier is in a call; 0: it is not */
 	/* worker pool, under lock */
 	unsigned busy, blocked;
-	bool armed;
+	bool armed;	/* the descriptor is in epoll, and nobody reads it */
+	bool reader;	/* a worker reads it */
+	unsigned spin_skip, spin_vain; /* the reader's: waits left out, to leave out */
 	bool gone_told;
 	/* One bit per journal number modulo its size, set while nodes of it may exist: who to tell.
 	 */

@@ -216,8 +216,12 @@ void fs_op_reply_entry(struct fs_op *op, struct fs_inode *i, const char *name)
 
 void fs_op_throttle(struct fs_op *op)
 {
+	struct fs_group *g = fs_records_group(fs_vault_records(op->m->serve->vault));
+
+	if (!fs_group_over(g))
+		return;
 	fs_serve_block_begin();
-	fs_group_throttle(fs_records_group(fs_vault_records(op->m->serve->vault)));
+	fs_group_throttle(g);
 	fs_serve_block_end();
 }
 
