@@ -16,6 +16,7 @@
 #define PAGES_PER_GROUP 64u
 #define SPACE_MARGIN ((uint64_t)64 << 20)
 #define SPACE_AGE_MS 100
+#define HURRY_MS 100 /* closes of one moment share a commit */
 
 int fs_group_new(struct fs_store *store, const struct fs_group_hooks *hooks, struct fs_group **out)
 {
@@ -193,12 +194,28 @@ void fs_group_drop(struct fs_group *g, const struct fs_journal *j)
 	fs_groupmap_free_list(dropped);
 }
 
+/* Lock held. */
+static bool over(const struct fs_group *g)
+{
+	return !g->failed && !g->stalled && g->closing &&
+	       (g->open->map.bytes + g->closing->map.bytes > 2 * FS_GROUP_BYTES_MOST ||
+		g->open->map.pages > 2 * FS_GROUP_PAGES_MOST);
+}
+
+bool fs_group_over(struct fs_group *g)
+{
+	bool is;
+
+	pthread_mutex_lock(&g->lock);
+	is = over(g);
+	pthread_mutex_unlock(&g->lock);
+	return is;
+}
+
 void fs_group_throttle(struct fs_group *g)
 {
 	pthread_mutex_lock(&g->lock);
-	while (!g->failed && !g->stalled && g->closing &&
-	       (g->open->map.bytes + g->closing->map.bytes > 2 * FS_GROUP_BYTES_MOST ||
-		g->open->map.pages > 2 * FS_GROUP_PAGES_MOST))
+	while (over(g))
 		fs_group_wait(&g->news, &g->lock, -1);
 	pthread_mutex_unlock(&g->lock);
 }
@@ -358,8 +375,8 @@ int fs_group_sync(struct fs_group *g, uint64_t number)
 void fs_group_hurry(struct fs_group *g)
 {
 	pthread_mutex_lock(&g->lock);
-	if (g->open && g->open->map.count && !g->hurry) {
-		g->hurry = true;
+	if (g->open && g->open->map.count && !g->hurry_ms) {
+		g->hurry_ms = fs_group_now_ms() + HURRY_MS;
 		pthread_cond_signal(&g->work);
 	}
 	pthread_mutex_unlock(&g->lock);

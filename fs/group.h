@@ -87,6 +87,8 @@ int fs_group_free(struct fs_group *g);
 int fs_group_apply(struct fs_group *g, struct fs_batch *b, uint64_t *number);
 /* Waits, with no lock held, while the open group is over its bound. Call before taking locks. */
 void fs_group_throttle(struct fs_group *g);
+/* Whether fs_group_throttle would wait. */
+bool fs_group_over(struct fs_group *g);
 
 /* 1: *out holds a reference; 0: in neither group; -ENOENT: deleted there. */
 int fs_group_get(struct fs_group *g, const struct fs_key *key, struct fs_buf **out);
@@ -103,7 +105,7 @@ void fs_group_range_free(struct fs_group_entry *e, size_t n);
 /* Waits until group `number` (0: all applied so far) is durable: 0, -EIO (dropped), -ENOSPC (still
  * waiting for space; kept). Hold no lock. */
 int fs_group_sync(struct fs_group *g, uint64_t number);
-/* Asks for a commit soon without waiting (close). */
+/* Asks for a commit within a tenth of a second, without waiting (close). */
 void fs_group_hurry(struct fs_group *g);
 /* 0, or the sticky error. */
 int fs_group_failed(struct fs_group *g);

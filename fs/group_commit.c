@@ -114,7 +114,9 @@ static bool must_close(const struct fs_group *g, int64_t *until_ms)
 	if (!g->open->map.count)
 		return g->wanted >= g->open->number;
 	*until_ms = g->open->since_ms + AGE_MOST_MS;
-	return g->stop || g->hurry || g->wanted >= g->open->number || fs_group_full(g->open) ||
+	if (g->hurry_ms && g->hurry_ms < *until_ms)
+		*until_ms = g->hurry_ms;
+	return g->stop || g->wanted >= g->open->number || fs_group_full(g->open) ||
 	       fs_group_now_ms() >= *until_ms;
 }
 
@@ -225,7 +227,7 @@ static void close_open(struct fs_group *g)
 	}
 	g->closing = g->open;
 	g->open = next;
-	g->hurry = false;
+	g->hurry_ms = 0;
 	pthread_cond_broadcast(&g->news);
 	commit(g);
 }

@@ -37,7 +37,8 @@ struct fs_group {
 	struct fs_closing *closing;
 	uint64_t durable;
 	uint64_t wanted; /* somebody waits for this group */
-	bool hurry, stop;
+	int64_t hurry_ms; /* when a closed file wants its commit; 0: none does */
+	bool stop;
 	int failed;  /* sticky */
 	int stalled; /* 0, or why the closing group waits: -ENOSPC, -ENOMEM */
 	bool retry;  /* try again now */
