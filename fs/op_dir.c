@@ -247,6 +247,9 @@ void fs_op_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 		rc = fs_op_act(op, POLICY_RECORD_LIST, ino, name, NULL, NULL);
 	if (!rc)
 		rc = fs_handle_open(op->m, ino, fi->flags, true, &fi->fh);
+	/* Invalidated like contents; which journals there are, policy may change at any time. */
+	fi->cache_readdir = ino != FS_NODE_ROOT;
+	fi->keep_cache = fi->cache_readdir;
 	if (rc) {
 		fs_op_err(op, rc);
 	} else if (fuse_reply_open(op->req, fi) != 0) {
