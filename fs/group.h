@@ -4,7 +4,7 @@
  *
  * An operation builds a batch and applies it all-or-nothing to the OPEN group in
  * memory. The committer (one thread, the only writer of the store) closes the
- * group - on fsync, after 1 s, or when large - opens the next at once, has the
+ * group - on fsync, a tenth of a second after a close, after 1 s, or when large - opens the next at once, has the
  * closing group turned into sealed items (hooks), applies them, then drops it.
  * Readers look in the open group, then the closing group, then a snapshot taken
  * AFTER that look (fs/record does this).

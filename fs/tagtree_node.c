@@ -6,7 +6,8 @@
  * parent (or the signed root) holds; even then order, uniqueness and key range
  * are checked, because a writer of the journal could have signed nonsense.
  * The cache is keyed by (journal, node, hash), so that an entry can never be
- * stale; the oldest unused go first. Format: fs/FORMAT.md, "Tag tree".
+ * stale; the oldest unused go first. Of a node it keeps two versions at most, the
+ * current one and the one that the next commit brings. Format: fs/FORMAT.md, "Tag tree".
  *
  * Locks: the cache's mutex covers its table, its list and all reference counts.
  */
@@ -18,7 +19,8 @@
 #include "../keys/bytes.h"
 #include "tagtree_impl.h"
 
-#define BUCKETS 4096u
+#define BUCKET_BITS 12
+#define BUCKETS (1u << BUCKET_BITS)
 #define KEY_MIN 10 /* journal, inode, table */
 
 struct fs_tagtree_cache {
@@ -42,7 +44,7 @@ int fs_tagtree_cache_new(size_t max_bytes, struct fs_tagtree_cache **out)
 
 static unsigned bucket_of(uint32_t journal, uint32_t num)
 {
-	return (journal * 2654435761u ^ num * 40503u) % BUCKETS;
+	return ((journal * 2654435761u ^ num) * 2246822519u) >> (32 - BUCKET_BITS);
 }
 
 static void unlink_lru(struct fs_tagtree_cache *c, struct fs_tagtree_node *node)
@@ -129,6 +131,22 @@ static struct fs_tagtree_node *find(struct fs_tagtree_cache *c, uint32_t journal
 	return node;
 }
 
+/* Under the mutex. Of the versions of a node, the one that came last stays. */
+static void drop_older(struct fs_tagtree_cache *c, uint32_t journal, uint32_t num)
+{
+	struct fs_tagtree_node *node = c->bucket[bucket_of(journal, num)], *next;
+	bool last = true;
+
+	for (; node; node = next) {
+		next = node->chain;
+		if (node->journal != journal || node->num != num)
+			continue;
+		if (!last)
+			evict(c, node);
+		last = false;
+	}
+}
+
 /* Under the mutex. The cache takes a reference of its own. */
 static void insert(struct fs_tagtree_cache *c, struct fs_tagtree_node *node)
 {
@@ -139,6 +157,7 @@ static void insert(struct fs_tagtree_cache *c, struct fs_tagtree_node *node)
 		unref(there);
 		return;
 	}
+	drop_older(c, node->journal, node->num);
 	node->refs++;
 	node->chain = c->bucket[b];
 	c->bucket[b] = node;
