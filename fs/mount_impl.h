@@ -21,7 +21,7 @@
 
 #define FS_TIMEOUT_LONG 3600.0 /* s: what only explicit invalidation changes */
 #define FS_TIMEOUT_SHORT 1.0   /* s: the root's names; names where the kernel has no epochs */
-#define FS_NAMES_CACHED 1024   /* inodes without handle that a mount keeps in memory */
+#define FS_NAMES_CACHED 4096   /* inodes without handle that a mount keeps in memory */
 #define FS_STALL_NS INT64_C(1000000000)
 
 /* ---- nodes: what the kernel knows by number ---- */
