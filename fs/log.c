@@ -216,12 +216,12 @@ static int wait_locked(struct fs_log *l, uint64_t seq)
 	/* A number that was never given would be waited for for ever. */
 	if (!seq || seq >= l->next_seq)
 		seq = l->next_seq - 1;
-	if (l->durable < seq && l->wanted < seq) {
-		l->wanted = seq;
-		pthread_cond_signal(&l->work);
+	while (l->durable < seq && !l->failed) {
+		if (l->first && !l->writing)
+			fs_log_write_batch(l);
+		else
+			pthread_cond_wait(&l->done, &l->lock);
 	}
-	while (l->durable < seq && !l->failed)
-		pthread_cond_wait(&l->done, &l->lock);
 	return l->durable >= seq ? 0 : l->failed;
 }
 

@@ -57,7 +57,7 @@ struct fs_log {
 	struct fs_log_run *first, *tail; /* queued */
 	size_t queued;
 	struct timespec deadline; /* of the oldest that is queued, monotonic clock */
-	uint64_t wanted;	  /* somebody waits for this record */
+	bool writing;		  /* somebody writes a batch, without the lock */
 	uint64_t durable;	  /* all up to here are on disk */
 	uint64_t syncs;
 	int failed; /* sticky */
@@ -69,7 +69,10 @@ int fs_log_find_end(struct fs_log *l);
 void *fs_log_prepare(void *log);
 /* Queues the header of segment number at its beginning. Lock held. */
 int fs_log_begin_segment(struct fs_log *l, int fd, uint64_t number);
-/* Thread: writes what is queued until stop or failure. */
+/* Writes all that is queued. Lock held on entry and return, not between; l->first is set, l->writing
+ * not. */
+void fs_log_write_batch(struct fs_log *l);
+/* Thread: writes what nobody waits for, until stop or failure. */
 void *fs_log_writer(void *log);
 /* A new run at the end of the queue; NULL when memory is short. Lock held. */
 struct fs_log_run *fs_log_run_add(struct fs_log *l, int fd, uint64_t off);

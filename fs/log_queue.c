@@ -2,9 +2,11 @@
 /*
  * fs/log_queue.c - bytes on their way to the disk, and the thread that brings them there.
  *
- * The writer takes everything queued, writes it with one pwritev2(RWF_DSYNC) a
- * segment and wakes who waits; what is queued meanwhile is the next batch. What
- * nobody waits for is left FLUSH_MS for more to join it.
+ * A batch is everything queued, written with one pwritev2(RWF_DSYNC) a segment;
+ * what is queued meanwhile is the next. Who waits for a record writes the batch
+ * itself when nobody else is writing: waking another thread and being woken by it
+ * takes as long as the disk. What nobody waits for is left FLUSH_MS for more to
+ * join it, and then the writer's.
  *
  * Invariants: (1) `durable` moves only after the write that covers it returned
  * success; (2) after a failed write nothing more is written and every call fails,
@@ -147,15 +149,14 @@ static bool may_wait(const struct fs_log *l)
 {
 	struct timespec now;
 
-	if (l->stop || l->wanted > l->durable || l->queued >= BATCH_BYTES)
+	if (l->stop || l->queued >= BATCH_BYTES)
 		return false;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec < l->deadline.tv_sec ||
 	       (now.tv_sec == l->deadline.tv_sec && now.tv_nsec < l->deadline.tv_nsec);
 }
 
-/* Writes one batch. Lock held on entry and return, not between. */
-static void write_batch(struct fs_log *l)
+void fs_log_write_batch(struct fs_log *l)
 {
 	struct fs_log_run *batch = l->first;
 	uint64_t last = l->next_seq - 1, syncs = 0;
@@ -163,10 +164,12 @@ static void write_batch(struct fs_log *l)
 
 	l->first = l->tail = NULL;
 	l->queued = 0;
+	l->writing = true;
 	pthread_mutex_unlock(&l->lock);
 	rc = write_runs(batch, &syncs);
 	fs_log_runs_free(batch);
 	pthread_mutex_lock(&l->lock);
+	l->writing = false;
 	l->syncs += syncs;
 	if (rc)
 		l->failed = rc;
@@ -174,6 +177,9 @@ static void write_batch(struct fs_log *l)
 		l->durable = last;
 	pthread_cond_broadcast(&l->done);
 	pthread_cond_broadcast(&l->space);
+	/* The writer has not looked at what came meanwhile. */
+	if (l->first || l->stop)
+		pthread_cond_signal(&l->work);
 }
 
 void *fs_log_writer(void *log)
@@ -182,14 +188,14 @@ void *fs_log_writer(void *log)
 
 	pthread_mutex_lock(&l->lock);
 	while (!l->failed) {
-		if (!l->first && l->stop)
+		if (!l->first && l->stop && !l->writing)
 			break;
-		if (!l->first)
+		if (!l->first || l->writing)
 			pthread_cond_wait(&l->work, &l->lock);
 		else if (may_wait(l))
 			pthread_cond_timedwait(&l->work, &l->lock, &l->deadline);
 		else
-			write_batch(l);
+			fs_log_write_batch(l);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;
