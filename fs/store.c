@@ -35,7 +35,6 @@
 #define AHEAD (UINT64_C(64) << 20)
 #define AHEAD_LEAST (UINT64_C(1) << 20)
 #define LEAF_MAX 1900 /* values above this get an overflow page of their own, with some margin */
-#define READ_AHEAD_MOST ((off_t)256 << 20)
 
 /* ---- errors ---- */
 
@@ -167,19 +166,6 @@ static int measure(struct fs_store *s)
 	return 0;
 }
 
-/*
- * Begins to read the database into the page cache: in key order its pages lie anywhere in the file,
- * and a fault for each costs the first walk over 2,000 notes 60 ms of 90 (measured). A database
- * that is larger than this is read as it is used.
- */
-static void read_ahead(const struct fs_store *s)
-{
-	struct stat file;
-
-	if (!fstat(s->fd, &file) && file.st_size <= READ_AHEAD_MOST)
-		(void)posix_fadvise(s->fd, 0, file.st_size, POSIX_FADV_WILLNEED);
-}
-
 int fs_store_open(const char *dir, unsigned flags, struct fs_store **out)
 {
 	sigjmp_buf env;
@@ -217,7 +203,6 @@ int fs_store_open(const char *dir, unsigned flags, struct fs_store **out)
 		rc = sync_dir(dir);
 	if (rc)
 		goto fail;
-	read_ahead(s);
 	*out = s;
 	return 0;
 fail:
