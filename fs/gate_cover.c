@@ -8,7 +8,11 @@
 #include "gate_impl.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include "../keys/label.h"
+
+#define AHEAD_MOST 32u
+#define AHEAD_NOTES 1024u /* named in one wait, about */
 
 /* One INTENT record for these notes, queued; *seq to wait for. */
 static int intent_append(struct fs_gate *g, const struct fs_gate_request *rq, uint64_t dir,
@@ -63,28 +67,135 @@ int fs_gate_covered(struct fs_gate *g, uint32_t index, uint64_t dir, uint64_t no
 	return c ? 0 : -ENOMEM;
 }
 
-/* Names every note of the directory in durable INTENT records. */
+/* The notes of one directory, named by records that are queued but not yet durable. */
+struct intent {
+	uint64_t dir;
+	struct fs_cover_notes notes;
+};
+
+static int dir_append(struct fs_gate *g, struct fs_journal *j, const struct fs_gate_request *rq,
+		      int64_t until_ns, struct intent *out, uint64_t *seq)
+{
+	const struct fs_cover_notes *notes = &out->notes;
+	size_t part;
+	int rc = fs_cover_list(j, out->dir, &out->notes);
+
+	if (!rc && !notes->n)
+		rc = intent_append(g, rq, out->dir, NULL, 0, until_ns, seq);
+	for (size_t at = 0; !rc && at < notes->n; at += part) {
+		part = fs_cover_part(notes, at);
+		rc = intent_append(g, rq, out->dir, notes->note + at, part, until_ns, seq);
+	}
+	return rc;
+}
+
+/* ---- ahead: directories beside one another are covered by one wait ---- */
+
+struct siblings {
+	struct fs_gate *g;
+	uint32_t index;
+	uint64_t dir; /* they come after this one */
+	bool after;
+	uint64_t found[AHEAD_MOST];
+	size_t n, cap;
+};
+
+static int sibling(void *ctx, const struct fs_tree_entry *e)
+{
+	struct siblings *s = ctx;
+	int64_t until_ns;
+	bool has = true;
+
+	if (!S_ISDIR(e->mode))
+		return 0;
+	if (e->ino == s->dir)
+		s->after = true;
+	else if (s->after && !fs_gate_covered(s->g, s->index, e->ino, 0, &has, &until_ns) && !has)
+		s->found[s->n++] = e->ino;
+	return s->n == s->cap;
+}
+
+static uint64_t parent_of(struct fs_journal *j, uint64_t dir)
+{
+	struct fs_inode *i = NULL;
+	uint64_t parent = 0;
+
+	if (dir == FS_ROOT_INO || fs_inode_get(j, dir, &i) != 0)
+		return 0;
+	pthread_rwlock_rdlock(&i->lock);
+	parent = i->parent;
+	pthread_rwlock_unlock(&i->lock);
+	fs_inode_put(i);
+	return parent;
+}
+
+/* How many directories beside one of this parent are worth covering with it: each time that one
+ * more of them is asked for, twice as many. */
+static size_t window(struct fs_gate *g, uint32_t index, uint64_t parent)
+{
+	size_t n;
+
+	pthread_mutex_lock(&g->lock);
+	if (!parent || g->ahead.index != index || g->ahead.parent != parent)
+		g->ahead.n = 0;
+	else
+		g->ahead.n = g->ahead.n ? g->ahead.n * 2 : 1;
+	if (g->ahead.n > AHEAD_MOST)
+		g->ahead.n = AHEAD_MOST;
+	g->ahead.index = index;
+	g->ahead.parent = parent;
+	n = g->ahead.n;
+	pthread_mutex_unlock(&g->lock);
+	return n;
+}
+
+static void find_siblings(struct fs_journal *j, struct siblings *s)
+{
+	uint64_t parent = parent_of(j, s->dir);
+	struct fs_inode *i = NULL;
+
+	s->cap = window(s->g, s->index, parent);
+	if (!s->cap || fs_inode_get(j, parent, &i) != 0)
+		return;
+	(void)fs_tree_list(i, 0, sibling, s);
+	fs_inode_put(i);
+}
+
+/*
+ * Names every note of the directory in durable INTENT records. A program that walks a tree asks
+ * for one directory after the other, and each wait for the disk takes longer than listing several:
+ * so those that come next are named in the same wait. Naming too much is harmless: an intent says
+ * what may be read, and only a crash makes an auditor look at it.
+ */
 int fs_gate_cover_dir(struct fs_gate *g, const struct fs_gate_pass *pass,
 		      const struct fs_gate_request *rq, int64_t until_ns)
 {
-	struct fs_cover_notes notes = {.note = NULL};
+	struct siblings next = {.g = g, .index = fs_nodeid_journal(rq->nodeid), .dir = rq->dir};
+	struct intent list[AHEAD_MOST + 1] = {{.dir = rq->dir}};
 	uint64_t seq = 0;
-	size_t part;
-	int rc = fs_cover_list(pass->journal, rq->dir, &notes);
+	size_t n = 1, notes;
+	int rc = dir_append(g, pass->journal, rq, until_ns, &list[0], &seq);
 
-	if (rc)
-		return rc;
-	if (!notes.n)
-		rc = intent_append(g, rq, rq->dir, NULL, 0, until_ns, &seq);
-	for (size_t at = 0; !rc && at < notes.n; at += part) {
-		part = fs_cover_part(&notes, at);
-		rc = intent_append(g, rq, rq->dir, notes.note + at, part, until_ns, &seq);
+	if (!rc)
+		find_siblings(pass->journal, &next);
+	notes = list[0].notes.n;
+	while (!rc && n <= next.n && notes < AHEAD_NOTES) {
+		list[n].dir = next.found[n - 1];
+		/* One that can't be listed now is covered, or refused, when it is asked for. */
+		if (dir_append(g, pass->journal, rq, until_ns, &list[n], &seq) != 0) {
+			fs_cover_notes_free(&list[n].notes);
+			break;
+		}
+		notes += list[n++].notes.n;
 	}
 	if (!rc)
 		rc = fs_gate_wait(g, seq);
-	if (!rc)
-		rc = covered_add(g, fs_nodeid_journal(rq->nodeid), rq->dir, notes.note, notes.n);
-	fs_cover_notes_free(&notes);
+	for (size_t k = 0; k < n; k++) {
+		if (!rc)
+			rc = covered_add(g, next.index, list[k].dir, list[k].notes.note,
+					 list[k].notes.n);
+		fs_cover_notes_free(&list[k].notes);
+	}
 	return rc;
 }
 

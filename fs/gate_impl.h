@@ -51,6 +51,12 @@ struct fs_gate {
 	struct fs_gate_journal *bucket[FS_GATE_BUCKETS];
 	struct fs_gate_repeat repeat[FS_GATE_REPEATS];
 	struct fs_gate_quota refusals, acts;
+	/* The directory whose subdirectories are walked, and how many are covered ahead. */
+	struct {
+		uint32_t index;
+		uint64_t parent;
+		size_t n;
+	} ahead;
 };
 
 /* gate.c */
