@@ -23,6 +23,8 @@
 #define FS_TIMEOUT_SHORT 1.0   /* s: the root's names; names where the kernel has no epochs */
 #define FS_NAMES_CACHED 4096   /* inodes without handle that a mount keeps in memory */
 #define FS_STALL_NS INT64_C(1000000000)
+#define FS_SETTLE_NS INT64_C(1000000000) /* what a kernel was answered before that, it has digested */
+#define FS_REPEATS 16			 /* threads whose last answer was ESTALE, per mount */
 
 /* ---- nodes: what the kernel knows by number ---- */
 struct fs_node {
@@ -38,8 +40,11 @@ struct fs_node {
 	bool queued, sending;
 	bool inval_data;
 	uint64_t inval_off;
-	/* Another mount took its name away: OPEN and GETATTR answer ESTALE once. */
+	uint64_t asked, sent; /* invalidations: how many were asked for, up to which they are sent */
+	/* Another mount took its name away, and this kernel can't be told: OPEN and GETATTR answer
+	 * ESTALE once. */
 	bool stale;
+	bool let_go; /* lost a name through another mount: its inode is not kept for long */
 };
 
 /* ---- handles ---- */
@@ -96,7 +101,14 @@ struct fs_mount {
 	pthread_t notifier;
 	bool notifier_runs, stop;
 	struct fs_node *qhead, *qtail;
-	bool epoch_due;
+	/* Names changed while a listing with attributes was under way: one more epoch, later. */
+	bool epoch_again;
+	unsigned listing;  /* such listings under way */
+	int64_t listed_ns; /* boot time when the last one was answered */
+	int64_t let_go_ns; /* boot time when the first node was marked so; 0: none is */
+	pid_t repeat[FS_REPEATS];
+	unsigned repeat_at;
+	atomic_bool repeats; /* somebody is in repeat */
 	bool sweep, sweep_done; /* invalidate everything: asked, done */
 	bool recheck, rechecking;
 	bool forget; /* groups were dropped: all that this mount knows may be theirs */
@@ -133,8 +145,17 @@ int fs_node_inode(struct fs_mount *m, struct fs_journal *j, uint64_t nodeid, str
 /* The name it was last looked up by; "" when unknown. */
 void fs_node_name(struct fs_mount *m, uint64_t nodeid, char out[static 256]);
 void fs_node_rename(struct fs_mount *m, uint64_t nodeid, const char *name);
-/* True once after another mount took the name away, unless we have a handle open on it. */
-bool fs_node_stale(struct fs_mount *m, uint64_t nodeid);
+/* True once after another mount took the name away; but for an open, not while we have a handle on it.
+ */
+bool fs_node_stale(struct fs_mount *m, uint64_t nodeid, bool open);
+/*
+ * May this thread be answered ESTALE? The kernel then repeats the call once, so not twice in a row:
+ * a program is never told. True remembers the thread until its call got another answer (settled).
+ */
+bool fs_node_repeat(struct fs_mount *m, pid_t tid);
+void fs_node_settled(struct fs_mount *m, pid_t tid);
+/* Inodes that lost a name through another mount, and that no handle here needs, are put. */
+void fs_nodes_let_go(struct fs_mount *m);
 /* Lets go of the inodes of one journal (0: of all); numbers, counts and handles stay. */
 void fs_nodes_drop(struct fs_mount *m, uint32_t journal);
 void fs_node_unpin(struct fs_mount *m, struct fs_node *n);
@@ -160,16 +181,26 @@ int fs_notify_all(struct fs_mount *m);
 void fs_notify_recheck(struct fs_mount *m);
 /* A recheck is due or under way and the notifier has been in one call for longer than it may. */
 bool fs_notify_stalled(struct fs_mount *m);
+/*
+ * Names changed elsewhere: this kernel looks all of them up again, from now on. Takes no lock in the
+ * kernel and waits for nobody, unlike all other notifications, so any thread may send it.
+ */
+void fs_notify_names(struct fs_mount *m, uint64_t gone);
+/* Around a READDIRPLUS: the kernel dates the names in it by when it takes them, not by when it asked. */
+void fs_notify_listing(struct fs_mount *m, bool begin);
 /* Everything the kernel and this mount remember is forgotten, soon. */
 void fs_notify_forget(struct fs_mount *m);
-/* Waits, at most a second, until nothing is queued for this inode. Blocks: use the block hints. */
+/* Waits, at most a second, until what was queued for this inode is sent. */
 void fs_notify_drain(struct fs_mount *m, uint64_t nodeid);
 
 /* ---- what one mount tells the others (mount_share.c) ---- */
 /* Contents (data, from off) or only attributes of nodeid changed through `from`. */
 void fs_share_changed(struct fs_mount *from, uint64_t nodeid, bool data, uint64_t off);
-/* Names in journal changed; gone (0: none): the inode that lost or changed a name. */
-void fs_share_names(struct fs_mount *from, uint32_t journal, uint64_t gone);
+/*
+ * The inode `gone` lost or changed a name: on return no other mount's kernel goes by names it had cached.
+ * New names need no telling: kernels keep no memory of names that do not exist.
+ */
+void fs_share_names(struct fs_mount *from, uint64_t gone);
 /* True when another mount has nodeid open for writing. */
 bool fs_share_written(struct fs_mount *from, uint64_t nodeid);
 
@@ -232,7 +263,7 @@ int fs_op_inode(struct fs_op *op, uint64_t nodeid, struct fs_inode **out);
  * For OPEN and GETATTR, which the kernel repeats with a fresh lookup of the name on -ESTALE: what the
  * kernel holds may have lost its name to a rename or unlink a moment ago, here or in another mount.
  */
-int fs_op_inode_fresh(struct fs_op *op, uint64_t nodeid, struct fs_inode **out);
+int fs_op_inode_fresh(struct fs_op *op, uint64_t nodeid, bool open, struct fs_inode **out);
 /* Before a node's attributes, target or contents: a durable record covers it. */
 int fs_op_cover(struct fs_op *op, uint64_t nodeid);
 /* Counts the lookup, fills e and replies with it; `i` stays the caller's. */

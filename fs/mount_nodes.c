@@ -266,19 +266,79 @@ void fs_node_rename(struct fs_mount *m, uint64_t nodeid, const char *name)
 	pthread_mutex_unlock(&m->lock);
 }
 
-bool fs_node_stale(struct fs_mount *m, uint64_t nodeid)
+bool fs_node_stale(struct fs_mount *m, uint64_t nodeid, bool open)
 {
 	struct fs_node *n;
 	bool stale = false;
 
 	pthread_mutex_lock(&m->lock);
 	n = fs_node_find_locked(m, nodeid);
-	if (n && n->stale && !n->handles) {
+	if (n && n->stale && (open || !n->handles)) {
 		stale = true;
 		n->stale = false;
 	}
 	pthread_mutex_unlock(&m->lock);
 	return stale;
+}
+
+bool fs_node_repeat(struct fs_mount *m, pid_t tid)
+{
+	bool may = true;
+
+	pthread_mutex_lock(&m->lock);
+	for (unsigned k = 0; may && k < FS_REPEATS; k++)
+		may = m->repeat[k] != tid;
+	if (may) {
+		m->repeat[m->repeat_at] = tid;
+		m->repeat_at = (m->repeat_at + 1) % FS_REPEATS;
+		atomic_store(&m->repeats, true);
+	}
+	pthread_mutex_unlock(&m->lock);
+	return may;
+}
+
+void fs_node_settled(struct fs_mount *m, pid_t tid)
+{
+	bool any = false;
+
+	if (!atomic_load(&m->repeats))
+		return;
+	pthread_mutex_lock(&m->lock);
+	for (unsigned k = 0; k < FS_REPEATS; k++) {
+		if (m->repeat[k] == tid)
+			m->repeat[k] = 0;
+		any |= m->repeat[k] != 0;
+	}
+	atomic_store(&m->repeats, any);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* One inode to let go of, after bucket *at. */
+static struct fs_inode *let_go_next(struct fs_mount *m, size_t *at)
+{
+	struct fs_inode *i = NULL;
+
+	pthread_mutex_lock(&m->lock);
+	for (; *at < m->size && !i; *at += !i) {
+		for (struct fs_node *n = m->bucket[*at]; n && !i; n = n->next) {
+			if (!n->let_go)
+				continue;
+			n->let_go = false;
+			if (!n->handles)
+				i = inode_take(n);
+		}
+	}
+	pthread_mutex_unlock(&m->lock);
+	return i;
+}
+
+void fs_nodes_let_go(struct fs_mount *m)
+{
+	struct fs_inode *i;
+	size_t at = 0;
+
+	while ((i = let_go_next(m, &at)) != NULL)
+		fs_inode_put(i);
 }
 
 /* The next inode of this journal to let go of, after bucket *at; *parked when its records must

@@ -3,11 +3,12 @@
  * fs/mount_notify.c - the one thread of a mount that tells the kernel what changed.
  *
  * Only inval_inode and, where the kernel has it, INC_EPOCH are ever sent:
- * inval_entry can be blocked for ever by the owner of the mount. A notification
+ * inval_entry can be blocked for ever by the owner of the mount. inval_inode
  * may wait for requests of the same mount (it locks pages and writes dirty ones
  * out), so it is never sent by a thread that serves requests, nor with a lock
  * held. A call that takes longer than FS_STALL_NS means that the practitioner
- * stalls the mount: whoever waits gives up.
+ * stalls the mount: whoever waits gives up. INC_EPOCH only counts up in the
+ * kernel, without a lock: whoever changes names sends it before answering.
  *
  * The queue is made of the nodes themselves: at most one entry a node, changes
  * merge. Locks: fs_mount.lock; never held during a call.
@@ -77,12 +78,43 @@ static void send_epoch(struct fs_mount *m)
 	struct notify_header h = {.len = sizeof(h), .code = NOTIFY_INC_EPOCH};
 	struct iovec iov = {.iov_base = &h, .iov_len = sizeof(h)};
 
-	if (!atomic_load(&m->epochs))
-		return;
-	call_begin(m);
-	if (writev(m->fd, &iov, 1) < 0 && errno == EINVAL)
+	if (atomic_load(&m->epochs) && writev(m->fd, &iov, 1) < 0 && errno == EINVAL)
 		atomic_store(&m->epochs, false);
-	call_end(m);
+}
+
+void fs_notify_names(struct fs_mount *m, uint64_t gone)
+{
+	bool epochs = atomic_load(&m->epochs);
+	int64_t now = boot_ns();
+	struct fs_node *n;
+
+	pthread_mutex_lock(&m->lock);
+	n = fs_node_find_locked(m, gone);
+	if (n && n->nlookup) {
+		n->stale = !epochs;
+		n->let_go = true;
+		if (!m->let_go_ns) {
+			m->let_go_ns = now;
+			pthread_cond_signal(&m->work);
+		}
+	}
+	if (epochs && (m->listing || now - m->listed_ns < FS_SETTLE_NS) && !m->epoch_again) {
+		m->epoch_again = true;
+		pthread_cond_signal(&m->work);
+	}
+	pthread_mutex_unlock(&m->lock);
+	send_epoch(m);
+}
+
+void fs_notify_listing(struct fs_mount *m, bool begin)
+{
+	pthread_mutex_lock(&m->lock);
+	if (begin)
+		m->listing++;
+	else
+		m->listing--;
+	m->listed_ns = boot_ns();
+	pthread_mutex_unlock(&m->lock);
 }
 
 /* The numbers of all nodes that the kernel knows, of one journal or (0) all. */
@@ -149,7 +181,7 @@ static void queue_send(struct fs_mount *m)
 {
 	struct fs_node *n = queue_pop(m);
 	bool data = n->inval_data, known_to_kernel = n->nlookup || n->handles;
-	uint64_t off = n->inval_off;
+	uint64_t off = n->inval_off, asked = n->asked;
 
 	n->inval_data = false;
 	n->pins++;
@@ -158,21 +190,45 @@ static void queue_send(struct fs_mount *m)
 		send_inval(m, n->nodeid, data, off);
 	pthread_mutex_lock(&m->lock);
 	n->sending = false;
+	n->sent = asked;
 	pthread_cond_broadcast(&m->drained);
 	pthread_mutex_unlock(&m->lock);
 	fs_node_unpin(m, n);
 	pthread_mutex_lock(&m->lock);
 }
 
+/* What waits for its time. With the lock; returns with it; *wait_ns at most until the next. */
+static void work_later(struct fs_mount *m, int64_t *wait_ns)
+{
+	int64_t now = boot_ns(), left;
+
+	if (m->epoch_again) {
+		left = m->listing ? FS_SETTLE_NS : m->listed_ns + FS_SETTLE_NS - now;
+		if (left <= 0) {
+			m->epoch_again = false;
+			send_epoch(m);
+		} else if (left < *wait_ns) {
+			*wait_ns = left;
+		}
+	}
+	if (m->let_go_ns) {
+		left = m->let_go_ns + FS_SETTLE_NS - now;
+		if (left <= 0) {
+			m->let_go_ns = 0;
+			pthread_mutex_unlock(&m->lock);
+			fs_nodes_let_go(m);
+			pthread_mutex_lock(&m->lock);
+			*wait_ns = 0;
+		} else if (left < *wait_ns) {
+			*wait_ns = left;
+		}
+	}
+}
+
 /* With the lock; returns with it. False: nothing was to do. */
 static bool work_once(struct fs_mount *m)
 {
-	if (m->epoch_due) {
-		m->epoch_due = false;
-		pthread_mutex_unlock(&m->lock);
-		send_epoch(m);
-		pthread_mutex_lock(&m->lock);
-	} else if (m->sweep) {
+	if (m->sweep) {
 		m->sweep = false;
 		pthread_mutex_unlock(&m->lock);
 		sweep(m, 0);
@@ -209,10 +265,15 @@ static void *notifier(void *arg)
 
 	pthread_mutex_lock(&m->lock);
 	while (!m->stop) {
-		struct timespec until = in_ns(TICK_S * INT64_C(1000000000));
+		int64_t wait_ns = TICK_S * INT64_C(1000000000);
+		struct timespec until;
 
 		if (work_once(m))
 			continue;
+		work_later(m, &wait_ns);
+		if (!wait_ns)
+			continue;
+		until = in_ns(wait_ns);
 		if (pthread_cond_timedwait(&m->work, &m->lock, &until) == ETIMEDOUT) {
 			pthread_mutex_unlock(&m->lock);
 			fs_gate_tick(m->gate);
@@ -266,6 +327,7 @@ void fs_notify_inode(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t of
 		if (data && (!n->inval_data || off < n->inval_off))
 			n->inval_off = off;
 		n->inval_data |= data;
+		n->asked++;
 		if (!n->queued) {
 			n->queued = true;
 			n->qnext = NULL;
@@ -332,13 +394,18 @@ void fs_notify_forget(struct fs_mount *m)
 void fs_notify_drain(struct fs_mount *m, uint64_t nodeid)
 {
 	struct timespec until = in_ns(FS_STALL_NS);
+	struct fs_node *n;
 	bool waits = false;
+	uint64_t asked;
 
 	pthread_mutex_lock(&m->lock);
+	n = fs_node_find_locked(m, nodeid);
+	asked = n ? n->asked : 0;
 	for (;;) {
-		struct fs_node *n = fs_node_find_locked(m, nodeid);
-
-		if (!n || !(n->queued || n->sending))
+		n = fs_node_find_locked(m, nodeid);
+		/* Not until the queue is empty: somebody who writes all the time would keep us for ever. A
+		 * node that was forgotten and made anew counts from 0. */
+		if (!n || n->sent >= asked || n->asked < asked)
 			break;
 		if (!waits) {
 			/* The pool's hint takes this lock itself. */

@@ -3,9 +3,10 @@
  * fs/mount_share.c - coherence between mounts: what one changes, the others drop.
  *
  * After a change through one mount the inode is queued for invalidation in every
- * other mount whose kernel knows it; OPEN there waits for that queue (close to
- * open). Changed names make the others' kernels look names up again. Where the
- * kernel lacks epochs, names live a second anyway (FS_TIMEOUT_SHORT).
+ * other mount whose kernel knows it; OPEN and OPENDIR there wait for that queue
+ * (close to open). Before a removal or renaming is answered, the others' kernels
+ * are told to look names up again. Where the kernel lacks epochs, names live a
+ * second at most (FS_TIMEOUT_SHORT).
  *
  * Locks: fs_serve.lock, then fs_mount.lock of one mount at a time.
  */
@@ -25,30 +26,14 @@ void fs_share_changed(struct fs_mount *from, uint64_t nodeid, bool data, uint64_
 	free(others);
 }
 
-static void names_changed(struct fs_mount *m, uint64_t gone)
-{
-	struct fs_node *n;
-
-	pthread_mutex_lock(&m->lock);
-	n = gone ? fs_node_find_locked(m, gone) : NULL;
-	if (n && n->nlookup && !n->handles)
-		n->stale = true;
-	if (atomic_load(&m->epochs)) {
-		m->epoch_due = true;
-		pthread_cond_signal(&m->work);
-	}
-	pthread_mutex_unlock(&m->lock);
-}
-
-void fs_share_names(struct fs_mount *from, uint32_t journal, uint64_t gone)
+void fs_share_names(struct fs_mount *from, uint64_t gone)
 {
 	struct fs_mount **others = NULL;
-	size_t n = fs_serve_others(from->serve, from, journal, &others);
+	size_t n = fs_serve_others(from->serve, from, fs_nodeid_journal(gone), &others);
 
 	for (size_t k = 0; k < n; k++) {
-		names_changed(others[k], gone);
-		if (gone)
-			fs_notify_inode(others[k], gone, false, 0);
+		fs_notify_names(others[k], gone);
+		fs_notify_inode(others[k], gone, false, 0);
 		fs_mount_put(others[k]);
 	}
 	free(others);

@@ -39,7 +39,7 @@ void fs_op_getattr(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_attr(op->req, &st, FS_TIMEOUT_SHORT);
 		return;
 	}
-	rc = fs_op_inode_fresh(op, ino, &i);
+	rc = fs_op_inode_fresh(op, ino, false, &i);
 	if (!rc)
 		rc = fs_op_cover(op, ino);
 	if (rc)

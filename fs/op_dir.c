@@ -43,10 +43,13 @@ void fs_op_lookup(struct fs_op *op, fuse_ino_t parent, const char *name)
 		rc = fs_tree_lookup(dir, name, &i);
 	if (!rc)
 		rc = fs_gate_cover(op->m->gate, &op->rq, i->ino, name);
-	if (rc)
+	if (rc) {
+		/* The repetition of a call that was answered ESTALE may end here. */
+		fs_node_settled(op->m, op->rq.pid);
 		fs_op_err(op, rc);
-	else
+	} else {
 		fs_op_reply_entry(op, i, name);
+	}
 	fs_inode_put(i);
 	fs_inode_put(dir);
 }
@@ -63,7 +66,6 @@ static int made(struct fs_op *op, struct fs_inode *dir, struct fs_inode *i, cons
 	fs_gate_created(op->m->gate, &op->pass, i->ino, fs_op_type(i) == S_IFDIR);
 	fs_share_changed(op->m, fs_inode_nodeid(dir), false, 0);
 	fs_share_changed(op->m, nodeid, false, 0);
-	fs_share_names(op->m, fs_nodeid_journal(nodeid), 0);
 	return rc;
 }
 
@@ -158,7 +160,7 @@ static void take_away(struct fs_op *op, uint64_t parent, const char *name, bool 
 
 		rc = fs_op_act(op, POLICY_RECORD_DELETE, nodeid, name, NULL, NULL);
 		fs_share_changed(op->m, parent, false, 0);
-		fs_share_names(op->m, fs_nodeid_journal(nodeid), nodeid);
+		fs_share_names(op->m, nodeid);
 	}
 	fs_op_err(op, rc);
 	fs_inode_put(i);
@@ -183,19 +185,21 @@ void fs_op_rmdir(struct fs_op *op, fuse_ino_t parent, const char *name)
 }
 
 static int renamed(struct fs_op *op, uint64_t parent, const char *name, uint64_t newparent,
-		   const char *newname, struct fs_inode *moved, struct fs_inode *replaced)
+		   const char *newname, bool exchange, struct fs_inode *moved,
+		   struct fs_inode *replaced)
 {
 	uint64_t nodeid = fs_inode_nodeid(moved);
-	uint32_t journal = fs_nodeid_journal(nodeid);
 	int rc = fs_op_act(op, POLICY_RECORD_RENAME, nodeid, name, newname, NULL);
 
 	fs_node_rename(op->m, nodeid, newname);
 	fs_share_changed(op->m, parent, false, 0);
 	if (newparent != parent)
 		fs_share_changed(op->m, newparent, false, 0);
-	fs_share_names(op->m, journal, nodeid);
+	fs_share_names(op->m, nodeid);
+	if (replaced && exchange)
+		fs_node_rename(op->m, fs_inode_nodeid(replaced), name);
 	if (replaced)
-		fs_share_names(op->m, journal, fs_inode_nodeid(replaced));
+		fs_share_names(op->m, fs_inode_nodeid(replaced));
 	return rc;
 }
 
@@ -223,7 +227,8 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 	if (!rc)
 		rc = fs_tree_rename(dir, name, newdir, newname, how, &who, &moved, &replaced);
 	if (!rc && moved)
-		rc = renamed(op, parent, name, newparent, newname, moved, replaced);
+		rc = renamed(op, parent, name, newparent, newname, how & FS_TREE_EXCHANGE, moved,
+			     replaced);
 	fs_op_err(op, rc);
 	fs_inode_put(moved);
 	fs_inode_put(replaced);
@@ -239,6 +244,7 @@ void fs_op_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	char name[256];
 	int rc = 0;
 
+	fs_notify_drain(op->m, ino);
 	if (ino != FS_NODE_ROOT)
 		rc = dir_of(op, ino, &dir);
 	fs_node_name(op->m, ino, name);
@@ -436,7 +442,9 @@ void fs_op_readdir(struct fs_op *op, fuse_ino_t ino, size_t size, off_t off,
 void fs_op_readdirplus(struct fs_op *op, fuse_ino_t ino, size_t size, off_t off,
 		       struct fuse_file_info *fi)
 {
+	fs_notify_listing(op->m, true);
 	list(op, ino, size, (uint64_t)off, fi->fh, true);
+	fs_notify_listing(op->m, false);
 }
 
 void fs_op_fsyncdir(struct fs_op *op, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

@@ -111,7 +111,7 @@ void fs_op_open(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (fi->flags & O_TRUNC)
 		fs_op_throttle(op);
-	rc = fs_op_inode_fresh(op, ino, &i);
+	rc = fs_op_inode_fresh(op, ino, true, &i);
 	if (!rc)
 		rc = open_inode(op, i, fi);
 	if (rc)
@@ -142,7 +142,6 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 	rc = fs_op_act(op, POLICY_RECORD_CREATE, fs_inode_nodeid(*out), name, NULL, NULL);
 	fs_gate_created(op->m->gate, &op->pass, (*out)->ino, false);
 	fs_share_changed(op->m, fs_inode_nodeid(dir), false, 0);
-	fs_share_names(op->m, fs_nodeid_journal(fs_inode_nodeid(dir)), 0);
 	if (rc) {
 		fs_inode_put(*out);
 		*out = NULL;

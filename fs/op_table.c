@@ -175,11 +175,17 @@ int fs_op_inode(struct fs_op *op, uint64_t nodeid, struct fs_inode **out)
 	return fs_node_inode(op->m, op->pass.journal, nodeid, out);
 }
 
-int fs_op_inode_fresh(struct fs_op *op, uint64_t nodeid, struct fs_inode **out)
+int fs_op_inode_fresh(struct fs_op *op, uint64_t nodeid, bool open, struct fs_inode **out)
 {
-	int rc = fs_node_stale(op->m, nodeid) ? -ESTALE : fs_op_inode(op, nodeid, out);
+	bool stale = fs_node_stale(op->m, nodeid, open);
+	int rc = stale ? -ESTALE : fs_op_inode(op, nodeid, out);
 
-	return rc == -ENOENT ? -ESTALE : rc;
+	if ((stale || rc == -ENOENT) && fs_node_repeat(op->m, op->rq.pid))
+		return -ESTALE;
+	if (stale)
+		rc = fs_op_inode(op, nodeid, out);
+	fs_node_settled(op->m, op->rq.pid);
+	return rc;
 }
 
 int fs_op_cover(struct fs_op *op, uint64_t nodeid)

@@ -1,0 +1,78 @@
+#!/bin/bash
+# Several practitioners in one journal: what one does, the others see.
+# SPDX-License-Identifier: Apache-2.0
+#
+# SEED, STEPS, SECONDS_EACH and RUNS in the environment make the property test longer or replay it.
+. "$(dirname "$0")/lib.sh"
+
+ONE='010190-1234 Hansen, Anna'
+TWO='020202-2222 Jensen, Jens'
+
+user_spec() { echo "$1:$(id -u "jft-$1"):$(id -g "jft-$1"):$(J "$1")"; }
+
+journal_n() { [ "$1" = 0 ] && echo "$ONE" || echo "$TWO"; }
+
+set_rights() { # NAME JOURNAL-NUMBER rwx|r-x|none: by the steward
+	local journal
+	journal=$(journal_n "$2")
+	{
+		jfs dan policy show "$journal" | grep -v "^allow *user:$1:"
+		[ "$3" = none ] || echo "allow user:$1:$3"
+	} | put_policy dan "$journal"
+}
+
+obey() { # VERB ARGUMENT...: what the driver asks for
+	case $1 in
+	rights) set_rights "$2" "$3" "$4" ;;
+	lock) jfs "$2" lock ;;
+	unlock) jfs "$2" unlock --passphrase-fd 9 9< <(pass_of "$2") ;;
+	logout) logout "$2" && wait_for 10 unmounted "$2" ;;
+	login) login "$2" ;;
+	*) return 1 ;;
+	esac
+}
+
+property() { # SEED
+	local line rc
+	as anna rm -rf "$(J anna)/$ONE/"{a,b,c,d,e,f} "$(J anna)/$TWO/"{a,b,c,d,e,f}
+	coproc DRIVER { exec "$PROBES/coherence" "$1" "${STEPS:-1000000000}" "${SECONDS_EACH:-20}" "$ONE" "$TWO" \
+		"$(user_spec anna)" "$(user_spec bo)" "$(user_spec eva)" 2>"$ROOT/property.out"; }
+	local pid=$DRIVER_PID in=${DRIVER[1]} out=${DRIVER[0]}
+	PIDS+=("$pid")
+	while read -r -a line <&"$out"; do
+		if obey "${line[@]}" >>"$ROOT/control.out" 2>&1; then echo ok; else echo no; fi >&"$in"
+	done 2>/dev/null
+	wait "$pid"
+	rc=$?
+	cat "$ROOT/property.out"
+	cat "$ROOT/property.out" "$ROOT/control.out" >>"${SAVE:-/dev/null}"
+	[ $rc -eq 0 ] || tail -n 5 "$ROOT/control.out"
+	return $rc
+}
+
+all_back() { # whatever state the driver left them in
+	local n
+	for n in anna bo eva; do
+		mounted "$n" || login "$n" || return 1
+		as "$n" ls "$(J "$n")" >/dev/null 2>&1 || obey unlock "$n" || return 1
+	done
+	set_rights anna 0 rwx && set_rights bo 0 rwx && set_rights eva 0 rwx &&
+		set_rights anna 1 rwx && set_rights bo 1 none && set_rights eva 1 none || return 1
+	wait_for 10 as eva test -w "$(J eva)/$ONE" && wait_for 10 as bo test -w "$(J bo)/$ONE" &&
+		wait_for 10 as anna test -w "$(J anna)/$ONE"
+}
+
+t_three_users_see_what_the_model_says() {
+	local run seed=${SEED:-$RANDOM$RANDOM}
+	for run in $(seq "${RUNS:-2}"); do
+		all_back >/dev/null || fail "the users could not be let in" || return 1
+		property "$seed" || return 1
+		seed=$((seed + 1))
+	done
+}
+
+need_root
+clinic || { echo "FAIL clinic: set-up"; cat "$ROOT/daemon.log"; exit 1; }
+login anna && login bo && login eva && as anna mkdir "$(J anna)/$ONE" "$(J anna)/$TWO" ||
+	{ echo "FAIL clinic: two journals"; exit 1; }
+run_tests
