@@ -15,17 +15,9 @@
 #include "mount_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
-
-#define FUSE_MAJOR 10
-#define FUSE_MINOR 229
-#define DEV_CLONE _IOR(FUSE_MINOR, 0, uint32_t) /* FUSE_DEV_IOC_CLONE */
 
 /*
  * Mounts that have ended and whose notifier their owner keeps in the kernel: he took requests off
@@ -120,46 +112,6 @@ void fs_mount_leave(struct fs_mount *m)
 
 /* ---- attaching ---- */
 
-static int check_device(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return -errno;
-	return S_ISCHR(st.st_mode) && st.st_rdev == makedev(FUSE_MAJOR, FUSE_MINOR) ? 0 : -EINVAL;
-}
-
-/*
- * The mount's requests on an open file of our own, whose flags the practitioner cannot change.
- * Takes over fd; where we may not open the device, fd itself serves. Negative errno on failure.
- */
-static int own_device(int fd)
-{
-	uint32_t master = (uint32_t)fd;
-	int own = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	int flags;
-
-	if (own >= 0 && ioctl(own, DEV_CLONE, &master) == 0) {
-		close(fd);
-		return own;
-	}
-	if (own >= 0) {
-		/* Not mounted; and a device whose flags he can change could keep a worker waiting. */
-		close(own);
-		close(fd);
-		return -EINVAL;
-	}
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
-		int rc = -errno;
-
-		close(fd);
-		return rc;
-	}
-	return fd;
-}
-
 static int conds_init(struct fs_mount *m)
 {
 	pthread_cond_t *cond[] = {&m->idle, &m->work, &m->drained};
@@ -171,24 +123,6 @@ static int conds_init(struct fs_mount *m)
 		pthread_cond_init(cond[n], &attr);
 	pthread_condattr_destroy(&attr);
 	return pthread_mutex_init(&m->lock, NULL);
-}
-
-static int fuse_open(struct fs_mount *m)
-{
-	char name[] = "journalfs", path[32];
-	char *argv[] = {name, NULL};
-	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-
-	m->fuse = fuse_session_new(&args, &fs_op_table, sizeof(fs_op_table), m);
-	fuse_opt_free_args(&args);
-	if (!m->fuse)
-		return -ENOMEM;
-	snprintf(path, sizeof(path), "/dev/fd/%d", m->fd);
-	if (fuse_session_mount(m->fuse, path) == 0)
-		return 0;
-	fuse_session_destroy(m->fuse);
-	m->fuse = NULL;
-	return -EINVAL;
 }
 
 /* A mount without threads. Takes over fd. */
@@ -212,7 +146,7 @@ static int mount_new(struct fs_serve *sv, struct fs_session *s, int fd, struct f
 	if (!rc)
 		rc = fs_node_looked_up(m, FS_NODE_ROOT, NULL, NULL);
 	if (!rc)
-		rc = fuse_open(m);
+		rc = fs_device_open(m);
 	if (rc)
 		fs_mount_put(m);
 	else
@@ -244,7 +178,7 @@ static void unclaim(struct fs_session *s, struct fs_mount *m)
 int fs_mount_attach(struct fs_serve *sv, struct fs_session *s, int fd, struct fs_mount **out)
 {
 	struct fs_mount *m = NULL;
-	int rc = check_device(fd);
+	int rc = fs_device_check(fd);
 
 	if (!rc && lost_too_many(s->uid))
 		rc = -EAGAIN;
@@ -252,7 +186,7 @@ int fs_mount_attach(struct fs_serve *sv, struct fs_session *s, int fd, struct fs
 		close(fd);
 		return rc;
 	}
-	fd = own_device(fd);
+	fd = fs_device_own(fd);
 	if (fd < 0)
 		return fd;
 	rc = mount_new(sv, s, fd, &m);

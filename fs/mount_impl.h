@@ -78,6 +78,7 @@ struct fs_mount {
 	struct fs_gate *gate;
 	struct fuse_session *fuse;
 	int fd;
+	uint64_t init_unique; /* the first request, while its answer is to be amended; else 0 */
 	struct fs_mount *lost_next; /* mount.c */
 	uint64_t id; /* generation << 32 | slot in the table of mounts */
 	gid_t gid;   /* the practitioner's, learned from the first request */
@@ -132,6 +133,17 @@ void fs_mount_put(struct fs_mount *m);
 /* False: answer -ENOKEY (locked) or -ENODEV (dead), in *rc. */
 bool fs_mount_enter(struct fs_mount *m, int *rc);
 void fs_mount_leave(struct fs_mount *m);
+
+/* mount_device.c */
+/* 0 when fd is a FUSE device; -EINVAL. */
+int fs_device_check(int fd);
+/*
+ * The mount's requests on an open file of our own, whose flags the practitioner cannot change.
+ * Takes over fd; where we may not open the device, fd itself serves. Negative errno on failure.
+ */
+int fs_device_own(int fd);
+/* Makes m->fuse over m->fd, which it owns from then on. -ENOMEM, -EINVAL. */
+int fs_device_open(struct fs_mount *m);
 
 /* mount_nodes.c: all take m->lock themselves. */
 int fs_nodes_init(struct fs_mount *m);
