@@ -78,12 +78,17 @@ $(BUILD)/tests/fault/run_%: $(BUILD)/tests/fault/test_%.o $(FAULT_COMMON) $(LIBS
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FAULT := $(patsubst tests/fault/test_%.c,$(BUILD)/tests/fault/run_%,$(sort $(wildcard tests/fault/test_*.c)))
-PROBES := $(patsubst tests/mount/%.c,$(BUILD)/tests/mount/%,$(wildcard tests/mount/*.c))
+PROBES := $(patsubst tests/mount/%.c,$(BUILD)/tests/mount/%,$(wildcard tests/mount/*.c)) \
+	$(BUILD)/tests/mount/differential
 
 # Small programs that the mount tests run as a practitioner's programs.
 $(BUILD)/tests/mount/%: tests/mount/%.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $< -lpthread
+
+$(BUILD)/tests/mount/differential: $(wildcard tests/mount/differential/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $(filter %.c,$^)
 
 tests-built: $(BUILD)/journalfs $(UNIT) $(FAULT) $(PROBES)
 

@@ -57,9 +57,13 @@ int fs_content_end(struct fs_content_change *c, int rc)
 	return rc;
 }
 
-/* Contents have changed. */
+/*
+ * Contents have changed: a program may not stay setuid, nor setgid where the group may execute. The kernel
+ * asks for that itself, but not at O_TRUNC, and not for handles past its cache.
+ */
 static void touch(struct fs_content_change *c)
 {
+	c->a.mode &= ~(uint32_t)(S_ISUID | (c->a.mode & S_IXGRP ? S_ISGID : 0));
 	c->a.mtime = c->who->now;
 	c->a.ctime = c->who->now;
 	c->a.writer = c->who->pid;

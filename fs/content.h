@@ -44,7 +44,7 @@ int fs_content_allocate(struct fs_inode *i, int mode, uint64_t off, uint64_t len
 /* lseek SEEK_DATA / SEEK_HOLE; -ENXIO. */
 int fs_content_seek(struct fs_inode *i, uint64_t off, bool data, uint64_t *out);
 
-/* What setattr changes; NULL or unset fields stay. */
+/* What setattr changes; NULL or unset fields stay. A new size, like a write, ends setuid and setgid. */
 struct fs_content_attr {
 	const uint32_t *mode; /* permission bits */
 	const uint64_t *size;

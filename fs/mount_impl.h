@@ -267,6 +267,11 @@ int fs_op_errno(int rc);
 struct fs_actor fs_op_actor(const struct fs_op *op);
 /* Attributes as this viewer sees them. */
 void fs_op_stat(const struct fs_op *op, struct fs_inode *i, struct stat *st);
+/*
+ * May the viewer do this (R_OK, W_OK, X_OK) by the mode bits that programs set, as the owner that he is
+ * shown as? -EACCES. What policy allows has been decided before; no refusal of policy's is found here.
+ */
+int fs_op_permit(const struct fs_op *op, struct fs_inode *i, int may);
 /* Type bits of the mode. */
 mode_t fs_op_type(struct fs_inode *i);
 /* The inode of a node or an errno. */

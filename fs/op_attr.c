@@ -49,13 +49,6 @@ void fs_op_getattr(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	fs_inode_put(i);
 }
 
-uint32_t fs_op_setattr_rights(int to_set)
-{
-	const int owner = FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_CTIME;
-
-	return to_set & ~owner ? POLICY_WRITE : POLICY_LIST;
-}
-
 static int check_owner(const struct fs_op *op, const struct stat *attr, int to_set)
 {
 	if (to_set & FUSE_SET_ATTR_UID && attr->st_uid != op->m->session->uid)
@@ -82,6 +75,8 @@ static void setting_of(const struct stat *attr, int to_set, const struct fs_acto
 		s->set.mode = &s->mode;
 		strcat(s->detail, "mode ");
 	}
+	if (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+		strcat(s->detail, "owner ");
 	if (to_set & FUSE_SET_ATTR_SIZE) {
 		s->size = (uint64_t)attr->st_size;
 		s->set.size = &s->size;
@@ -110,6 +105,8 @@ static int setattr_inode(struct fs_op *op, struct fs_inode *i, const struct stat
 	struct fs_actor who = fs_op_actor(op);
 	uint64_t nodeid = fs_inode_nodeid(i);
 	bool cut = (to_set & FUSE_SET_ATTR_SIZE) != 0;
+	bool shut = to_set & FUSE_SET_ATTR_MODE && !(attr->st_mode & S_IXUSR) &&
+		    fs_op_type(i) == S_IFDIR;
 	char name[256];
 	struct setting s;
 	int rc;
@@ -122,6 +119,11 @@ static int setattr_inode(struct fs_op *op, struct fs_inode *i, const struct stat
 		rc = fs_content_setattr(i, &s.set, &who);
 	if (!rc)
 		fs_share_changed(op->m, nodeid, cut, s.size);
+	/* What is below must be looked up again, and is found no more. */
+	if (!rc && shut) {
+		fs_share_names(op->m, nodeid);
+		fs_notify_names(op->m, 0);
+	}
 	return rc;
 }
 
@@ -131,14 +133,17 @@ void fs_op_setattr(struct fs_op *op, fuse_ino_t ino, struct stat *attr, int to_s
 	struct fs_inode *i = NULL;
 	int rc = ino == FS_NODE_ROOT ? -EPERM : check_owner(op, attr, to_set);
 
-	(void)fi;
 	if (!rc) {
 		fs_op_throttle(op);
 		rc = fs_op_inode(op, ino, &i);
 	}
 	if (!rc)
 		rc = fs_op_cover(op, ino);
-	if (!rc && fs_op_setattr_rights(to_set) == POLICY_WRITE)
+	/* Without a handle that was opened for it. */
+	if (!rc && to_set & FUSE_SET_ATTR_SIZE && !fi)
+		rc = fs_op_permit(op, i, W_OK);
+	/* chown(2) that names nobody asks for nothing: ctime changes all the same. */
+	if (!rc)
 		rc = setattr_inode(op, i, attr, to_set);
 	if (rc)
 		fs_op_err(op, rc);

@@ -14,17 +14,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "../keys/label.h"
 
-/* The directory that a request acts in. -EACCES, -ENOENT, -ENOTDIR. */
-static int dir_of(struct fs_op *op, uint64_t nodeid, struct fs_inode **dir)
+#define CHANGE (W_OK | X_OK) /* what changing entries asks of a directory's mode */
+
+/* The directory that a request acts in, when its mode lets one. -EACCES, -ENOENT, -ENOTDIR. */
+static int dir_of(struct fs_op *op, uint64_t nodeid, int may, struct fs_inode **dir)
 {
 	int rc = fs_op_inode(op, nodeid, dir);
 
-	if (!rc && fs_op_type(*dir) != S_IFDIR) {
+	if (rc)
+		return rc;
+	rc = fs_op_type(*dir) == S_IFDIR ? fs_op_permit(op, *dir, may) : -ENOTDIR;
+	if (rc) {
 		fs_inode_put(*dir);
 		*dir = NULL;
-		rc = -ENOTDIR;
 	}
 	return rc;
 }
@@ -38,7 +43,7 @@ void fs_op_lookup(struct fs_op *op, fuse_ino_t parent, const char *name)
 		fs_root_lookup(op, name);
 		return;
 	}
-	rc = dir_of(op, parent, &dir);
+	rc = dir_of(op, parent, X_OK, &dir);
 	if (!rc)
 		rc = fs_tree_lookup(dir, name, &i);
 	if (!rc)
@@ -78,7 +83,7 @@ static void make(struct fs_op *op, uint64_t parent, const char *name, mode_t mod
 
 	if (!rc) {
 		fs_op_throttle(op);
-		rc = dir_of(op, parent, &dir);
+		rc = dir_of(op, parent, CHANGE, &dir);
 	}
 	if (!rc)
 		rc = target ? fs_tree_symlink(dir, name, target, &who, &i)
@@ -124,7 +129,7 @@ void fs_op_link(struct fs_op *op, fuse_ino_t ino, fuse_ino_t newparent, const ch
 
 	if (!rc) {
 		fs_op_throttle(op);
-		rc = dir_of(op, newparent, &dir);
+		rc = dir_of(op, newparent, CHANGE, &dir);
 	}
 	if (!rc)
 		rc = fs_op_inode(op, ino, &i);
@@ -151,7 +156,7 @@ static void take_away(struct fs_op *op, uint64_t parent, const char *name, bool 
 	int rc;
 
 	fs_op_throttle(op);
-	rc = dir_of(op, parent, &dir);
+	rc = dir_of(op, parent, CHANGE, &dir);
 	if (!rc)
 		rc = is_dir ? fs_tree_rmdir(dir, name, &who, &i)
 			    : fs_tree_unlink(dir, name, &who, &i);
@@ -182,6 +187,18 @@ void fs_op_rmdir(struct fs_op *op, fuse_ino_t parent, const char *name)
 		fs_root_rmdir(op, name);
 	else
 		take_away(op, parent, name, true);
+}
+
+/* A directory that gets another parent changes itself: its "..". */
+static int may_move(struct fs_op *op, struct fs_inode *dir, const char *name)
+{
+	struct fs_inode *i = NULL;
+	int rc = fs_tree_lookup(dir, name, &i);
+
+	if (!rc && fs_op_type(i) == S_IFDIR)
+		rc = fs_op_permit(op, i, W_OK);
+	fs_inode_put(i);
+	return rc;
 }
 
 static int renamed(struct fs_op *op, uint64_t parent, const char *name, uint64_t newparent,
@@ -220,10 +237,14 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 	rc = flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) ? -EINVAL : 0;
 	if (!rc) {
 		fs_op_throttle(op);
-		rc = dir_of(op, parent, &dir);
+		rc = dir_of(op, parent, CHANGE, &dir);
 	}
 	if (!rc)
-		rc = dir_of(op, newparent, &newdir);
+		rc = dir_of(op, newparent, CHANGE, &newdir);
+	if (!rc && parent != newparent)
+		rc = may_move(op, dir, name);
+	if (!rc && parent != newparent && how & FS_TREE_EXCHANGE)
+		rc = may_move(op, newdir, newname);
 	if (!rc)
 		rc = fs_tree_rename(dir, name, newdir, newname, how, &who, &moved, &replaced);
 	if (!rc && moved)
@@ -246,7 +267,7 @@ void fs_op_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	fs_notify_drain(op->m, ino);
 	if (ino != FS_NODE_ROOT)
-		rc = dir_of(op, ino, &dir);
+		rc = dir_of(op, ino, R_OK, &dir);
 	fs_node_name(op->m, ino, name);
 	/* lsattr opens with no flags at all, only to send an ioctl. */
 	if (!rc && fi->flags)
@@ -409,7 +430,7 @@ static void list(struct fs_op *op, uint64_t ino, size_t size, uint64_t off, uint
 		goto out;
 	}
 	if (!rc)
-		rc = dir_of(op, ino, &dir);
+		rc = dir_of(op, ino, 0, &dir);
 	if (!rc) {
 		l.names = malloc(size + 256);
 		rc = l.names ? 0 : -ENOMEM;

@@ -32,6 +32,14 @@ uint32_t fs_op_open_rights(int flags)
 	return rights;
 }
 
+/* What an open asks of the file's own mode. */
+static int open_may(int flags)
+{
+	int mode = flags & O_ACCMODE;
+
+	return (mode != O_WRONLY ? R_OK : 0) | (mode != O_RDONLY || flags & O_TRUNC ? W_OK : 0);
+}
+
 /* The records that an open needs before its handle gives light; returns when they allow it. */
 static int open_record(struct fs_op *op, uint64_t nodeid, int flags)
 {
@@ -112,6 +120,9 @@ void fs_op_open(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (fi->flags & O_TRUNC)
 		fs_op_throttle(op);
 	rc = fs_op_inode_fresh(op, ino, true, &i);
+	/* lsattr's opens without flags ask for nothing. */
+	if (!rc && fi->flags)
+		rc = fs_op_permit(op, i, open_may(fi->flags));
 	if (!rc)
 		rc = open_inode(op, i, fi);
 	if (rc)
@@ -149,11 +160,12 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 	return rc;
 }
 
-static int check_again(const struct fs_op *op, int flags)
+/* The file was there already: what CREATE asked for was not what opening it does. */
+static int check_again(const struct fs_op *op, struct fs_inode *i, int flags)
 {
 	uint32_t needs = fs_op_open_rights(flags);
 
-	return (op->pass.rights & needs) == needs ? 0 : -EACCES;
+	return (op->pass.rights & needs) == needs ? fs_op_permit(op, i, open_may(flags)) : -EACCES;
 }
 
 void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t mode,
@@ -168,9 +180,13 @@ void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t 
 		rc = fs_op_inode(op, parent, &dir);
 	}
 	if (!rc)
+		rc = fs_op_permit(op, dir, W_OK | X_OK);
+	if (!rc)
 		rc = create_inode(op, dir, name, mode, fi->flags, &i);
 	if (rc == 1)
-		rc = check_again(op, fi->flags);
+		rc = check_again(op, i, fi->flags);
+	else
+		fi->flags &= ~O_TRUNC; /* nothing to cut, and the mode asked for stays */
 	if (!rc)
 		rc = fs_op_entry(op, i, name, &e);
 	if (rc) {
@@ -320,15 +336,25 @@ void fs_op_fallocate(struct fs_op *op, fuse_ino_t ino, int mode, off_t off, off_
 	fs_handle_put(h);
 }
 
+static int seek_inode(struct fs_op *op, uint64_t fh, uint64_t nodeid, struct fs_handle **h,
+		      struct fs_inode **i)
+{
+	*h = fs_handle_get(op->m, fh, nodeid, false);
+	return *h ? fs_op_inode(op, nodeid, i) : -EBADF;
+}
+
 void fs_op_lseek(struct fs_op *op, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
 {
 	struct fs_handle *h = NULL;
 	struct fs_inode *i = NULL;
 	uint64_t out = 0;
-	int rc = handle_inode(op, fi->fh, ino, false, &h, &i);
+	/* Where holes are is asked of handles for writing too. */
+	int rc = seek_inode(op, fi->fh, ino, &h, &i);
 
-	if (!rc && (off < 0 || (whence != SEEK_DATA && whence != SEEK_HOLE)))
+	if (!rc && whence != SEEK_DATA && whence != SEEK_HOLE)
 		rc = -EINVAL;
+	if (!rc && off < 0)
+		rc = -ENXIO;
 	if (!rc)
 		rc = fs_content_seek(i, (uint64_t)off, whence == SEEK_DATA, &out);
 	if (rc)

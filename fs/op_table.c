@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 int fs_op_errno(int rc)
 {
@@ -136,16 +137,32 @@ struct fs_actor fs_op_actor(const struct fs_op *op)
 	return a;
 }
 
-/* Owner bits show what this viewer may really do; all others are as programs set them. */
+/*
+ * Owner bits show what this viewer may really do; all others are as programs set them. Bits that somebody
+ * took away bind those who could give them back: for who may only read, policy alone decides.
+ */
 static mode_t mask(mode_t mode, uint32_t rights)
 {
-	uint32_t look = S_ISDIR(mode) ? POLICY_LIST : POLICY_READ;
+	mode_t look = S_ISDIR(mode) ? S_IRUSR | S_IXUSR : S_IRUSR;
 
-	if (!(rights & look))
+	if (!(rights & (S_ISDIR(mode) ? POLICY_LIST : POLICY_READ)))
 		mode &= ~(mode_t)(S_IRUSR | S_IXUSR);
+	else if (!(rights & POLICY_WRITE))
+		mode |= look;
 	if (!(rights & POLICY_WRITE))
 		mode &= ~(mode_t)S_IWUSR;
 	return mode;
+}
+
+int fs_op_permit(const struct fs_op *op, struct fs_inode *i, int may)
+{
+	mode_t mode, needs = ((may & R_OK) ? S_IRUSR : 0) | ((may & W_OK) ? S_IWUSR : 0) |
+			     ((may & X_OK) ? S_IXUSR : 0);
+
+	pthread_rwlock_rdlock(&i->lock);
+	mode = i->mode;
+	pthread_rwlock_unlock(&i->lock);
+	return (mask(mode, op->pass.rights) & needs) == needs ? 0 : -EACCES;
 }
 
 void fs_op_stat(const struct fs_op *op, struct fs_inode *i, struct stat *st)

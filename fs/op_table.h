@@ -23,7 +23,7 @@
 	   (.nodeid = ino, .rights = fs_op_inside(ino), .by_handle = fi != NULL))                  \
 	OP(setattr, (fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi),    \
 	   (ino, attr, to_set, fi),                                                                \
-	   (.nodeid = ino, .rights = fs_op_setattr_rights(to_set), .by_handle = fi != NULL))       \
+	   (.nodeid = ino, .rights = POLICY_WRITE, .by_handle = fi != NULL))       \
 	OP(readlink, (fuse_ino_t ino), (ino), (.nodeid = ino, .rights = POLICY_READ))              \
 	OP(mknod, (fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev),                  \
 	   (parent, name, mode, rdev),                                                             \
@@ -135,7 +135,6 @@ static inline uint32_t fs_op_inside(uint64_t nodeid)
 {
 	return fs_nodeid_ino(nodeid) == FS_ROOT_INO ? 0 : POLICY_LIST;
 }
-uint32_t fs_op_setattr_rights(int to_set);
 uint32_t fs_op_open_rights(int flags);
 uint32_t fs_op_xattr_rights(const char *name);
 

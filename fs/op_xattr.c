@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "../keys/label.h"
 #include "xattr.h"
 
@@ -53,11 +54,13 @@ void fs_op_getxattr(struct fs_op *op, fuse_ino_t ino, const char *name, size_t s
 	int rc = 0;
 
 	if (!is_user(name))
-		rc = strcmp(name, "security.capability") == 0 ? -ENODATA : -EOPNOTSUPP;
+		rc = strncmp(name, "security.", 9) == 0 ? -ENODATA : -EOPNOTSUPP;
 	else if (ino == FS_NODE_ROOT)
 		rc = -ENODATA;
 	if (!rc)
 		rc = fs_op_inode(op, ino, &i);
+	if (!rc)
+		rc = fs_op_permit(op, i, R_OK);
 	if (!rc)
 		rc = fs_op_cover(op, ino);
 	if (!rc && cap) {
@@ -123,6 +126,8 @@ static int change_begin(struct fs_op *op, uint64_t nodeid, const char *name, str
 		return -EOPNOTSUPP;
 	fs_op_throttle(op);
 	rc = fs_op_inode(op, nodeid, i);
+	if (!rc)
+		rc = fs_op_permit(op, *i, W_OK);
 	if (!rc)
 		rc = fs_op_cover(op, nodeid);
 	if (rc)

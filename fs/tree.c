@@ -154,6 +154,9 @@ static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, co
 	uint64_t spare = 0;
 	int rc = find_spare(dir, name, &spare);
 
+	/* As everywhere: directories below one with the bit have it too. */
+	if (S_ISDIR(mode))
+		mode |= dir->mode & S_ISGID;
 	if (!rc)
 		rc = fs_inode_new(dir->journal, who->signer, mode, who->pid, &i);
 	if (rc)

@@ -1,0 +1,44 @@
+#!/bin/bash
+# The same random operations in a journal and on ext4: every answer, every attribute, all contents alike.
+# SPDX-License-Identifier: Apache-2.0
+#
+# SEED=N runs that one seed (COUNT sequences from it on, SECONDS_EACH at most) instead of a random one.
+. "$(dirname "$0")/lib.sh"
+
+SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
+LOCAL=''
+differential() { as anna "$PROBES/differential" "$@" "$LOCAL" "$D"; }
+
+# An image of our own, with room for large attributes; else a local ext4 that is there already.
+local_side() {
+	truncate -s 512M "$ROOT/local.img" && mkdir -p "$ROOT/local" &&
+		mkfs.ext4 -q -F -I 256 -O ea_inode "$ROOT/local.img" && mount -o loop,noatime "$ROOT/local.img" "$ROOT/local" &&
+		LOCAL=$ROOT/local/side && install -d -o jft-anna -g jft-anna "$LOCAL" && return 0
+	[ "$(stat -f -c %T "$ROOT/home/anna")" = ext2/ext3 ] && LOCAL=$ROOT/home/anna/side && as anna mkdir "$LOCAL"
+}
+
+t_known_seeds_agree_with_ext4() {
+	[ -n "$LOCAL" ] || { echo "neither a loop device nor a local ext4"; return 77; }
+	differential -s 1 -n 400 -t "${SECONDS_EACH:-20}"
+}
+
+t_a_random_seed_agrees_with_ext4() {
+	[ -n "$LOCAL" ] || { echo "neither a loop device nor a local ext4"; return 77; }
+	differential -s "$SEED" -n "${COUNT:-400}" -t "${SECONDS_EACH:-20}"
+}
+
+t_differences_are_written_down() {
+	local line
+	"$PROBES/differential" -d >"$ROOT/differences" || return 1
+	while IFS= read -r line; do
+		grep -qF -- "${line%%: *}" "$HERE/../../fs/README.md" || fail "fs/README.md does not name: $line" || return 1
+	done <"$ROOT/differences"
+}
+
+need_root
+clinic && login anna || { echo "FAIL differential: set-up"; exit 1; }
+local_side 2>/dev/null || LOCAL=''
+D="$(J anna)/010190-1234 Hansen, Anna/side"
+as anna mkdir -p "$D"
+echo "note: the random seed is $SEED"
+run_tests
