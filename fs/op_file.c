@@ -56,7 +56,8 @@ static int open_record(struct fs_op *op, uint64_t nodeid, int flags)
 }
 
 /* A handle in fi, with the caching that suits it. */
-static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info *fi, bool logged)
+static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info *fi, bool logged,
+		       bool made)
 {
 	/* Without a record yet, reads must come to us, not be served from what is cached. */
 	bool direct = !logged || fi->flags & O_APPEND || fs_share_written(op->m, nodeid);
@@ -70,6 +71,8 @@ static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info 
 	if (h) {
 		h->direct = direct;
 		atomic_store(&h->logged, logged);
+		/* Its creation says that it was written. */
+		atomic_store(&h->wrote, made && h->writable);
 	}
 	fs_handle_put(h);
 	fi->fh = fh;
@@ -96,7 +99,8 @@ static int truncate_at_open(struct fs_op *op, struct fs_inode *i)
 	return rc;
 }
 
-static int open_inode(struct fs_op *op, struct fs_inode *i, struct fuse_file_info *fi)
+/* made: by this request, whose record is the open's too. */
+static int open_inode(struct fs_op *op, struct fs_inode *i, struct fuse_file_info *fi, bool made)
 {
 	uint64_t nodeid = fs_inode_nodeid(i);
 	/* lsattr and chattr open with no flags at all, only to send an ioctl: READ would record it.
@@ -105,11 +109,13 @@ static int open_inode(struct fs_op *op, struct fs_inode *i, struct fuse_file_inf
 	int rc = 0;
 
 	fs_notify_drain(op->m, nodeid);
-	if (logged)
+	if (made)
+		rc = fs_gate_again(op->m->gate, &op->rq, &op->pass);
+	else if (logged)
 		rc = open_record(op, nodeid, fi->flags);
 	if (!rc && fi->flags & O_TRUNC)
 		rc = truncate_at_open(op, i);
-	return rc ? rc : handle_make(op, nodeid, fi, logged);
+	return rc ? rc : handle_make(op, nodeid, fi, logged, made);
 }
 
 void fs_op_open(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -124,12 +130,25 @@ void fs_op_open(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!rc && fi->flags)
 		rc = fs_op_permit(op, i, open_may(fi->flags));
 	if (!rc)
-		rc = open_inode(op, i, fi);
+		rc = open_inode(op, i, fi, false);
 	if (rc)
 		fs_op_err(op, rc);
 	else if (fuse_reply_open(op->req, fi) != 0)
 		handle_drop(op, fi->fh, ino, false);
 	fs_inode_put(i);
+}
+
+/* One record says that the note was made, opened and, where it may be, written. */
+static int create_record(struct fs_op *op, uint64_t nodeid, const char *name, int flags)
+{
+	const struct fs_gate_act act = {
+		.kind = POLICY_RECORD_CREATE,
+		.nodeid = nodeid,
+		.name = name,
+		.detail = (flags & O_ACCMODE) == O_RDONLY ? "opened" : "opened to write",
+	};
+
+	return fs_gate_record_open(op->m->gate, &op->pass, &op->rq, &act);
 }
 
 /* A new file, or the one that somebody else has just made under this name. */
@@ -150,7 +169,7 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 	}
 	if (rc)
 		return rc;
-	rc = fs_op_act(op, POLICY_RECORD_CREATE, fs_inode_nodeid(*out), name, NULL, NULL);
+	rc = create_record(op, fs_inode_nodeid(*out), name, flags);
 	fs_gate_created(op->m->gate, &op->pass, (*out)->ino, false);
 	fs_share_changed(op->m, fs_inode_nodeid(dir), false, 0);
 	if (rc) {
@@ -174,6 +193,7 @@ void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t 
 	struct fs_inode *dir = NULL, *i = NULL;
 	struct fuse_entry_param e;
 	int rc = parent == FS_NODE_ROOT ? -EPERM : 0;
+	bool made;
 
 	if (!rc) {
 		fs_op_throttle(op);
@@ -183,6 +203,7 @@ void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t 
 		rc = fs_op_permit(op, dir, W_OK | X_OK);
 	if (!rc)
 		rc = create_inode(op, dir, name, mode, fi->flags, &i);
+	made = !rc;
 	if (rc == 1)
 		rc = check_again(op, i, fi->flags);
 	else
@@ -193,7 +214,7 @@ void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t 
 		fs_op_err(op, rc);
 		goto out;
 	}
-	rc = open_inode(op, i, fi);
+	rc = open_inode(op, i, fi, made);
 	/* O_TRUNC may have changed it since. */
 	fs_op_stat(op, i, &e.attr);
 	if (rc) {
