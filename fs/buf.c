@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fs_buf *fs_buf_new(size_t n)
+struct fs_buf *fs_buf_raw(size_t n)
 {
 	struct fs_buf *b;
 
 	if (n > UINT32_MAX - sizeof(*b))
 		return NULL;
-	b = calloc(1, sizeof(*b) + n);
+	b = malloc(sizeof(*b) + n);
 	if (!b)
 		return NULL;
 	atomic_init(&b->refs, 1);
@@ -25,9 +25,18 @@ struct fs_buf *fs_buf_new(size_t n)
 	return b;
 }
 
+struct fs_buf *fs_buf_new(size_t n)
+{
+	struct fs_buf *b = fs_buf_raw(n);
+
+	if (b && n)
+		memset(b->data, 0, n);
+	return b;
+}
+
 struct fs_buf *fs_buf_copy(const void *p, size_t n)
 {
-	struct fs_buf *b = fs_buf_new(n);
+	struct fs_buf *b = fs_buf_raw(n);
 
 	if (b && n)
 		memcpy(b->data, p, n);

@@ -19,6 +19,8 @@ struct fs_buf {
 
 /* One reference, len = cap = n, contents zero. NULL when memory is short. */
 struct fs_buf *fs_buf_new(size_t n);
+/* The same with whatever the memory held: the caller fills all of it. */
+struct fs_buf *fs_buf_raw(size_t n);
 struct fs_buf *fs_buf_copy(const void *p, size_t n);
 struct fs_buf *fs_buf_get(struct fs_buf *b);
 void fs_buf_put(struct fs_buf *b); /* NULL is legal */

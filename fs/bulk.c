@@ -10,235 +10,174 @@
 #include <errno.h>
 #include "chunk.h"
 
-#define FILL_CHUNKS 16u	  /* of zeros in one batch: they lie in memory until sealed */
-#define ZERO_CHUNKS 1024u /* holes made in one batch */
+#define FILL_CHUNKS 256u  /* of zeros in one batch: they lie in memory until sealed */
+#define ZERO_CHUNKS 4096u /* holes made in one batch */
+#define CHUNK_BLOCKS (FS_CHUNK / 512)
 
-struct part {
-	uint32_t n, at, len;
-};
-
-static struct part part_at(uint64_t off, uint64_t len)
+static uint32_t chunk_at(uint64_t off)
 {
-	struct part p = {.n = (uint32_t)(off / FS_CHUNK), .at = (uint32_t)(off % FS_CHUNK)};
-
-	p.len = FS_CHUNK - p.at < len ? FS_CHUNK - p.at : (uint32_t)len;
-	return p;
+	return (uint32_t)(off / FS_CHUNK);
 }
 
+/* Chunks that a file, or a range up to here, reaches into. */
 static uint32_t chunks_of(uint64_t size)
 {
 	return (uint32_t)((size + FS_CHUNK - 1) / FS_CHUNK);
 }
 
-/* Blocks that chunks [lo, hi) of a file of this size cover, were they all there. */
-static uint64_t cover(uint32_t lo, uint32_t hi, uint64_t size)
+/* Chunks of [lo, hi) that exist; none do beyond the file's end. */
+static int count(const struct fs_inode *i, uint32_t lo, uint32_t hi, uint64_t *n)
 {
-	uint64_t from = (uint64_t)lo * FS_CHUNK, to = (uint64_t)hi * FS_CHUNK;
-
-	if (to > size)
-		to = size;
-	return to <= from ? 0 : (to - from + 4095) / 4096 * 8;
-}
-
-/* The next run [*lo, *hi) of chunks that exist, at or after *lo and below end. -ENXIO: none. */
-static int next_run(const struct fs_inode *i, uint32_t *lo, uint32_t end, uint32_t *hi)
-{
-	uint32_t at = 0, stop = 0;
-	int rc = *lo < end ? fs_chunk_seek(i->journal, i->ino, *lo, end, true, &at) : -ENXIO;
-
-	if (rc)
-		return rc;
-	rc = fs_chunk_seek(i->journal, i->ino, at, end, false, &stop);
-	if (rc && rc != -ENXIO)
-		return rc;
-	*hi = rc ? end : stop;
-	*lo = at;
-	return 0;
-}
-
-/* Blocks that the existing chunks of [lo, hi) cover in a file of this size. */
-static int count(const struct fs_inode *i, uint32_t lo, uint32_t hi, uint64_t size,
-		 uint64_t *blocks)
-{
-	uint32_t stop = 0;
-	uint64_t sum = 0;
-	int rc;
-
 	if (hi > chunks_of(i->size))
 		hi = chunks_of(i->size);
-	while (!(rc = next_run(i, &lo, hi, &stop))) {
-		sum += cover(lo, stop, size);
-		lo = stop;
-	}
-	if (rc != -ENXIO)
-		return rc;
-	*blocks = sum;
-	return 0;
+	*n = 0;
+	return lo < hi ? fs_chunk_count(i->journal, i->ino, lo, hi, n) : 0;
 }
 
-/* The difference that a change of size makes to the chunk that was the last, unless in [lo, hi). */
-static int edge_change(const struct fs_inode *i, uint32_t lo, uint32_t hi, uint64_t size,
-		       uint64_t *before, uint64_t *after)
+static int read_holes(size_t len, struct fs_iov *out)
 {
-	uint32_t last = chunks_of(i->size);
-	int rc;
+	int rc = 0;
 
-	*before = 0;
-	*after = 0;
-	if (!last || size == i->size || (last - 1 >= lo && last - 1 < hi))
-		return 0;
-	rc = count(i, last - 1, last, i->size, before);
-	if (!rc && *before)
-		*after = cover(last - 1, last, size);
+	while (!rc && len) {
+		size_t n = len < FS_IOV_ZEROS ? len : FS_IOV_ZEROS;
+
+		rc = fs_iov_add_zero(out, n);
+		len -= n;
+	}
 	return rc;
 }
 
 int fs_bulk_read(struct fs_inode *i, uint64_t off, size_t len, struct fs_iov *out)
 {
-	int rc = 0;
+	uint32_t lo = chunk_at(off), hi = chunks_of(off + len);
+	struct fs_buf *buf = NULL;
+	int rc;
 
-	while (!rc && len) {
-		struct part p = part_at(off, len);
-		struct fs_buf *buf = NULL;
-
-		rc = fs_chunk_get(i->journal, i->ino, p.n, &buf);
-		if (!rc)
-			rc = fs_iov_add(out, buf, buf->data, buf->len, p.at, p.len);
-		else if (rc == -ENODATA)
-			rc = fs_iov_add_zero(out, p.len);
-		off += p.len;
-		len -= p.len;
-	}
-	return rc;
-}
-
-static int put(struct fs_batch *b, const struct fs_inode *i, uint64_t off, const uint8_t *p,
-	       size_t len)
-{
-	int rc = 0;
-
-	while (!rc && len) {
-		struct part part = part_at(off, len);
-
-		rc = fs_chunk_write(i->journal, b, i->ino, part.n, part.at, p, part.len);
-		off += part.len;
-		p += part.len;
-		len -= part.len;
-	}
-	return rc;
+	if (!len)
+		return 0;
+	/* A part of one chunk: its neighbors in it are likely to be asked for next. */
+	if (hi - lo == 1 && len < FS_CHUNK)
+		rc = fs_chunk_get(i->journal, i->ino, lo, &buf);
+	else
+		rc = fs_chunk_read(i->journal, i->ino, lo, hi - lo, &buf);
+	if (rc)
+		return rc == -ENODATA ? read_holes(len, out) : rc;
+	return fs_iov_add(out, buf, buf->data, buf->len, (size_t)(off % FS_CHUNK), len);
 }
 
 int fs_bulk_write(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
-		  uint64_t off, const uint8_t *p, size_t len, uint64_t size)
+		  uint64_t off, const uint8_t *p, size_t len)
 {
-	uint32_t lo = (uint32_t)(off / FS_CHUNK), hi = chunks_of(off + len);
-	uint64_t old = 0, before = 0, after = 0;
-	int rc = count(i, lo, hi, i->size, &old);
+	uint32_t lo = chunk_at(off), hi = chunks_of(off + len);
+	uint64_t old = 0;
+	int rc = count(i, lo, hi, &old);
 
 	if (!rc)
-		rc = edge_change(i, lo, hi, size, &before, &after);
+		rc = fs_bulk_write_first(b, i, a, off, p, len);
 	if (!rc)
-		rc = put(b, i, off, p, len);
-	if (!rc)
-		a->blocks = a->blocks - old - before + after + cover(lo, hi, size);
+		a->blocks -= old * CHUNK_BLOCKS;
 	return rc;
 }
 
 int fs_bulk_write_first(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
-			uint64_t off, const uint8_t *p, size_t len, uint64_t size)
+			uint64_t off, const uint8_t *p, size_t len)
 {
-	int rc = put(b, i, off, p, len);
+	uint32_t lo = chunk_at(off), hi = chunks_of(off + len);
+	int rc = fs_chunk_write(i->journal, b, i->ino, lo, (uint32_t)(off % FS_CHUNK), p, len);
 
 	if (!rc)
-		a->blocks += cover((uint32_t)(off / FS_CHUNK), chunks_of(off + len), size);
+		a->blocks += (uint64_t)(hi - lo) * CHUNK_BLOCKS;
 	return rc;
 }
 
 int fs_bulk_cut(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
 		uint64_t size)
 {
-	uint32_t edge = (uint32_t)(size / FS_CHUNK), end = chunks_of(i->size);
-	uint64_t old = 0, left = 0;
-	int rc;
+	uint64_t gone = a->blocks / CHUNK_BLOCKS;
+	int rc = 0;
 
-	if (size >= i->size) {
-		rc = edge_change(i, 0, 0, size, &old, &left);
-	} else if (!size) {
-		old = a->blocks;
-		rc = 0;
-	} else {
-		rc = count(i, edge, end, i->size, &old);
-		if (!rc)
-			rc = count(i, edge, edge + 1, size, &left);
-	}
-	if (!rc && size < i->size)
+	if (size >= i->size)
+		return 0;
+	if (size)
+		rc = count(i, chunks_of(size), chunks_of(i->size), &gone);
+	if (!rc)
 		rc = fs_chunk_truncate(i->journal, b, i->ino, size);
 	if (!rc)
-		a->blocks = a->blocks - old + left;
+		a->blocks -= gone * CHUNK_BLOCKS;
 	return rc;
 }
 
-/* One part of an existing chunk becomes zero; end of file at i->size. */
-static int zero_part(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
-		     struct part p)
+/* The part of an existing chunk from off on, up to end at most, becomes zero. */
+static int zero_part(struct fs_batch *b, const struct fs_inode *i, uint64_t off, uint64_t end)
 {
-	uint64_t start = (uint64_t)p.n * FS_CHUNK;
+	uint64_t there;
+	int rc = count(i, chunk_at(off), chunk_at(off) + 1, &there);
 
-	if (p.at || (p.len < FS_CHUNK && start + p.len < i->size))
-		return fs_chunk_write(i->journal, b, i->ino, p.n, p.at, fs_iov_zeros, p.len);
-	a->blocks -= cover(p.n, p.n + 1, i->size);
-	return fs_chunk_punch(i->journal, b, i->ino, p.n);
+	if (rc || !there)
+		return rc;
+	return fs_chunk_write(i->journal, b, i->ino, chunk_at(off), (uint32_t)(off % FS_CHUNK),
+			      fs_iov_zeros, (size_t)(end - off));
 }
 
 int fs_bulk_zero(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
 		 uint64_t off, uint64_t end, uint64_t *next)
 {
-	unsigned done = 0;
+	uint64_t first = chunks_of(off), last = chunk_at(end), at, gone = 0;
 	int rc = 0;
 
-	while (off < end && done < ZERO_CHUNKS) {
-		uint32_t n = (uint32_t)(off / FS_CHUNK), found = 0;
-		struct part p;
-
-		rc = fs_chunk_seek(i->journal, i->ino, n, chunks_of(end), true, &found);
-		if (rc)
-			break;
-		if (found > n)
-			off = (uint64_t)found * FS_CHUNK;
-		p = part_at(off, end - off);
-		rc = zero_part(b, i, a, p);
-		if (rc)
-			return rc;
-		off += p.len;
-		done++;
+	if (end >= i->size) /* what the last chunk has beyond the end of file is zero already */
+		last = chunks_of(end);
+	if (first > last || (first == last && off % FS_CHUNK)) {
+		/* within one chunk, or only the beginning of the range is in a chunk that stays */
+		at = off % FS_CHUNK && first * FS_CHUNK < end ? first * FS_CHUNK : end;
+		*next = at;
+		return zero_part(b, i, off, at);
 	}
-	if (rc == -ENXIO)
-		off = end;
-	else if (rc)
+	if (off % FS_CHUNK)
+		rc = zero_part(b, i, off, first * FS_CHUNK);
+	at = first;
+	if (!rc && first < last)
+		rc = fs_chunk_punch(i->journal, b, i->ino, first, last, ZERO_CHUNKS, &at, &gone);
+	if (rc)
 		return rc;
-	*next = off;
-	return 0;
+	a->blocks -= gone * CHUNK_BLOCKS;
+	if (at < last) {
+		*next = at * FS_CHUNK;
+		return 0;
+	}
+	*next = end;
+	return last * FS_CHUNK < end ? zero_part(b, i, last * FS_CHUNK, end) : 0;
 }
 
 int fs_bulk_fill(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
 		 uint64_t off, uint64_t end, uint64_t *next)
 {
-	uint32_t n = (uint32_t)(off / FS_CHUNK), stop = chunks_of(end), found = 0;
+	uint32_t n = chunk_at(off), stop = chunks_of(end), hole = 0, data = 0;
 	unsigned done = 0;
 	int rc = 0;
 
-	for (; n < stop && done < FILL_CHUNKS; n++, done++) {
-		struct part p;
+	while (n < stop && done < FILL_CHUNKS) {
+		uint64_t from, to;
 
-		rc = fs_chunk_seek(i->journal, i->ino, n, stop, false, &found);
+		rc = fs_chunk_seek(i->journal, i->ino, n, stop, false, &hole);
 		if (rc)
 			break;
-		n = found;
-		p = part_at((uint64_t)n * FS_CHUNK, i->size - (uint64_t)n * FS_CHUNK);
-		rc = fs_chunk_write(i->journal, b, i->ino, n, 0, fs_iov_zeros, p.len);
+		if (stop - hole > FILL_CHUNKS - done)
+			data = hole + (FILL_CHUNKS - done);
+		else
+			data = stop;
+		rc = fs_chunk_seek(i->journal, i->ino, hole, data, true, &data);
+		if (rc && rc != -ENXIO)
+			return rc;
+		if (data - hole > FS_IOV_ZEROS / FS_CHUNK)
+			data = hole + FS_IOV_ZEROS / FS_CHUNK;
+		from = (uint64_t)hole * FS_CHUNK;
+		to = (uint64_t)data * FS_CHUNK < i->size ? (uint64_t)data * FS_CHUNK : i->size;
+		rc = fs_bulk_write_first(b, i, a, from, fs_iov_zeros, (size_t)(to - from));
 		if (rc)
 			return rc;
-		a->blocks += cover(n, n + 1, i->size);
+		done += data - hole;
+		n = data;
 	}
 	if (rc && rc != -ENXIO)
 		return rc;
@@ -253,8 +192,7 @@ int fs_bulk_seek(const struct fs_inode *i, uint64_t off, bool data, uint64_t *ou
 
 	if (off >= i->size)
 		return -ENXIO;
-	rc = fs_chunk_seek(i->journal, i->ino, (uint32_t)(off / FS_CHUNK), chunks_of(i->size), data,
-			   &found);
+	rc = fs_chunk_seek(i->journal, i->ino, chunk_at(off), chunks_of(i->size), data, &found);
 	if (rc == -ENXIO && !data) {
 		*out = i->size;
 		return 0;

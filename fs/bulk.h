@@ -2,9 +2,8 @@
 /*
  * fs/bulk.h - contents of larger files: ranges of bytes over chunks.
  *
- * Blocks are counted as the 4 KiB units that the existing chunks cover up to the
- * file's size: a function of size and of which chunks exist, kept up to date in
- * a->blocks by difference. i's fields are the state before, a the state that the
+ * Blocks are counted by existing chunks, a unit of 4 KiB each: a function of which
+ * chunks exist, kept up to date in a->blocks by difference. i's fields are the state before, a the state that the
  * batch leads to; calls change a->blocks, the caller a->size. A batch changes
  * each chunk once. The caller holds i's lock: shared to read, exclusive to change.
  */
@@ -15,12 +14,12 @@
 #include "iov.h"
 
 int fs_bulk_read(struct fs_inode *i, uint64_t off, size_t len, struct fs_iov *out);
-/* p stays valid until apply. size: the file's size after. */
+/* p stays valid until apply. */
 int fs_bulk_write(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
-		  uint64_t off, const uint8_t *p, size_t len, uint64_t size);
-/* The same for a file that has no chunk yet; blocks are counted up from a->blocks. */
+		  uint64_t off, const uint8_t *p, size_t len);
+/* The same where no chunk is yet: nobody looks. */
 int fs_bulk_write_first(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
-			uint64_t off, const uint8_t *p, size_t len, uint64_t size);
+			uint64_t off, const uint8_t *p, size_t len);
 /* The file ends at size: shorter or longer. */
 int fs_bulk_cut(struct fs_batch *b, const struct fs_inode *i, struct fs_inode_attr *a,
 		uint64_t size);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/chunk.c - reading and changing the contents of larger files, chunk by chunk.
+ * fs/chunk.c - reading and changing the contents of larger files, by runs of chunks.
  *
- * What a chunk holds is decided in this order: an entry in the open group, one in
- * the closing group (a tombstone is a hole), a cut in either group (a hole), the
- * committed chunk map. The groups are asked first, the map after, so that a commit
- * in between hides nothing; the caller's inode lock keeps the chunk as it is.
+ * A read looks once at what the groups hold of its range (chunk_pending.c), then
+ * fetches what is committed in runs of neighboring units, straight into the buffer
+ * that is handed out, and opens each chunk there. What is written whole is never
+ * read before.
  *
  * A hole is never an all-zero block: it is the absence of a map entry, which the
  * tag tree proves. Stored chunks are whole units, zero beyond the file's end.
@@ -15,42 +15,155 @@
 
 #include "chunk_impl.h"
 
+#define RUN_MAX 64u /* units fetched at once */
+
 /* ---- reading ---- */
 
-/* Is chunk n, which no group holds, dropped by a cut? 1, 0 or an error. */
-static int is_cut(struct fs_journal *j, uint64_t ino, uint32_t n)
-{
-	struct fs_key from = fs_key(j->index, ino, FS_T_CUT);
-	struct fs_key to = n == UINT32_MAX ? fs_key(j->index, ino, FS_T_CUT + 1)
-					   : fs_chunk_cut_key(j, ino, n + 1);
-	struct fs_group_entry *e = NULL;
-	size_t count = 0;
-	int rc = fs_group_range(j->records->group, &from, &to, &e, &count);
+struct reader {
+	struct fs_journal *j;
+	uint64_t ino;
+	struct fs_container *c;
+	struct keys_chunk_opener opener;
+	uint8_t *out; /* of chunk `base` */
+	uint32_t base;
+	struct fs_buf *page; /* of the chunk map; NULL: none yet */
+	uint32_t page_no;
+	/* Chunks first.. that are not fetched yet, in neighboring units from pos on. */
+	uint32_t first;
+	unsigned n;
+	uint64_t pos;
+	struct keys_chunk_seal seal[RUN_MAX];
+};
 
-	if (rc)
-		return rc;
-	fs_group_range_free(e, count);
-	return count > 0;
+static int reader_init(struct reader *r, struct fs_journal *j, uint64_t ino, uint32_t base,
+		       uint8_t *out)
+{
+	r->j = j;
+	r->ino = ino;
+	r->base = base;
+	r->out = out;
+	r->page = NULL;
+	r->n = 0;
+	keys_chunk_opener_init(&r->opener, j->keys->chunk);
+	return fs_journal_units(j, &r->c);
 }
 
-static int read_sealed(struct fs_journal *j, uint64_t ino, uint32_t n, const struct fs_map_entry *e,
-		       struct fs_buf **out)
+static void reader_clear(struct reader *r)
 {
-	uint8_t ad[FS_CHUNK_AD_LEN];
-	struct fs_container *c;
-	struct fs_buf *buf;
-	int rc = fs_journal_units(j, &c);
+	fs_buf_put(r->page);
+	keys_chunk_opener_clear(&r->opener);
+}
+
+/* Damage is told once a file: it may have a million chunks. */
+static void report(struct fs_journal *j, uint64_t ino)
+{
+	struct fs_key key = fs_key(j->index, ino, FS_T_CHUNK);
+
+	fs_record_report(j->records, &key);
+}
+
+static int fetch(struct reader *r)
+{
+	uint8_t *at = r->out + (size_t)(r->first - r->base) * FS_CHUNK;
+	int rc = r->n ? fs_container_read(r->c, r->pos, at, (size_t)r->n * FS_CHUNK) : 0;
+
+	for (unsigned i = 0; !rc && i < r->n; i++, at += FS_CHUNK) {
+		uint8_t ad[FS_CHUNK_AD_LEN];
+
+		fs_chunk_ad(r->j, r->ino, r->first + i, ad);
+		rc = keys_chunk_open(&r->opener, (struct keys_span){ad, sizeof(ad)}, at, FS_CHUNK,
+				     at, &r->seal[i]);
+	}
+	r->n = 0;
+	if (rc == -EBADMSG)
+		report(r->j, r->ino);
+	return rc;
+}
+
+static int load_page(struct reader *r, uint32_t page_no)
+{
+	if (r->page && r->page_no == page_no)
+		return 0;
+	fs_buf_put(r->page);
+	r->page = NULL;
+	r->page_no = page_no;
+	return fs_chunk_map_find(r->j, r->ino, page_no, &r->page);
+}
+
+/* Chunk n, which no group holds, joins the run. -ENODATA: it is a hole. */
+static int add_committed(struct reader *r, uint32_t n)
+{
+	struct fs_map_entry e;
+	int rc = load_page(r, n / FS_MAP_ENTRIES);
 
 	if (rc)
 		return rc;
-	buf = fs_buf_new((size_t)e->units * FS_UNIT);
-	if (!buf)
-		return -ENOMEM;
-	fs_chunk_ad(j, ino, n, ad);
-	rc = fs_container_read(c, e->pos, buf->data, buf->len);
+	if (!fs_chunk_map_entry(r->page, n % FS_MAP_ENTRIES, &e))
+		return -ENODATA;
+	if (r->n && (r->n == RUN_MAX || n != r->first + r->n || e.pos != r->pos + r->n))
+		rc = fetch(r);
+	if (!r->n) {
+		r->first = n;
+		r->pos = e.pos;
+	}
+	r->seal[r->n++] = e.seal;
+	return rc;
+}
+
+static int read_chunks(struct reader *r, const struct fs_chunk_pending *p, uint32_t count)
+{
+	bool any = false;
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < count; i++) {
+		uint8_t *at = r->out + (size_t)i * FS_CHUNK;
+		struct fs_buf *dirty;
+		size_t have = 0;
+
+		switch (fs_chunk_pending_state(p, (uint64_t)r->base + i, &dirty)) {
+		case FS_CHUNK_COMMITTED:
+			rc = add_committed(r, r->base + i);
+			break;
+		case FS_CHUNK_DATA:
+			have = dirty->len;
+			memcpy(at, dirty->data, have);
+			memset(at + have, 0, FS_CHUNK - have);
+			break;
+		case FS_CHUNK_HOLE:
+			rc = -ENODATA;
+			break;
+		}
+		any |= !rc;
+		if (rc == -ENODATA) {
+			memset(at, 0, FS_CHUNK);
+			rc = 0;
+		}
+	}
 	if (!rc)
-		rc = keys_unseal_chunk(j->keys->chunk, (struct keys_span){ad, sizeof(ad)},
-				       buf->data, buf->len, buf->data, &e->seal);
+		rc = fetch(r);
+	return rc ? rc : any ? 0 : -ENODATA;
+}
+
+int fs_chunk_read(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t count,
+		  struct fs_buf **out)
+{
+	struct fs_chunk_pending p;
+	struct fs_buf *buf;
+	struct reader r;
+	int rc;
+
+	if (!j->keys)
+		return -EINVAL;
+	rc = fs_chunk_pending_get(j, ino, n, (uint64_t)n + count, &p);
+	if (rc)
+		return rc;
+	buf = fs_buf_raw((size_t)count * FS_CHUNK);
+	rc = buf ? reader_init(&r, j, ino, n, buf->data) : -ENOMEM;
+	if (!rc)
+		rc = read_chunks(&r, &p, count);
+	if (buf)
+		reader_clear(&r);
+	fs_chunk_pending_clear(&p);
 	if (rc) {
 		fs_buf_put(buf);
 		return rc;
@@ -61,25 +174,34 @@ static int read_sealed(struct fs_journal *j, uint64_t ino, uint32_t n, const str
 
 static int read_committed(struct fs_journal *j, uint64_t ino, uint32_t n, struct fs_buf **out)
 {
-	struct fs_key key = fs_chunk_key(j, ino, n);
-	struct fs_map_page page;
-	int rc = fs_chunk_map_get(j, ino, n / FS_MAP_ENTRIES, &page);
+	struct fs_buf *buf = fs_buf_raw(FS_CHUNK);
+	struct reader r;
+	int rc;
 
-	if (rc)
+	if (!buf)
+		return -ENOMEM;
+	rc = reader_init(&r, j, ino, n, buf->data);
+	if (!rc)
+		rc = add_committed(&r, n);
+	if (!rc)
+		rc = fetch(&r);
+	reader_clear(&r);
+	if (rc) {
+		fs_buf_put(buf);
 		return rc;
-	if (!page.e[n % FS_MAP_ENTRIES].units)
-		return -ENODATA;
-	rc = read_sealed(j, ino, n, &page.e[n % FS_MAP_ENTRIES], out);
-	if (rc == -EBADMSG)
-		fs_record_report(j->records, &key);
-	return rc;
+	}
+	*out = buf;
+	return 0;
 }
 
 int fs_chunk_get(struct fs_journal *j, uint64_t ino, uint32_t n, struct fs_buf **out)
 {
+	struct fs_key key = fs_chunk_key(j, ino, n), cut;
+	struct fs_key from = fs_key(j->index, ino, FS_T_CUT);
+	struct fs_key to = fs_chunk_key_end(j, ino, FS_T_CUT, (uint64_t)n + 1);
 	struct fs_records *r = j->records;
-	struct fs_key key = fs_chunk_key(j, ino, n);
 	struct fs_buf *buf;
+	uint64_t age;
 	int rc;
 
 	if (!j->keys)
@@ -87,15 +209,14 @@ int fs_chunk_get(struct fs_journal *j, uint64_t ino, uint32_t n, struct fs_buf *
 	rc = fs_group_get(r->group, &key, out);
 	if (rc)
 		return rc == 1 ? 0 : rc == -ENOENT ? -ENODATA : rc;
-	rc = is_cut(j, ino, n);
-	if (rc)
-		return rc == 1 ? -ENODATA : rc;
-	buf = fs_chunk_cache_get(r->chunks, j->index, ino, n);
+	if (fs_group_first(r->group, &from, &to, &cut))
+		return -ENODATA;
+	buf = fs_chunk_cache_get(r->chunks, j->index, ino, n, &age);
 	if (!buf) {
 		rc = read_committed(j, ino, n, &buf);
 		if (rc)
 			return rc;
-		fs_chunk_cache_add(r->chunks, j->index, ino, n, buf);
+		fs_chunk_cache_add(r->chunks, j->index, ino, n, buf, age);
 	}
 	*out = buf;
 	return 0;
@@ -103,12 +224,12 @@ int fs_chunk_get(struct fs_journal *j, uint64_t ino, uint32_t n, struct fs_buf *
 
 /* ---- changing ---- */
 
-static int need_units(struct fs_journal *j, uint64_t ino, uint32_t n, size_t len)
+static int need_units(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t count)
 {
 	struct fs_container *c;
 	int rc = fs_journal_units(j, &c);
 
-	return rc ? rc : fs_chunk_space_need(j->space, c, ino, n, fs_chunk_units(len));
+	return rc ? rc : fs_chunk_space_need(j->space, c, ino, n, count);
 }
 
 /* The batch's own last word on a key; NULL: none. */
@@ -195,61 +316,94 @@ static int patch_open(struct fs_journal *j, struct fs_batch *b, uint64_t ino, ui
 	struct fs_key key = fs_chunk_key(j, ino, n);
 	struct fs_batch_entry *e = in_batch(b, &key);
 	struct fs_buf *buf;
-	size_t end = off + len;
-	int rc;
 
 	if (e ? e->change != FS_PATCH : !fs_group_has(g, &key))
 		return -EAGAIN;
 	if (fs_group_get(g, &key, &buf) != 1)
 		return -EAGAIN;
-	if (buf->len > end)
-		end = buf->len;
-	rc = need_units(j, ino, n, end);
-	if (rc)
-		fs_buf_put(buf);
-	else
-		fs_batch_patch_seen(b, j, &key, off, p, len, buf);
-	return rc;
+	fs_batch_patch_seen(b, j, &key, off, p, len, buf);
+	return 0;
 }
 
-int fs_chunk_write(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n, uint32_t off,
-		   const uint8_t *p, uint32_t len)
+/* A part of one chunk. */
+static int write_part(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n,
+		      uint32_t off, const uint8_t *p, uint32_t len)
 {
 	struct fs_key key = fs_chunk_key(j, ino, n);
 	struct fs_buf *buf;
+	int rc = patch_open(j, b, ino, n, off, p, len);
+
+	if (rc != -EAGAIN)
+		return rc;
+	rc = copy_chunk(j, b, ino, n, off + len, &buf);
+	if (rc)
+		return rc;
+	memcpy(buf->data + off, p, len);
+	fs_batch_put_buf(b, j, &key, buf);
+	return 0;
+}
+
+int fs_chunk_write(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n, uint32_t off,
+		   const uint8_t *p, size_t len)
+{
+	uint64_t end = (uint64_t)n * FS_CHUNK + off + len;
 	int rc;
 
-	if (!j->keys || off > FS_CHUNK || len > FS_CHUNK - off)
+	if (!j->keys || off >= FS_CHUNK || (end - 1) / FS_CHUNK > UINT32_MAX)
 		return -EINVAL;
 	if (!len)
 		return 0;
-	if (len < FS_CHUNK) {
-		rc = patch_open(j, b, ino, n, off, p, len);
-		if (rc != -EAGAIN)
-			return rc;
-		rc = copy_chunk(j, b, ino, n, off + len, &buf);
-		if (rc)
-			return rc;
-	} else {
-		buf = fs_buf_new(FS_CHUNK);
-		if (!buf)
-			return -ENOMEM;
+	rc = need_units(j, ino, n, (uint32_t)((end - 1) / FS_CHUNK - n + 1));
+	for (; !rc && len; n++, off = 0) {
+		struct fs_key key = fs_chunk_key(j, ino, n);
+		size_t part = FS_CHUNK - off < len ? FS_CHUNK - off : len;
+
+		if (part < FS_CHUNK)
+			rc = write_part(j, b, ino, n, off, p, (uint32_t)part);
+		else
+			fs_batch_put(b, j, &key, p, FS_CHUNK);
+		p += part;
+		len -= part;
 	}
-	memcpy(buf->data + off, p, len);
-	rc = need_units(j, ino, n, buf->len);
-	if (rc) {
-		fs_buf_put(buf);
-		return rc;
-	}
-	fs_batch_put_buf(b, j, &key, buf);
-	return b->rc;
+	return rc ? rc : b->rc;
 }
 
-int fs_chunk_punch(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n)
+int fs_chunk_punch(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint64_t lo, uint64_t hi,
+		   unsigned most, uint64_t *next, uint64_t *gone)
 {
-	struct fs_key key = fs_chunk_key(j, ino, n);
+	uint64_t n = 0;
 
-	fs_batch_del(b, j, &key);
+	if (!j->keys)
+		return -EINVAL;
+	while (lo < hi && n < most) {
+		uint64_t end = (lo / FS_MAP_ENTRIES + 1) * FS_MAP_ENTRIES, mask;
+		bool empty;
+		uint32_t found;
+		int rc;
+
+		if (end > hi)
+			end = hi;
+		rc = fs_chunk_mask(j, ino, lo, end, &mask);
+		if (rc)
+			return rc;
+		empty = !mask;
+		for (; lo < end && n < most; lo++, mask >>= 1) {
+			struct fs_key key = fs_chunk_key(j, ino, (uint32_t)lo);
+
+			if (!(mask & 1))
+				continue;
+			fs_batch_del(b, j, &key);
+			n++;
+		}
+		if (!empty || lo == hi)
+			continue;
+		rc = fs_chunk_seek(j, ino, (uint32_t)lo, (uint32_t)hi, true, &found);
+		if (rc && rc != -ENXIO)
+			return rc;
+		lo = rc ? hi : found;
+	}
+	*next = lo;
+	*gone = n;
 	return b->rc;
 }
 
@@ -276,7 +430,7 @@ static int trim_edge(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uin
 	fs_buf_put(old);
 	if (!buf)
 		return -ENOMEM;
-	rc = need_units(j, ino, n, len);
+	rc = need_units(j, ino, n, 1);
 	if (rc) {
 		fs_buf_put(buf);
 		return rc;
@@ -328,144 +482,4 @@ int fs_chunk_truncate(struct fs_journal *j, struct fs_batch *b, uint64_t ino, ui
 	cut = fs_chunk_cut_key(j, ino, (uint32_t)first);
 	fs_batch_put(b, j, &cut, "", 1);
 	return b->rc;
-}
-
-/* ---- seeking ---- */
-
-/* The groups' word on the chunks of a range, taken before the map is read. */
-struct pending {
-	struct fs_group_entry *e;
-	size_t n;
-	uint32_t cut; /* committed chunks from here on are gone */
-};
-
-static int pending_get(struct fs_journal *j, uint64_t ino, uint32_t n, struct pending *p)
-{
-	struct fs_key from = fs_chunk_key(j, ino, n), mid = fs_key(j->index, ino, FS_T_CHUNK + 1);
-	struct fs_key cuts = fs_key(j->index, ino, FS_T_CUT);
-	struct fs_key to = fs_key(j->index, ino, FS_T_CUT + 1);
-	struct fs_group_entry *e = NULL;
-	size_t count = 0;
-	int rc = fs_group_range(j->records->group, &from, &mid, &p->e, &p->n);
-
-	if (!rc)
-		rc = fs_group_range(j->records->group, &cuts, &to, &e, &count);
-	p->cut = count ? (uint32_t)fs_key_sub(&e[0].key, 4) : UINT32_MAX;
-	fs_group_range_free(e, count);
-	return rc;
-}
-
-/* 1: data, 0: a hole, -1: the groups say nothing about chunk n. */
-static int pending_state(const struct pending *p, uint32_t n)
-{
-	size_t lo = 0, hi = p->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		uint32_t at = (uint32_t)fs_key_sub(&p->e[mid].key, 4);
-
-		if (at == n)
-			return p->e[mid].buf != NULL;
-		if (at < n)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return n >= p->cut ? 0 : -1;
-}
-
-/* The first chunk >= n in the groups that holds data; UINT64_MAX: none. */
-static uint64_t pending_data(const struct pending *p, uint32_t n)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		uint32_t at = (uint32_t)fs_key_sub(&p->e[i].key, 4);
-
-		if (at >= n && p->e[i].buf)
-			return at;
-	}
-	return UINT64_MAX;
-}
-
-struct seek {
-	const struct pending *p;
-	uint32_t n, end;
-	uint64_t found;
-};
-
-static int seek_page(void *ctx, const struct fs_key *key, struct fs_buf *buf)
-{
-	struct seek *s = ctx;
-	uint64_t first = fs_key_sub(key, 4) * FS_MAP_ENTRIES;
-	struct fs_map_page page;
-	int rc = fs_chunk_map_decode(buf->data, buf->len, &page);
-
-	for (unsigned i = 0; !rc && i < FS_MAP_ENTRIES; i++) {
-		if (first + i >= s->end || first + i >= s->found)
-			return 1;
-		if (first + i < s->n || !page.e[i].units)
-			continue;
-		if (pending_state(s->p, (uint32_t)(first + i)) == -1) {
-			s->found = first + i;
-			return 1;
-		}
-	}
-	return rc;
-}
-
-static int seek_data(struct fs_journal *j, uint64_t ino, const struct pending *p, uint32_t n,
-		     uint32_t end, uint32_t *found)
-{
-	struct fs_key from = fs_key_n(j->index, ino, FS_T_MAP, n / FS_MAP_ENTRIES, 4);
-	struct fs_key to = fs_key(j->index, ino, FS_T_MAP + 1);
-	struct seek s = {p, n, end, pending_data(p, n)};
-	int rc = fs_record_scan(j, &from, &to, seek_page, &s);
-
-	if (rc)
-		return rc;
-	if (s.found >= end)
-		return -ENXIO;
-	*found = (uint32_t)s.found;
-	return 0;
-}
-
-static int seek_hole(struct fs_journal *j, uint64_t ino, const struct pending *p, uint32_t n,
-		     uint32_t end, uint32_t *found)
-{
-	struct fs_map_page page;
-	uint64_t loaded = UINT64_MAX;
-
-	for (; n < end; n++) {
-		int state = pending_state(p, n);
-
-		if (state == -1 && loaded != n / FS_MAP_ENTRIES) {
-			int rc = fs_chunk_map_get(j, ino, n / FS_MAP_ENTRIES, &page);
-
-			if (rc)
-				return rc;
-			loaded = n / FS_MAP_ENTRIES;
-		}
-		if (state == 0 || (state == -1 && !page.e[n % FS_MAP_ENTRIES].units)) {
-			*found = n;
-			return 0;
-		}
-	}
-	return -ENXIO;
-}
-
-int fs_chunk_seek(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t end, bool data,
-		  uint32_t *found)
-{
-	struct pending p = {.e = NULL};
-	int rc;
-
-	if (!j->keys)
-		return -EINVAL;
-	if (n >= end)
-		return -ENXIO;
-	rc = pending_get(j, ino, n, &p);
-	if (!rc)
-		rc = data ? seek_data(j, ino, &p, n, end, found)
-			  : seek_hole(j, ino, &p, n, end, found);
-	fs_group_range_free(p.e, p.n);
-	return rc;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/chunk_cache.c - plaintext of chunks that were read lately.
+ * fs/chunk_cache.c - plaintext used lately: chunks, and pages of chunk maps.
  *
- * One small table for all journals, bounded in bytes and in number, the longest
- * unused chunk goes first. Holds committed contents only: groups are asked before
- * it, and a commit drops what it changed while its group can still be seen. A
- * journal's chunks go with its keys.
+ * A table of sets; in a set the longest unused entry makes room, so that looking
+ * and adding cost the same however full it is. Holds committed contents only:
+ * groups are asked before it, and a commit drops what it changed while its group
+ * can still be seen. What somebody read before such a drop and adds after it would
+ * be stale: he takes the cache's age before he reads, and the add is refused when
+ * anything was dropped since. A journal's entries go with its keys.
  * Locks: one mutex (leaf). Buffers are shared with readers and never changed.
  */
 #include <errno.h>
@@ -14,7 +16,7 @@
 
 #include "chunk_impl.h"
 
-#define SLOTS 512
+#define WAYS 8u
 
 struct slot {
 	struct fs_buf *buf; /* NULL: unused */
@@ -24,26 +26,29 @@ struct slot {
 
 struct fs_chunk_cache {
 	pthread_mutex_t lock;
-	size_t max_bytes, bytes;
-	uint64_t clock;
-	struct slot slot[SLOTS];
+	size_t sets;
+	uint64_t clock, age;
+	struct slot slot[];
 };
 
 int fs_chunk_cache_new(size_t max_bytes, struct fs_chunk_cache **out)
 {
-	struct fs_chunk_cache *c = calloc(1, sizeof(*c));
+	size_t sets = max_bytes / FS_UNIT / WAYS;
+	struct fs_chunk_cache *c;
 
+	if (!sets)
+		sets = 1;
+	c = calloc(1, sizeof(*c) + sets * WAYS * sizeof(struct slot));
 	if (!c)
 		return -ENOMEM;
 	pthread_mutex_init(&c->lock, NULL);
-	c->max_bytes = max_bytes;
+	c->sets = sets;
 	*out = c;
 	return 0;
 }
 
-static void clear_slot(struct fs_chunk_cache *c, struct slot *s)
+static void clear_slot(struct slot *s)
 {
-	c->bytes -= s->buf->cap;
 	fs_buf_put(s->buf);
 	*s = (struct slot){.buf = NULL};
 }
@@ -52,78 +57,100 @@ void fs_chunk_cache_free(struct fs_chunk_cache *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < SLOTS; i++) {
+	for (size_t i = 0; i < c->sets * WAYS; i++) {
 		if (c->slot[i].buf)
-			clear_slot(c, &c->slot[i]);
+			clear_slot(&c->slot[i]);
 	}
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
+static struct slot *set_of(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino, uint32_t n)
+{
+	uint64_t h = (ino * 0x9e3779b97f4a7c15u ^ journal) * 0x9e3779b97f4a7c15u + n;
+
+	h ^= h >> 32;
+	return &c->slot[h % c->sets * WAYS];
+}
+
+/* Lock held. */
+static struct slot *find(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino, uint32_t n)
+{
+	struct slot *set = set_of(c, journal, ino, n);
+
+	for (size_t i = 0; i < WAYS; i++) {
+		struct slot *s = &set[i];
+
+		if (s->buf && s->n == n && s->ino == ino && s->journal == journal)
+			return s;
+	}
+	return NULL;
+}
+
 struct fs_buf *fs_chunk_cache_get(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino,
-				  uint32_t n)
+				  uint32_t n, uint64_t *age)
 {
 	struct fs_buf *buf = NULL;
+	struct slot *s;
 
 	pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < SLOTS && !buf; i++) {
-		struct slot *s = &c->slot[i];
-
-		if (s->buf && s->n == n && s->ino == ino && s->journal == journal) {
-			s->used = ++c->clock;
-			buf = fs_buf_get(s->buf);
-		}
+	s = find(c, journal, ino, n);
+	if (s) {
+		s->used = ++c->clock;
+		buf = fs_buf_get(s->buf);
 	}
+	*age = c->age;
 	pthread_mutex_unlock(&c->lock);
 	return buf;
 }
 
-/* An unused slot, or that of the chunk unused for longest. */
-static struct slot *oldest(struct fs_chunk_cache *c, bool in_use)
-{
-	struct slot *best = NULL;
-
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct slot *s = &c->slot[i];
-
-		if (in_use ? !s->buf : false)
-			continue;
-		if (!best || s->used < best->used)
-			best = s;
-	}
-	return best;
-}
-
 void fs_chunk_cache_add(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino, uint32_t n,
-			struct fs_buf *buf)
+			struct fs_buf *buf, uint64_t age)
 {
+	struct fs_buf *old = NULL;
 	struct slot *s;
 
-	if (buf->cap > c->max_bytes)
+	if (buf->cap > FS_UNIT)
 		return;
-	fs_chunk_cache_drop(c, journal, ino, n, n);
 	pthread_mutex_lock(&c->lock);
-	while (c->bytes + buf->cap > c->max_bytes)
-		clear_slot(c, oldest(c, true));
-	s = oldest(c, false);
-	if (s->buf)
-		clear_slot(c, s);
-	*s = (struct slot){fs_buf_get(buf), ino, ++c->clock, journal, n};
-	c->bytes += buf->cap;
+	s = age == c->age ? find(c, journal, ino, n) : NULL;
+	if (!s && age == c->age) {
+		s = set_of(c, journal, ino, n);
+		for (size_t i = 1; i < WAYS && s->buf; i++) {
+			struct slot *other = &set_of(c, journal, ino, n)[i];
+
+			if (!other->buf || other->used < s->used)
+				s = other;
+		}
+	}
+	if (s) {
+		old = s->buf;
+		*s = (struct slot){fs_buf_get(buf), ino, ++c->clock, journal, n};
+	}
 	pthread_mutex_unlock(&c->lock);
+	fs_buf_put(old);
 }
 
 void fs_chunk_cache_drop(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino, uint32_t first,
 			 uint32_t last)
 {
 	pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct slot *s = &c->slot[i];
+	c->age++;
+	if (ino && last - first < WAYS) {
+		for (uint64_t n = first; n <= last; n++) {
+			struct slot *s = find(c, journal, ino, (uint32_t)n);
 
-		if (!s->buf || s->journal != journal)
-			continue;
-		if (!ino || (s->ino == ino && s->n >= first && s->n <= last))
-			clear_slot(c, s);
+			if (s)
+				clear_slot(s);
+		}
+	} else {
+		for (size_t i = 0; i < c->sets * WAYS; i++) {
+			struct slot *s = &c->slot[i];
+
+			if (s->buf && s->journal == journal &&
+			    (!ino || (s->ino == ino && s->n >= first && s->n <= last)))
+				clear_slot(s);
+		}
 	}
 	pthread_mutex_unlock(&c->lock);
 }

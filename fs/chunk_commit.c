@@ -3,11 +3,12 @@
  * fs/chunk_commit.c - the committer's part of contents: chunks into the container.
  *
  * For one journal of a closing group: settles the reservation for all its dirty
- * chunks, then inode by inode applies cuts and chunks to the map pages, sealing
- * every chunk once into a staging buffer that is written when it is full or its
- * units stop being contiguous. Freed and allocated units go into bitmap pages; at
- * the end the container is synced. On failure the caller takes all units back
- * (fs_container_aborted) and nothing else has changed.
+ * chunks, then inode by inode applies cuts and chunks to the map pages. Units are
+ * taken in runs as long as the free map has them, whatever files the chunks belong
+ * to; every chunk is sealed once, into a staging buffer that is written when it is
+ * full or its units stop being contiguous. Freed and allocated units go into bitmap
+ * pages; at the end the container is synced. On failure the caller takes all units
+ * back (fs_container_aborted) and nothing else has changed.
  *
  * Committer thread only.
  */
@@ -17,7 +18,7 @@
 #include "chunk_impl.h"
 
 #define STAGE_LEN (1u << 20)
-#define GROW_STEP 1024u /* units: growing the file until a contiguous run fits */
+#define RUN_MOST (STAGE_LEN / FS_CHUNK) /* units taken at once */
 
 struct encode {
 	struct fs_journal *j;
@@ -26,6 +27,11 @@ struct encode {
 	int (*put)(void *ctx, const struct fs_key *key, const void *p, size_t len);
 	int (*del)(void *ctx, const struct fs_key *key);
 	void *ctx;
+	struct keys_chunk_sealer sealer;
+	uint64_t left;	   /* chunks still to be placed */
+	uint64_t pos;	   /* units taken, not used yet */
+	unsigned n_taken;
+	unsigned run_most; /* longer runs were not found */
 	uint8_t *stage;
 	size_t staged;
 	uint64_t stage_pos; /* units */
@@ -56,57 +62,66 @@ static int flush(struct encode *x)
 	return rc;
 }
 
-/* Contiguous units; when the free ones lie scattered, the file grows until a run fits. */
-static int alloc_units(struct encode *x, unsigned units, uint64_t *pos)
+/*
+ * The next unit. They are taken in runs, so that neighbors in a file are neighbors on the disk, and
+ * scattered chunks one write: the longest run first, half of it when there is none.
+ */
+static int next_unit(struct encode *x, uint64_t *pos)
 {
-	uint64_t extra = 0, step = GROW_STEP;
-	int rc = fs_container_alloc(x->c, units, pos);
+	int rc = 0;
 
-	while (rc == -ENOSPC) {
-		rc = fs_container_reserve(x->c, step);
-		if (rc)
-			break;
-		extra += step;
-		step += step / 8;
-		rc = fs_container_alloc(x->c, units, pos);
+	while (!x->n_taken) {
+		unsigned want = x->left < x->run_most ? (unsigned)x->left : x->run_most;
+
+		rc = fs_container_alloc(x->c, want, &x->pos);
+		if (!rc)
+			x->n_taken = want;
+		else if (rc != -ENOSPC || want <= 1)
+			return rc;
+		else
+			x->run_most = want / 2;
 	}
-	fs_container_unreserve(x->c, extra);
-	return rc;
+	*pos = x->pos++;
+	x->n_taken--;
+	x->left--;
+	return 0;
 }
 
 /* Seals a dirty chunk into the stage and fills its map entry. */
 static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct fs_buf *buf,
 		       struct fs_map_entry *e)
 {
-	unsigned units = fs_chunk_units(buf->len);
-	size_t len = (size_t)units * FS_UNIT;
 	uint8_t ad[FS_CHUNK_AD_LEN], *at;
+	const uint8_t *from = buf->data;
 	uint64_t pos;
-	int rc = alloc_units(x, units, &pos);
+	int rc = next_unit(x, &pos);
 
 	if (rc)
 		return rc;
-	if (x->staged + len > STAGE_LEN || pos != x->stage_pos + x->staged / FS_UNIT) {
+	if (x->staged + FS_CHUNK > STAGE_LEN || pos != x->stage_pos + x->staged / FS_UNIT) {
 		rc = flush(x);
 		if (rc)
 			return rc;
 		x->stage_pos = pos;
 	}
 	at = x->stage + x->staged;
-	memcpy(at, buf->data, buf->len);
-	memset(at + buf->len, 0, len - buf->len);
-	x->staged += len;
+	if (buf->len < FS_CHUNK) {
+		memcpy(at, buf->data, buf->len);
+		memset(at + buf->len, 0, FS_CHUNK - buf->len);
+		from = at;
+	}
+	x->staged += FS_CHUNK;
 	e->pos = pos;
-	e->units = (uint8_t)units;
+	e->used = true;
 	fs_chunk_ad(x->j, ino, n, ad);
-	return keys_seal_chunk(x->j->keys->chunk, (struct keys_span){ad, sizeof(ad)}, at, len, at,
+	return keys_chunk_seal(&x->sealer, (struct keys_span){ad, sizeof(ad)}, from, FS_CHUNK, at,
 			       &e->seal);
 }
 
 static void free_entry(struct encode *x, struct fs_map_entry *e)
 {
-	if (e->units)
-		fs_container_free(x->c, e->pos, e->units);
+	if (e->used)
+		fs_container_free(x->c, e->pos, 1);
 	memset(e, 0, sizeof(*e));
 }
 
@@ -127,7 +142,7 @@ static int put_page(struct encode *x, uint64_t ino, uint32_t page_no,
 static bool any_chunk(const struct fs_map_page *page)
 {
 	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++) {
-		if (page->e[i].units)
+		if (page->e[i].used)
 			return true;
 	}
 	return false;
@@ -146,7 +161,7 @@ static int encode_page(struct encode *x, const struct run *r, uint32_t page_no, 
 		return rc;
 	existed = any_chunk(&page);
 	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++) {
-		if (base + i < r->cut || !page.e[i].units)
+		if (base + i < r->cut || !page.e[i].used)
 			continue;
 		free_entry(x, &page.e[i]);
 		changed = true;
@@ -155,7 +170,7 @@ static int encode_page(struct encode *x, const struct run *r, uint32_t page_no, 
 		const struct fs_group_entry *e = fs_closing_at(x->closing, i);
 		struct fs_map_entry *m = &page.e[chunk_no(e) % FS_MAP_ENTRIES];
 
-		changed |= m->units || (e->buf && e->buf->len);
+		changed |= m->used || (e->buf && e->buf->len);
 		free_entry(x, m);
 		if (e->buf && e->buf->len)
 			rc = place_chunk(x, r->ino, chunk_no(e), e->buf, m);
@@ -250,20 +265,17 @@ static int settle(struct encode *x, size_t first, size_t end)
 
 	for (size_t i = first; i < end; i++) {
 		const struct fs_group_entry *e = fs_closing_at(x->closing, i);
-		struct fs_buf *newer;
 
 		if (fs_key_table(&e->key) != FS_T_CHUNK)
 			continue;
 		fs_chunk_space_take(x->j->space, fs_key_ino(&e->key), chunk_no(e));
-		if (e->buf)
-			units += fs_chunk_units(e->buf->len);
-		if (!fs_group_has(g, &e->key) || fs_group_get(g, &e->key, &newer) != 1)
-			continue;
+		if (e->buf && e->buf->len)
+			units++;
 		/* Without room the next commit asks again: the write was already taken. */
-		fs_chunk_space_need(x->j->space, x->c, fs_key_ino(&e->key), chunk_no(e),
-				    fs_chunk_units(newer->len));
-		fs_buf_put(newer);
+		if (fs_group_has(g, &e->key))
+			fs_chunk_space_need(x->j->space, x->c, fs_key_ino(&e->key), chunk_no(e), 1);
 	}
+	x->left = units;
 	return fs_chunk_space_settle(x->j->space, x->c, units);
 }
 
@@ -304,16 +316,22 @@ int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size
 		    int (*put)(void *ctx, const struct fs_key *key, const void *p, size_t len),
 		    int (*del)(void *ctx, const struct fs_key *key), void *ctx)
 {
-	struct encode x = {.j = j, .closing = closing, .put = put, .del = del, .ctx = ctx};
+	struct encode x = {.j = j,
+			   .closing = closing,
+			   .put = put,
+			   .del = del,
+			   .ctx = ctx,
+			   .run_most = RUN_MOST};
 	size_t at = first;
 	struct run r;
 	int rc = fs_journal_units(j, &x.c);
 
 	if (rc)
 		return rc;
-	x.stage = calloc(1, STAGE_LEN);
+	x.stage = malloc(STAGE_LEN);
 	if (!x.stage)
 		return -ENOMEM;
+	keys_chunk_sealer_init(&x.sealer, j->keys->chunk);
 	rc = settle(&x, first, first + n);
 	while (!rc && next_run(&x, &at, first + n, &r))
 		rc = encode_inode(&x, &r);
@@ -325,16 +343,26 @@ int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size
 		rc = fs_container_sync(x.c);
 	else
 		keys_wipe(x.stage, STAGE_LEN); /* a chunk may stand there unsealed */
+	keys_chunk_sealer_clear(&x.sealer);
 	free(x.stage);
 	return rc;
 }
 
 void fs_chunk_committed(struct fs_records *r, const struct fs_key *key)
 {
-	uint32_t n = (uint32_t)fs_key_sub(key, 4);
+	uint32_t n = (uint32_t)fs_key_sub(key, 4), journal = fs_key_journal(key);
 	uint8_t table = fs_key_table(key);
+	uint64_t ino = fs_key_ino(key);
 
-	if (table == FS_T_CHUNK || table == FS_T_CUT)
-		fs_chunk_cache_drop(r->chunks, fs_key_journal(key), fs_key_ino(key), n,
-				    table == FS_T_CHUNK ? n : UINT32_MAX);
+	if (table != FS_T_CHUNK && table != FS_T_CUT)
+		return;
+	fs_chunk_cache_drop(r->chunks, journal, ino, n, table == FS_T_CHUNK ? n : UINT32_MAX);
+	fs_chunk_cache_drop(r->maps, journal, ino, n / FS_MAP_ENTRIES,
+			    table == FS_T_CHUNK ? n / FS_MAP_ENTRIES : UINT32_MAX);
+}
+
+void fs_chunk_forget(struct fs_records *r, uint32_t journal)
+{
+	fs_chunk_cache_drop(r->chunks, journal, 0, 0, 0);
+	fs_chunk_cache_drop(r->maps, journal, 0, 0, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/chunk_impl.h - what chunk.c, chunk_commit.c and chunk_cache.c share.
+ * fs/chunk_impl.h - what chunk*.c share.
  *
  * Cuts are group entries keyed by the first chunk that goes, so that several
  * truncations of one group stand beside each other: the smallest applies to the
@@ -14,13 +14,15 @@
 #include "record_impl.h"
 
 #define FS_MAP_ENTRY_LEN 64u
-#define FS_CHUNK_UNITS (FS_CHUNK / FS_UNIT)
+#define FS_MAP_USED_AT 5u /* of an entry's bytes: 1 a chunk, 0 a hole */
 #define FS_CHUNK_AD_LEN 36u
 
-/* Where a chunk lies; units 0: a hole. */
+_Static_assert(FS_CHUNK == FS_UNIT, "a chunk is a unit");
+
+/* Where a chunk lies; not used: a hole. */
 struct fs_map_entry {
 	uint64_t pos;
-	uint8_t units;
+	bool used;
 	struct keys_chunk_seal seal;
 };
 
@@ -32,16 +34,18 @@ struct fs_map_page {
 int fs_chunk_map_decode(const uint8_t *p, size_t len, struct fs_map_page *page);
 /* p has room for FS_VALUE_MAX; 0 bytes when the page holds nothing. */
 size_t fs_chunk_map_encode(const struct fs_map_page *page, uint8_t *p);
-/* The committed page; all holes where there is none. */
+/* The committed page as its checked bytes, none where there is no page; a reference. */
+int fs_chunk_map_find(struct fs_journal *j, uint64_t ino, uint32_t page_no, struct fs_buf **out);
+/* Entry i of such a page; false: a hole. */
+bool fs_chunk_map_entry(const struct fs_buf *page, unsigned i, struct fs_map_entry *e);
+/* Bit i: entry i holds a chunk. */
+uint64_t fs_chunk_map_mask(const struct fs_buf *page);
+/* The committed page decoded; all holes where there is none. */
 int fs_chunk_map_get(struct fs_journal *j, uint64_t ino, uint32_t page_no,
 		     struct fs_map_page *page);
 void fs_chunk_ad(struct fs_journal *j, uint64_t ino, uint32_t n,
 		 uint8_t ad[static FS_CHUNK_AD_LEN]);
 
-static inline unsigned fs_chunk_units(size_t len)
-{
-	return (unsigned)((len + FS_UNIT - 1) / FS_UNIT);
-}
 static inline struct fs_key fs_chunk_key(const struct fs_journal *j, uint64_t ino, uint32_t n)
 {
 	return fs_key_n(j->index, ino, FS_T_CHUNK, n, 4);
@@ -50,14 +54,42 @@ static inline struct fs_key fs_chunk_cut_key(const struct fs_journal *j, uint64_
 {
 	return fs_key_n(j->index, ino, FS_T_CUT, n, 4);
 }
+/* The first key behind chunk (or cut) n of the inode. */
+static inline struct fs_key fs_chunk_key_end(const struct fs_journal *j, uint64_t ino,
+					     enum fs_table table, uint64_t n)
+{
+	return n > UINT32_MAX ? fs_key(j->index, ino, table + 1)
+			      : fs_key_n(j->index, ino, table, n, 4);
+}
+
+/* ---- chunk_pending.c: what the groups say of a range of chunks, asked before the map ---- */
+struct fs_chunk_pending {
+	struct fs_group_entry *e;
+	size_t n;
+	uint64_t cut; /* committed chunks from here on are gone; UINT64_MAX: none */
+};
+
+enum fs_chunk_state { FS_CHUNK_COMMITTED, FS_CHUNK_DATA, FS_CHUNK_HOLE };
+
+/* Chunks lo..hi-1. Cleared with fs_chunk_pending_clear. */
+int fs_chunk_pending_get(struct fs_journal *j, uint64_t ino, uint64_t lo, uint64_t hi,
+			 struct fs_chunk_pending *p);
+void fs_chunk_pending_clear(struct fs_chunk_pending *p);
+/* COMMITTED: the map decides. DATA: *buf (may be NULL) receives it, no reference. */
+enum fs_chunk_state fs_chunk_pending_state(const struct fs_chunk_pending *p, uint64_t n,
+					   struct fs_buf **buf);
+/*
+ * Bit i of *mask: chunk lo + i exists. lo..hi-1 lie in one map page. Groups first, then the map.
+ */
+int fs_chunk_mask(struct fs_journal *j, uint64_t ino, uint64_t lo, uint64_t hi, uint64_t *mask);
 
 /* ---- chunk_space.c: units reserved for dirty chunks ---- */
 int fs_chunk_space_new(struct fs_chunk_space **out);
 /* Gives everything that is still reserved back to c. NULL is legal. */
 void fs_chunk_space_free(struct fs_chunk_space *s, struct fs_container *c);
-/* Makes sure that `units` are reserved for this chunk. -ENOSPC, -ENOMEM. */
+/* Makes sure that a unit is reserved for each of chunks n..n+count-1. -ENOSPC, -ENOMEM. */
 int fs_chunk_space_need(struct fs_chunk_space *s, struct fs_container *c, uint64_t ino, uint32_t n,
-			unsigned units);
+			uint32_t count);
 /* Committer: what is reserved for this chunk now belongs to the closing group. */
 void fs_chunk_space_take(struct fs_chunk_space *s, uint64_t ino, uint32_t n);
 /* Committer: the closing group needs exactly `units`: reserves the rest, gives back the surplus,
@@ -66,19 +98,23 @@ int fs_chunk_space_settle(struct fs_chunk_space *s, struct fs_container *c, uint
 /* Committer: the closing group is durable, its reservation used up. */
 void fs_chunk_space_settled(struct fs_chunk_space *s);
 
-/* ---- chunk_cache.c: plaintext of chunks read lately ---- */
+/* ---- chunk_cache.c: chunks and map pages used lately, at most FS_UNIT bytes each ---- */
 int fs_chunk_cache_new(size_t max_bytes, struct fs_chunk_cache **out);
 void fs_chunk_cache_free(struct fs_chunk_cache *c);
+/* A reference, or NULL; *age for an add. */
 struct fs_buf *fs_chunk_cache_get(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino,
-				  uint32_t n);
+				  uint32_t n, uint64_t *age);
+/* Takes a reference of its own, unless anything was dropped since `age`. */
 void fs_chunk_cache_add(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino, uint32_t n,
-			struct fs_buf *buf);
-/* Forgets chunks first..last of the inode; ino 0: everything of the journal. */
+			struct fs_buf *buf, uint64_t age);
+/* Forgets first..last of the inode; ino 0: everything of the journal. */
 void fs_chunk_cache_drop(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino, uint32_t first,
 			 uint32_t last);
 
 /* ---- chunk_commit.c ---- */
-/* After a durable commit: forgets cached chunks that the group's entry changed. */
+/* After a durable commit: forgets what is cached of what the group's entry changed. */
 void fs_chunk_committed(struct fs_records *r, const struct fs_key *key);
+/* Forgets all that is cached of a journal. */
+void fs_chunk_forget(struct fs_records *r, uint32_t journal);
 
 #endif

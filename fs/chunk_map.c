@@ -5,6 +5,8 @@
  * A page covers FS_MAP_ENTRIES chunks; entries after the last chunk are left
  * out, a page without chunks is not stored. A hole is an entry of zeros or no
  * entry, authenticated as part of the record (or by its proved absence).
+ * Pages that were read lately stay as their bytes, checked once, in a cache of
+ * their own; an absent page is an empty one there.
  * Format: fs/FORMAT.md, "Chunk map".
  */
 #include <errno.h>
@@ -18,17 +20,18 @@ static bool decode_entry(struct bytes_in *in, struct fs_map_entry *e)
 {
 	static const uint8_t zeros[FS_MAP_ENTRY_LEN];
 	const uint8_t *at = in->p + in->off;
+	uint8_t used;
 
 	e->pos = bytes_get_le(in, 5);
-	e->units = bytes_get_u8(in);
+	used = bytes_get_u8(in);
+	e->used = used;
 	if (bytes_get_u16(in))
 		in->bad = true;
 	bytes_get(in, e->seal.nonce, KEYS_SEAL_NONCE_LEN);
-	bytes_get(in, e->seal.tag, KEYS_SEAL_TAG_LEN);
 	bytes_get(in, e->seal.digest, KEYS_DIGEST_LEN);
-	if (in->bad || e->units > FS_CHUNK_UNITS || e->pos > POS_MAX - FS_CHUNK_UNITS)
+	if (in->bad || used > 1 || e->pos >= POS_MAX)
 		return false;
-	return e->units || !memcmp(at, zeros, FS_MAP_ENTRY_LEN);
+	return used || !memcmp(at, zeros, FS_MAP_ENTRY_LEN);
 }
 
 int fs_chunk_map_decode(const uint8_t *p, size_t len, struct fs_map_page *page)
@@ -50,37 +53,82 @@ size_t fs_chunk_map_encode(const struct fs_map_page *page, uint8_t *p)
 	struct bytes_out out = bytes_out(p, FS_VALUE_MAX);
 	size_t n = FS_MAP_ENTRIES;
 
-	while (n && !page->e[n - 1].units)
+	while (n && !page->e[n - 1].used)
 		n--;
 	for (size_t i = 0; i < n; i++) {
 		const struct fs_map_entry *e = &page->e[i];
 
 		bytes_put_le(&out, e->pos, 5);
-		bytes_put_u8(&out, e->units);
+		bytes_put_u8(&out, e->used);
 		bytes_put_u16(&out, 0);
 		bytes_put(&out, e->seal.nonce, KEYS_SEAL_NONCE_LEN);
-		bytes_put(&out, e->seal.tag, KEYS_SEAL_TAG_LEN);
 		bytes_put(&out, e->seal.digest, KEYS_DIGEST_LEN);
 	}
 	return out.len;
 }
 
-int fs_chunk_map_get(struct fs_journal *j, uint64_t ino, uint32_t page_no, struct fs_map_page *page)
+/* ---- reading ---- */
+
+int fs_chunk_map_find(struct fs_journal *j, uint64_t ino, uint32_t page_no, struct fs_buf **out)
 {
 	struct fs_key key = fs_key_n(j->index, ino, FS_T_MAP, page_no, 4);
-	struct fs_buf *buf;
-	int rc = fs_record_committed(j, &key, &buf);
+	struct fs_chunk_cache *cache = j->records->maps;
+	struct fs_map_page page;
+	uint64_t age;
+	int rc = 0;
 
-	if (rc == -ENOENT) {
-		memset(page, 0, sizeof(*page));
+	*out = fs_chunk_cache_get(cache, j->index, ino, page_no, &age);
+	if (*out)
 		return 0;
+	rc = fs_record_committed(j, &key, out);
+	if (rc == -ENOENT) {
+		*out = fs_buf_raw(0);
+		rc = *out ? 0 : -ENOMEM;
+	} else if (!rc) {
+		rc = fs_chunk_map_decode((*out)->data, (*out)->len, &page);
+		if (rc) {
+			fs_record_report(j->records, &key);
+			fs_buf_put(*out);
+		}
 	}
+	if (!rc)
+		fs_chunk_cache_add(cache, j->index, ino, page_no, *out, age);
+	return rc;
+}
+
+bool fs_chunk_map_entry(const struct fs_buf *page, unsigned i, struct fs_map_entry *e)
+{
+	struct bytes_in in = bytes_in(page->data, page->len);
+
+	if (((size_t)i + 1) * FS_MAP_ENTRY_LEN > page->len)
+		return false;
+	bytes_take(&in, (size_t)i * FS_MAP_ENTRY_LEN);
+	return decode_entry(&in, e) && e->used;
+}
+
+uint64_t fs_chunk_map_mask(const struct fs_buf *page)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < page->len / FS_MAP_ENTRY_LEN; i++) {
+		if (page->data[i * FS_MAP_ENTRY_LEN + FS_MAP_USED_AT])
+			mask |= UINT64_C(1) << i;
+	}
+	return mask;
+}
+
+int fs_chunk_map_get(struct fs_journal *j, uint64_t ino, uint32_t page_no, struct fs_map_page *page)
+{
+	struct fs_buf *buf;
+	int rc = fs_chunk_map_find(j, ino, page_no, &buf);
+
 	if (rc)
 		return rc;
-	rc = fs_chunk_map_decode(buf->data, buf->len, page);
+	if (buf->len)
+		rc = fs_chunk_map_decode(buf->data, buf->len, page);
+	else
+		memset(page, 0, sizeof(*page));
 	fs_buf_put(buf);
-	if (rc)
-		fs_record_report(j->records, &key);
 	return rc;
 }
 

@@ -53,7 +53,7 @@ static void forget(struct fs_journal *j)
 {
 	int (*revert)(struct fs_journal *);
 
-	fs_chunk_cache_drop(j->records->chunks, j->index, 0, 0, 0);
+	fs_chunk_forget(j->records, j->index);
 	pthread_mutex_lock(&j->lock);
 	revert = j->inodes_revert;
 	pthread_mutex_unlock(&j->lock);

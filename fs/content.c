@@ -52,7 +52,7 @@ int fs_content_end(struct fs_content_change *c, int rc)
 	}
 	pthread_rwlock_unlock(&c->i->lock);
 	if (c->scratch)
-		keys_wipe(c->scratch, FS_CHUNK);
+		keys_wipe(c->scratch, c->scratch_len);
 	free(c->scratch);
 	return rc;
 }
@@ -71,35 +71,36 @@ static void touch(struct fs_content_change *c)
 }
 
 /*
- * From pieces to chunks, with len bytes at off written in passing: chunk 0 may be changed only once
- * in a batch, so old and new bytes meet in scratch first.
+ * From pieces to chunks, with len bytes at off written in passing: a chunk may be changed only once
+ * in a batch, so old and new bytes of the chunks that the pieces become meet in scratch first.
  */
-static int convert(struct fs_content_change *c, uint64_t off, const uint8_t *p, size_t len,
-		   uint64_t size)
+static int convert(struct fs_content_change *c, uint64_t off, const uint8_t *p, size_t len)
 {
 	struct fs_inode *i = c->i;
-	size_t first = off >= FS_CHUNK ? 0 : len < FS_CHUNK - off ? len : (size_t)(FS_CHUNK - off);
 	size_t had = i->pieces ? (size_t)i->size : 0, n = had;
+	size_t room = (had + FS_CHUNK - 1) / FS_CHUNK * FS_CHUNK;
+	size_t first = off >= room ? 0 : len < room - off ? len : (size_t)(room - off);
 	int rc;
 
 	rc = fs_inline_cut(&c->b, i, &c->a, 0);
 	c->a.form = FS_FORM_CHUNKS;
 	c->a.blocks = 0;
 	if (!rc && had) {
-		c->scratch = calloc(1, FS_CHUNK);
+		c->scratch = calloc(1, room);
+		c->scratch_len = room;
 		rc = c->scratch ? fs_inline_copy(i, c->scratch, had) : -ENOMEM;
 		if (!rc && first) {
 			memcpy(c->scratch + off, p, first);
 			n = off + first > n ? (size_t)off + first : n;
 		}
 		if (!rc)
-			rc = fs_bulk_write_first(&c->b, i, &c->a, 0, c->scratch, n, size);
+			rc = fs_bulk_write_first(&c->b, i, &c->a, 0, c->scratch, n);
 		p = first ? p + first : p;
 		off += first;
 		len -= first;
 	}
 	if (!rc && len)
-		rc = fs_bulk_write_first(&c->b, i, &c->a, off, p, len, size);
+		rc = fs_bulk_write_first(&c->b, i, &c->a, off, p, len);
 	return rc;
 }
 
@@ -110,9 +111,9 @@ static int write_at(struct fs_content_change *c, uint64_t off, const uint8_t *p,
 	int rc;
 
 	if (i->form == FS_FORM_CHUNKS) {
-		rc = fs_bulk_write(&c->b, i, &c->a, off, p, len, size);
+		rc = fs_bulk_write(&c->b, i, &c->a, off, p, len);
 	} else if (size > FS_INLINE_MAX) {
-		rc = convert(c, off, p, len, size);
+		rc = convert(c, off, p, len);
 	} else {
 		c->a.form = FS_FORM_INLINE;
 		rc = fs_inline_write(&c->b, i, &c->a, off, p, len);
@@ -176,7 +177,7 @@ static int resize(struct fs_content_change *c, uint64_t size)
 	if (i->form == FS_FORM_CHUNKS) {
 		rc = fs_bulk_cut(&c->b, i, &c->a, size);
 	} else if (size > FS_INLINE_MAX) {
-		rc = convert(c, 0, NULL, 0, size);
+		rc = convert(c, 0, NULL, 0);
 	} else {
 		rc = size < i->size ? fs_inline_cut(&c->b, i, &c->a, size) : 0;
 		c->a.form = FS_FORM_INLINE;
@@ -287,7 +288,7 @@ void fs_content_stat(struct fs_inode *i, struct stat *st)
 	st->st_nlink = i->nlink;
 	st->st_size = (off_t)i->size;
 	st->st_blocks = (blkcnt_t)i->blocks;
-	st->st_blksize = FS_CHUNK;
+	st->st_blksize = FS_CONTENT_BLKSIZE;
 	st->st_atim = i->atime;
 	st->st_mtim = i->mtime;
 	st->st_ctim = i->ctime;

@@ -15,7 +15,9 @@
 
 #define FS_INLINE_MAX 16000u /* 4 pieces of 4,000 bytes; fs/FORMAT.md says why */
 #define FS_PIECE 4000u
-#define FS_SIZE_MAX ((uint64_t)1 << 44) /* 16 TiB: chunk numbers are 32-bit; larger is -EFBIG */
+/* 16 TiB less a chunk: numbers of chunks are 32-bit. Larger is -EFBIG. */
+#define FS_SIZE_MAX (((uint64_t)1 << 44) - 4096)
+#define FS_CONTENT_BLKSIZE 65536 /* st_blksize: what programs had best read and write at once */
 
 #define FS_CONTENT_READ_MAX (1u << 20) /* one read; more is cut to this */
 

@@ -16,7 +16,8 @@ struct fs_content_change {
 	struct fs_actor *who;
 	struct fs_batch b;
 	struct fs_inode_attr a;
-	uint8_t *scratch; /* FS_CHUNK bytes that the batch points into; freed by end */
+	uint8_t *scratch; /* bytes that the batch points into; wiped and freed by end */
+	size_t scratch_len;
 };
 
 /* Always locks; always followed by end. -ESTALE: the inode was deleted. */

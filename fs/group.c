@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define PAGE 4096u
-#define PAGES_PER_ENTRY 4u /* worst case: its leaf and the tag tree's, both split */
+#define PAGES_PER_RECORD 4u /* worst case: its leaf and the tag tree's, both split */
 #define PAGES_PER_GROUP 64u
 #define SPACE_MARGIN ((uint64_t)64 << 20)
 #define SPACE_AGE_MS 100
@@ -75,17 +75,17 @@ int fs_group_free(struct fs_group *g)
 
 /* ---- apply ---- */
 
-static uint64_t worst_case(size_t entries, size_t pages)
+static uint64_t worst_case(size_t records, size_t pages)
 {
-	return ((uint64_t)entries * PAGES_PER_ENTRY + pages + PAGES_PER_GROUP) * PAGE;
+	return ((uint64_t)records * PAGES_PER_RECORD + pages + PAGES_PER_GROUP) * PAGE;
 }
 
 /* Lock held. What both groups may still ask of the disk. */
 static uint64_t pending(const struct fs_group *g)
 {
-	uint64_t n = worst_case(g->open->map.count, g->open->map.pages);
+	uint64_t n = worst_case(g->open->map.records, g->open->map.pages);
 
-	return g->closing ? n + worst_case(g->closing->map.count, g->closing->map.pages) : n;
+	return g->closing ? n + worst_case(g->closing->map.records, g->closing->map.pages) : n;
 }
 
 static bool deletes(const struct fs_batch *b)
@@ -100,7 +100,7 @@ static bool deletes(const struct fs_batch *b)
 /* Lock held. A disk that fills up is noticed here, not when it is too late to say so. */
 static int admit(struct fs_group *g, const struct fs_groupmap *staged, bool frees)
 {
-	uint64_t need = pending(g) + worst_case(staged->count, 2 * staged->count);
+	uint64_t need = pending(g) + worst_case(staged->records, 2 * staged->records);
 	uint64_t space;
 	int64_t now = fs_group_now_ms();
 	int rc;
@@ -318,6 +318,25 @@ int fs_group_range(struct fs_group *g, const struct fs_key *from, const struct f
 	*out = e;
 	*n = count;
 	return 0;
+}
+
+bool fs_group_first(struct fs_group *g, const struct fs_key *from, const struct fs_key *to,
+		    struct fs_key *out)
+{
+	const struct fs_groupmap_node *a = NULL, *b = NULL;
+
+	pthread_mutex_lock(&g->lock);
+	if (g->open && !g->failed) {
+		a = before(fs_groupmap_from(&g->open->map, from), to);
+		if (g->closing)
+			b = before(fs_groupmap_from(&g->closing->map, from), to);
+	}
+	if (!a || (b && fs_key_cmp(&b->entry.key, &a->entry.key) < 0))
+		a = b;
+	if (a)
+		*out = a->entry.key;
+	pthread_mutex_unlock(&g->lock);
+	return a != NULL;
 }
 
 void fs_group_range_free(struct fs_group_entry *e, size_t n)

@@ -100,6 +100,9 @@ bool fs_group_has(struct fs_group *g, const struct fs_key *key);
  */
 int fs_group_range(struct fs_group *g, const struct fs_key *from, const struct fs_key *to,
 		   struct fs_group_entry **out, size_t *n);
+/* The first key in either group with from <= key < to, deleted or not; false: none. */
+bool fs_group_first(struct fs_group *g, const struct fs_key *from, const struct fs_key *to,
+		    struct fs_key *out);
 void fs_group_range_free(struct fs_group_entry *e, size_t n);
 
 /* Waits until group `number` (0: all applied so far) is durable: 0, -EIO (dropped), -ENOSPC (still

@@ -14,7 +14,7 @@
 
 #define PAGE 4096
 #define OWN_PAGE 1900	  /* larger values get a database page of their own */
-#define VALUE_STEP 65536u /* capacity doubles up to this when a value grows */
+#define VALUE_STEP 4096u /* capacity doubles up to this when a value grows */
 
 static int compare_nodes(const struct fs_groupmap_node *a, const struct fs_groupmap_node *b)
 {
@@ -48,24 +48,51 @@ static size_t bytes_of(const struct fs_group_entry *e)
 	return sizeof(struct fs_groupmap_node) + (e->buf ? sizeof(*e->buf) + e->buf->cap : 0);
 }
 
+static bool shares_page(const struct fs_groupmap_node *n, const struct fs_groupmap_node *other)
+{
+	return other && other->entry.key.len == n->entry.key.len &&
+	       !memcmp(other->entry.key.b, n->entry.key.b, 10) &&
+	       fs_key_sub(&other->entry.key, 4) / FS_MAP_ENTRIES ==
+		       fs_key_sub(&n->entry.key, 4) / FS_MAP_ENTRIES;
+}
+
+/*
+ * How many records n makes, being in a map. Contents go to the container; of the database they cost
+ * their map page, once for all chunks of it that are neighbors here.
+ */
+static size_t records_of(struct fs_groupmap_node *n)
+{
+	if (fs_key_table(&n->entry.key) != FS_T_CHUNK)
+		return 1;
+	return !shares_page(n, fs_groupmap_nodes_RB_PREV(n)) &&
+	       !shares_page(n, fs_groupmap_nodes_RB_NEXT(n));
+}
+
 static size_t pages_of(const struct fs_group_entry *e)
 {
-	/* Contents go to the container; their map page is what the database sees. */
-	if (!e->buf || fs_key_table(&e->key) == FS_T_CHUNK)
-		return 1;
-	return e->buf->len > OWN_PAGE ? 2 : 1;
+	if (fs_key_table(&e->key) == FS_T_CHUNK)
+		return 2;
+	return e->buf && e->buf->len > OWN_PAGE ? 2 : 1;
 }
 
-static void count_in(struct fs_groupmap *m, const struct fs_group_entry *e)
+/* n is in the map. */
+static void count_in(struct fs_groupmap *m, struct fs_groupmap_node *n)
 {
-	m->bytes += bytes_of(e);
-	m->pages += pages_of(e);
+	size_t records = records_of(n);
+
+	m->bytes += bytes_of(&n->entry);
+	m->records += records;
+	m->pages += records * pages_of(&n->entry);
 }
 
-static void count_out(struct fs_groupmap *m, const struct fs_group_entry *e)
+/* n is still in the map. */
+static void count_out(struct fs_groupmap *m, struct fs_groupmap_node *n)
 {
-	m->bytes -= bytes_of(e);
-	m->pages -= pages_of(e);
+	size_t records = records_of(n);
+
+	m->bytes -= bytes_of(&n->entry);
+	m->records -= records;
+	m->pages -= records * pages_of(&n->entry);
 }
 
 /* ---- freeing ---- */
@@ -223,11 +250,13 @@ static int stage_entry(struct fs_groupmap *staged, const struct fs_batch_entry *
 		return 0;
 	}
 	if (old) {
+		staged->records -= records_of(old);
 		RB_REMOVE(fs_groupmap_nodes, &staged->nodes, old);
 		fs_groupmap_free_list(old);
 		staged->count--;
 	}
 	RB_INSERT(fs_groupmap_nodes, &staged->nodes, n);
+	staged->records += records_of(n);
 	staged->count++;
 	return 0;
 }
@@ -353,11 +382,11 @@ void fs_groupmap_merge(struct fs_groupmap *staged, struct fs_groupmap *open,
 			/* Patches behind a value are in it by now; only their nodes are left. */
 			last = n->more;
 			n->more = NULL;
-			count_in(open, &n->entry);
+			count_in(open, n);
 			open->count++;
 			n = last;
 		} else {
-			count_out(open, &have->entry);
+			count_out(open, have);
 			if (n->in_place) {
 				patch_all(have->entry.buf, n);
 			} else {
@@ -366,7 +395,7 @@ void fs_groupmap_merge(struct fs_groupmap *staged, struct fs_groupmap *open,
 				have->entry.buf = n->entry.buf;
 				n->entry.buf = old;
 			}
-			count_in(open, &have->entry);
+			count_in(open, have);
 		}
 		if (!n)
 			continue;
@@ -387,8 +416,8 @@ void fs_groupmap_drop(struct fs_groupmap *m, const struct fs_journal *j,
 	{
 		if (n->entry.journal != j)
 			continue;
+		count_out(m, n);
 		RB_REMOVE(fs_groupmap_nodes, &m->nodes, n);
-		count_out(m, &n->entry);
 		m->count--;
 		n->more = *dropped;
 		*dropped = n;

@@ -37,7 +37,8 @@ struct fs_groupmap {
 	struct fs_groupmap_nodes nodes;
 	struct fs_groupmap_journals journals;
 	size_t count;
-	size_t bytes; /* memory */
+	size_t bytes;	/* memory */
+	size_t records; /* that a commit writes: the chunks of one map page are one */
 	size_t pages; /* of the database, roughly, that a commit writes */
 };
 

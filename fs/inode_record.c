@@ -14,7 +14,7 @@
 
 #define INODE_VERSION 1
 #define INODE_PIECES 0x0f
-#define INODE_SIZE_MAX (UINT64_C(1) << 44)
+#define INODE_SIZE_MAX ((UINT64_C(1) << 44) - 4096)
 
 static void put_time(struct bytes_out *out, const struct timespec *t)
 {

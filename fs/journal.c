@@ -86,7 +86,7 @@ void fs_journal_put(struct fs_journal *j)
 	if (!last)
 		return;
 	fs_tagtree_cache_drop(r->nodes, j->index);
-	fs_chunk_cache_drop(r->chunks, j->index, 0, 0, 0);
+	fs_chunk_forget(r, j->index);
 	fs_journal_clear(j);
 	free(j);
 }

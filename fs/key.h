@@ -19,6 +19,7 @@
 #define FS_KEY_MAX 30
 #define FS_VALUE_MAX 4064 /* stored bytes; above, LMDB uses overflow pages: milliseconds each */
 #define FS_ROOT_INO 1
+#define FS_MAP_ENTRIES 62u /* chunks that one FS_T_MAP record maps */
 #define FS_JOURNAL_MAX ((1u << 23) - 1)
 
 struct fs_key {

@@ -22,7 +22,8 @@
 #include "chunk_impl.h"
 
 #define CACHE_BYTES (16u << 20)
-#define CHUNK_CACHE_BYTES (8u << 20)
+#define CHUNK_CACHE_BYTES (2u << 20)
+#define MAP_CACHE_BYTES (6u << 20) /* maps some 380 MiB of files */
 #define SLAB_SLOTS 16384
 
 /* ---- signers ---- */
@@ -155,6 +156,8 @@ static int build(struct fs_records *r, const struct fs_records_config *cfg)
 	if (!rc)
 		rc = fs_chunk_cache_new(CHUNK_CACHE_BYTES, &r->chunks);
 	if (!rc)
+		rc = fs_chunk_cache_new(MAP_CACHE_BYTES, &r->maps);
+	if (!rc)
 		rc = open_store(cfg, &r->store);
 	if (!rc)
 		rc = open_containers(cfg->path, cfg->create, &r->containers);
@@ -175,6 +178,7 @@ static void teardown(struct fs_records *r)
 	fs_store_close(r->store);
 	if (r->containers >= 0)
 		close(r->containers);
+	fs_chunk_cache_free(r->maps);
 	fs_chunk_cache_free(r->chunks);
 	fs_tagtree_cache_free(r->nodes);
 	keys_slab_free(r->slab);

@@ -85,7 +85,8 @@ struct fs_records {
 	struct fs_store *store;
 	struct fs_group *group;
 	struct fs_tagtree_cache *nodes;
-	struct fs_chunk_cache *chunks;
+	struct fs_chunk_cache *chunks; /* plaintext */
+	struct fs_chunk_cache *maps;   /* pages of chunk maps */
 	struct keys_slab *slab;
 	struct fs_journal vault;
 	struct fs_commit *commit; /* committer thread only */

@@ -212,6 +212,12 @@ static int read_header(struct fs_vault *v, struct fs_say *say)
 		rc = keys_header_decode(v->header_bytes, KEYS_HEADER_LEN, &v->header);
 	if (rc == -EMEDIUMTYPE)
 		fs_say(say, "%s/header is not that of a vault", v->path);
+	else if (rc == -EPROTONOSUPPORT && v->header.version < KEYS_HEADER_VERSION)
+		fs_say(say,
+		       "the vault %s has format %u, which this journalfs (format %u) no longer reads; "
+		       "copy its files out with the journalfs that made it, into a vault made by this "
+		       "one (journalfs init)",
+		       v->path, v->header.version, KEYS_HEADER_VERSION);
 	else if (rc == -EPROTONOSUPPORT)
 		fs_say(say,
 		       "the vault %s has format %u suite %u, newer than this journalfs (format "

@@ -46,8 +46,7 @@ int keys_header_decode(const uint8_t *p, size_t len, struct keys_header *h)
 		return -EMEDIUMTYPE;
 	got.version = bytes_get_u16(&in);
 	got.suite = bytes_get_u8(&in);
-	if (got.version > KEYS_HEADER_VERSION ||
-	    (got.version == KEYS_HEADER_VERSION && got.suite != KEYS_SUITE_XCHACHA)) {
+	if (got.version && (got.version != KEYS_HEADER_VERSION || got.suite != KEYS_SUITE_XCHACHA)) {
 		h->version = got.version;
 		h->suite = got.suite;
 		return -EPROTONOSUPPORT;

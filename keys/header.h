@@ -8,7 +8,7 @@
 
 #include "label.h"
 
-#define KEYS_HEADER_VERSION 1
+#define KEYS_HEADER_VERSION 2
 #define KEYS_HEADER_LEN 256 /* fixed; the rest is zero and signed */
 #define KEYS_SUITE_XCHACHA 1
 
@@ -24,7 +24,7 @@ void keys_header_encode(const struct keys_header *h, const uint8_t root_sk[stati
 			uint8_t out[static KEYS_HEADER_LEN]);
 
 /*
- * 0; -EMEDIUMTYPE: not a vault header; -EPROTONOSUPPORT: a newer version or suite (h->version
+ * 0; -EMEDIUMTYPE: not a vault header; -EPROTONOSUPPORT: another version or suite (h->version
  * and h->suite are set for the message); -EBADMSG: damaged or signature wrong.
  */
 int keys_header_decode(const uint8_t *p, size_t len, struct keys_header *h);

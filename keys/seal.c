@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keys/seal.c - XChaCha20-Poly1305 for records and chunks, and Padme padding.
+ * keys/seal.c - XChaCha20-Poly1305 for records, XChaCha20 and SHA-256 for chunks, Padme padding.
  *
  * Records go through libsodium. Chunks go through libcrypto where the build has
- * it: XChaCha20-Poly1305 is HChaCha20(key, first 16 bytes of the nonce) as the
- * subkey of RFC 8439 ChaCha20-Poly1305 with nonce 0^4 | last 8 bytes, so the
- * ciphertext is the same byte for byte. Implements keys/FORMAT.md, "Seals".
+ * it: XChaCha20 is HChaCha20(key, first 16 bytes of the nonce) as the subkey of
+ * ChaCha20 with the last 8 bytes and a block counter from 0, so the ciphertext is
+ * the same byte for byte. Implements keys/FORMAT.md, "Seals".
  *
  * libcrypto contexts are costly to make, so every thread keeps a pair, made at
- * its first chunk and freed by a thread-specific destructor; after each chunk
+ * its first chunk and freed by a thread-specific destructor; at the end of a run
  * the cipher context is keyed with zeros, so that no subkey stays on the heap.
  * A thread that cannot have them falls back to libsodium.
  */
@@ -29,6 +29,9 @@
 _Static_assert(KEYS_SEAL_NONCE_LEN == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce");
 _Static_assert(KEYS_SEAL_TAG_LEN == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag");
 _Static_assert(KEYS_LEN == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key");
+_Static_assert(KEYS_DIGEST_LEN == crypto_hash_sha256_BYTES, "digest");
+
+#define PREFIX_LEN 16 /* of a chunk's nonce: goes into the subkey */
 
 void keys_seal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span plain,
 	       uint8_t *out)
@@ -56,28 +59,20 @@ int keys_unseal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct 
 	return -EBADMSG;
 }
 
-static void sodium_chunk_seal(const uint8_t *key, struct keys_span ad, const uint8_t *in,
-			      size_t len, uint8_t *out, struct keys_chunk_seal *seal)
+static void sodium_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8_t *in, size_t len,
+			  uint8_t *out)
 {
-	crypto_aead_xchacha20poly1305_ietf_encrypt_detached(out, seal->tag, NULL, in, len, ad.p,
-							    ad.len, NULL, seal->nonce, key);
+	crypto_stream_chacha20_xor(out, in, len, nonce + PREFIX_LEN, subkey);
 }
 
-static int sodium_chunk_unseal(const uint8_t *key, struct keys_span ad, const uint8_t *in,
-			       size_t len, uint8_t *out, const struct keys_chunk_seal *seal)
+static void sodium_digest(struct keys_span ad, const uint8_t *in, size_t len, uint8_t *out)
 {
-	return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(out, NULL, in, len, seal->tag,
-								   ad.p, ad.len, seal->nonce, key)
-		       ? -EBADMSG
-		       : 0;
-}
+	crypto_hash_sha256_state state;
 
-static void sodium_digest(const uint8_t *in, size_t len, uint8_t *out)
-{
-	uint8_t hash[crypto_hash_sha256_BYTES];
-
-	crypto_hash_sha256(hash, in, len);
-	memcpy(out, hash, KEYS_DIGEST_LEN);
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, ad.p, ad.len);
+	crypto_hash_sha256_update(&state, in, len);
+	crypto_hash_sha256_final(&state, out);
 }
 
 #ifdef HAVE_LIBCRYPTO
@@ -126,33 +121,13 @@ static struct chunk_ctx *chunk_ctx_get(void)
 	ctx->cipher = EVP_CIPHER_CTX_new();
 	ctx->md = EVP_MD_CTX_new();
 	if (!ctx->cipher || !ctx->md ||
-	    EVP_CipherInit_ex(ctx->cipher, EVP_chacha20_poly1305(), NULL, NULL, NULL, 1) != 1 ||
+	    EVP_CipherInit_ex(ctx->cipher, EVP_chacha20(), NULL, NULL, NULL, 1) != 1 ||
 	    EVP_DigestInit_ex(ctx->md, EVP_sha256(), NULL) != 1 ||
 	    pthread_setspecific(ctx_key, ctx)) {
 		chunk_ctx_free(ctx);
 		return NULL;
 	}
 	return ctx;
-}
-
-/* Keys the context for one chunk and takes in the associated data. */
-static int chunk_ctx_key(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
-			 struct keys_span ad, int enc)
-{
-	uint8_t subkey[KEYS_LEN], short_nonce[12] = {0};
-	int n, rc = -EIO;
-
-	memcpy(short_nonce + 4, nonce + 16, 8);
-	if (crypto_core_hchacha20(subkey, nonce, key, NULL))
-		goto out;
-	if (EVP_CipherInit_ex(ctx, NULL, NULL, subkey, short_nonce, enc) != 1)
-		goto out;
-	if (ad.len && EVP_CipherUpdate(ctx, NULL, &n, ad.p, (int)ad.len) != 1)
-		goto out;
-	rc = 0;
-out:
-	sodium_memzero(subkey, sizeof(subkey));
-	return rc;
 }
 
 static void chunk_ctx_forget(EVP_CIPHER_CTX *ctx)
@@ -163,88 +138,57 @@ static void chunk_ctx_forget(EVP_CIPHER_CTX *ctx)
 		EVP_CIPHER_CTX_reset(ctx); /* the next chunk fails rather than a key staying */
 }
 
-static int crypto_chunk_seal(EVP_CIPHER_CTX *ctx, const uint8_t *key, struct keys_span ad,
-			     const uint8_t *in, size_t len, uint8_t *out,
-			     struct keys_chunk_seal *seal)
+static int libcrypto_stream(EVP_CIPHER_CTX *ctx, const uint8_t *subkey, const uint8_t *nonce,
+			 const uint8_t *in, size_t len, uint8_t *out)
 {
-	uint8_t none[16];
-	int n = 0, rc = -EIO;
+	uint8_t iv[16] = {0}; /* block counter u64, then the nonce's last 8 bytes */
+	int n = 0;
 
-	if (chunk_ctx_key(ctx, key, seal->nonce, ad, 1))
-		goto out;
+	memcpy(iv + 8, nonce + PREFIX_LEN, 8);
+	if (EVP_CipherInit_ex(ctx, NULL, NULL, subkey, iv, 1) != 1)
+		return -EIO;
 	if (len && (EVP_CipherUpdate(ctx, out, &n, in, (int)len) != 1 || (size_t)n != len))
-		goto out;
-	if (EVP_CipherFinal_ex(ctx, none, &n) != 1 || n != 0)
-		goto out;
-	if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, KEYS_SEAL_TAG_LEN, seal->tag) != 1)
-		goto out;
-	rc = 0;
-out:
-	chunk_ctx_forget(ctx);
-	return rc;
+		return -EIO;
+	return 0;
 }
 
-static int crypto_chunk_unseal(EVP_CIPHER_CTX *ctx, const uint8_t *key, struct keys_span ad,
-			       const uint8_t *in, size_t len, uint8_t *out,
-			       const struct keys_chunk_seal *seal)
+static int libcrypto_digest(EVP_MD_CTX *md, struct keys_span ad, const uint8_t *in, size_t len,
+			 uint8_t *out)
 {
-	uint8_t tag[KEYS_SEAL_TAG_LEN], none[16];
-	int n = 0, rc = -EBADMSG;
-
-	memcpy(tag, seal->tag, sizeof(tag));
-	if (chunk_ctx_key(ctx, key, seal->nonce, ad, 0))
-		goto out;
-	if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, KEYS_SEAL_TAG_LEN, tag) != 1)
-		goto out;
-	if (len && (EVP_CipherUpdate(ctx, out, &n, in, (int)len) != 1 || (size_t)n != len))
-		goto out;
-	if (EVP_CipherFinal_ex(ctx, none, &n) != 1 || n != 0)
-		goto out;
-	rc = 0;
-out:
-	chunk_ctx_forget(ctx);
-	return rc;
-}
-
-static int crypto_digest(EVP_MD_CTX *md, const uint8_t *in, size_t len, uint8_t *out)
-{
-	uint8_t hash[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
-	if (EVP_DigestInit_ex(md, NULL, NULL) != 1 || EVP_DigestUpdate(md, in, len) != 1 ||
-	    EVP_DigestFinal_ex(md, hash, &n) != 1 || n < KEYS_DIGEST_LEN)
+	if (EVP_DigestInit_ex(md, NULL, NULL) != 1 || EVP_DigestUpdate(md, ad.p, ad.len) != 1 ||
+	    EVP_DigestUpdate(md, in, len) != 1 || EVP_DigestFinal_ex(md, out, &n) != 1 ||
+	    n != KEYS_DIGEST_LEN)
 		return -EIO;
-	memcpy(out, hash, KEYS_DIGEST_LEN);
 	return 0;
 }
 
-static int chunk_seal(const uint8_t *key, struct keys_span ad, const uint8_t *in, size_t len,
-		      uint8_t *out, struct keys_chunk_seal *seal)
+static int chunk_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8_t *in, size_t len,
+			uint8_t *out)
 {
-	struct chunk_ctx *ctx = len <= INT_MAX && ad.len <= INT_MAX ? chunk_ctx_get() : NULL;
+	struct chunk_ctx *ctx = len <= INT_MAX ? chunk_ctx_get() : NULL;
 
 	if (ctx)
-		return crypto_chunk_seal(ctx->cipher, key, ad, in, len, out, seal);
-	sodium_chunk_seal(key, ad, in, len, out, seal);
+		return libcrypto_stream(ctx->cipher, subkey, nonce, in, len, out);
+	sodium_stream(subkey, nonce, in, len, out);
 	return 0;
 }
 
-static int chunk_unseal(const uint8_t *key, struct keys_span ad, const uint8_t *in, size_t len,
-			uint8_t *out, const struct keys_chunk_seal *seal)
-{
-	struct chunk_ctx *ctx = len <= INT_MAX && ad.len <= INT_MAX ? chunk_ctx_get() : NULL;
-
-	if (ctx)
-		return crypto_chunk_unseal(ctx->cipher, key, ad, in, len, out, seal);
-	return sodium_chunk_unseal(key, ad, in, len, out, seal);
-}
-
-static void chunk_digest(const uint8_t *in, size_t len, uint8_t *out)
+static void chunk_digest(struct keys_span ad, const uint8_t *in, size_t len, uint8_t *out)
 {
 	struct chunk_ctx *ctx = chunk_ctx_get();
 
-	if (!ctx || crypto_digest(ctx->md, in, len, out))
-		sodium_digest(in, len, out);
+	if (!ctx || libcrypto_digest(ctx->md, ad, in, len, out))
+		sodium_digest(ad, in, len, out);
+}
+
+static void chunk_forget(void)
+{
+	struct chunk_ctx *ctx = chunk_ctx_get();
+
+	if (ctx)
+		chunk_ctx_forget(ctx->cipher);
 }
 
 int keys_seal_init(void)
@@ -254,22 +198,20 @@ int keys_seal_init(void)
 
 #else
 
-static int chunk_seal(const uint8_t *key, struct keys_span ad, const uint8_t *in, size_t len,
-		      uint8_t *out, struct keys_chunk_seal *seal)
+static int chunk_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8_t *in, size_t len,
+			uint8_t *out)
 {
-	sodium_chunk_seal(key, ad, in, len, out, seal);
+	sodium_stream(subkey, nonce, in, len, out);
 	return 0;
 }
 
-static int chunk_unseal(const uint8_t *key, struct keys_span ad, const uint8_t *in, size_t len,
-			uint8_t *out, const struct keys_chunk_seal *seal)
+static void chunk_digest(struct keys_span ad, const uint8_t *in, size_t len, uint8_t *out)
 {
-	return sodium_chunk_unseal(key, ad, in, len, out, seal);
+	sodium_digest(ad, in, len, out);
 }
 
-static void chunk_digest(const uint8_t *in, size_t len, uint8_t *out)
+static void chunk_forget(void)
 {
-	sodium_digest(in, len, out);
 }
 
 int keys_seal_init(void)
@@ -279,32 +221,67 @@ int keys_seal_init(void)
 
 #endif
 
-int keys_seal_chunk(const uint8_t key[static KEYS_LEN], struct keys_span ad, const uint8_t *in,
-		    size_t len, uint8_t *out, struct keys_chunk_seal *seal_out)
+void keys_chunk_sealer_init(struct keys_chunk_sealer *s, const uint8_t key[static KEYS_LEN])
+{
+	randombytes_buf(s->prefix, sizeof(s->prefix));
+	crypto_core_hchacha20(s->subkey, s->prefix, key, NULL);
+	s->count = 0;
+}
+
+void keys_chunk_sealer_clear(struct keys_chunk_sealer *s)
+{
+	sodium_memzero(s, sizeof(*s));
+	chunk_forget();
+}
+
+int keys_chunk_seal(struct keys_chunk_sealer *s, struct keys_span ad, const uint8_t *in, size_t len,
+		    uint8_t *out, struct keys_chunk_seal *seal_out)
 {
 	struct keys_chunk_seal seal;
+	uint64_t count = s->count++;
 	int rc;
 
-	randombytes_buf(seal.nonce, sizeof(seal.nonce));
-	rc = chunk_seal(key, ad, in, len, out, &seal);
+	memcpy(seal.nonce, s->prefix, PREFIX_LEN);
+	for (unsigned i = PREFIX_LEN; i < KEYS_SEAL_NONCE_LEN; i++, count >>= 8)
+		seal.nonce[i] = (uint8_t)count;
+	rc = chunk_stream(s->subkey, seal.nonce, in, len, out);
 	if (rc) {
 		keys_wipe(out, len); /* never half-sealed bytes that could reach the disk */
 		return rc;
 	}
-	chunk_digest(out, len, seal.digest);
+	chunk_digest(ad, out, len, seal.digest);
 	*seal_out = seal;
 	return 0;
 }
 
-int keys_unseal_chunk(const uint8_t key[static KEYS_LEN], struct keys_span ad, const uint8_t *in,
-		      size_t len, uint8_t *out, const struct keys_chunk_seal *seal)
+void keys_chunk_opener_init(struct keys_chunk_opener *o, const uint8_t key[static KEYS_LEN])
+{
+	o->key = key;
+	o->keyed = false;
+}
+
+void keys_chunk_opener_clear(struct keys_chunk_opener *o)
+{
+	sodium_memzero(o, sizeof(*o));
+	chunk_forget();
+}
+
+int keys_chunk_open(struct keys_chunk_opener *o, struct keys_span ad, const uint8_t *in, size_t len,
+		    uint8_t *out, const struct keys_chunk_seal *seal)
 {
 	uint8_t digest[KEYS_DIGEST_LEN];
 	int rc = -EBADMSG;
 
-	chunk_digest(in, len, digest);
-	if (keys_equal(digest, seal->digest, sizeof(digest)))
-		rc = chunk_unseal(key, ad, in, len, out, seal);
+	chunk_digest(ad, in, len, digest);
+	if (!keys_equal(digest, seal->digest, sizeof(digest)))
+		goto out;
+	if (!o->keyed || memcmp(o->prefix, seal->nonce, PREFIX_LEN) != 0) {
+		memcpy(o->prefix, seal->nonce, PREFIX_LEN);
+		crypto_core_hchacha20(o->subkey, o->prefix, o->key, NULL);
+		o->keyed = true;
+	}
+	rc = chunk_stream(o->subkey, seal->nonce, in, len, out) ? -EBADMSG : 0;
+out:
 	if (rc)
 		keys_wipe(out, len);
 	return rc;

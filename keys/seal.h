@@ -4,19 +4,26 @@
  *
  * Suite 1: XChaCha20-Poly1305 (IETF construction, draft-irtf-cfrg-xchacha),
  * random 192-bit nonces made inside. Associated data bind a ciphertext to its
- * place. Chunks use the same construction through libcrypto when the build has
- * it (HAVE_LIBCRYPTO): identical ciphertext, about three times as fast; they
- * are detached, because nonce and tag live in the chunk map.
+ * place.
+ *
+ * Chunks are XChaCha20 with a SHA-256 over place and ciphertext; nonce and digest
+ * live in the chunk map, a sealed record that the tag tree covers. Whoever may read
+ * a journal knows its keys and could make other plaintext under the same Poly1305
+ * tag, so the digest alone carries their integrity, and a tag besides it would say
+ * nothing more. Both go through libcrypto when the build has it (HAVE_LIBCRYPTO):
+ * the same bytes, faster.
  */
 #ifndef KEYS_SEAL_H
 #define KEYS_SEAL_H
+
+#include <stdbool.h>
 
 #include "label.h"
 
 #define KEYS_SEAL_NONCE_LEN 24
 #define KEYS_SEAL_TAG_LEN 16
 #define KEYS_SEAL_OVERHEAD (KEYS_SEAL_NONCE_LEN + KEYS_SEAL_TAG_LEN)
-#define KEYS_DIGEST_LEN 16
+#define KEYS_DIGEST_LEN 32
 
 /*
  * Starts libcrypto without its configuration file and makes this thread's contexts, so that
@@ -41,21 +48,42 @@ int keys_unseal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct 
 /* What the chunk map keeps of a sealed chunk. */
 struct keys_chunk_seal {
 	uint8_t nonce[KEYS_SEAL_NONCE_LEN];
-	uint8_t tag[KEYS_SEAL_TAG_LEN];
-	uint8_t digest[KEYS_DIGEST_LEN]; /* first 16 bytes of SHA-256(ciphertext) */
+	uint8_t digest[KEYS_DIGEST_LEN]; /* SHA-256(associated data | ciphertext) */
 };
 
-/* Seals len bytes of in to out (may be the same buffer). 0 or -EIO (libcrypto failed). */
-int keys_seal_chunk(const uint8_t key[static KEYS_LEN], struct keys_span ad, const uint8_t *in,
-		    size_t len, uint8_t *out, struct keys_chunk_seal *seal_out);
-
 /*
- * The opposite; checks the digest first, then the tag. A reader of the journal knows the key
- * and could make other plaintext under the same tag; the digest, signed up to the journal's
- * root, is what he cannot meet. 0 or -EBADMSG with out zeroed.
+ * Seals the chunks of one run under one key. Nonces are 16 random bytes, drawn by init, and a
+ * counter: two chunks can share a nonce only if two runs draw the same 128 bits. One thread at a
+ * time, and the thread of clear is that of the last chunk. Wiped by clear.
  */
-int keys_unseal_chunk(const uint8_t key[static KEYS_LEN], struct keys_span ad, const uint8_t *in,
-		      size_t len, uint8_t *out, const struct keys_chunk_seal *seal);
+struct keys_chunk_sealer {
+	uint8_t subkey[KEYS_LEN];
+	uint8_t prefix[16];
+	uint64_t count;
+};
+
+void keys_chunk_sealer_init(struct keys_chunk_sealer *s, const uint8_t key[static KEYS_LEN]);
+void keys_chunk_sealer_clear(struct keys_chunk_sealer *s);
+/* Seals len bytes of in to out (may be the same buffer). 0 or -EIO (libcrypto failed), out wiped. */
+int keys_chunk_seal(struct keys_chunk_sealer *s, struct keys_span ad, const uint8_t *in, size_t len,
+		    uint8_t *out, struct keys_chunk_seal *seal_out);
+
+/* Opens chunks of one key, which outlives it; neighbors of one run share the work. As above. */
+struct keys_chunk_opener {
+	const uint8_t *key;
+	uint8_t subkey[KEYS_LEN];
+	uint8_t prefix[16];
+	bool keyed;
+};
+
+void keys_chunk_opener_init(struct keys_chunk_opener *o, const uint8_t key[static KEYS_LEN]);
+void keys_chunk_opener_clear(struct keys_chunk_opener *o);
+/*
+ * The opposite of keys_chunk_seal; in and out may be the same buffer. 0, or -EBADMSG with out zeroed
+ * when the digest is not that of place and ciphertext.
+ */
+int keys_chunk_open(struct keys_chunk_opener *o, struct keys_span ad, const uint8_t *in, size_t len,
+		    uint8_t *out, const struct keys_chunk_seal *seal);
 
 /* Padme (Nikitin et al., PURBs 2019): the padded length of len bytes; at most 12 % more. */
 size_t keys_pad_len(size_t len);

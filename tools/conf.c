@@ -93,6 +93,10 @@ int tools_conf_read_header(const char *vault, struct keys_header *h, uint8_t raw
 	n = read(fd, buf, sizeof(buf));
 	close(fd);
 	rc = n < 0 ? -errno : keys_header_decode(buf, (size_t)n, h);
+	if (rc == -EPROTONOSUPPORT && h->version < KEYS_HEADER_VERSION)
+		return tools_fail("%s has format %u, which this journalfs (format %u) no longer reads; "
+				 "copy its files out with the journalfs that made it, into a vault made "
+				 "by this one (journalfs init)", vault, h->version, KEYS_HEADER_VERSION);
 	if (rc == -EPROTONOSUPPORT)
 		return tools_fail("%s was made by a newer journalfs (format %u, suite %u); install "
 				 "that version", vault, h->version, h->suite);

@@ -10,7 +10,7 @@
 #include "fs/chunk_impl.h"
 
 #define INO 5
-#define CHUNKS 70 /* more than one map page */
+#define CHUNKS 200 /* four map pages */
 #define FILE_MAX ((size_t)CHUNKS * FS_CHUNK)
 
 static uint8_t *file; /* the model; zero beyond size */
@@ -26,16 +26,9 @@ static void write_at(struct fs_journal *j, uint64_t ino, uint64_t off, const uin
 		struct fs_batch b;
 
 		fs_batch_init(&b, t.signer);
-		for (size_t done = 0; done < len;) {
-			uint32_t in = (uint32_t)((off + done) % FS_CHUNK);
-			size_t n = len - done < FS_CHUNK - in ? len - done : FS_CHUNK - in;
-
-			ck_assert_int_eq(fs_chunk_write(j, &b, ino,
-							(uint32_t)((off + done) / FS_CHUNK), in,
-							p + done, (uint32_t)n),
-					 0);
-			done += n;
-		}
+		ck_assert_int_eq(fs_chunk_write(j, &b, ino, (uint32_t)(off / FS_CHUNK),
+						(uint32_t)(off % FS_CHUNK), p, len),
+				 0);
 		rc = fs_group_apply(g, &b, NULL);
 		fs_batch_clear(&b);
 	} while (rc == -EAGAIN);
@@ -83,7 +76,7 @@ static int get(struct fs_journal *j, uint64_t ino, uint32_t n)
 
 static void model_write(void)
 {
-	static uint8_t data[5 * FS_CHUNK];
+	static uint8_t data[90 * FS_CHUNK];
 	uint64_t off = t_rnd(FILE_MAX - 1);
 	size_t len = t_rnd(4) ? 1 + t_rnd(9000) : 1 + t_rnd(sizeof(data));
 
@@ -91,7 +84,10 @@ static void model_write(void)
 		off = off / FS_CHUNK * FS_CHUNK;
 	if (len > FILE_MAX - off)
 		len = FILE_MAX - off;
-	memset(data, (int)(1 + t_rnd(255)), len);
+	if (t_rnd(3) == 0)
+		len = len < FS_CHUNK ? len : len / FS_CHUNK * FS_CHUNK;
+	for (size_t at = 0; at < len; at += 512)
+		memset(data + at, (int)(1 + t_rnd(255)), len - at < 512 ? len - at : 512);
 	write_at(t.j[1], INO, off, data, len);
 	memcpy(file + off, data, len);
 	if (off + len > size)
@@ -114,14 +110,44 @@ static void model_truncate(void)
 
 static void model_punch(void)
 {
-	uint32_t n = t_rnd(CHUNKS);
+	uint32_t lo = t_rnd(CHUNKS), hi = lo + 1 + t_rnd(t_rnd(2) ? 3 : CHUNKS - lo);
+	uint64_t next, gone, expect = 0;
+	unsigned most = t_rnd(2) ? CHUNKS : 1 + t_rnd(20);
 	struct fs_batch b;
 
+	if (hi > CHUNKS)
+		hi = CHUNKS;
 	fs_batch_init(&b, t.signer);
-	ck_assert_int_eq(fs_chunk_punch(t.j[1], &b, INO, n), 0);
+	ck_assert_int_eq(fs_chunk_punch(t.j[1], &b, INO, lo, hi, most, &next, &gone), 0);
 	t_apply(&b);
-	memset(file + (size_t)n * FS_CHUNK, 0, FS_CHUNK);
-	present[n] = false;
+	for (uint32_t n = lo; n < next; n++) {
+		expect += present[n];
+		memset(file + (size_t)n * FS_CHUNK, 0, FS_CHUNK);
+		present[n] = false;
+	}
+	ck_assert_uint_eq(gone, expect);
+	ck_assert(next == hi || gone == most);
+}
+
+/* Any part of the file in one read. */
+static void model_check_run(void)
+{
+	uint32_t lo = t_rnd(CHUNKS), count = 1 + t_rnd(CHUNKS - lo), there = 0;
+	struct fs_buf *buf;
+	uint64_t n;
+	int rc;
+
+	for (uint32_t i = lo; i < lo + count; i++)
+		there += present[i];
+	rc = fs_chunk_read(t.j[1], INO, lo, count, &buf);
+	ck_assert_int_eq(rc, there ? 0 : -ENODATA);
+	if (!rc) {
+		ck_assert_uint_eq(buf->len, (size_t)count * FS_CHUNK);
+		ck_assert_mem_eq(buf->data, file + (size_t)lo * FS_CHUNK, buf->len);
+		fs_buf_put(buf);
+	}
+	ck_assert_int_eq(fs_chunk_count(t.j[1], INO, lo, lo + count, &n), 0);
+	ck_assert_uint_eq(n, there);
 }
 
 static void model_check_seek(uint32_t n, bool data)
@@ -154,7 +180,7 @@ static void check_units(struct fs_journal *j, uint64_t ino)
 	for (uint32_t p = 0; p <= CHUNKS / FS_MAP_ENTRIES; p++) {
 		ck_assert_int_eq(fs_chunk_map_get(j, ino, p, &page), 0);
 		for (unsigned i = 0; i < FS_MAP_ENTRIES; i++)
-			units += page.e[i].units;
+			units += page.e[i].used;
 	}
 	ck_assert_uint_eq(fs_container_units_used(fs_journal_container(j)), units);
 }
@@ -178,6 +204,7 @@ START_TEST(chunks_random_changes_match_model_across_groups_and_reopen)
 			fs_group_hurry(fs_records_group(t.r)); /* the next meet a closing group */
 		else
 			t_sync();
+		model_check_run();
 		if (t_rnd(12) == 0)
 			model_check();
 		if (t_rnd(50) == 0) {
@@ -269,21 +296,22 @@ END_TEST
 START_TEST(changes_within_one_batch_see_each_other)
 {
 	static uint8_t expect[FS_CHUNK];
+	struct fs_key second = fs_chunk_key(t.j[1], INO, 1);
 	struct fs_batch b;
 
 	fill_bytes();
-	write_at(t.j[1], INO, 0, one, 5000); /* in the open group: patches apply to it */
+	write_at(t.j[1], INO, 0, one, 3000); /* in the open group: patches apply to it */
 	fs_batch_init(&b, t.signer);
-	ck_assert_int_eq(fs_chunk_write(t.j[1], &b, INO, 0, 4000, two, 100), 0);
-	ck_assert_int_eq(fs_chunk_truncate(t.j[1], &b, INO, 4050), 0);
-	ck_assert_int_eq(fs_chunk_write(t.j[1], &b, INO, 0, 6000, two, 100), 0);
+	ck_assert_int_eq(fs_chunk_write(t.j[1], &b, INO, 0, 2000, two, 100), 0);
+	ck_assert_int_eq(fs_chunk_truncate(t.j[1], &b, INO, 2050), 0);
+	ck_assert_int_eq(fs_chunk_write(t.j[1], &b, INO, 0, 3600, two, 100), 0);
 	ck_assert_int_eq(fs_chunk_write(t.j[1], &b, INO, 1, 0, two, 100), 0);
-	ck_assert_int_eq(fs_chunk_punch(t.j[1], &b, INO, 1), 0);
+	fs_batch_del(&b, t.j[1], &second);
 	ck_assert_int_eq(fs_chunk_write(t.j[1], &b, INO, 1, 50, two, 10), 0);
 	t_apply(&b);
-	memcpy(expect, one, 4000);
-	memcpy(expect + 4000, two, 50);
-	memcpy(expect + 6000, two, 100);
+	memcpy(expect, one, 2000);
+	memcpy(expect + 2000, two, 50);
+	memcpy(expect + 3600, two, 100);
 	check_chunk(t.j[1], INO, 0, expect, FS_CHUNK);
 	memset(expect, 0, sizeof(expect));
 	memcpy(expect + 50, two, 10);
@@ -293,10 +321,10 @@ START_TEST(changes_within_one_batch_see_each_other)
 }
 END_TEST
 
-START_TEST(small_chunk_takes_only_the_units_it_needs)
+START_TEST(chunk_takes_a_unit_whatever_it_holds)
 {
 	fill_bytes();
-	write_at(t.j[1], INO, 0, one, 5000);
+	write_at(t.j[1], INO, FS_CHUNK - 10, one, 20);
 	t_sync();
 	ck_assert_uint_eq(fs_container_units_used(fs_journal_container(t.j[1])), 2);
 	write_at(t.j[1], INO, 0, two, 10);
@@ -347,14 +375,14 @@ static struct fs_map_entry entry_of(uint32_t journal, uint64_t ino, uint32_t n)
 	struct fs_map_page page;
 
 	ck_assert_int_eq(fs_chunk_map_get(t.j[journal], ino, n / FS_MAP_ENTRIES, &page), 0);
-	ck_assert_uint_gt(page.e[n % FS_MAP_ENTRIES].units, 0);
+	ck_assert(page.e[n % FS_MAP_ENTRIES].used);
 	return page.e[n % FS_MAP_ENTRIES];
 }
 
 static void read_units(uint32_t journal, const struct fs_map_entry *e, uint8_t *p)
 {
 	int fd = container_fd(journal);
-	size_t len = (size_t)e->units * FS_UNIT;
+	size_t len = FS_UNIT;
 
 	ck_assert_int_eq(pread(fd, p, len, (off_t)e->pos * FS_UNIT), (ssize_t)len);
 	close(fd);
@@ -363,7 +391,7 @@ static void read_units(uint32_t journal, const struct fs_map_entry *e, uint8_t *
 static void write_units(uint32_t journal, const struct fs_map_entry *e, const uint8_t *p)
 {
 	int fd = container_fd(journal);
-	size_t len = (size_t)e->units * FS_UNIT;
+	size_t len = FS_UNIT;
 
 	ck_assert_int_eq(pwrite(fd, p, len, (off_t)e->pos * FS_UNIT), (ssize_t)len);
 	close(fd);
@@ -492,6 +520,7 @@ START_TEST(forged_hole_refuses)
 	write_units(1, &e, raw_a); /* zeros are no hole */
 	ck_assert_int_eq(get(t.j[1], INO, 1), -EBADMSG);
 	t_raw_put(&map, &none);
+	fs_chunk_forget(t.r, 1); /* the page that was read before */
 	ck_assert_int_eq(get(t.j[1], INO, 0), -EBADMSG);
 	ck_assert_int_eq(fs_chunk_seek(t.j[1], INO, 0, 2, false, &found), -EBADMSG);
 	ck_assert_int_eq(fs_chunk_seek(t.j[1], INO, 0, 2, true, &found), -EBADMSG);
@@ -503,11 +532,11 @@ START_TEST(get_chunk_with_any_flipped_bit_refuses)
 	struct fs_map_entry e;
 
 	fill_bytes();
-	write_at(t.j[1], INO, 0, one, 8000);
+	write_at(t.j[1], INO, 0, one, 4000);
 	t_sync();
 	e = entry_of(1, INO, 0);
 	read_units(1, &e, raw_a);
-	for (size_t i = 0; i < 8192; i += 61) {
+	for (size_t i = 0; i < FS_UNIT; i += 61) {
 		raw_a[i] ^= 0x20;
 		write_units(1, &e, raw_a);
 		ck_assert_int_eq(get(t.j[1], INO, 0), -EBADMSG);
@@ -527,7 +556,7 @@ START_TEST(get_from_a_truncated_container_fails)
 	write_at(t.j[1], INO, 0, one, FS_CHUNK);
 	t_sync();
 	fd = container_fd(1);
-	ck_assert_int_eq(ftruncate(fd, FS_UNIT), 0);
+	ck_assert_int_eq(ftruncate(fd, FS_UNIT - 1), 0);
 	close(fd);
 	ck_assert_int_eq(get(t.j[1], INO, 0), -EIO);
 }
@@ -548,7 +577,7 @@ END_TEST
 
 START_TEST(map_decode_rejects_malformed_pages)
 {
-	struct fs_map_page page = {.e[3] = {.pos = 77, .units = 2}}, again;
+	struct fs_map_page page = {.e[3] = {.pos = 77, .used = true}}, again;
 	uint8_t p[FS_VALUE_MAX];
 	size_t len = fs_chunk_map_encode(&page, p);
 
@@ -557,7 +586,7 @@ START_TEST(map_decode_rejects_malformed_pages)
 	ck_assert_uint_eq(again.e[3].pos, 77);
 	ck_assert_int_eq(fs_chunk_map_decode(p, len - 1, &again), -EBADMSG);
 	ck_assert_int_eq(fs_chunk_map_decode(p, 0, &again), -EBADMSG);
-	p[3 * FS_MAP_ENTRY_LEN + 5] = FS_CHUNK_UNITS + 1;
+	p[3 * FS_MAP_ENTRY_LEN + 5] = 2;
 	ck_assert_int_eq(fs_chunk_map_decode(p, len, &again), -EBADMSG);
 	p[3 * FS_MAP_ENTRY_LEN + 5] = 0; /* a hole with a position */
 	ck_assert_int_eq(fs_chunk_map_decode(p, len, &again), -EBADMSG);
@@ -643,7 +672,7 @@ int main(void)
 	tcase_add_test(tc, two_cuts_in_one_group_drop_what_the_lower_dropped);
 	tcase_add_test(tc, truncate_zeroes_beyond_the_edge_for_a_later_extension);
 	tcase_add_test(tc, changes_within_one_batch_see_each_other);
-	tcase_add_test(tc, small_chunk_takes_only_the_units_it_needs);
+	tcase_add_test(tc, chunk_takes_a_unit_whatever_it_holds);
 	tcase_add_test(tc, scan_of_an_inode_shows_no_contents_on_their_way);
 	tcase_add_test(tc, get_chunk_swapped_within_a_file_refuses);
 	tcase_add_test(tc, get_chunk_swapped_between_files_refuses);

@@ -62,7 +62,7 @@ START_TEST(header_decode_of_other_file_says_so)
 }
 END_TEST
 
-START_TEST(header_of_newer_version_names_it)
+START_TEST(header_of_another_version_names_it)
 {
 	struct keys_header h = {0};
 
@@ -72,6 +72,9 @@ START_TEST(header_of_newer_version_names_it)
 	ck_assert_uint_eq(h.suite, 9);
 	/* a later version may be of another length */
 	ck_assert_int_eq(keys_header_decode(encoded, 64, &h), -EPROTONOSUPPORT);
+	make(1, KEYS_SUITE_XCHACHA); /* an older one */
+	ck_assert_int_eq(keys_header_decode(encoded, sizeof(encoded), &h), -EPROTONOSUPPORT);
+	ck_assert_uint_eq(h.version, 1);
 	make(KEYS_HEADER_VERSION, 2);
 	ck_assert_int_eq(keys_header_decode(encoded, sizeof(encoded), &h), -EPROTONOSUPPORT);
 	ck_assert_uint_eq(h.version, KEYS_HEADER_VERSION);
@@ -103,7 +106,7 @@ int main(void)
 		header_round_trip_keeps_fields,
 		header_decode_rejects_every_flip_and_length,
 		header_decode_of_other_file_says_so,
-		header_of_newer_version_names_it,
+		header_of_another_version_names_it,
 		header_root_hash_tells_a_substituted_root,
 	};
 
