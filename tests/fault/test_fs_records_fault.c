@@ -12,7 +12,7 @@
 #include "fs/chunk.h"
 #include "../unit/test_fs_files.h"
 
-#define BIG (3 * FS_CHUNK)
+#define BIG (48 * FS_CHUNK)
 
 static uint8_t old_text[BIG], new_text[BIG], got[BIG + 16];
 

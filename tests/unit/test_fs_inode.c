@@ -459,7 +459,7 @@ static void spoil(struct files *f, const struct fs_key *key)
 
 START_TEST(inodes_follow_when_a_commit_meets_damage)
 {
-	static uint8_t text[2 * FS_CHUNK], got[64];
+	static uint8_t text[32 * FS_CHUNK], got[64];
 	struct fs_inode *big, *small, *never;
 	struct fs_key map;
 	struct files f;
@@ -469,7 +469,7 @@ START_TEST(inodes_follow_when_a_commit_meets_damage)
 	memset(text, 'a', sizeof(text));
 	big = files_make(&f, f.root, "big", S_IFREG | 0600);
 	small = files_make(&f, f.root, "small", S_IFREG | 0600);
-	files_write(&f, big, 0, text, 2 * FS_CHUNK);
+	files_write(&f, big, 0, text, 32 * FS_CHUNK);
 	files_write(&f, small, 0, "before", 6);
 	files_sync(&f);
 	map = fs_key_n(5, big->ino, FS_T_MAP, 0, 4);
@@ -481,7 +481,7 @@ START_TEST(inodes_follow_when_a_commit_meets_damage)
 	files_sync(&f);
 	ck_assert_int_eq(fs_journal_check(f.j), -EIO);
 	ck_assert_int_eq(fs_tree_lookup(f.root, "big", &big), 0);
-	ck_assert_uint_eq(big->size, 2 * FS_CHUNK);
+	ck_assert_uint_eq(big->size, 32 * FS_CHUNK);
 	ck_assert_int_eq(files_read(small, 0, got, sizeof(got), &len), 0);
 	ck_assert_uint_eq(len, 6);
 	ck_assert_mem_eq(got, "before", 6);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Made tests/frozen/v1/vault.tar.xz, once: a vault used alone, with what its format can hold in small.
+# Made tests/frozen/v2/vault.tar.xz, once: a vault used alone, with what its format can hold in small.
 # SPDX-License-Identifier: Apache-2.0
 #
 # Kept to be read, and as a beginning for the next version's. tests/mount/80_frozen.sh knows what is in it.
