@@ -14,9 +14,8 @@ mkdir -m 700 "$ROOT/state" "$ROOT/run" "$ROOT/mnt"
 PASS='three quiet horses on a hill'
 
 close_vault() {
-	local n
 	"$JFS" logout --vault "$ROOT/vault" 2>/dev/null
-	for n in $(seq 200); do
+	for _ in $(seq 200); do
 		[ -z "$(pgrep -f -- "$ROOT/vault" || true)" ] && return
 		sleep 0.05
 	done
