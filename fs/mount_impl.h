@@ -208,6 +208,8 @@ void fs_notify_drain(struct fs_mount *m, uint64_t nodeid);
 /* ---- what one mount tells the others (mount_share.c) ---- */
 /* Contents (data, from off) or only attributes of nodeid changed through `from`. */
 void fs_share_changed(struct fs_mount *from, uint64_t nodeid, bool data, uint64_t off);
+/* Entries or attributes of a directory changed through `from`. */
+void fs_share_dir(struct fs_mount *from, uint64_t nodeid);
 /*
  * The inode `gone` lost or changed a name: on return no other mount's kernel goes by names it had cached.
  * New names need no telling: kernels keep no memory of names that do not exist.

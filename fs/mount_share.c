@@ -39,6 +39,15 @@ void fs_share_names(struct fs_mount *from, uint64_t gone)
 	free(others);
 }
 
+/*
+ * Kernels keep listings and compare them by the directory's time, which programs may set back
+ * (rsync, tar): so what they keep of it goes, whatever changed.
+ */
+void fs_share_dir(struct fs_mount *from, uint64_t nodeid)
+{
+	fs_share_changed(from, nodeid, true, 0);
+}
+
 bool fs_share_written(struct fs_mount *from, uint64_t nodeid)
 {
 	struct fs_mount **others = NULL;

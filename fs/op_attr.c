@@ -117,7 +117,9 @@ static int setattr_inode(struct fs_op *op, struct fs_inode *i, const struct stat
 		       s.detail);
 	if (!rc)
 		rc = fs_content_setattr(i, &s.set, &who);
-	if (!rc)
+	if (!rc && fs_op_type(i) == S_IFDIR)
+		fs_share_dir(op->m, nodeid);
+	else if (!rc)
 		fs_share_changed(op->m, nodeid, cut, s.size);
 	/* What is below must be looked up again, and is found no more. */
 	if (!rc && shut) {

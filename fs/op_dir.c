@@ -69,7 +69,7 @@ static int made(struct fs_op *op, struct fs_inode *dir, struct fs_inode *i, cons
 	int rc = fs_op_act(op, POLICY_RECORD_CREATE, nodeid, name, NULL, detail);
 
 	fs_gate_created(op->m->gate, &op->pass, i->ino, fs_op_type(i) == S_IFDIR);
-	fs_share_changed(op->m, fs_inode_nodeid(dir), false, 0);
+	fs_share_dir(op->m, fs_inode_nodeid(dir));
 	fs_share_changed(op->m, nodeid, false, 0);
 	return rc;
 }
@@ -164,7 +164,7 @@ static void take_away(struct fs_op *op, uint64_t parent, const char *name, bool 
 		uint64_t nodeid = fs_inode_nodeid(i);
 
 		rc = fs_op_act(op, POLICY_RECORD_DELETE, nodeid, name, NULL, NULL);
-		fs_share_changed(op->m, parent, false, 0);
+		fs_share_dir(op->m, parent);
 		fs_share_names(op->m, nodeid);
 	}
 	fs_op_err(op, rc);
@@ -209,9 +209,9 @@ static int renamed(struct fs_op *op, uint64_t parent, const char *name, uint64_t
 	int rc = fs_op_act(op, POLICY_RECORD_RENAME, nodeid, name, newname, NULL);
 
 	fs_node_rename(op->m, nodeid, newname);
-	fs_share_changed(op->m, parent, false, 0);
+	fs_share_dir(op->m, parent);
 	if (newparent != parent)
-		fs_share_changed(op->m, newparent, false, 0);
+		fs_share_dir(op->m, newparent);
 	fs_share_names(op->m, nodeid);
 	if (replaced && exchange)
 		fs_node_rename(op->m, fs_inode_nodeid(replaced), name);

@@ -171,7 +171,7 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 		return rc;
 	rc = create_record(op, fs_inode_nodeid(*out), name, flags);
 	fs_gate_created(op->m->gate, &op->pass, (*out)->ino, false);
-	fs_share_changed(op->m, fs_inode_nodeid(dir), false, 0);
+	fs_share_dir(op->m, fs_inode_nodeid(dir));
 	if (rc) {
 		fs_inode_put(*out);
 		*out = NULL;
