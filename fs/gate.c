@@ -104,6 +104,51 @@ static void saw_rights(struct fs_gate *g, uint32_t index, const struct policy_ve
 	pthread_mutex_unlock(&g->lock);
 }
 
+/* The right to write goes: pages that mappings hold are awaited for a moment. With the lock. */
+static void drain_begin(struct fs_gate_journal *gj)
+{
+	if (!gj->drain_until_ns)
+		gj->drain_until_ns = fs_gate_clock_ns(CLOCK_BOOTTIME) + FS_GATE_DRAIN_NS;
+}
+
+static void rights_now(struct fs_gate_journal *gj, const struct policy_verdict *v)
+{
+	if (gj->rights & ~v->rights & POLICY_WRITE)
+		drain_begin(gj);
+	else if (v->rights & POLICY_WRITE)
+		gj->drain_until_ns = 0;
+	gj->rights = v->rights;
+	gj->visible = v->visible;
+	fs_cover_clear(&gj->cover);
+}
+
+void fs_gate_drained(struct fs_gate *g, uint32_t journal)
+{
+	struct fs_gate_journal *gj;
+
+	pthread_mutex_lock(&g->lock);
+	gj = journal_of(g, journal, false);
+	if (gj && !(gj->rights & POLICY_WRITE))
+		gj->drain_until_ns = 0;
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* Whether policy took the right to write away so lately that a mapping's page is still taken. */
+static bool draining(struct fs_gate *g, uint32_t index)
+{
+	struct fs_gate_journal *gj;
+	bool is = false;
+
+	pthread_mutex_lock(&g->lock);
+	gj = journal_of(g, index, false);
+	if (gj && gj->seen && gj->rights & POLICY_WRITE)
+		drain_begin(gj); /* before the recheck has come to it */
+	if (gj && gj->drain_until_ns)
+		is = fs_gate_clock_ns(CLOCK_BOOTTIME) < gj->drain_until_ns;
+	pthread_mutex_unlock(&g->lock);
+	return is;
+}
+
 size_t fs_gate_changed(struct fs_gate *g, uint32_t *journals, size_t cap)
 {
 	struct seen {
@@ -137,11 +182,8 @@ size_t fs_gate_changed(struct fs_gate *g, uint32_t *journals, size_t cap)
 		journals[found++] = seen[k].index;
 		pthread_mutex_lock(&g->lock);
 		gj = journal_of(g, seen[k].index, false);
-		if (gj) {
-			gj->rights = v.rights;
-			gj->visible = v.visible;
-			fs_cover_clear(&gj->cover);
-		}
+		if (gj)
+			rights_now(gj, &v);
 		pthread_mutex_unlock(&g->lock);
 	}
 	free(seen);
@@ -179,6 +221,10 @@ static int check_policy(struct fs_gate *g, const struct fs_gate_request *rq,
 		return rc == -ENOENT || rc == -ENOKEY ? rc : -EACCES;
 	if (!v.visible || (v.rights & rq->rights) != rq->rights ||
 	    (rq->rights && v.answer != POLICY_ALLOW)) {
+		if (rq->mapped && draining(g, index)) {
+			pass->rights = POLICY_WRITE;
+			return 0;
+		}
 		fs_gate_rule(g, rq, index, rule);
 		return fs_gate_refuse(g, rq, index, -EACCES, rule);
 	}
@@ -193,6 +239,11 @@ static int open_journal(struct fs_gate *g, const struct fs_gate_request *rq,
 	uint32_t index = fs_nodeid_journal(rq->nodeid);
 	int rc;
 
+	if (rq->mapped && pass->rights == POLICY_WRITE) {
+		/* Its key is no longer this session's to open; the open file holds the journal. */
+		pass->journal = fs_journal_find(fs_vault_records(g->vault), index);
+		return pass->journal ? 0 : -EACCES;
+	}
 	if (!(pass->rights & POLICY_LIST))
 		return 0;
 	rc = fs_vault_journal(g->vault, g->session, index, &pass->journal);

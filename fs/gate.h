@@ -31,6 +31,7 @@ struct fs_gate_request {
 	pid_t pid;	 /* thread id of the caller */
 	bool by_handle;	 /* READ, WRITE, FLUSH, RELEASE, FSYNC, READDIR on an open handle */
 	bool drain;	 /* admitted while draining: WRITE, FLUSH, RELEASE, FSYNC */
+	bool mapped;	 /* a dirty page of a mapping: what was typed before a right went */
 	bool reveals;	 /* gives plaintext of names or contents: needs a covering record */
 	bool activity;	 /* OPEN, READ and WRITE keep the session from being idle */
 	uint64_t dir;	 /* inode of the directory looked up or listed (for the intent), 0 none */
@@ -92,6 +93,11 @@ void fs_gate_tick(struct fs_gate *g);
 /* Journals (at most cap) in which this session may do more or less than it could; each told once.
  */
 size_t fs_gate_changed(struct fs_gate *g, uint32_t *journals, size_t cap);
+/*
+ * Mapped pages of this journal, told by fs_gate_changed, have all been pushed out: what was admitted
+ * because the session might write until then (for a second at most) is refused from now on.
+ */
+void fs_gate_drained(struct fs_gate *g, uint32_t journal);
 /* Called around waits for the log, so that the worker pool lets a spare run. Set once at start. */
 void fs_gate_blocking(void (*begin)(void), void (*end)(void));
 

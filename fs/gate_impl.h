@@ -19,12 +19,18 @@
 #define FS_GATE_ACTS 400000u /* some 200 MB of log; programs that copy a practice stay below */
 #define FS_GATE_ACTS_RATE 200u
 #define FS_GATE_INTENT_NS (3600 * INT64_C(1000000000))
+#define FS_GATE_DRAIN_NS INT64_C(1000000000) /* for what mappings hold when a right to write goes */
 
 struct fs_gate_journal {
 	struct fs_gate_journal *next;
 	uint32_t index;
 	uint32_t rights; /* when first seen or last rechecked: what the kernel was shown */
 	bool seen, visible;
+	/*
+	 * Boot time until which pages that were dirtied while writing was allowed are still taken;
+	 * begun by the first that is refused or by the recheck, over when all were pushed out.
+	 */
+	int64_t drain_until_ns;
 	struct fs_cover cover;
 };
 

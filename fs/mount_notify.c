@@ -157,6 +157,7 @@ static void cut_changed(struct fs_mount *m)
 		n = fs_gate_changed(m->gate, journals, 64);
 		for (size_t k = 0; k < n; k++) {
 			sweep(m, journals[k]);
+			fs_gate_drained(m->gate, journals[k]);
 			fs_nodes_drop(m, journals[k]);
 		}
 	} while (n == 64);

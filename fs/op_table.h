@@ -55,7 +55,7 @@
 	   (fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi),   \
 	   (ino, buf, size, off, fi),                                                              \
 	   (.nodeid = ino, .rights = POLICY_WRITE, .by_handle = true, .drain = true,               \
-	    .activity = !fi->writepage))                                                           \
+	    .mapped = fi->writepage, .activity = !fi->writepage))                                                           \
 	OP(flush, (fuse_ino_t ino, struct fuse_file_info *fi), (ino, fi),                          \
 	   (.nodeid = ino, .by_handle = true, .drain = true))                                      \
 	OP(fsync, (fuse_ino_t ino, int datasync, struct fuse_file_info *fi), (ino, datasync, fi),  \

@@ -392,9 +392,12 @@ void fs_sessions_tick(struct fs_vault *v)
 	for (size_t i = 0; i < n; i++) {
 		const char *why = over(v, all[i]);
 
-		if (!why || fs_session_state(all[i]) == FS_SESSION_ENDED)
+		/* Draining: its end, or a lock that will be over soon, is under way. */
+		if (!why || fs_session_state(all[i]) == FS_SESSION_ENDED ||
+		    fs_session_state(all[i]) == FS_SESSION_DRAINING)
 			continue;
-		fs_vault_end_begin(v, all[i]);
+		/* What mappings hold unsaved was written while he might: it is still taken. */
+		fs_vault_lock_begin(v, all[i]);
 		if (v->cfg.session_over)
 			v->cfg.session_over(v->cfg.ctx, all[i], why);
 		else

@@ -81,8 +81,8 @@ struct fs_vault_config {
 	 */
 	void (*failed)(void *ctx, uint32_t journal);
 	/*
-	 * This session is over (ceiling, on leave, left, expired); every request is refused
-	 * already. The mount layer cuts and calls fs_vault_end_finish. NULL: the vault finishes by
+	 * This session is over (ceiling, on leave, left, expired); every request but the writing
+	 * out of mapped pages is refused already. The mount layer cuts and calls fs_vault_end_finish. NULL: the vault finishes by
 	 * itself. From fs_vault_tick; the session is borrowed.
 	 */
 	void (*session_over)(void *ctx, struct fs_session *s, const char *why);

@@ -71,6 +71,19 @@ int fs_vault_journal(struct fs_vault *v, struct fs_session *s, uint32_t index,
 	return w.journal_rc;
 }
 
+struct fs_records *fs_vault_records(struct fs_vault *v)
+{
+	return (struct fs_records *)v;
+}
+
+/* Somebody has a file of it open. */
+struct fs_journal *fs_journal_find(struct fs_records *r, uint32_t index)
+{
+	ck_assert_ptr_eq(r, the_vault);
+	ck_assert_uint_ne(index, 0);
+	return w.journal_rc == -ENOENT ? NULL : the_journal;
+}
+
 struct fs_log *fs_vault_log(struct fs_vault *v)
 {
 	return (struct fs_log *)v;
@@ -667,6 +680,75 @@ START_TEST(changed_rights_are_told_once_and_uncover)
 }
 END_TEST
 
+/* ---- what mappings hold when the right to write goes ---- */
+
+static struct fs_gate_request page(void)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+
+	rq.by_handle = rq.drain = rq.mapped = true;
+	return rq;
+}
+
+START_TEST(mapped_page_is_taken_just_after_the_right_to_write_went)
+{
+	struct fs_gate_request rq = page(), other = asks(5, POLICY_WRITE);
+	struct fs_gate_pass pass;
+	uint32_t journals[4];
+
+	w.verdict.rights |= POLICY_WRITE;
+	ck_assert_int_eq(begin(&rq), 0);
+	w.verdict.rights = 0;
+	w.verdict.visible = false;
+	w.journal_rc = -EACCES; /* its key is not this session's any more */
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_ptr_eq(pass.journal, the_journal);
+	ck_assert_ptr_nonnull(pass.signer);
+	ck_assert_uint_eq(pass.rights, POLICY_WRITE);
+	fs_gate_end(&pass);
+	other.by_handle = true;
+	ck_assert_int_eq(begin(&other), -EACCES);
+	ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 1);
+	ck_assert_int_eq(begin(&rq), 0);
+}
+END_TEST
+
+START_TEST(mapped_page_is_refused_once_all_were_pushed_out)
+{
+	struct fs_gate_request rq = page();
+	uint32_t journals[4];
+
+	w.verdict.rights |= POLICY_WRITE;
+	ck_assert_int_eq(begin(&rq), 0);
+	w.verdict.rights &= ~(uint32_t)POLICY_WRITE;
+	ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 1);
+	fs_gate_drained(gate, 7);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
+START_TEST(mapped_page_is_refused_where_writing_was_never_allowed)
+{
+	struct fs_gate_request rq = page(), look = asks(5, POLICY_READ);
+
+	w.verdict.rights = POLICY_READ | POLICY_LIST;
+	ck_assert_int_eq(begin(&look), 0);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
+START_TEST(mapped_page_of_a_journal_that_nobody_holds_open_is_refused)
+{
+	struct fs_gate_request rq = page();
+
+	w.verdict.rights |= POLICY_WRITE;
+	ck_assert_int_eq(begin(&rq), 0);
+	w.verdict.rights = 0;
+	w.journal_rc = -ENOENT;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/gate");
@@ -692,6 +774,10 @@ int main(void)
 	tcase_add_test(door, draining_session_admits_only_writing_out);
 	tcase_add_test(door, session_past_its_ceiling_answers_enokey);
 	tcase_add_test(door, only_activity_keeps_a_session_awake);
+	tcase_add_test(door, mapped_page_is_taken_just_after_the_right_to_write_went);
+	tcase_add_test(door, mapped_page_is_refused_once_all_were_pushed_out);
+	tcase_add_test(door, mapped_page_is_refused_where_writing_was_never_allowed);
+	tcase_add_test(door, mapped_page_of_a_journal_that_nobody_holds_open_is_refused);
 	tcase_add_test(light, first_look_waits_for_an_intent_that_names_the_notes);
 	tcase_add_test(light, intent_is_per_directory);
 	tcase_add_test(light, walk_over_directories_waits_less_and_less_often);
