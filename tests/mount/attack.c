@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,6 +101,29 @@ static int cmd_pages(char **a)
 	}
 }
 
+/* Lists a directory into a page that is mapped from a file of the same mount; "ready" before. */
+static int cmd_into(char **a)
+{
+	int dir = open(a[0], O_RDONLY | O_DIRECTORY), fd = open(a[1], O_RDWR);
+	char line[16], *p;
+
+	if (dir < 0 || fd < 0)
+		err(1, "open");
+	p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	puts("ready");
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		return 1;
+	for (;;) {
+		/* From the daemon each time: the page is fetched while the directory is being read. */
+		if (posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) || madvise(p, 65536, MADV_DONTNEED) ||
+		    lseek(dir, 0, SEEK_SET) < 0 || syscall(SYS_getdents64, dir, p, 65536) < 0)
+			return 0;
+	}
+}
+
 /* ---- in the place of fusermount3 ---- */
 
 static void send_fd(int sock, int fd)
@@ -131,23 +155,56 @@ static int receive_fd(int sock)
 	return fd;
 }
 
-/* Takes requests off the mount without ever answering, until it has READs enough; then holds them. */
-static void steal(int fd, int reads)
+#define OP_READ 15
+#define OP_WRITE 16
+#define DRIPS 12
+
+/* Takes requests off the mount without ever answering, until it has enough of this kind; holds them. */
+static void steal(int fd, uint32_t kind, int enough)
 {
 	static char buf[2 << 20];
 	uint32_t opcode;
 
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-	while (reads > 0 && read(fd, buf, sizeof(buf)) > 0) {
+	while (enough > 0 && read(fd, buf, sizeof(buf)) > 0) {
 		memcpy(&opcode, buf + 4, sizeof(opcode));
-		reads -= opcode == 15;
+		enough -= opcode == kind;
+	}
+	pause();
+}
+
+/* Takes READs of several files and answers one in a while: never so late that it counts as stalling. */
+static void drip(int fd)
+{
+	static char buf[2 << 20];
+	struct {
+		uint32_t len;
+		int32_t error;
+		uint64_t unique;
+	} answer = { .len = 16, .error = -EIO };
+	uint64_t unique[DRIPS];
+	uint32_t opcode;
+	int n = 0;
+
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	while (n < DRIPS && read(fd, buf, sizeof(buf)) > 0) {
+		memcpy(&opcode, buf + 4, sizeof(opcode));
+		memcpy(&unique[n], buf + 8, sizeof(*unique));
+		n += opcode == OP_READ;
+	}
+	for (int i = 0; i < n; i++) {
+		usleep(900000);
+		answer.unique = unique[i];
+		if (write(fd, &answer, sizeof(answer)) < 0)
+			break;
 	}
 	pause();
 }
 
 /*
- * MODE other: a device that nobody mounted is handed over. MODE keep: the real one, but a copy stays
- * with a process that begins to steal requests when the file $HOME/steal appears.
+ * MODE other: a device that nobody mounted is handed over. The others hand over the real one, but a
+ * copy stays with a process that does its work when the file $HOME/steal appears: keep steals a READ,
+ * swallow a WRITE, drip answers READs late; flags makes the copy's reads wait, from the beginning.
  */
 static int cmd_fusermount(char **a)
 {
@@ -178,10 +235,14 @@ static int cmd_fusermount(char **a)
 	if (fork() == 0) {
 		setsid();
 		close(atoi(comm));
+		if (!strcmp(mode, "flags"))
+			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 		snprintf(go, sizeof(go), "%s/steal", home);
 		while (access(go, F_OK))
 			usleep(20000);
-		steal(fd, 1);
+		if (!strcmp(mode, "drip"))
+			drip(fd);
+		steal(fd, strcmp(mode, "swallow") ? OP_READ : OP_WRITE, 1);
 	}
 	return 0;
 }
@@ -238,6 +299,7 @@ static const struct {
 	{ "opens", cmd_opens, 2 },
 	{ "slow", cmd_slow, 1 },
 	{ "pages", cmd_pages, 1 },
+	{ "into", cmd_into, 2 },
 };
 
 int main(int argc, char **argv)
