@@ -19,45 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/*
- * Mounts that have ended and whose notifier their owner keeps in the kernel: he took requests off
- * the device and never answers them, and nothing of ours can abort the mount. Each costs a thread,
- * so nobody gets many.
- */
-#define LOST_MAX 2u
-static pthread_mutex_t lost_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct fs_mount *lost;
-
-static void lost_add(struct fs_mount *m)
-{
-	pthread_mutex_lock(&lost_lock);
-	m->lost_next = lost;
-	lost = m;
-	pthread_mutex_unlock(&lost_lock);
-}
-
-static void lost_del(struct fs_mount *m)
-{
-	pthread_mutex_lock(&lost_lock);
-	for (struct fs_mount **at = &lost; *at; at = &(*at)->lost_next) {
-		if (*at == m) {
-			*at = m->lost_next;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&lost_lock);
-}
-
-static bool lost_too_many(uid_t uid)
-{
-	unsigned n = 0;
-
-	pthread_mutex_lock(&lost_lock);
-	for (const struct fs_mount *m = lost; m; m = m->lost_next)
-		n += m->session->uid == uid;
-	pthread_mutex_unlock(&lost_lock);
-	return n >= LOST_MAX;
-}
 
 struct fs_mount *fs_mount_ref(struct fs_mount *m)
 {
@@ -69,8 +30,8 @@ void fs_mount_put(struct fs_mount *m)
 {
 	if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
 		return;
-	lost_del(m);
 	fs_nodes_clear(m);
+	fs_sender_put(m->sender);
 	if (m->fuse)
 		fuse_session_destroy(m->fuse);
 	else if (m->fd >= 0)
@@ -180,7 +141,7 @@ int fs_mount_attach(struct fs_serve *sv, struct fs_session *s, int fd, struct fs
 	struct fs_mount *m = NULL;
 	int rc = fs_device_check(fd);
 
-	if (!rc && lost_too_many(s->uid))
+	if (!rc && fs_sender_too_many(s->uid))
 		rc = -EAGAIN;
 	if (rc) {
 		close(fd);
@@ -253,7 +214,6 @@ void fs_mount_end(struct fs_mount *m)
 {
 	struct fs_session *s = fs_session_get(m->session);
 	struct fs_serve *sv = m->serve;
-	bool stuck;
 
 	/* Whatever of this fails, the mount is gone afterwards. */
 	(void)fs_notify_all(m);
@@ -261,11 +221,6 @@ void fs_mount_end(struct fs_mount *m)
 	fs_nodes_drop(m, 0);
 	fs_gate_reset(m->gate);
 	fs_notify_stop(m);
-	pthread_mutex_lock(&m->lock);
-	stuck = m->notifier_runs;
-	pthread_mutex_unlock(&m->lock);
-	if (stuck)
-		lost_add(m);
 	unclaim(s, m);
 	fuse_session_exit(m->fuse);
 	fs_serve_del(sv, m);

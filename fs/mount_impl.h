@@ -25,6 +25,8 @@
 #define FS_STALL_NS INT64_C(1000000000)
 #define FS_SETTLE_NS INT64_C(1000000000) /* what a kernel was answered before that, it has digested */
 #define FS_REPEATS 16			 /* threads whose last answer was ESTALE, per mount */
+#define FS_SWEEP_NS (3 * FS_STALL_NS) /* for all calls of a sweep, however fast each is */
+#define FS_CALLS 64u
 
 /* ---- nodes: what the kernel knows by number ---- */
 struct fs_node {
@@ -65,6 +67,12 @@ struct fs_handle_slot {
 	uint32_t generation;
 };
 
+/* An invalidation: contents (data) from off on, or only attributes. */
+struct fs_call {
+	uint64_t nodeid, off;
+	bool data;
+};
+
 enum fs_mount_phase {
 	FS_MOUNT_LIVE,
 	FS_MOUNT_CUT,  /* locked: nothing is admitted until the session is active again */
@@ -79,7 +87,6 @@ struct fs_mount {
 	struct fuse_session *fuse;
 	int fd;
 	uint64_t init_unique; /* the first request, while its answer is to be amended; else 0 */
-	struct fs_mount *lost_next; /* mount.c */
 	uint64_t id; /* generation << 32 | slot in the table of mounts */
 	gid_t gid;   /* the practitioner's, learned from the first request */
 	atomic_bool gid_known;
@@ -88,7 +95,7 @@ struct fs_mount {
 	pthread_mutex_t lock;
 	pthread_cond_t idle;	/* inflight fell to 0 */
 	pthread_cond_t work;	/* for the notifier */
-	pthread_cond_t drained; /* the notifier has sent something */
+	pthread_cond_t drained; /* the notifier has had something sent */
 	enum fs_mount_phase phase;
 	unsigned inflight; /* admitted requests */
 	struct fs_node **bucket;
@@ -113,7 +120,8 @@ struct fs_mount {
 	bool sweep, sweep_done; /* invalidate everything: asked, done */
 	bool recheck, rechecking;
 	bool forget; /* groups were dropped: all that this mount knows may be theirs */
-	int64_t sending_ns; /* boot time since when the notifier is in a call; 0: it is not */
+	int64_t recheck_ns; /* boot time since when a recheck is awaited */
+	struct fs_sender *sender; /* reference, from before the notifier starts */
 	/* worker pool, under lock */
 	unsigned busy, blocked;
 	bool armed;	/* the descriptor is in epoll, and nobody reads it */
@@ -182,6 +190,18 @@ void fs_handle_put(struct fs_handle *h);
 struct fs_handle *fs_handle_close(struct fs_mount *m, uint64_t fh, uint64_t nodeid, bool dir);
 /* After the last fs_handle_close reference is done with: unties it from its node. */
 void fs_handle_free(struct fs_mount *m, struct fs_handle *h);
+
+/* mount_send.c */
+int fs_sender_new(int fd, uid_t uid, struct fs_sender **out);
+/* One caller at a time, without locks. Returns when all are sent, or at the stop. At most FS_CALLS. */
+void fs_sender_send(struct fs_sender *s, const struct fs_call *calls, unsigned n);
+/* Boot time since when it has been in one call; 0: it is in none. */
+int64_t fs_sender_since_ns(struct fs_sender *s);
+/* Once. Sending returns at once from now on; waits a second at most, then leaves the thread behind. */
+void fs_sender_stop(struct fs_sender *s);
+void fs_sender_put(struct fs_sender *s);
+/* This account keeps so many of those that were left behind that it gets no other. */
+bool fs_sender_too_many(uid_t uid);
 
 /* mount_notify.c */
 int fs_notify_start(struct fs_mount *m);

@@ -6,7 +6,8 @@
  * inval_entry can be blocked for ever by the owner of the mount. inval_inode
  * may wait for requests of the same mount (it locks pages and writes dirty ones
  * out), so it is never sent by a thread that serves requests, nor with a lock
- * held. A call that takes longer than FS_STALL_NS means that the practitioner
+ * held, but by a thread of its own (mount_send.c). A call that takes longer than
+ * FS_STALL_NS, or a sweep longer than FS_SWEEP_NS, means that the practitioner
  * stalls the mount: whoever waits gives up. INC_EPOCH only counts up in the
  * kernel, without a lock: whoever changes names sends it before answering.
  *
@@ -47,30 +48,6 @@ static struct timespec in_ns(int64_t ns)
 	t.tv_sec += ns / 1000000000;
 	t.tv_nsec = ns % 1000000000;
 	return t;
-}
-
-/* Brackets a call into the kernel, for the watchdog. */
-static void call_begin(struct fs_mount *m)
-{
-	pthread_mutex_lock(&m->lock);
-	m->sending_ns = boot_ns();
-	pthread_mutex_unlock(&m->lock);
-}
-
-static void call_end(struct fs_mount *m)
-{
-	pthread_mutex_lock(&m->lock);
-	m->sending_ns = 0;
-	pthread_cond_broadcast(&m->drained);
-	pthread_mutex_unlock(&m->lock);
-}
-
-static void send_inval(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t off)
-{
-	call_begin(m);
-	/* -ENOENT: the kernel has forgotten it already; -ENODEV: unmounted. Both are well. */
-	(void)fuse_lowlevel_notify_inval_inode(m->fuse, nodeid, data ? (off_t)off : -1, 0);
-	call_end(m);
 }
 
 static void send_epoch(struct fs_mount *m)
@@ -142,8 +119,14 @@ static void sweep(struct fs_mount *m, uint32_t journal)
 	uint64_t *ids = NULL;
 	size_t n = known(m, journal, &ids);
 
-	for (size_t k = 0; k < n; k++)
-		send_inval(m, ids[k], true, 0);
+	for (size_t at = 0; at < n;) {
+		struct fs_call calls[FS_CALLS];
+		unsigned count = 0;
+
+		while (count < FS_CALLS && at < n)
+			calls[count++] = (struct fs_call){.nodeid = ids[at++], .data = true};
+		fs_sender_send(m->sender, calls, count);
+	}
 	free(ids);
 }
 
@@ -178,23 +161,36 @@ static struct fs_node *queue_pop(struct fs_mount *m)
 	return n;
 }
 
+/* With the lock, let go meanwhile. */
 static void queue_send(struct fs_mount *m)
 {
-	struct fs_node *n = queue_pop(m);
-	bool data = n->inval_data, known_to_kernel = n->nlookup || n->handles;
-	uint64_t off = n->inval_off, asked = n->asked;
+	struct fs_node *sent[FS_CALLS];
+	struct fs_call calls[FS_CALLS] = {{0}};
+	uint64_t asked[FS_CALLS];
+	unsigned n = 0, known_to_kernel = 0;
 
-	n->inval_data = false;
-	n->pins++;
+	while (m->qhead && n < FS_CALLS) {
+		struct fs_node *nd = queue_pop(m);
+
+		if (nd->nlookup || nd->handles)
+			calls[known_to_kernel++] =
+				(struct fs_call){nd->nodeid, nd->inval_off, nd->inval_data};
+		nd->inval_data = false;
+		nd->pins++;
+		asked[n] = nd->asked;
+		sent[n++] = nd;
+	}
 	pthread_mutex_unlock(&m->lock);
-	if (known_to_kernel)
-		send_inval(m, n->nodeid, data, off);
+	fs_sender_send(m->sender, calls, known_to_kernel);
 	pthread_mutex_lock(&m->lock);
-	n->sending = false;
-	n->sent = asked;
+	for (unsigned k = 0; k < n; k++) {
+		sent[k]->sending = false;
+		sent[k]->sent = asked[k];
+	}
 	pthread_cond_broadcast(&m->drained);
 	pthread_mutex_unlock(&m->lock);
-	fs_node_unpin(m, n);
+	while (n)
+		fs_node_unpin(m, sent[--n]);
 	pthread_mutex_lock(&m->lock);
 }
 
@@ -248,6 +244,7 @@ static bool work_once(struct fs_mount *m)
 	} else if (m->recheck) {
 		m->recheck = false;
 		m->rechecking = true;
+		m->recheck_ns = boot_ns();
 		pthread_mutex_unlock(&m->lock);
 		cut_changed(m);
 		pthread_mutex_lock(&m->lock);
@@ -292,26 +289,34 @@ int fs_notify_start(struct fs_mount *m)
 {
 	int rc;
 
+	rc = fs_sender_new(m->fd, m->session->uid, &m->sender);
+	if (rc)
+		return rc;
 	fs_mount_ref(m);
 	m->notifier_runs = true;
 	rc = -pthread_create(&m->notifier, NULL, notifier, m);
 	if (rc) {
 		m->notifier_runs = false;
 		fs_mount_put(m);
+		fs_notify_stop(m);
 		return rc;
 	}
-	/* A stalled notifier must not stall the end of a session: it holds its own reference. */
 	pthread_detach(m->notifier);
 	return 0;
 }
 
+/* The notifier, which may wait for its sender, ends as soon as that is told to stop. */
 void fs_notify_stop(struct fs_mount *m)
 {
-	struct timespec until = in_ns(FS_STALL_NS);
+	struct timespec until;
 
 	pthread_mutex_lock(&m->lock);
 	m->stop = true;
 	pthread_cond_broadcast(&m->work);
+	pthread_mutex_unlock(&m->lock);
+	fs_sender_stop(m->sender);
+	until = in_ns(FS_STALL_NS);
+	pthread_mutex_lock(&m->lock);
 	while (m->notifier_runs &&
 	       pthread_cond_timedwait(&m->drained, &m->lock, &until) != ETIMEDOUT)
 		;
@@ -345,6 +350,7 @@ void fs_notify_inode(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t of
 
 int fs_notify_all(struct fs_mount *m)
 {
+	int64_t begun = boot_ns(), since;
 	int rc = 0;
 
 	pthread_mutex_lock(&m->lock);
@@ -354,9 +360,12 @@ int fs_notify_all(struct fs_mount *m)
 	while (!m->sweep_done && !rc) {
 		struct timespec until = in_ns(FS_STALL_NS / 10);
 
+		since = fs_sender_since_ns(m->sender);
 		if (!m->notifier_runs)
 			rc = -ETIMEDOUT;
-		else if (m->sending_ns && boot_ns() - m->sending_ns > FS_STALL_NS)
+		else if (since && boot_ns() - since > FS_STALL_NS)
+			rc = -ETIMEDOUT;
+		else if (boot_ns() - begun > FS_SWEEP_NS)
 			rc = -ETIMEDOUT;
 		else
 			pthread_cond_timedwait(&m->drained, &m->lock, &until);
@@ -368,6 +377,8 @@ int fs_notify_all(struct fs_mount *m)
 void fs_notify_recheck(struct fs_mount *m)
 {
 	pthread_mutex_lock(&m->lock);
+	if (!m->recheck && !m->rechecking)
+		m->recheck_ns = boot_ns();
 	m->recheck = true;
 	pthread_cond_signal(&m->work);
 	pthread_mutex_unlock(&m->lock);
@@ -375,11 +386,13 @@ void fs_notify_recheck(struct fs_mount *m)
 
 bool fs_notify_stalled(struct fs_mount *m)
 {
+	int64_t since = fs_sender_since_ns(m->sender), now = boot_ns();
 	bool is;
 
 	pthread_mutex_lock(&m->lock);
-	is = (m->recheck || m->rechecking) && m->sending_ns &&
-	     boot_ns() - m->sending_ns > FS_STALL_NS;
+	is = (m->recheck || m->rechecking) &&
+	     ((since && now - since > FS_STALL_NS) ||
+	      now - m->recheck_ns > FS_SWEEP_NS);
 	pthread_mutex_unlock(&m->lock);
 	return is;
 }
