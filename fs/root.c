@@ -12,7 +12,7 @@
 #include "../keys/bytes.h"
 #include "record_impl.h"
 
-#define FORMAT 1
+#define FORMAT 2
 #define TREE_LEN 42 /* format, height, node, next, hash */
 #define JOURNAL_BODY (TREE_LEN + 40)
 #define JOURNAL_RAW (1 + JOURNAL_BODY + KEYS_SIG_LEN)

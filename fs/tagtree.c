@@ -16,7 +16,7 @@ void fs_tagtree_tag(const struct fs_key *key, const void *stored, size_t len,
 {
 	struct keys_span parts[] = {{key->b, key->len}, {stored, len}};
 
-	keys_label_hash(KEYS_LABEL_TAG, parts, 2, tag, FS_TAG_LEN);
+	keys_label_digest(KEYS_LABEL_TAG, parts, 2, tag, FS_TAG_LEN);
 }
 
 static bool sane(const struct fs_tagtree_root *root)

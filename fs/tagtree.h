@@ -4,7 +4,7 @@
  *
  * A Merkle B+ tree over a journal's stored records (or, for journal 0, over the
  * vault's), ordered by record key. A leaf holds (key, tag) pairs, a tag being 16
- * bytes of BLAKE2b over key and stored bytes; an inner node holds (first key,
+ * bytes of SHA-256 over key and stored bytes; an inner node holds (first key,
  * node number, hash) of its children. Nodes are records in table FS_T_NODE, in
  * clear: they hold only what the database shows anyway, so structure can be
  * verified without keys. The root (node number, height, hash) is what record.c

@@ -185,7 +185,7 @@ void fs_tagtree_node_hash(uint32_t journal, uint32_t num, const uint8_t *p, size
 
 	bytes_put_u32(&out, journal);
 	bytes_put_u32(&out, num);
-	keys_label_hash(KEYS_LABEL_NODE, parts, 2, hash, KEYS_LEN);
+	keys_label_digest(KEYS_LABEL_NODE, parts, 2, hash, KEYS_LEN);
 }
 
 static size_t shared_len(const struct fs_key *prev, const struct fs_key *key)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keys/label.c - labelled hashing, derivation and signing over BLAKE2b and Ed25519.
+ * keys/label.c - labelled hashing, derivation and signing over BLAKE2b, SHA-256 and Ed25519.
  *
  * Owns the table of labels and the one way in which label and parts are hashed:
  * every text and every part is preceded by its length as a 64-bit little-endian
@@ -105,6 +105,29 @@ void keys_label_hash(enum keys_label label, const struct keys_span *parts, size_
 		     size_t out_len)
 {
 	hash_all(label, NULL, parts, n, out, out_len);
+}
+
+void keys_label_digest(enum keys_label label, const struct keys_span *parts, size_t n, uint8_t *out,
+		       size_t out_len)
+{
+	const char *text = keys_label_text(label);
+	uint8_t head[128], hash[KEYS_LEN];
+	struct bytes_out o = bytes_out(head, sizeof(head));
+	struct keys_span all[2];
+
+	assert(n && out_len <= sizeof(hash));
+	bytes_put_u64(&o, strlen(text));
+	bytes_put(&o, text, strlen(text));
+	for (size_t i = 0; i < n; i++) {
+		bytes_put_u64(&o, parts[i].len);
+		if (i + 1 < n)
+			bytes_put(&o, parts[i].p, parts[i].len);
+	}
+	assert(!o.bad);
+	all[0] = (struct keys_span){head, o.len};
+	all[1] = parts[n - 1];
+	keys_sha256(all, 2, hash);
+	memcpy(out, hash, out_len);
 }
 
 void keys_label_derive(enum keys_label label, const uint8_t key[static KEYS_LEN],

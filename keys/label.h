@@ -63,6 +63,13 @@ int keys_init(void);
 /* The label's text as hashed, for the format document and its test. */
 const char *keys_label_text(enum keys_label label);
 
+/*
+ * SHA-256 over label and parts, framed as for BLAKE2b, its first out_len <= 32 bytes: for what is
+ * hashed by the megabyte. All parts but the last together with the label fit 128 bytes.
+ */
+void keys_label_digest(enum keys_label label, const struct keys_span *parts, size_t n, uint8_t *out,
+		       size_t out_len);
+
 /* BLAKE2b over label and parts; out_len 16..64. */
 void keys_label_hash(enum keys_label label, const struct keys_span *parts, size_t n, uint8_t *out,
 		     size_t out_len);

@@ -2,13 +2,14 @@
 /*
  * keys/seal.c - XChaCha20-Poly1305 for records, XChaCha20 and SHA-256 for chunks, Padme padding.
  *
- * Records go through libsodium. Chunks go through libcrypto where the build has
- * it: XChaCha20 is HChaCha20(key, first 16 bytes of the nonce) as the subkey of
- * ChaCha20 with the last 8 bytes and a block counter from 0, so the ciphertext is
- * the same byte for byte. Implements keys/FORMAT.md, "Seals".
+ * Chunks, records but the smallest, and SHA-256 go through libcrypto where the build
+ * has it, all else through libsodium: XChaCha20 is HChaCha20(key, first 16 bytes of
+ * the nonce) as the subkey of ChaCha20 with the last 8 bytes and a block counter
+ * from 0, XChaCha20-Poly1305 the same as the subkey of RFC 8439's with nonce
+ * 0^4 | last 8 bytes, so the bytes are the same. Implements keys/FORMAT.md, "Seals".
  *
- * libcrypto contexts are costly to make, so every thread keeps a pair, made at
- * its first chunk and freed by a thread-specific destructor; at the end of a run
+ * libcrypto contexts are costly to make, so every thread keeps its own, made at
+ * its first use and freed by a thread-specific destructor; at the end of a run
  * the cipher context is keyed with zeros, so that no subkey stays on the heap.
  * A thread that cannot have them falls back to libsodium.
  */
@@ -31,32 +32,29 @@ _Static_assert(KEYS_SEAL_TAG_LEN == crypto_aead_xchacha20poly1305_ietf_ABYTES, "
 _Static_assert(KEYS_LEN == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key");
 _Static_assert(KEYS_DIGEST_LEN == crypto_hash_sha256_BYTES, "digest");
 
+#define RECORD_SMALL 96 /* bytes; up to here libsodium is faster */
 #define PREFIX_LEN 16 /* of a chunk's nonce: goes into the subkey */
 
-void keys_seal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span plain,
-	       uint8_t *out)
+/* A record on its way: nonce, ciphertext and tag stand one behind the other. */
+struct record {
+	const uint8_t *key, *nonce;
+	struct keys_span ad;
+	size_t len; /* of the plaintext */
+};
+
+static void sodium_record_seal(const struct record *r, const uint8_t *in, uint8_t *out)
 {
-	randombytes_buf(out, KEYS_SEAL_NONCE_LEN);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(out + KEYS_SEAL_NONCE_LEN, NULL, plain.p,
-						   plain.len, ad.p, ad.len, NULL, out, key);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, in, r->len, r->ad.p, r->ad.len, NULL,
+						   r->nonce, r->key);
 }
 
-int keys_unseal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span sealed,
-		uint8_t *plain_out)
+static int sodium_record_unseal(const struct record *r, const uint8_t *in, uint8_t *out)
 {
-	const uint8_t *nonce = sealed.p;
-	int rc;
-
-	if (sealed.len < KEYS_SEAL_OVERHEAD)
-		return -EBADMSG;
-	rc = crypto_aead_xchacha20poly1305_ietf_decrypt(
-		plain_out, NULL, NULL, nonce + KEYS_SEAL_NONCE_LEN,
-		sealed.len - KEYS_SEAL_NONCE_LEN, ad.p, ad.len, nonce, key);
-	if (rc == 0)
-		return 0;
-	if (plain_out)
-		keys_wipe(plain_out, sealed.len - KEYS_SEAL_OVERHEAD);
-	return -EBADMSG;
+	return crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, in,
+							  r->len + KEYS_SEAL_TAG_LEN, r->ad.p,
+							  r->ad.len, r->nonce, r->key)
+		       ? -EBADMSG
+		       : 0;
 }
 
 static void sodium_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8_t *in, size_t len,
@@ -65,20 +63,21 @@ static void sodium_stream(const uint8_t *subkey, const uint8_t *nonce, const uin
 	crypto_stream_chacha20_xor(out, in, len, nonce + PREFIX_LEN, subkey);
 }
 
-static void sodium_digest(struct keys_span ad, const uint8_t *in, size_t len, uint8_t *out)
+static void sodium_sha256(const struct keys_span *parts, size_t n, uint8_t *out)
 {
 	crypto_hash_sha256_state state;
 
 	crypto_hash_sha256_init(&state);
-	crypto_hash_sha256_update(&state, ad.p, ad.len);
-	crypto_hash_sha256_update(&state, in, len);
+	for (size_t i = 0; i < n; i++)
+		crypto_hash_sha256_update(&state, parts[i].p, parts[i].len);
 	crypto_hash_sha256_final(&state, out);
 }
 
 #ifdef HAVE_LIBCRYPTO
 
 struct chunk_ctx {
-	EVP_CIPHER_CTX *cipher;
+	EVP_CIPHER_CTX *cipher; /* of chunks */
+	EVP_CIPHER_CTX *aead;	/* of records */
 	EVP_MD_CTX *md;
 };
 
@@ -93,6 +92,7 @@ static void chunk_ctx_free(void *p)
 	if (!ctx)
 		return;
 	EVP_CIPHER_CTX_free(ctx->cipher);
+	EVP_CIPHER_CTX_free(ctx->aead);
 	EVP_MD_CTX_free(ctx->md);
 	free(ctx);
 }
@@ -119,8 +119,10 @@ static struct chunk_ctx *chunk_ctx_get(void)
 	if (!ctx)
 		return NULL;
 	ctx->cipher = EVP_CIPHER_CTX_new();
+	ctx->aead = EVP_CIPHER_CTX_new();
 	ctx->md = EVP_MD_CTX_new();
-	if (!ctx->cipher || !ctx->md ||
+	if (!ctx->cipher || !ctx->aead || !ctx->md ||
+	    EVP_CipherInit_ex(ctx->aead, EVP_chacha20_poly1305(), NULL, NULL, NULL, 1) != 1 ||
 	    EVP_CipherInit_ex(ctx->cipher, EVP_chacha20(), NULL, NULL, NULL, 1) != 1 ||
 	    EVP_DigestInit_ex(ctx->md, EVP_sha256(), NULL) != 1 ||
 	    pthread_setspecific(ctx_key, ctx)) {
@@ -152,16 +154,90 @@ static int libcrypto_stream(EVP_CIPHER_CTX *ctx, const uint8_t *subkey, const ui
 	return 0;
 }
 
-static int libcrypto_digest(EVP_MD_CTX *md, struct keys_span ad, const uint8_t *in, size_t len,
-			 uint8_t *out)
+static int libcrypto_sha256(EVP_MD_CTX *md, const struct keys_span *parts, size_t n, uint8_t *out)
 {
-	unsigned n = 0;
+	unsigned len = 0;
 
-	if (EVP_DigestInit_ex(md, NULL, NULL) != 1 || EVP_DigestUpdate(md, ad.p, ad.len) != 1 ||
-	    EVP_DigestUpdate(md, in, len) != 1 || EVP_DigestFinal_ex(md, out, &n) != 1 ||
-	    n != KEYS_DIGEST_LEN)
+	if (EVP_DigestInit_ex(md, NULL, NULL) != 1)
 		return -EIO;
-	return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (EVP_DigestUpdate(md, parts[i].p, parts[i].len) != 1)
+			return -EIO;
+	}
+	return EVP_DigestFinal_ex(md, out, &len) == 1 && len == KEYS_LEN ? 0 : -EIO;
+}
+
+/* Keys the context for one record and takes in the associated data. */
+static int libcrypto_record_key(EVP_CIPHER_CTX *ctx, const struct record *r, int enc)
+{
+	uint8_t subkey[KEYS_LEN], nonce[12] = {0};
+	int n, rc = -EIO;
+
+	memcpy(nonce + 4, r->nonce + PREFIX_LEN, 8);
+	if (!crypto_core_hchacha20(subkey, r->nonce, r->key, NULL) &&
+	    EVP_CipherInit_ex(ctx, NULL, NULL, subkey, nonce, enc) == 1 &&
+	    (!r->ad.len || EVP_CipherUpdate(ctx, NULL, &n, r->ad.p, (int)r->ad.len) == 1))
+		rc = 0;
+	sodium_memzero(subkey, sizeof(subkey));
+	return rc;
+}
+
+static int libcrypto_record_seal(EVP_CIPHER_CTX *ctx, const struct record *r, const uint8_t *in,
+				 uint8_t *out)
+{
+	uint8_t none[16];
+	int n = 0, end = 0;
+	bool ok = !libcrypto_record_key(ctx, r, 1) &&
+		  EVP_CipherUpdate(ctx, out, &n, in, (int)r->len) == 1 && (size_t)n == r->len &&
+		  EVP_CipherFinal_ex(ctx, none, &end) == 1 && !end &&
+		  EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, KEYS_SEAL_TAG_LEN,
+				      out + r->len) == 1;
+
+	chunk_ctx_forget(ctx);
+	return ok ? 0 : -EIO;
+}
+
+static int libcrypto_record_unseal(EVP_CIPHER_CTX *ctx, const struct record *r, const uint8_t *in,
+				   uint8_t *out)
+{
+	uint8_t tag[KEYS_SEAL_TAG_LEN], none[16];
+	int n = 0, end = 0;
+	bool ok;
+
+	memcpy(tag, in + r->len, sizeof(tag));
+	ok = !libcrypto_record_key(ctx, r, 0) &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, KEYS_SEAL_TAG_LEN, tag) == 1 &&
+	     EVP_CipherUpdate(ctx, out, &n, in, (int)r->len) == 1 && (size_t)n == r->len &&
+	     EVP_CipherFinal_ex(ctx, none, &end) == 1 && !end;
+	chunk_ctx_forget(ctx);
+	return ok ? 0 : -EBADMSG;
+}
+
+/* The context for a record; NULL: libsodium's turn. */
+static EVP_CIPHER_CTX *record_ctx(const struct record *r)
+{
+	struct chunk_ctx *ctx;
+
+	if (r->len <= RECORD_SMALL || r->len > INT_MAX || r->ad.len > INT_MAX)
+		return NULL;
+	ctx = chunk_ctx_get();
+	return ctx ? ctx->aead : NULL;
+}
+
+static void record_seal(const struct record *r, const uint8_t *in, uint8_t *out)
+{
+	/* In place, a failure half way would have eaten the plaintext. */
+	EVP_CIPHER_CTX *ctx = in == out ? NULL : record_ctx(r);
+
+	if (!ctx || libcrypto_record_seal(ctx, r, in, out))
+		sodium_record_seal(r, in, out);
+}
+
+static int record_unseal(const struct record *r, const uint8_t *in, uint8_t *out)
+{
+	EVP_CIPHER_CTX *ctx = record_ctx(r);
+
+	return ctx ? libcrypto_record_unseal(ctx, r, in, out) : sodium_record_unseal(r, in, out);
 }
 
 static int chunk_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8_t *in, size_t len,
@@ -175,12 +251,12 @@ static int chunk_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8
 	return 0;
 }
 
-static void chunk_digest(struct keys_span ad, const uint8_t *in, size_t len, uint8_t *out)
+void keys_sha256(const struct keys_span *parts, size_t n, uint8_t out[static KEYS_LEN])
 {
 	struct chunk_ctx *ctx = chunk_ctx_get();
 
-	if (!ctx || libcrypto_digest(ctx->md, ad, in, len, out))
-		sodium_digest(ad, in, len, out);
+	if (!ctx || libcrypto_sha256(ctx->md, parts, n, out))
+		sodium_sha256(parts, n, out);
 }
 
 static void chunk_forget(void)
@@ -205,9 +281,19 @@ static int chunk_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8
 	return 0;
 }
 
-static void chunk_digest(struct keys_span ad, const uint8_t *in, size_t len, uint8_t *out)
+void keys_sha256(const struct keys_span *parts, size_t n, uint8_t out[static KEYS_LEN])
 {
-	sodium_digest(ad, in, len, out);
+	sodium_sha256(parts, n, out);
+}
+
+static void record_seal(const struct record *r, const uint8_t *in, uint8_t *out)
+{
+	sodium_record_seal(r, in, out);
+}
+
+static int record_unseal(const struct record *r, const uint8_t *in, uint8_t *out)
+{
+	return sodium_record_unseal(r, in, out);
 }
 
 static void chunk_forget(void)
@@ -220,6 +306,38 @@ int keys_seal_init(void)
 }
 
 #endif
+
+void keys_seal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span plain,
+	       uint8_t *out)
+{
+	struct record r = {.key = key, .nonce = out, .ad = ad, .len = plain.len};
+
+	randombytes_buf(out, KEYS_SEAL_NONCE_LEN);
+	record_seal(&r, plain.p, out + KEYS_SEAL_NONCE_LEN);
+}
+
+int keys_unseal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span sealed,
+		uint8_t *plain_out)
+{
+	const uint8_t *p = sealed.p;
+	struct record r = {.key = key, .nonce = p, .ad = ad};
+	int rc;
+
+	if (sealed.len < KEYS_SEAL_OVERHEAD)
+		return -EBADMSG;
+	r.len = sealed.len - KEYS_SEAL_OVERHEAD;
+	rc = record_unseal(&r, p + KEYS_SEAL_NONCE_LEN, plain_out);
+	if (rc && plain_out)
+		keys_wipe(plain_out, r.len);
+	return rc;
+}
+
+static void chunk_digest(struct keys_span ad, const uint8_t *in, size_t len, uint8_t *out)
+{
+	struct keys_span parts[] = {ad, {in, len}};
+
+	keys_sha256(parts, 2, out);
+}
 
 void keys_chunk_sealer_init(struct keys_chunk_sealer *s, const uint8_t key[static KEYS_LEN])
 {

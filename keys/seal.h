@@ -85,6 +85,9 @@ void keys_chunk_opener_clear(struct keys_chunk_opener *o);
 int keys_chunk_open(struct keys_chunk_opener *o, struct keys_span ad, const uint8_t *in, size_t len,
 		    uint8_t *out, const struct keys_chunk_seal *seal);
 
+/* SHA-256 of the parts, one after the other: no framing. keys_label_digest is what most want. */
+void keys_sha256(const struct keys_span *parts, size_t n, uint8_t out[static KEYS_LEN]);
+
 /* Padme (Nikitin et al., PURBs 2019): the padded length of len bytes; at most 12 % more. */
 size_t keys_pad_len(size_t len);
 

@@ -64,6 +64,26 @@ START_TEST(label_hash_matches_written_out_construction)
 }
 END_TEST
 
+START_TEST(label_digest_matches_written_out_construction)
+{
+	static const uint8_t message[] = "\x0f\0\0\0\0\0\0\0journalfs 1 tag"
+					 "\x02\0\0\0\0\0\0\0"
+					 "ab"
+					 "\x01\0\0\0\0\0\0\0"
+					 "c";
+	const struct keys_span parts[] = {{"ab", 2}, {"c", 1}};
+	uint8_t got[32], want[32];
+
+	crypto_hash_sha256(want, message, sizeof(message) - 1);
+	keys_label_digest(KEYS_LABEL_TAG, parts, 2, got, sizeof(got));
+	ck_assert_mem_eq(got, want, sizeof(got));
+	memset(got, 0, sizeof(got));
+	keys_label_digest(KEYS_LABEL_TAG, parts, 2, got, 16);
+	ck_assert_mem_eq(got, want, 16);
+	ck_assert_uint_eq(got[16], 0);
+}
+END_TEST
+
 START_TEST(label_hash_separates_parts_labels_and_lengths)
 {
 	const struct keys_span one[] = {{"ab", 2}, {"c", 1}};
@@ -231,6 +251,7 @@ int main(void)
 		label_texts_are_distinct,
 		label_texts_stand_in_the_format_document,
 		label_hash_matches_written_out_construction,
+		label_digest_matches_written_out_construction,
 		label_hash_separates_parts_labels_and_lengths,
 		label_derive_depends_on_key_and_length,
 		label_verify_rejects_other_label_key_part_and_signature,

@@ -93,16 +93,44 @@ static int open_one(const uint8_t *key, struct keys_span ad, const uint8_t *in, 
 
 START_TEST(seal_round_trip_keeps_every_length)
 {
-	uint8_t key[KEYS_LEN], ad[20], plain[300], sealed[300 + KEYS_SEAL_OVERHEAD], got[300];
+	static uint8_t key[KEYS_LEN], ad[20], plain[4100], sealed[4100 + KEYS_SEAL_OVERHEAD];
+	static uint8_t got[4100];
 
 	fill(key, sizeof(key), 1);
 	fill(ad, sizeof(ad), 2);
 	fill(plain, sizeof(plain), 3);
-	for (size_t n = 0; n <= sizeof(plain); n++) {
+	for (size_t n = 0; n <= sizeof(plain); n += n < 300 ? 1 : 95) {
 		const struct keys_span all = {sealed, n + KEYS_SEAL_OVERHEAD};
 
 		keys_seal(key, SPAN(ad), (struct keys_span){plain, n}, sealed);
 		ck_assert_int_eq(keys_unseal(key, SPAN(ad), all, got), 0);
+		ck_assert_mem_eq(got, plain, n);
+		sealed[n / 2] ^= 1;
+		ck_assert_int_eq(keys_unseal(key, SPAN(ad), all, got), -EBADMSG);
+		for (size_t i = 0; i < n; i++)
+			ck_assert_uint_eq(got[i], 0);
+	}
+}
+END_TEST
+
+/* libcrypto makes long records, libsodium short ones and the other end of this test. */
+START_TEST(seal_of_any_length_is_the_same_construction)
+{
+	static uint8_t key[KEYS_LEN], ad[20], plain[4000], sealed[4000 + KEYS_SEAL_OVERHEAD];
+	static uint8_t got[4000];
+	static const size_t lengths[] = {0, 1, 95, 96, 97, 98, 128, 200, 4000};
+
+	fill(key, sizeof(key), 1);
+	fill(ad, sizeof(ad), 2);
+	fill(plain, sizeof(plain), 3);
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		size_t n = lengths[i];
+
+		keys_seal(key, SPAN(ad), (struct keys_span){plain, n}, sealed);
+		ck_assert_int_eq(crypto_aead_xchacha20poly1305_ietf_decrypt(
+					 got, NULL, NULL, sealed + KEYS_SEAL_NONCE_LEN,
+					 n + KEYS_SEAL_TAG_LEN, ad, sizeof(ad), sealed, key),
+				 0);
 		ck_assert_mem_eq(got, plain, n);
 	}
 }
@@ -389,6 +417,7 @@ int main(void)
 		unseal_opens_draft_vector,
 		open_chunk_opens_draft_vector,
 		seal_round_trip_keeps_every_length,
+		seal_of_any_length_is_the_same_construction,
 		seal_in_place_equals_seal_apart,
 		seal_takes_a_fresh_nonce_each_time,
 		unseal_rejects_every_change,
