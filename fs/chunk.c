@@ -65,15 +65,16 @@ static void report(struct fs_journal *j, uint64_t ino)
 static int fetch(struct reader *r)
 {
 	uint8_t *at = r->out + (size_t)(r->first - r->base) * FS_CHUNK;
+	uint8_t ad[RUN_MAX][FS_CHUNK_AD_LEN];
+	struct keys_chunk c[RUN_MAX];
 	int rc = r->n ? fs_container_read(r->c, r->pos, at, (size_t)r->n * FS_CHUNK) : 0;
 
-	for (unsigned i = 0; !rc && i < r->n; i++, at += FS_CHUNK) {
-		uint8_t ad[FS_CHUNK_AD_LEN];
-
-		fs_chunk_ad(r->j, r->ino, r->first + i, ad);
-		rc = keys_chunk_open(&r->opener, (struct keys_span){ad, sizeof(ad)}, at, FS_CHUNK,
-				     at, &r->seal[i]);
+	for (unsigned i = 0; i < r->n; i++, at += FS_CHUNK) {
+		fs_chunk_ad(r->j, r->ino, r->first + i, ad[i]);
+		c[i] = (struct keys_chunk){{ad[i], FS_CHUNK_AD_LEN}, at, at, &r->seal[i]};
 	}
+	if (!rc)
+		rc = keys_chunk_open(&r->opener, c, r->n, FS_CHUNK);
 	r->n = 0;
 	if (rc == -EBADMSG)
 		report(r->j, r->ino);

@@ -18,6 +18,7 @@
 #include "chunk_impl.h"
 
 #define STAGE_LEN (1u << 20)
+#define AT_ONCE 8u
 #define RUN_MOST (STAGE_LEN / FS_CHUNK) /* units taken at once */
 
 struct encode {
@@ -28,6 +29,9 @@ struct encode {
 	int (*del)(void *ctx, const struct fs_key *key);
 	void *ctx;
 	struct keys_chunk_sealer sealer;
+	struct keys_chunk todo[AT_ONCE]; /* placed, not sealed yet */
+	uint8_t ad[AT_ONCE][FS_CHUNK_AD_LEN];
+	unsigned n_todo;
 	uint64_t left;	   /* chunks still to be placed */
 	uint64_t pos;	   /* units taken, not used yet */
 	unsigned n_taken;
@@ -51,12 +55,20 @@ static uint32_t chunk_no(const struct fs_group_entry *e)
 
 /* ---- writing ---- */
 
+static int seal_todo(struct encode *x)
+{
+	int rc = keys_chunk_seal(&x->sealer, x->todo, x->n_todo, FS_CHUNK);
+
+	x->n_todo = 0;
+	return rc;
+}
+
 static int flush(struct encode *x)
 {
 	struct iovec iov = {x->stage, x->staged};
-	int rc = 0;
+	int rc = seal_todo(x);
 
-	if (x->staged)
+	if (!rc && x->staged)
 		rc = fs_container_writev(x->c, x->stage_pos, &iov, 1);
 	x->staged = 0;
 	return rc;
@@ -87,13 +99,13 @@ static int next_unit(struct encode *x, uint64_t *pos)
 	return 0;
 }
 
-/* Seals a dirty chunk into the stage and fills its map entry. */
+/* A dirty chunk goes to the stage; its map entry is whole after seal_todo. */
 static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct fs_buf *buf,
 		       struct fs_map_entry *e)
 {
-	uint8_t ad[FS_CHUNK_AD_LEN], *at;
 	const uint8_t *from = buf->data;
 	uint64_t pos;
+	uint8_t *at;
 	int rc = next_unit(x, &pos);
 
 	if (rc)
@@ -113,9 +125,10 @@ static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct 
 	x->staged += FS_CHUNK;
 	e->pos = pos;
 	e->used = true;
-	fs_chunk_ad(x->j, ino, n, ad);
-	return keys_chunk_seal(&x->sealer, (struct keys_span){ad, sizeof(ad)}, from, FS_CHUNK, at,
-			       &e->seal);
+	fs_chunk_ad(x->j, ino, n, x->ad[x->n_todo]);
+	x->todo[x->n_todo] = (struct keys_chunk){
+		{x->ad[x->n_todo], FS_CHUNK_AD_LEN}, from, at, &e->seal};
+	return ++x->n_todo == AT_ONCE ? seal_todo(x) : 0;
 }
 
 static void free_entry(struct encode *x, struct fs_map_entry *e)
@@ -175,6 +188,8 @@ static int encode_page(struct encode *x, const struct run *r, uint32_t page_no, 
 		if (e->buf && e->buf->len)
 			rc = place_chunk(x, r->ino, chunk_no(e), e->buf, m);
 	}
+	if (!rc)
+		rc = seal_todo(x);
 	return rc || !changed ? rc : put_page(x, r->ino, page_no, &page, existed);
 }
 

@@ -64,9 +64,16 @@ struct keys_chunk_sealer {
 
 void keys_chunk_sealer_init(struct keys_chunk_sealer *s, const uint8_t key[static KEYS_LEN]);
 void keys_chunk_sealer_clear(struct keys_chunk_sealer *s);
-/* Seals len bytes of in to out (may be the same buffer). 0 or -EIO (libcrypto failed), out wiped. */
-int keys_chunk_seal(struct keys_chunk_sealer *s, struct keys_span ad, const uint8_t *in, size_t len,
-		    uint8_t *out, struct keys_chunk_seal *seal_out);
+/* A chunk on its way: in to out (may be the same buffer), bound to its place. */
+struct keys_chunk {
+	struct keys_span ad; /* of one length in all chunks of a key */
+	const uint8_t *in;
+	uint8_t *out;
+	struct keys_chunk_seal *seal; /* made by sealing, read by opening */
+};
+
+/* Seals n chunks of len bytes. 0 or -EIO (libcrypto failed) with all of out wiped. */
+int keys_chunk_seal(struct keys_chunk_sealer *s, const struct keys_chunk *c, size_t n, size_t len);
 
 /* Opens chunks of one key, which outlives it; neighbors of one run share the work. As above. */
 struct keys_chunk_opener {
@@ -79,11 +86,10 @@ struct keys_chunk_opener {
 void keys_chunk_opener_init(struct keys_chunk_opener *o, const uint8_t key[static KEYS_LEN]);
 void keys_chunk_opener_clear(struct keys_chunk_opener *o);
 /*
- * The opposite of keys_chunk_seal; in and out may be the same buffer. 0, or -EBADMSG with out zeroed
- * when the digest is not that of place and ciphertext.
+ * The opposite of keys_chunk_seal. 0, or -EBADMSG with all of out zeroed when a digest is not that of
+ * place and ciphertext.
  */
-int keys_chunk_open(struct keys_chunk_opener *o, struct keys_span ad, const uint8_t *in, size_t len,
-		    uint8_t *out, const struct keys_chunk_seal *seal);
+int keys_chunk_open(struct keys_chunk_opener *o, const struct keys_chunk *c, size_t n, size_t len);
 
 /* SHA-256 of the parts, one after the other: no framing. keys_label_digest is what most want. */
 void keys_sha256(const struct keys_span *parts, size_t n, uint8_t out[static KEYS_LEN]);

@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "keys/seal.h"
+#include "keys/sha256.h"
 
 /* draft-irtf-cfrg-xchacha-03, A.3.1 */
 static const char draft_plain[] =
@@ -47,6 +48,7 @@ START_TEST(open_chunk_opens_draft_vector)
 	uint8_t key[32], ad[12], in[264] = {0}, plain[264];
 	struct keys_chunk_opener o;
 	struct keys_chunk_seal seal;
+	struct keys_chunk c;
 	crypto_hash_sha256_state sha;
 	size_t n;
 
@@ -58,8 +60,9 @@ START_TEST(open_chunk_opens_draft_vector)
 	crypto_hash_sha256_update(&sha, ad, sizeof(ad));
 	crypto_hash_sha256_update(&sha, in, n);
 	crypto_hash_sha256_final(&sha, seal.digest);
+	c = (struct keys_chunk){SPAN(ad), in, plain, &seal};
 	keys_chunk_opener_init(&o, key);
-	ck_assert_int_eq(keys_chunk_open(&o, SPAN(ad), in, n, plain, &seal), 0);
+	ck_assert_int_eq(keys_chunk_open(&o, &c, 1, n), 0);
 	keys_chunk_opener_clear(&o);
 	ck_assert_mem_eq(plain + 64, draft_plain, strlen(draft_plain));
 }
@@ -68,11 +71,12 @@ END_TEST
 static int seal_one(const uint8_t *key, struct keys_span ad, const uint8_t *in, size_t len,
 		    uint8_t *out, struct keys_chunk_seal *seal)
 {
+	const struct keys_chunk c = {ad, in, out, seal};
 	struct keys_chunk_sealer s;
 	int rc;
 
 	keys_chunk_sealer_init(&s, key);
-	rc = keys_chunk_seal(&s, ad, in, len, out, seal);
+	rc = keys_chunk_seal(&s, &c, 1, len);
 	keys_chunk_sealer_clear(&s);
 	ck_assert(all_zero((const uint8_t *)&s, sizeof(s)));
 	return rc;
@@ -81,11 +85,13 @@ static int seal_one(const uint8_t *key, struct keys_span ad, const uint8_t *in, 
 static int open_one(const uint8_t *key, struct keys_span ad, const uint8_t *in, size_t len,
 		    uint8_t *out, const struct keys_chunk_seal *seal)
 {
+	struct keys_chunk_seal copy = *seal;
+	const struct keys_chunk c = {ad, in, out, &copy};
 	struct keys_chunk_opener o;
 	int rc;
 
 	keys_chunk_opener_init(&o, key);
-	rc = keys_chunk_open(&o, ad, in, len, out, seal);
+	rc = keys_chunk_open(&o, &c, 1, len);
 	keys_chunk_opener_clear(&o);
 	ck_assert(all_zero((const uint8_t *)&o, sizeof(o)));
 	return rc;
@@ -298,44 +304,143 @@ START_TEST(open_chunk_rejects_reseal_under_old_digest)
 }
 END_TEST
 
-START_TEST(sealer_never_gives_a_nonce_twice)
-{
-	struct keys_chunk_seal seal[600];
-	struct keys_chunk_sealer s;
-	uint8_t key[KEYS_LEN] = {7}, buf[3];
+enum { RUN = 21 };
 
-	for (size_t i = 0; i < COUNT(seal); i++) {
-		if (i % 300 == 0) /* two runs */
-			keys_chunk_sealer_init(&s, key);
-		ck_assert_int_eq(keys_chunk_seal(&s, (struct keys_span){0}, (const uint8_t *)"abc",
-						 3, buf, &seal[i]),
-				 0);
-		for (size_t k = 0; k < i; k++)
-			ck_assert_mem_ne(seal[i].nonce, seal[k].nonce, KEYS_SEAL_NONCE_LEN);
+struct run {
+	uint8_t plain[RUN][4096], text[RUN][4096], ad[RUN][36];
+	struct keys_chunk_seal seal[RUN];
+	struct keys_chunk c[RUN];
+};
+
+static struct run *run_new(const uint8_t *key, struct keys_chunk_sealer *s)
+{
+	struct run *r = calloc(1, sizeof(*r));
+
+	for (unsigned i = 0; i < RUN; i++) {
+		fill(r->plain[i], 4096, i);
+		fill(r->ad[i], 36, 100 + i);
+		r->c[i] = (struct keys_chunk){
+			{r->ad[i], 36}, r->plain[i], r->text[i], &r->seal[i]};
+	}
+	keys_chunk_sealer_init(s, key);
+	ck_assert_int_eq(keys_chunk_seal(s, r->c, RUN, 4096), 0);
+	return r;
+}
+
+/* Whatever is done for several at once must be what is done for one. */
+START_TEST(seal_run_equals_chunks_sealed_alone)
+{
+	uint8_t key[KEYS_LEN] = {7}, got[4096];
+	struct keys_chunk_sealer s;
+	struct run *r = run_new(key, &s);
+
+	for (unsigned i = 0; i < RUN; i++) {
+		const struct keys_span ad = {r->ad[i], 36};
+
+		ck_assert_int_eq(open_one(key, ad, r->text[i], 4096, got, &r->seal[i]), 0);
+		ck_assert_mem_eq(got, r->plain[i], 4096);
+		ck_assert_int_eq(seal_one(key, ad, r->plain[i], 4096, r->text[i], &r->seal[i]), 0);
+		r->c[i].in = r->text[i];
+		r->c[i].out = r->text[i];
 	}
 	keys_chunk_sealer_clear(&s);
+	struct keys_chunk_opener o;
+
+	keys_chunk_opener_init(&o, key);
+	ck_assert_int_eq(keys_chunk_open(&o, r->c, RUN, 4096), 0);
+	ck_assert_mem_eq(r->text, r->plain, sizeof(r->plain));
+	keys_chunk_opener_clear(&o);
+	free(r);
 }
 END_TEST
 
-START_TEST(opener_follows_from_run_to_run)
+START_TEST(open_run_with_one_bad_chunk_gives_none)
 {
-	uint8_t key[KEYS_LEN] = {7}, sealed[4][100], plain[100], got[100];
-	struct keys_chunk_seal seal[4];
+	uint8_t key[KEYS_LEN] = {7};
+	struct keys_chunk_sealer s;
 	struct keys_chunk_opener o;
 
-	fill(plain, sizeof(plain), 9);
-	for (unsigned i = 0; i < 4; i++)
-		ck_assert_int_eq(seal_one(key, (struct keys_span){0}, plain, sizeof(plain),
-					  sealed[i], &seal[i]),
-				 0);
-	keys_chunk_opener_init(&o, key);
-	for (unsigned i = 0; i < 16; i++) {
-		ck_assert_int_eq(keys_chunk_open(&o, (struct keys_span){0}, sealed[i * 7 % 4],
-						 sizeof(got), got, &seal[i * 7 % 4]),
-				 0);
-		ck_assert_mem_eq(got, plain, sizeof(got));
+	for (unsigned bad = 0; bad < RUN; bad++) {
+		struct run *r = run_new(key, &s);
+
+		r->text[bad][bad * 190] ^= 4;
+		for (unsigned i = 0; i < RUN; i++) {
+			r->c[i].in = r->text[i];
+			r->c[i].out = r->plain[i];
+		}
+		keys_chunk_opener_init(&o, key);
+		ck_assert_int_eq(keys_chunk_open(&o, r->c, RUN, 4096), -EBADMSG);
+		ck_assert(all_zero(r->plain[0], sizeof(r->plain)));
+		keys_chunk_opener_clear(&o);
+		keys_chunk_sealer_clear(&s);
+		free(r);
 	}
-	keys_chunk_opener_clear(&o);
+}
+END_TEST
+
+START_TEST(sealer_never_gives_a_nonce_twice)
+{
+	uint8_t key[KEYS_LEN] = {7}, nonce[4 * RUN][KEYS_SEAL_NONCE_LEN];
+	struct keys_chunk_sealer s;
+
+	for (unsigned i = 0; i < 4 * RUN; i += 2 * RUN) { /* two runs of one sealer, two sealers */
+		struct run *r = run_new(key, &s);
+
+		for (unsigned k = 0; k < RUN; k++)
+			memcpy(nonce[i + k], r->seal[k].nonce, KEYS_SEAL_NONCE_LEN);
+		ck_assert_int_eq(keys_chunk_seal(&s, r->c, RUN, 4096), 0);
+		for (unsigned k = 0; k < RUN; k++)
+			memcpy(nonce[i + RUN + k], r->seal[k].nonce, KEYS_SEAL_NONCE_LEN);
+		keys_chunk_sealer_clear(&s);
+		free(r);
+	}
+	for (unsigned i = 0; i < 4 * RUN; i++) {
+		for (unsigned k = 0; k < i; k++)
+			ck_assert_mem_ne(nonce[i], nonce[k], KEYS_SEAL_NONCE_LEN);
+	}
+}
+END_TEST
+
+START_TEST(sha256_of_two_equals_libsodium)
+{
+	static uint8_t body[2][5000];
+	uint8_t head[2][64], digest[2][32], want[32];
+
+	fill(body[0], sizeof(body), 3);
+	fill(head[0], sizeof(head), 5);
+	for (size_t n = 64; n < sizeof(body[0]); n += n < 400 ? 1 : 37) {
+		size_t head_len = n % 65;
+		const struct keys_sha256_message m[2] = {
+			{{head[0], head_len}, body[0], digest[0]},
+			{{head[1], head_len}, body[1], digest[1]},
+		};
+
+		if (!keys_sha256_two(m, n))
+			return; /* not this processor */
+		for (unsigned i = 0; i < 2; i++) {
+			crypto_hash_sha256_state sha;
+
+			crypto_hash_sha256_init(&sha);
+			crypto_hash_sha256_update(&sha, head[i], head_len);
+			crypto_hash_sha256_update(&sha, body[i], n);
+			crypto_hash_sha256_final(&sha, want);
+			ck_assert_mem_eq(digest[i], want, sizeof(want));
+		}
+	}
+}
+END_TEST
+
+START_TEST(sha256_of_two_refuses_lengths_it_cannot)
+{
+	uint8_t body[100] = {0}, head[65] = {0}, digest[2][32];
+	struct keys_sha256_message m[2] = {{{head, 36}, body, digest[0]},
+					   {{head, 35}, body, digest[1]}};
+
+	ck_assert(!keys_sha256_two(m, 100));
+	m[1].head.len = 36;
+	ck_assert(!keys_sha256_two(m, 63));
+	m[0].head.len = m[1].head.len = 65;
+	ck_assert(!keys_sha256_two(m, 100));
 }
 END_TEST
 
@@ -426,7 +531,10 @@ int main(void)
 		open_chunk_rejects_every_change,
 		open_chunk_rejects_reseal_under_old_digest,
 		sealer_never_gives_a_nonce_twice,
-		opener_follows_from_run_to_run,
+		seal_run_equals_chunks_sealed_alone,
+		open_run_with_one_bad_chunk_gives_none,
+		sha256_of_two_equals_libsodium,
+		sha256_of_two_refuses_lengths_it_cannot,
 		seal_chunk_in_many_threads_keeps_them_apart,
 		pad_len_matches_known_values,
 		pad_len_is_stable_ordered_and_within_bounds,
