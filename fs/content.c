@@ -58,12 +58,19 @@ int fs_content_end(struct fs_content_change *c, int rc)
 }
 
 /*
- * Contents have changed: a program may not stay setuid, nor setgid where the group may execute. The kernel
- * asks for that itself, but not at O_TRUNC, and not for handles past its cache.
+ * A file that changes may not stay setuid, nor setgid where the group may execute. Some kernels ask for
+ * that themselves, but not at O_TRUNC, and not for handles past their cache.
  */
+static void end_setuid(struct fs_inode_attr *a)
+{
+	if (!S_ISDIR(a->mode))
+		a->mode &= ~(uint32_t)(S_ISUID | (a->mode & S_IXGRP ? S_ISGID : 0));
+}
+
+/* Contents have changed. */
 static void touch(struct fs_content_change *c)
 {
-	c->a.mode &= ~(uint32_t)(S_ISUID | (c->a.mode & S_IXGRP ? S_ISGID : 0));
+	end_setuid(&c->a);
 	c->a.mtime = c->who->now;
 	c->a.ctime = c->who->now;
 	c->a.writer = c->who->pid;
@@ -208,6 +215,8 @@ static int setattr_once(struct fs_inode *i, const struct fs_content_attr *set, s
 			rc = resize(&c, *set->size);
 		touch(&c);
 	}
+	if (set->owner)
+		end_setuid(&c.a);
 	if (set->mode)
 		c.a.mode = (c.a.mode & S_IFMT) | (*set->mode & 07777);
 	if (set->atime)
@@ -392,7 +401,7 @@ int fs_content_allocate(struct fs_inode *i, int mode, uint64_t off, uint64_t len
 		return rc;
 	if (!len)
 		return -EINVAL;
-	if (end < off || (end > FS_SIZE_MAX && !(mode & FALLOC_FL_PUNCH_HOLE)))
+	if (end < off || end > FS_SIZE_MAX)
 		return -EFBIG;
 	if (act == RANGE_FILL)
 		rc = check_room(i, len);

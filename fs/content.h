@@ -51,6 +51,7 @@ struct fs_content_attr {
 	const uint32_t *mode; /* permission bits */
 	const uint64_t *size;
 	const struct timespec *atime, *mtime, *ctime;
+	bool owner; /* the owner is set, to what it is: that ends setuid and setgid too */
 };
 int fs_content_setattr(struct fs_inode *i, const struct fs_content_attr *set, struct fs_actor *who);
 struct stat;

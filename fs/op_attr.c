@@ -75,7 +75,9 @@ static void setting_of(const struct stat *attr, int to_set, const struct fs_acto
 		s->set.mode = &s->mode;
 		strcat(s->detail, "mode ");
 	}
-	if (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+	/* chown(2) that names nobody asks for nothing, and is one all the same. */
+	s->set.owner = !to_set || to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID);
+	if (s->set.owner)
 		strcat(s->detail, "owner ");
 	if (to_set & FUSE_SET_ATTR_SIZE) {
 		s->size = (uint64_t)attr->st_size;
@@ -144,7 +146,6 @@ void fs_op_setattr(struct fs_op *op, fuse_ino_t ino, struct stat *attr, int to_s
 	/* Without a handle that was opened for it. */
 	if (!rc && to_set & FUSE_SET_ATTR_SIZE && !fi)
 		rc = fs_op_permit(op, i, W_OK);
-	/* chown(2) that names nobody asks for nothing: ctime changes all the same. */
 	if (!rc)
 		rc = setattr_inode(op, i, attr, to_set);
 	if (rc)
