@@ -374,6 +374,21 @@ static bool may_sign(const struct fs_inode *i)
 	       i->removed_under == fs_records_policy_now(fs_journal_records(i->journal));
 }
 
+/* Of the layer above; changed only while nobody else runs. */
+static bool (*parked_fn)(void *ctx, uint64_t nodeid);
+static void *parked_ctx;
+
+void fs_inode_on_parked(bool (*parked)(void *ctx, uint64_t nodeid), void *ctx)
+{
+	parked_fn = parked;
+	parked_ctx = ctx;
+}
+
+bool fs_inode_parked(const struct fs_inode *i)
+{
+	return parked_fn && parked_fn(parked_ctx, fs_inode_nodeid(i));
+}
+
 static int delete_orphan_once(struct fs_inode *i)
 {
 	struct fs_key key = fs_key_n(fs_journal_index(i->journal), 0, FS_T_ORPHAN, i->ino, 5);
@@ -421,7 +436,7 @@ static void put(struct fs_inode *i, bool park)
 	pthread_mutex_unlock(&t->lock);
 	if (n != 1)
 		return;
-	if (i->gone && !i->deleted && !park && may_sign(i))
+	if (i->gone && !i->deleted && !park && may_sign(i) && !fs_inode_parked(i))
 		delete_orphan(i);
 	inode_free(i);
 }

@@ -99,6 +99,13 @@ void fs_inode_put(struct fs_inode *i);
  * somebody who may only read, and nothing may be signed in his name (signer is not used).
  */
 void fs_inode_park(struct fs_inode *i);
+/*
+ * Set once at start, NULL at the end: does somebody have handles on this node without a reference to its
+ * inode, because it was parked? Then losing its last name makes it an orphan, and a last put leaves
+ * its records. Called with inode locks held: takes no lock above them.
+ */
+void fs_inode_on_parked(bool (*parked)(void *ctx, uint64_t nodeid), void *ctx);
+bool fs_inode_parked(const struct fs_inode *i);
 int fs_inode_unpark(struct fs_journal *j, uint64_t ino, struct fs_signer *signer,
 		    struct fs_inode **out);
 

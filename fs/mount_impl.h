@@ -43,6 +43,7 @@ struct fs_node {
 	bool inval_data;
 	uint64_t inval_off;
 	uint64_t asked, sent; /* invalidations: how many were asked for, up to which they are sent */
+	int64_t asked_ns;     /* boot time of the latest */
 	/* Another mount took its name away, and this kernel can't be told: OPEN and GETATTR answer
 	 * ESTALE once. */
 	bool stale;
@@ -71,6 +72,7 @@ struct fs_handle_slot {
 struct fs_call {
 	uint64_t nodeid, off;
 	bool data;
+	bool unknown; /* set by the sender: the kernel has no such inode */
 };
 
 enum fs_mount_phase {
@@ -109,6 +111,8 @@ struct fs_mount {
 	pthread_t notifier;
 	bool notifier_runs, stop;
 	struct fs_node *qhead, *qtail;
+	struct fs_node *rhead; /* queued again: the kernel did not know them yet */
+	int64_t retry_ns;      /* boot time when these are due */
 	/* Names changed while a listing with attributes was under way: one more epoch, later. */
 	bool epoch_again;
 	unsigned listing;  /* such listings under way */
@@ -194,7 +198,7 @@ void fs_handle_free(struct fs_mount *m, struct fs_handle *h);
 /* mount_send.c */
 int fs_sender_new(int fd, uid_t uid, struct fs_sender **out);
 /* One caller at a time, without locks. Returns when all are sent, or at the stop. At most FS_CALLS. */
-void fs_sender_send(struct fs_sender *s, const struct fs_call *calls, unsigned n);
+void fs_sender_send(struct fs_sender *s, struct fs_call *calls, unsigned n);
 /* Boot time since when it has been in one call; 0: it is in none. */
 int64_t fs_sender_since_ns(struct fs_sender *s);
 /* Once. Sending returns at once from now on; waits a second at most, then leaves the thread behind. */

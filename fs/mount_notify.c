@@ -23,6 +23,7 @@
 
 #define NOTIFY_INC_EPOCH 8 /* Linux 6.16: every cached name is looked up again */
 #define TICK_S 10
+#define RETRY_NS INT64_C(1000000)
 
 /* struct fuse_out_header of the kernel's protocol. */
 struct notify_header {
@@ -162,30 +163,66 @@ static struct fs_node *queue_pop(struct fs_mount *m)
 }
 
 /* With the lock, let go meanwhile. */
+static void queue_push(struct fs_mount *m, struct fs_node *n)
+{
+	n->queued = true;
+	n->qnext = NULL;
+	if (m->qtail)
+		m->qtail->qnext = n;
+	else
+		m->qhead = n;
+	m->qtail = n;
+}
+
+/*
+ * The kernel did not know the inode, although it was answered with it: it may not have taken that answer
+ * yet, which holds the attributes of before. Or it has forgotten the inode, and we hear of it soon. True:
+ * it will be told again.
+ */
+static bool tell_again(struct fs_mount *m, struct fs_node *n, const struct fs_call *c)
+{
+	int64_t now = boot_ns();
+
+	if (!c->unknown || !(n->nlookup || n->handles) || m->phase != FS_MOUNT_LIVE ||
+	    now - n->asked_ns > FS_SETTLE_NS)
+		return false;
+	if (c->data && (!n->inval_data || c->off < n->inval_off))
+		n->inval_off = c->off;
+	n->inval_data |= c->data;
+	if (n->queued)
+		return true;
+	if (!m->rhead)
+		m->retry_ns = now + RETRY_NS;
+	n->queued = true;
+	n->qnext = m->rhead;
+	m->rhead = n;
+	return true;
+}
+
 static void queue_send(struct fs_mount *m)
 {
 	struct fs_node *sent[FS_CALLS];
 	struct fs_call calls[FS_CALLS] = {{0}};
 	uint64_t asked[FS_CALLS];
-	unsigned n = 0, known_to_kernel = 0;
+	unsigned n = 0;
 
 	while (m->qhead && n < FS_CALLS) {
 		struct fs_node *nd = queue_pop(m);
 
-		if (nd->nlookup || nd->handles)
-			calls[known_to_kernel++] =
-				(struct fs_call){nd->nodeid, nd->inval_off, nd->inval_data};
+		calls[n] = (struct fs_call){
+			.nodeid = nd->nodeid, .off = nd->inval_off, .data = nd->inval_data};
 		nd->inval_data = false;
 		nd->pins++;
 		asked[n] = nd->asked;
 		sent[n++] = nd;
 	}
 	pthread_mutex_unlock(&m->lock);
-	fs_sender_send(m->sender, calls, known_to_kernel);
+	fs_sender_send(m->sender, calls, n);
 	pthread_mutex_lock(&m->lock);
 	for (unsigned k = 0; k < n; k++) {
 		sent[k]->sending = false;
-		sent[k]->sent = asked[k];
+		if (!tell_again(m, sent[k], &calls[k]))
+			sent[k]->sent = asked[k];
 	}
 	pthread_cond_broadcast(&m->drained);
 	pthread_mutex_unlock(&m->lock);
@@ -199,6 +236,16 @@ static void work_later(struct fs_mount *m, int64_t *wait_ns)
 {
 	int64_t now = boot_ns(), left;
 
+	if (m->rhead) {
+		left = m->retry_ns - now;
+		while (m->rhead && left <= 0) {
+			struct fs_node *n = m->rhead;
+
+			m->rhead = n->qnext;
+			queue_push(m, n);
+		}
+		*wait_ns = left < 0 ? 0 : left;
+	}
 	if (m->epoch_again) {
 		left = m->listing ? FS_SETTLE_NS : m->listed_ns + FS_SETTLE_NS - now;
 		if (left <= 0) {
@@ -264,12 +311,11 @@ static void *notifier(void *arg)
 	pthread_mutex_lock(&m->lock);
 	while (!m->stop) {
 		int64_t wait_ns = TICK_S * INT64_C(1000000000);
+		bool worked = work_once(m);
 		struct timespec until;
 
-		if (work_once(m))
-			continue;
 		work_later(m, &wait_ns);
-		if (!wait_ns)
+		if (worked || !wait_ns)
 			continue;
 		until = in_ns(wait_ns);
 		if (pthread_cond_timedwait(&m->work, &m->lock, &until) == ETIMEDOUT) {
@@ -334,14 +380,9 @@ void fs_notify_inode(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t of
 			n->inval_off = off;
 		n->inval_data |= data;
 		n->asked++;
+		n->asked_ns = boot_ns();
 		if (!n->queued) {
-			n->queued = true;
-			n->qnext = NULL;
-			if (m->qtail)
-				m->qtail->qnext = n;
-			else
-				m->qhead = n;
-			m->qtail = n;
+			queue_push(m, n);
 			pthread_cond_signal(&m->work);
 		}
 	}

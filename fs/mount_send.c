@@ -77,7 +77,8 @@ static bool own_descriptors(int but)
 	return true;
 }
 
-static void send_one(struct fs_sender *s, const struct fs_call *c)
+/* False: the kernel has no such inode. */
+static bool send_one(struct fs_sender *s, const struct fs_call *c)
 {
 	struct notification n = {
 		.len = sizeof(n),
@@ -86,8 +87,8 @@ static void send_one(struct fs_sender *s, const struct fs_call *c)
 		.off = c->data ? (int64_t)c->off : -1,
 	};
 
-	/* ENOENT: the kernel has forgotten it already; ENODEV: unmounted. Both are well. */
-	(void)!write(s->fd, &n, sizeof(n));
+	/* ENODEV, unmounted, is well. */
+	return write(s->fd, &n, sizeof(n)) >= 0 || errno != ENOENT;
 }
 
 /* With the lock, let go during the calls. */
@@ -95,12 +96,14 @@ static void send_batch(struct fs_sender *s)
 {
 	for (unsigned k = 0; k < s->calls && !s->stop; k++) {
 		const struct fs_call c = s->call[k];
+		bool known;
 
 		pthread_mutex_unlock(&s->lock);
 		atomic_store(&s->sending_ns, boot_ns());
-		send_one(s, &c);
+		known = send_one(s, &c);
 		atomic_store(&s->sending_ns, 0);
 		pthread_mutex_lock(&s->lock);
+		s->call[k].unknown = !known;
 	}
 	s->calls = 0;
 	pthread_cond_broadcast(&s->done);
@@ -186,7 +189,7 @@ int fs_sender_new(int fd, uid_t uid, struct fs_sender **out)
 	return rc;
 }
 
-void fs_sender_send(struct fs_sender *s, const struct fs_call *calls, unsigned n)
+void fs_sender_send(struct fs_sender *s, struct fs_call *calls, unsigned n)
 {
 	pthread_mutex_lock(&s->lock);
 	if (!s->stop && n) {
@@ -195,6 +198,7 @@ void fs_sender_send(struct fs_sender *s, const struct fs_call *calls, unsigned n
 		pthread_cond_signal(&s->go);
 		while (s->calls && !s->stop)
 			pthread_cond_wait(&s->done, &s->lock);
+		memcpy(calls, s->call, n * sizeof(*calls));
 	}
 	pthread_mutex_unlock(&s->lock);
 }

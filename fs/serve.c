@@ -153,6 +153,28 @@ size_t fs_serve_others(struct fs_serve *sv, struct fs_mount *but, uint32_t journ
 	return n;
 }
 
+/* For the inodes: is a handle open in a mount that holds no reference to its inode? */
+static bool parked(void *ctx, uint64_t nodeid)
+{
+	struct fs_serve *sv = ctx;
+	bool is = false;
+
+	pthread_rwlock_rdlock(&sv->lock);
+	for (uint32_t k = 0; k < sv->slots && !is; k++) {
+		struct fs_mount *m = sv->slot[k].mount;
+		struct fs_node *n;
+
+		if (!concerns(m, NULL, fs_nodeid_journal(nodeid)))
+			continue;
+		pthread_mutex_lock(&m->lock);
+		n = fs_node_find_locked(m, nodeid);
+		is = n && n->handles && !n->inode && m->phase != FS_MOUNT_DEAD;
+		pthread_mutex_unlock(&m->lock);
+	}
+	pthread_rwlock_unlock(&sv->lock);
+	return is;
+}
+
 bool fs_serve_reap_first(struct fs_serve *sv, uint32_t journal)
 {
 	uint64_t bit = UINT64_C(1) << (journal % 64);
@@ -468,6 +490,7 @@ int fs_serve_new(struct fs_vault *v, struct fs_serve **out)
 	    epoll_ctl(sv->epoll, EPOLL_CTL_ADD, sv->wake, &ev) != 0)
 		rc = -errno;
 	fs_gate_blocking(fs_serve_block_begin, fs_serve_block_end);
+	fs_inode_on_parked(parked, sv);
 	if (!sv->reaped)
 		rc = -ENOMEM;
 	if (!rc)
@@ -484,6 +507,7 @@ void fs_serve_free(struct fs_serve *sv)
 	if (!sv)
 		return;
 	stop_workers(sv);
+	fs_inode_on_parked(NULL, NULL);
 	if (sv->epoll >= 0)
 		close(sv->epoll);
 	if (sv->wake >= 0)

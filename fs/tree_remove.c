@@ -24,9 +24,10 @@ int fs_tree_drop(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a
 	}
 	/*
 	 * One reference is the operation's own. Others can only come by number, not by name, since
-	 * the last name's directory is locked: they find the inode deleted and say so.
+	 * the last name's directory is locked: they find the inode deleted and say so. A locked session
+	 * refers to nothing, but its open descriptors shall work again.
 	 */
-	if (atomic_load(&i->refs) > 1) {
+	if (atomic_load(&i->refs) > 1 || fs_inode_parked(i)) {
 		*fate = FS_TREE_ORPHAN;
 		fs_inode_store_attr(b, i, a);
 		fs_inode_orphan(b, i->journal, i->ino);

@@ -71,6 +71,39 @@ t_three_users_see_what_the_model_says() {
 	done
 }
 
+specs() { user_spec anna; user_spec bo; user_spec eva; }
+
+together() { # stress|tree SECONDS JOURNAL
+	# shellcheck disable=SC2046
+	timeout -k 5 300 "$PROBES/together" "$1" "$2" "$3" $(specs) >"$ROOT/together.out" 2>"$ROOT/together.err"
+	local rc=$?
+	cut -c1-300 "$ROOT/together.err"
+	return $rc
+}
+
+t_unordered_work_in_one_directory_ends_alike_in_all_mounts() {
+	all_back >/dev/null || fail "the users could not be let in" || return 1
+	as anna mkdir "$(J anna)/$ONE/stress" || return 1
+	together stress "${STRESS_S:-12}" "$ONE/stress" || return 1
+	cp "$ROOT/together.out" "$ROOT/stress.seen"
+	jfs dan status >/dev/null || fail "status does not answer"
+}
+
+t_directories_renamed_against_each_other_neither_hang_nor_get_lost() {
+	as anna mkdir "$(J anna)/$ONE/tree" || return 1
+	together tree "${STRESS_S:-8}" "$ONE/tree" || return 1
+	jfs dan status >/dev/null || fail "status does not answer"
+}
+
+t_after_a_restart_everything_is_as_it_was_seen() {
+	local n
+	for n in anna bo eva; do logout "$n"; done
+	stop_daemon || fail "the daemon did not stop cleanly" || return 1
+	start_daemon && login dan && login anna && login bo && login eva || return 1
+	together dump 0 "$ONE/stress" || return 1
+	cmp "$ROOT/together.out" "$ROOT/stress.seen" || { diff "$ROOT/together.out" "$ROOT/stress.seen" | head -20; return 1; }
+}
+
 need_root
 clinic || { echo "FAIL clinic: set-up"; cat "$ROOT/daemon.log"; exit 1; }
 login anna && login bo && login eva && as anna mkdir "$(J anna)/$ONE" "$(J anna)/$TWO" ||
