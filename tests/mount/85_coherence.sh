@@ -2,7 +2,8 @@
 # Several practitioners in one journal: what one does, the others see.
 # SPDX-License-Identifier: Apache-2.0
 #
-# SEED, STEPS, SECONDS_EACH and RUNS in the environment make the property test longer or replay it.
+# SEED, STEPS, SECONDS_EACH and RUNS in the environment make the property test longer or replay it, STRESS_S
+# the others longer; SAVE names a file that gets all that the driver said.
 . "$(dirname "$0")/lib.sh"
 
 ONE='010190-1234 Hansen, Anna'
@@ -34,6 +35,7 @@ obey() { # VERB ARGUMENT...: what the driver asks for
 
 property() { # SEED
 	local line rc
+	: >"$ROOT/control.out"
 	as anna rm -rf "$(J anna)/$ONE/"{a,b,c,d,e,f} "$(J anna)/$TWO/"{a,b,c,d,e,f}
 	coproc DRIVER { exec "$PROBES/coherence" "$1" "${STEPS:-1000000000}" "${SECONDS_EACH:-20}" "$ONE" "$TWO" \
 		"$(user_spec anna)" "$(user_spec bo)" "$(user_spec eva)" 2>"$ROOT/property.out"; }
@@ -44,9 +46,9 @@ property() { # SEED
 	done 2>/dev/null
 	wait "$pid"
 	rc=$?
+	[ $rc -eq 0 ] || tail -n 5 "$ROOT/control.out"
 	cat "$ROOT/property.out"
 	cat "$ROOT/property.out" "$ROOT/control.out" >>"${SAVE:-/dev/null}"
-	[ $rc -eq 0 ] || tail -n 5 "$ROOT/control.out"
 	return $rc
 }
 

@@ -120,6 +120,18 @@ t_tail_f_shows_lines_that_the_other_appends() {
 	return $rc
 }
 
+# The kernel looks every name up again after the other's rename, the names on the way to one's own directory too.
+t_working_directory_holds_while_the_other_renames() {
+	as anna mkdir -p "$A/work/here" || return 1
+	as anna sh -c "echo note >'$A/work/here/note'; for k in \$(seq 200); do echo \$k >'$A/work/.x' && mv '$A/work/.x' '$A/work/x'; done" &
+	local pid=$! rc=0
+	as bo sh -c "cd '$B/work/here' && for k in \$(seq 150); do
+		ls ../here '$B/work/here' >/dev/null && [ \"\$(cat note)\" = note ] && /bin/pwd | grep -q '/work/here\$' || exit 1
+		done" || { fail "bo's working directory is lost"; rc=1; }
+	wait $pid || { fail "anna could not save"; rc=1; }
+	return $rc
+}
+
 need_root
 clinic || { echo "FAIL clinic: set-up"; cat "$ROOT/daemon.log"; exit 1; }
 login anna && login bo && as anna mkdir "$(J anna)/$ONE" || { echo "FAIL clinic: a journal"; exit 1; }
