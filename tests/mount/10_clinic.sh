@@ -56,6 +56,16 @@ t_new_names_appear_in_the_other_mount() {
 	wait_for 3 sh -c "! setpriv --reuid=jft-anna --clear-groups test -e '$(J anna)/$HANSEN/a-new-one'"
 }
 
+t_kept_listing_is_dropped_though_its_time_was_set_back() {
+	as anna mkdir "$(J anna)/$HANSEN/visits" && as anna touch "$(J anna)/$HANSEN/visits/one" || return 1
+	as bo ls "$(J bo)/$HANSEN/visits" >/dev/null && as bo ls "$(J bo)/$HANSEN/visits" | grep -qx one || return 1
+	as anna sh -c 'cd "$1" && touch -r . /tmp/jft-time.$$ && touch two && touch -r /tmp/jft-time.$$ . && rm /tmp/jft-time.$$' \
+		sh "$(J anna)/$HANSEN/visits" || return 1
+	wait_for 3 sh -c "setpriv --reuid=jft-bo --clear-groups ls '$(J bo)/$HANSEN/visits' | grep -qx two" ||
+		fail "bo's kernel shows an old listing" || return 1
+	as anna rm -r "$(J anna)/$HANSEN/visits"
+}
+
 t_root_and_others_are_kept_out_by_the_kernel() {
 	expect_errno EACCES ls "$(J anna)"
 	chmod 755 "$ROOT/home/anna"
