@@ -9,10 +9,9 @@
  * Invariant: reading the log is itself durable in the log before the first record
  * is shown.
  */
-#include <fcntl.h>
 #include <stdarg.h>
-#include <unistd.h>
 
+#include "program.h"
 #include "vault_impl.h"
 
 static void copy_text(char *out, size_t cap, const char *text)
@@ -20,32 +19,12 @@ static void copy_text(char *out, size_t cap, const char *text)
 	snprintf(out, cap, "%s", text ? text : "");
 }
 
-/* The name that the kernel gives the process; claimed by it, so only a hint. */
-static void program_of(pid_t pid, char *out, size_t cap)
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	out[0] = '\0';
-	if (pid <= 0)
-		return;
-	snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	n = read(fd, out, cap - 1);
-	close(fd);
-	out[n > 0 ? n : 0] = '\0';
-	out[strcspn(out, "\n")] = '\0';
-}
-
 void fs_vault_record(struct fs_vault *v, struct fs_session *s, pid_t pid, struct policy_record *r)
 {
 	const struct policy_practitioner *p;
 
 	r->pid = (uint32_t)(pid > 0 ? pid : 0);
-	program_of(pid, r->program, sizeof(r->program));
+	fs_program_name(pid, r->program, sizeof(r->program));
 	pthread_rwlock_rdlock(&v->lock);
 	r->policy_version = v->counters.policy;
 	p = s && v->practice ? policy_practice_find(v->practice, s->who) : NULL;
@@ -108,7 +87,7 @@ int fs_vault_tell_refused(struct fs_vault *v, uid_t uid, pid_t pid, const char *
 	r.type = 110114;
 	r.uid = uid;
 	r.pid = (uint32_t)(pid > 0 ? pid : 0);
-	program_of(pid, r.program, sizeof(r.program));
+	fs_program_name(pid, r.program, sizeof(r.program));
 	copy_text(r.who, sizeof(r.who), who);
 	copy_text(r.origin, sizeof(r.origin), origin);
 	va_start(ap, fmt);
