@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fs/buf.h - reference-counted byte buffers: plaintext records and chunks.
- * Wiped when the last reference goes.
+ * Wiped when the last reference goes. Those of about a page, which come and go by
+ * the thousand, live in slabs of their own: many workers' heaps would each keep
+ * the most that ever was.
  */
 #ifndef FS_BUF_H
 #define FS_BUF_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,10 +17,11 @@ struct fs_buf {
 	atomic_uint refs;
 	uint32_t len;
 	uint32_t cap;
+	bool in_slab;
 	uint8_t data[];
 };
 
-/* One reference, len = cap = n, contents zero. NULL when memory is short. */
+/* One reference, len n, cap at least n, contents zero. NULL when memory is short. */
 struct fs_buf *fs_buf_new(size_t n);
 /* The same with whatever the memory held: the caller fills all of it. */
 struct fs_buf *fs_buf_raw(size_t n);

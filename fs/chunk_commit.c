@@ -36,8 +36,10 @@ struct encode {
 	uint64_t pos;	   /* units taken, not used yet */
 	unsigned n_taken;
 	unsigned run_most; /* longer runs were not found */
+	uint64_t gone_pos; /* units to be freed */
+	unsigned n_gone;
 	uint8_t *stage;
-	size_t staged;
+	size_t stage_len, staged;
 	uint64_t stage_pos; /* units */
 };
 
@@ -110,7 +112,7 @@ static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct 
 
 	if (rc)
 		return rc;
-	if (x->staged + FS_CHUNK > STAGE_LEN || pos != x->stage_pos + x->staged / FS_UNIT) {
+	if (x->staged + FS_CHUNK > x->stage_len || pos != x->stage_pos + x->staged / FS_UNIT) {
 		rc = flush(x);
 		if (rc)
 			return rc;
@@ -131,10 +133,18 @@ static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct 
 	return ++x->n_todo == AT_ONCE ? seal_todo(x) : 0;
 }
 
+static void free_gone(struct encode *x)
+{
+	fs_container_free(x->c, x->gone_pos, x->n_gone);
+	x->n_gone = 0;
+}
+
 static void free_entry(struct encode *x, struct fs_map_entry *e)
 {
-	if (e->used)
-		fs_container_free(x->c, e->pos, 1);
+	if (e->used && x->n_gone && (e->pos != x->gone_pos + x->n_gone || x->n_gone == RUN_MOST))
+		free_gone(x);
+	if (e->used && !x->n_gone++)
+		x->gone_pos = e->pos;
 	memset(e, 0, sizeof(*e));
 }
 
@@ -269,26 +279,63 @@ static int encode_inode(struct encode *x, const struct run *r)
 
 /* ---- the journal ---- */
 
+/* The chunk entries from i on whose numbers follow each other, of one inode. */
+static size_t neighbors(const struct fs_closing *closing, size_t i, size_t end)
+{
+	const struct fs_group_entry *e = fs_closing_at(closing, i);
+	uint32_t n = chunk_no(e);
+	size_t at = i + 1;
+
+	for (; at < end; at++) {
+		const struct fs_group_entry *next = fs_closing_at(closing, at);
+
+		if (fs_key_table(&next->key) != FS_T_CHUNK || chunk_no(next) != n + (at - i) ||
+		    memcmp(next->key.b, e->key.b, FS_KEY_PLACE))
+			break;
+	}
+	return at;
+}
+
+/* Chunks first..end-1 of the group are neighbors; *units grows by those that need one. */
+static void settle_run(struct encode *x, size_t first, size_t end, uint64_t *units)
+{
+	struct fs_group *g = x->j->records->group;
+	const struct fs_group_entry *e = fs_closing_at(x->closing, first);
+	uint64_t ino = fs_key_ino(&e->key), n = chunk_no(e);
+	struct fs_key to = fs_chunk_key_end(x->j, ino, FS_T_CHUNK, n + (end - first));
+
+	fs_chunk_space_take(x->j->space, ino, (uint32_t)n, (uint32_t)(end - first));
+	for (size_t i = first; i < end; i++) {
+		const struct fs_buf *buf = fs_closing_at(x->closing, i)->buf;
+
+		*units += buf && buf->len;
+	}
+	if (!fs_group_has_any(g, &e->key, &to))
+		return;
+	for (size_t i = first; i < end; i++) {
+		const struct fs_key *key = &fs_closing_at(x->closing, i)->key;
+
+		/* Without room the next commit asks again: the write was already taken. */
+		if (fs_group_has(g, key))
+			fs_chunk_space_need(x->j->space, x->c, ino, (uint32_t)fs_key_sub(key, 4), 1);
+	}
+}
+
 /*
  * All units that the group's chunks need are reserved before the first is taken. A chunk that is
  * dirty in the open group too may have relied on the reservation taken here: it gets its own.
  */
 static int settle(struct encode *x, size_t first, size_t end)
 {
-	struct fs_group *g = x->j->records->group;
 	uint64_t units = 0;
+	size_t next;
 
-	for (size_t i = first; i < end; i++) {
-		const struct fs_group_entry *e = fs_closing_at(x->closing, i);
-
-		if (fs_key_table(&e->key) != FS_T_CHUNK)
+	for (size_t i = first; i < end; i = next) {
+		next = i + 1;
+		if (fs_key_table(&fs_closing_at(x->closing, i)->key) != FS_T_CHUNK)
 			continue;
-		fs_chunk_space_take(x->j->space, fs_key_ino(&e->key), chunk_no(e));
-		if (e->buf && e->buf->len)
-			units++;
-		/* Without room the next commit asks again: the write was already taken. */
-		if (fs_group_has(g, &e->key))
-			fs_chunk_space_need(x->j->space, x->c, fs_key_ino(&e->key), chunk_no(e), 1);
+		next = neighbors(x->closing, i, end);
+		settle_run(x, i, next, &units);
 	}
 	x->left = units;
 	return fs_chunk_space_settle(x->j->space, x->c, units);
@@ -343,37 +390,49 @@ int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size
 
 	if (rc)
 		return rc;
-	x.stage = malloc(STAGE_LEN);
-	if (!x.stage)
-		return -ENOMEM;
 	keys_chunk_sealer_init(&x.sealer, j->keys->chunk);
 	rc = settle(&x, first, first + n);
+	x.stage_len = x.left < RUN_MOST ? (size_t)x.left * FS_CHUNK : STAGE_LEN;
+	x.stage = rc ? NULL : malloc(x.stage_len ? x.stage_len : 1);
+	if (!rc && !x.stage)
+		rc = -ENOMEM;
 	while (!rc && next_run(&x, &at, first + n, &r))
 		rc = encode_inode(&x, &r);
 	if (!rc)
 		rc = flush(&x);
+	free_gone(&x);
 	if (!rc)
 		rc = fs_container_dirty_pages(x.c, put_free_page, &x);
 	if (!rc)
 		rc = fs_container_sync(x.c);
-	else
-		keys_wipe(x.stage, STAGE_LEN); /* a chunk may stand there unsealed */
+	else if (x.stage)
+		keys_wipe(x.stage, x.stage_len); /* a chunk may stand there unsealed */
 	keys_chunk_sealer_clear(&x.sealer);
 	free(x.stage);
 	return rc;
 }
 
-void fs_chunk_committed(struct fs_records *r, const struct fs_key *key)
+void fs_chunk_committed(struct fs_records *r, const struct fs_closing *closing)
 {
-	uint32_t n = (uint32_t)fs_key_sub(key, 4), journal = fs_key_journal(key);
-	uint8_t table = fs_key_table(key);
-	uint64_t ino = fs_key_ino(key);
+	size_t count = fs_closing_count(closing), next;
 
-	if (table != FS_T_CHUNK && table != FS_T_CUT)
-		return;
-	fs_chunk_cache_drop(r->chunks, journal, ino, n, table == FS_T_CHUNK ? n : UINT32_MAX);
-	fs_chunk_cache_drop(r->maps, journal, ino, n / FS_MAP_ENTRIES,
-			    table == FS_T_CHUNK ? n / FS_MAP_ENTRIES : UINT32_MAX);
+	for (size_t i = 0; i < count; i = next) {
+		const struct fs_key *key = &fs_closing_at(closing, i)->key;
+		uint32_t n = (uint32_t)fs_key_sub(key, 4), last = UINT32_MAX;
+		uint32_t journal = fs_key_journal(key);
+		uint64_t ino = fs_key_ino(key);
+
+		next = i + 1;
+		if (fs_key_table(key) == FS_T_CHUNK) {
+			next = neighbors(closing, i, count);
+			last = n + (uint32_t)(next - i - 1);
+		} else if (fs_key_table(key) != FS_T_CUT) {
+			continue;
+		}
+		fs_chunk_cache_drop(r->chunks, journal, ino, n, last);
+		fs_chunk_cache_drop(r->maps, journal, ino, n / FS_MAP_ENTRIES,
+				    last / FS_MAP_ENTRIES);
+	}
 }
 
 void fs_chunk_forget(struct fs_records *r, uint32_t journal)

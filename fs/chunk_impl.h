@@ -90,8 +90,8 @@ void fs_chunk_space_free(struct fs_chunk_space *s, struct fs_container *c);
 /* Makes sure that a unit is reserved for each of chunks n..n+count-1. -ENOSPC, -ENOMEM. */
 int fs_chunk_space_need(struct fs_chunk_space *s, struct fs_container *c, uint64_t ino, uint32_t n,
 			uint32_t count);
-/* Committer: what is reserved for this chunk now belongs to the closing group. */
-void fs_chunk_space_take(struct fs_chunk_space *s, uint64_t ino, uint32_t n);
+/* Committer: what is reserved for these chunks now belongs to the closing group. */
+void fs_chunk_space_take(struct fs_chunk_space *s, uint64_t ino, uint32_t n, uint32_t count);
 /* Committer: the closing group needs exactly `units`: reserves the rest, gives back the surplus,
  * also of chunks that never reached a group. -ENOSPC. */
 int fs_chunk_space_settle(struct fs_chunk_space *s, struct fs_container *c, uint64_t units);
@@ -112,8 +112,8 @@ void fs_chunk_cache_drop(struct fs_chunk_cache *c, uint32_t journal, uint64_t in
 			 uint32_t last);
 
 /* ---- chunk_commit.c ---- */
-/* After a durable commit: forgets what is cached of what the group's entry changed. */
-void fs_chunk_committed(struct fs_records *r, const struct fs_key *key);
+/* After a durable commit: forgets what is cached of what the group changed. */
+void fs_chunk_committed(struct fs_records *r, const struct fs_closing *closing);
 /* Forgets all that is cached of a journal. */
 void fs_chunk_forget(struct fs_records *r, uint32_t journal);
 

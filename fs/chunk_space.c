@@ -160,13 +160,14 @@ out:
 	return rc;
 }
 
-void fs_chunk_space_take(struct fs_chunk_space *s, uint64_t ino, uint32_t n)
+void fs_chunk_space_take(struct fs_chunk_space *s, uint64_t ino, uint32_t n, uint32_t count)
 {
-	struct place *p;
-
 	pthread_mutex_lock(&s->lock);
-	p = find(s, ino, n);
-	if (p) {
+	for (uint32_t i = 0; i < count; i++) {
+		struct place *p = find(s, ino, n + i);
+
+		if (!p)
+			continue;
 		drop(s, p);
 		s->held++;
 	}

@@ -378,14 +378,12 @@ static void hook_done(void *ctx, struct fs_closing *closing, int rc)
 {
 	struct fs_records *r = ctx;
 	struct fs_commit *c = r->commit;
-	size_t count = fs_closing_count(closing);
 
 	if (rc == -ENOSPC || !c)
 		return;
 	if (!rc) {
 		publish_current(c);
-		for (size_t i = 0; i < count; i++)
-			fs_chunk_committed(r, &fs_closing_at(closing, i)->key);
+		fs_chunk_committed(r, closing);
 		for (size_t i = 0; i < c->n_touched; i++) {
 			if (c->touched[i].removed)
 				fs_tagtree_cache_drop(r->nodes, c->touched[i].next.tree.journal);

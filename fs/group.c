@@ -268,6 +268,16 @@ static struct fs_groupmap_node *before(struct fs_groupmap_node *n, const struct 
 	return n && fs_key_cmp(&n->entry.key, to) < 0 ? n : NULL;
 }
 
+bool fs_group_has_any(struct fs_group *g, const struct fs_key *from, const struct fs_key *to)
+{
+	bool has;
+
+	pthread_mutex_lock(&g->lock);
+	has = g->open && !g->failed && before(fs_groupmap_from(&g->open->map, from), to);
+	pthread_mutex_unlock(&g->lock);
+	return has;
+}
+
 /* Lock held. Merges both groups' ranges; with out NULL only counts. */
 static size_t collect(const struct fs_group *g, const struct fs_key *from, const struct fs_key *to,
 		      struct fs_group_entry *out)

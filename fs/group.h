@@ -94,6 +94,8 @@ bool fs_group_over(struct fs_group *g);
 int fs_group_get(struct fs_group *g, const struct fs_key *key, struct fs_buf **out);
 /* True when the OPEN group has a value for key. */
 bool fs_group_has(struct fs_group *g, const struct fs_key *key);
+/* True when the OPEN group has an entry with from <= key < to. */
+bool fs_group_has_any(struct fs_group *g, const struct fs_key *from, const struct fs_key *to);
 /*
  * The entries of both groups (newest wins) with from <= key < to, in order, as an array that the
  * caller frees with fs_group_range_free. buf NULL = deleted.

@@ -16,7 +16,7 @@
 #include <pthread.h>
 
 #define FS_GROUP_PAGES_MOST 4096u
-#define FS_GROUP_BYTES_MOST ((size_t)16 << 20) /* half: one is open while the other closes */
+#define FS_GROUP_BYTES_MOST ((size_t)12 << 20) /* half: one is open while the other closes */
 
 struct fs_closing { /* a group, open or closing */
 	struct fs_groupmap map;

@@ -51,7 +51,7 @@ static size_t bytes_of(const struct fs_group_entry *e)
 static bool shares_page(const struct fs_groupmap_node *n, const struct fs_groupmap_node *other)
 {
 	return other && other->entry.key.len == n->entry.key.len &&
-	       !memcmp(other->entry.key.b, n->entry.key.b, 10) &&
+	       !memcmp(other->entry.key.b, n->entry.key.b, FS_KEY_PLACE) &&
 	       fs_key_sub(&other->entry.key, 4) / FS_MAP_ENTRIES ==
 		       fs_key_sub(&n->entry.key, 4) / FS_MAP_ENTRIES;
 }

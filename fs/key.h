@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define FS_KEY_MAX 30
+#define FS_KEY_PLACE 10 /* journal, inode and table */
 #define FS_VALUE_MAX 4064 /* stored bytes; above, LMDB uses overflow pages: milliseconds each */
 #define FS_ROOT_INO 1
 #define FS_MAP_ENTRIES 62u /* chunks that one FS_T_MAP record maps */
