@@ -64,6 +64,7 @@ struct fs_inode {
 	};
 	/* memory only */
 	bool gone;    /* no name is left; the records wait for the last reference (orphan) */
+	bool nameless; /* gone, but never named (O_TMPFILE): it may still get a name */
 	bool deleted; /* gone, and the records are deleted already: nothing may be stored */
 	struct fs_signer *signer; /* while an orphan: who removed it; one reference */
 	uint32_t removed_under;	  /* while an orphan: the policy version at that time */
@@ -144,8 +145,9 @@ int fs_inode_apply(struct fs_journal *j, struct fs_batch *b, uint64_t *number);
 /* Adds to b the deletion of all records of inode ino, whose attributes are a. */
 int fs_inode_purge(struct fs_batch *b, struct fs_journal *j, uint64_t ino,
 		   const struct fs_inode_attr *a);
-/* Adds to b the note that ino has no name but is still in use. */
+/* Adds to b the note that ino has no name but is still in use; that it has one again. */
 void fs_inode_orphan(struct fs_batch *b, struct fs_journal *j, uint64_t ino);
+void fs_inode_adopt(struct fs_batch *b, struct fs_journal *j, uint64_t ino);
 
 /*
  * After a failed commit has dropped groups: every inode in memory gets its last committed state;

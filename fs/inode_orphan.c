@@ -29,6 +29,13 @@ void fs_inode_orphan(struct fs_batch *b, struct fs_journal *j, uint64_t ino)
 	fs_batch_put(b, j, &key, rec, sizeof(rec));
 }
 
+void fs_inode_adopt(struct fs_batch *b, struct fs_journal *j, uint64_t ino)
+{
+	struct fs_key key = orphan_key(j, ino);
+
+	fs_batch_del(b, j, &key);
+}
+
 struct purge {
 	struct fs_batch *b;
 	struct fs_journal *j;

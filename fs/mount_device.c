@@ -71,12 +71,28 @@ static void note_init(struct fs_mount *m, const void *p, size_t len)
 		m->init_unique = h->unique;
 }
 
+/*
+ * O_TMPFILE is CREATE under the name "/", which the kernel gives no other file. libfuse before 3.17 knows
+ * no such request and would refuse it.
+ */
+static void take_tmpfile(void *p, size_t len)
+{
+	struct fuse_in_header *h = p;
+	const char *name = (const char *)p + sizeof(*h) + sizeof(struct fuse_create_in);
+
+	if (len == sizeof(*h) + sizeof(struct fuse_create_in) + 2 && h->opcode == FUSE_TMPFILE &&
+	    name[0] == '/' && !name[1])
+		h->opcode = FUSE_CREATE;
+}
+
 static ssize_t device_read(int fd, void *p, size_t len, void *userdata)
 {
 	ssize_t got = read(fd, p, len);
 
-	if (got > 0)
+	if (got > 0) {
 		note_init(userdata, p, (size_t)got);
+		take_tmpfile(p, (size_t)got);
+	}
 	return got;
 }
 

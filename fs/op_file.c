@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "../keys/label.h"
 
+#define NO_NAME "(without a name)" /* in the log */
 #define COPY_BYTES (1u << 20)
 #define COPY_MAX (16u << 20) /* a request; the caller goes on with the rest */
 
@@ -156,7 +157,8 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 			int flags, struct fs_inode **out)
 {
 	struct fs_actor who = fs_op_actor(op);
-	int rc = fs_tree_create(dir, name, S_IFREG | (mode & 07777), &who, out);
+	int rc = name ? fs_tree_create(dir, name, S_IFREG | (mode & 07777), &who, out)
+		      : fs_tree_nameless(dir, mode, &who, out);
 
 	if (rc == -EEXIST && !(flags & O_EXCL)) {
 		rc = fs_tree_lookup(dir, name, out);
@@ -169,9 +171,10 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 	}
 	if (rc)
 		return rc;
-	rc = create_record(op, fs_inode_nodeid(*out), name, flags);
+	rc = create_record(op, fs_inode_nodeid(*out), name ? name : NO_NAME, flags);
 	fs_gate_created(op->m->gate, &op->pass, (*out)->ino, false);
-	fs_share_dir(op->m, fs_inode_nodeid(dir));
+	if (name)
+		fs_share_dir(op->m, fs_inode_nodeid(dir));
 	if (rc) {
 		fs_inode_put(*out);
 		*out = NULL;
@@ -195,6 +198,9 @@ void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t 
 	int rc = parent == FS_NODE_ROOT ? -EPERM : 0;
 	bool made;
 
+	/* O_TMPFILE (mount_device.c): the kernel gives such a file the one name that no file can have. */
+	if (!strcmp(name, "/"))
+		name = NULL;
 	if (!rc) {
 		fs_op_throttle(op);
 		rc = fs_op_inode(op, parent, &dir);
@@ -209,7 +215,7 @@ void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t 
 	else
 		fi->flags &= ~O_TRUNC; /* nothing to cut, and the mode asked for stays */
 	if (!rc)
-		rc = fs_op_entry(op, i, name, &e);
+		rc = fs_op_entry(op, i, name ? name : NO_NAME, &e);
 	if (rc) {
 		fs_op_err(op, rc);
 		goto out;

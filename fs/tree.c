@@ -201,6 +201,37 @@ int fs_tree_create(struct fs_inode *dir, const char *name, uint32_t mode, struct
 	return make(dir, name, mode & (S_IFMT | 07777), NULL, who, out);
 }
 
+int fs_tree_nameless(struct fs_inode *dir, uint32_t mode, struct fs_actor *who,
+		     struct fs_inode **out)
+{
+	struct fs_inode *i = NULL;
+	struct fs_batch b;
+	int rc;
+
+	who->group = 0;
+	fs_inode_throttle(dir->journal);
+	pthread_rwlock_rdlock(&dir->lock);
+	rc = fs_tree_usable(dir);
+	pthread_rwlock_unlock(&dir->lock);
+	if (!rc)
+		rc = fs_inode_new(dir->journal, who->signer, S_IFREG | (mode & 07777), who->pid, &i);
+	if (rc)
+		return rc;
+	i->nlink = 0;
+	fs_batch_init(&b, who->signer);
+	rc = fill(&b, dir, i, NULL, who);
+	fs_inode_orphan(&b, dir->journal, i->ino);
+	rc = fs_tree_apply(dir, &b, rc, who);
+	if (rc) {
+		fs_inode_put(i);
+		return rc;
+	}
+	fs_tree_orphaned(i, who);
+	i->nameless = true;
+	*out = i;
+	return 0;
+}
+
 int fs_tree_symlink(struct fs_inode *dir, const char *name, const char *target,
 		    struct fs_actor *who, struct fs_inode **out)
 {
@@ -241,7 +272,7 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 
 	if (S_ISDIR(i->mode))
 		return -EPERM;
-	if (i->gone)
+	if (i->deleted || (i->gone && !i->nameless))
 		return -ENOENT;
 	if (i->nlink >= FS_LINK_MAX)
 		return -EMLINK;
@@ -256,10 +287,14 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 	fs_inode_store_attr(&b, dir, &da);
 	fs_inode_store_attr(&b, i, &ia);
 	fs_dirent_put(&b, dir->journal, dir->ino, spare, name, i->ino, i->mode);
+	if (i->nameless)
+		fs_inode_adopt(&b, dir->journal, i->ino);
 	rc = fs_tree_apply(dir, &b, 0, who);
 	if (!rc) {
 		dir->attr = da;
 		i->attr = ia;
+		i->gone = false;
+		i->nameless = false;
 	}
 	return rc;
 }

@@ -38,6 +38,9 @@ int fs_tree_lookup(struct fs_inode *dir, const char *name, struct fs_inode **out
  */
 int fs_tree_create(struct fs_inode *dir, const char *name, uint32_t mode, struct fs_actor *who,
 		   struct fs_inode **out);
+/* A regular file without a name, which fs_tree_link may give it; else it goes with its last user. */
+int fs_tree_nameless(struct fs_inode *dir, uint32_t mode, struct fs_actor *who,
+		     struct fs_inode **out);
 int fs_tree_symlink(struct fs_inode *dir, const char *name, const char *target,
 		    struct fs_actor *who, struct fs_inode **out);
 int fs_tree_readlink(struct fs_inode *i, char *out, size_t cap); /* NUL-terminated, cap >= 4096 */

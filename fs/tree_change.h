@@ -26,6 +26,9 @@ int fs_tree_drop(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a
 void fs_tree_dropped(struct fs_inode *i, const struct fs_inode_attr *a, const struct fs_actor *who,
 		     enum fs_tree_fate fate);
 
+/* i has no name; whoever gives back the last reference deletes it in the name of who. */
+void fs_tree_orphaned(struct fs_inode *i, const struct fs_actor *who);
+
 /* The entry's inode: -EBADMSG when the entry stands for none. */
 int fs_tree_child(struct fs_inode *dir, const struct fs_dirent *e, struct fs_inode **out);
 

@@ -37,18 +37,28 @@ int fs_tree_drop(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a
 	return fs_inode_purge(b, i->journal, i->ino, &i->attr);
 }
 
+void fs_tree_orphaned(struct fs_inode *i, const struct fs_actor *who)
+{
+	struct fs_signer *before = i->signer;
+
+	i->signer = who->signer ? fs_signer_get(who->signer) : NULL;
+	i->removed_under = fs_records_policy_now(fs_journal_records(i->journal));
+	i->gone = true;
+	if (before)
+		fs_signer_put(before);
+}
+
 void fs_tree_dropped(struct fs_inode *i, const struct fs_inode_attr *a, const struct fs_actor *who,
 		     enum fs_tree_fate fate)
 {
 	i->attr = *a;
 	if (fate == FS_TREE_LINKED)
 		return;
-	i->gone = true;
 	if (fate == FS_TREE_ORPHAN) {
-		i->signer = who->signer ? fs_signer_get(who->signer) : NULL;
-		i->removed_under = fs_records_policy_now(fs_journal_records(i->journal));
+		fs_tree_orphaned(i, who);
 		return;
 	}
+	i->gone = true;
 	i->deleted = true;
 	i->size = 0;
 	i->blocks = 0;

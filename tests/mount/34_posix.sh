@@ -17,6 +17,7 @@ t_a_tebibyte_of_holes() { posix sparse "$D/sparse"; }
 t_what_is_refused_is_refused_by_the_right_errno() { posix refusals "$D"; }
 t_times_set_by_hand_outlive_flush_fsync_and_commit() { posix times "$D/times"; }
 t_writes_and_truncates_at_once_lose_nothing() { posix race "$D/race"; }
+t_file_without_a_name_gets_one() { posix tmpfile "$D"; }
 t_running_programs_are_not_written() { posix textbusy "$D" "$(command -v sleep)"; }
 t_closed_directory_hides_what_is_below() { posix closed "$D"; }
 

@@ -258,8 +258,33 @@ static int cmd_refusals(char **a)
 		err(1, "an attribute of 64 KiB");
 	wants(E2BIG, fsetxattr(fd, "user.larger", value, 65537, 0), "an attribute larger than 64 KiB");
 	wants(EOPNOTSUPP, fsetxattr(fd, "system.posix_acl_access", value, 4, 0), "an ACL");
-	if (openat(dir, ".", O_TMPFILE | O_RDWR, 0600) < 0)
-		wants(EOPNOTSUPP, openat(dir, ".", O_TMPFILE | O_RDWR, 0600), "O_TMPFILE");
+	return 0;
+}
+
+/* DIR: a file without a name gets one, unless it was made for none. */
+static int cmd_tmpfile(char **a)
+{
+	int dir = open_or_die(AT_FDCWD, a[0], O_RDONLY | O_DIRECTORY), fd, once;
+	char proc[64], back[5];
+	struct stat st;
+
+	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640);
+	if (fd < 0 && errno == EOPNOTSUPP) {
+		puts("the kernel has no O_TMPFILE for FUSE");
+		return 77;
+	}
+	if (fd < 0 || write(fd, "hello", 5) != 5 || fsync(fd) || fstat(fd, &st) || st.st_nlink != 0)
+		err(1, "O_TMPFILE");
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, proc, dir, "named", AT_SYMLINK_FOLLOW) || fstat(fd, &st) || st.st_nlink != 1)
+		err(1, "linkat");
+	close(fd);
+	fd = open_or_die(dir, "named", O_RDONLY);
+	if (read(fd, back, 5) != 5 || memcmp(back, "hello", 5) != 0)
+		errx(1, "other contents under the name");
+	once = openat(dir, ".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0640);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", once);
+	wants(ENOENT, linkat(AT_FDCWD, proc, dir, "never", AT_SYMLINK_FOLLOW), "a name for O_EXCL");
 	return 0;
 }
 
@@ -478,7 +503,7 @@ static const struct {
 	{"bigdir", cmd_bigdir, 2}, {"names", cmd_names, 1}, {"deep", cmd_deep, 1}, {"sparse", cmd_sparse, 1},
 	{"refusals", cmd_refusals, 1}, {"times", cmd_times, 1}, {"appends", cmd_appends, 3},
 	{"appended", cmd_appended, 4}, {"race", cmd_race, 1}, {"textbusy", cmd_textbusy, 2},
-	{"orphan", cmd_orphan, 2}, {"closed", cmd_closed, 1},
+	{"orphan", cmd_orphan, 2}, {"closed", cmd_closed, 1}, {"tmpfile", cmd_tmpfile, 1},
 };
 
 int main(int argc, char **argv)

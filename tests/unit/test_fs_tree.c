@@ -186,6 +186,37 @@ START_TEST(hard_links_are_one_file)
 }
 END_TEST
 
+START_TEST(nameless_file_gets_a_name_once_or_goes)
+{
+	struct fs_inode *named = NULL, *lost = NULL, *again = NULL;
+	uint64_t size = f.root->size, mtime = (uint64_t)f.root->mtime.tv_sec, gone;
+
+	f.who.now = NOW(3000);
+	ck_assert_int_eq(fs_tree_nameless(f.root, 0640, &f.who, &named), 0);
+	ck_assert_int_eq(fs_tree_nameless(f.root, 0640, &f.who, &lost), 0);
+	ck_assert_uint_eq(named->nlink, 0);
+	ck_assert_uint_eq(f.root->size, size);
+	ck_assert_uint_eq((uint64_t)f.root->mtime.tv_sec, mtime);
+	gone = lost->ino;
+	ck_assert_int_eq(fs_tree_link(named, f.root, "named", &f.who), 0);
+	ck_assert_uint_eq(named->nlink, 1);
+	ck_assert(!named->gone);
+	/* Once named and unlinked it is gone as any other. */
+	ck_assert_int_eq(fs_tree_unlink(f.root, "named", &f.who, NULL), 0);
+	ck_assert_int_eq(fs_tree_link(named, f.root, "named", &f.who), -ENOENT);
+	fs_inode_put(named);
+	ck_assert_int_eq(fs_tree_nameless(f.root, 0640, &f.who, &named), 0);
+	ck_assert_int_eq(fs_tree_link(named, f.root, "kept", &f.who), 0);
+	fs_inode_put(named);
+	fs_inode_put(lost);
+	ck_assert_int_eq(fs_inode_get(f.root->journal, gone, &again), -ENOENT);
+	files_reopen(&f, true);
+	ck_assert_int_eq(fs_inode_reap(f.root->journal, f.who.signer), 0);
+	ck_assert_uint_ne(ino_of(f.root, "kept"), 0);
+	ck_assert_int_eq(fs_inode_get(f.root->journal, gone, &again), -ENOENT);
+}
+END_TEST
+
 START_TEST(symlink_keeps_its_target)
 {
 	char target[4096], got[4096];
@@ -565,6 +596,7 @@ int main(void)
 	tcase_add_test(tc, journal_name_is_kept_and_changed);
 	tcase_add_test(tc, directories_count_their_links);
 	tcase_add_test(tc, hard_links_are_one_file);
+	tcase_add_test(tc, nameless_file_gets_a_name_once_or_goes);
 	tcase_add_test(tc, symlink_keeps_its_target);
 	tcase_add_test(tc, rename_replaces_as_posix_says);
 	tcase_add_test(tc, rename_refuses_a_directory_into_itself);

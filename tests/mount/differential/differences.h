@@ -16,8 +16,9 @@ DIFFERENCE("st_blocks and st_size of directories, the layout of holes, SEEK_DATA
 	   "contents lie in encrypted pieces and chunks")
 DIFFERENCE("fallocate keeps no space beyond the end of file; COLLAPSE_RANGE and INSERT_RANGE are EOPNOTSUPP",
 	   "nothing is stored beyond the end, and no chunk may move without being sealed anew")
-DIFFERENCE("O_TMPFILE is EOPNOTSUPP where libfuse has no such call; statx has no birth time there",
-	   "the kernel cannot ask")
+DIFFERENCE("O_TMPFILE is EOPNOTSUPP before Linux 6.1, statx has no birth time", "the kernel does not ask")
+DIFFERENCE("pages still dirty in a shared mapping when utimens is called set mtime again when they are written; msync before",
+	   "the daemon sees when pages are written, not when they were changed")
 DIFFERENCE("a shared writable mapping of a file opened with O_APPEND is ENODEV",
 	   "appending handles bypass the page cache, so that appends of two mounts can't overlap")
 DIFFERENCE("writing through a mapping ends setuid and setgid too", "the daemon can't tell it from write(2)")
