@@ -34,6 +34,8 @@ struct fs_gate_request {
 	bool mapped;	 /* a dirty page of a mapping: what was typed before a right went */
 	bool reveals;	 /* gives plaintext of names or contents: needs a covering record */
 	bool activity;	 /* OPEN, READ and WRITE keep the session from being idle */
+	bool closes;	 /* FLUSH: lock_owner's locks on nodeid end, whatever the answer */
+	uint64_t lock_owner;
 	uint64_t dir;	 /* inode of the directory looked up or listed (for the intent), 0 none */
 };
 

@@ -30,6 +30,8 @@ void fs_mount_put(struct fs_mount *m)
 {
 	if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
 		return;
+	if (m->locks.calls && !m->locks.closed)
+		fs_lock_leave(m);
 	fs_nodes_clear(m);
 	fs_sender_put(m->sender);
 	if (m->fuse)
@@ -48,10 +50,11 @@ void fs_mount_put(struct fs_mount *m)
 
 bool fs_mount_enter(struct fs_mount *m, int *rc)
 {
-	bool in;
+	bool in, again;
 
 	pthread_mutex_lock(&m->lock);
-	if (m->phase == FS_MOUNT_CUT && fs_session_state(m->session) == FS_SESSION_ACTIVE)
+	again = m->phase == FS_MOUNT_CUT && fs_session_state(m->session) == FS_SESSION_ACTIVE;
+	if (again)
 		m->phase = FS_MOUNT_LIVE;
 	in = m->phase == FS_MOUNT_LIVE;
 	if (in)
@@ -59,6 +62,9 @@ bool fs_mount_enter(struct fs_mount *m, int *rc)
 	else
 		*rc = m->phase == FS_MOUNT_CUT ? -ENOKEY : -ENODEV;
 	pthread_mutex_unlock(&m->lock);
+	/* Policy may have changed meanwhile; its locks were left alone. */
+	if (again && atomic_load(&m->locks.held))
+		fs_notify_recheck(m);
 	atomic_fetch_add(&m->requests, 1);
 	return in;
 }
@@ -101,6 +107,7 @@ static int mount_new(struct fs_serve *sv, struct fs_session *s, int fd, struct f
 	m->serve = sv;
 	m->fd = fd;
 	m->session = fs_session_get(s);
+	fs_lock_join(m);
 	rc = fs_nodes_init(m);
 	if (!rc)
 		rc = fs_gate_new(sv->vault, s, &m->gate);
@@ -205,6 +212,7 @@ int fs_mount_lock(struct fs_mount *m)
 		rc = waited;
 	if (rc)
 		die(m);
+	fs_lock_offer(m);
 	fs_nodes_drop(m, 0);
 	fs_gate_reset(m->gate);
 	return rc;
@@ -218,6 +226,7 @@ void fs_mount_end(struct fs_mount *m)
 	/* Whatever of this fails, the mount is gone afterwards. */
 	(void)fs_notify_all(m);
 	(void)cut(m, FS_MOUNT_DEAD);
+	fs_lock_leave(m);
 	fs_nodes_drop(m, 0);
 	fs_gate_reset(m->gate);
 	fs_notify_stop(m);

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include "content.h"
 #include "gate.h"
+#include "locks.h"
 #include "serve.h"
 
 #define FS_TIMEOUT_LONG 3600.0 /* s: what only explicit invalidation changes */
@@ -36,6 +37,7 @@ struct fs_node {
 	struct fs_inode *inode; /* reference, or NULL: got again when needed */
 	char *name;		/* as last looked up, for the log; NULL after a lock */
 	uint32_t handles, writers;
+	uint32_t lost; /* handles under which a lock was taken away */
 	uint32_t pins; /* requests and the notifier that hold the pointer */
 	/* the invalidation queue: */
 	struct fs_node *qnext;
@@ -60,6 +62,8 @@ struct fs_handle {
 	bool direct;
 	atomic_bool logged; /* its OPEN record is appended: READ and WRITE are covered */
 	atomic_bool wrote;
+	atomic_bool locked; /* a lock was asked for through it: RELEASE gives back */
+	atomic_bool lost;   /* its mount lost locks on this file: -EIO until closed */
 	atomic_ullong bytes_read, bytes_written;
 };
 
@@ -123,6 +127,7 @@ struct fs_mount {
 	atomic_bool repeats; /* somebody is in repeat */
 	bool sweep, sweep_done; /* invalidate everything: asked, done */
 	bool recheck, rechecking;
+	bool answer; /* requests for locks are done */
 	bool forget; /* groups were dropped: all that this mount knows may be theirs */
 	int64_t recheck_ns; /* boot time since when a recheck is awaited */
 	struct fs_sender *sender; /* reference, from before the notifier starts */
@@ -135,6 +140,8 @@ struct fs_mount {
 	/* One bit per journal number modulo its size, set while nodes of it may exist: who to tell.
 	 */
 	_Atomic uint64_t journals[16];
+
+	struct fs_lock_share locks; /* its part of fs_serve.locks */
 
 	atomic_ullong requests, refused;
 };
@@ -190,6 +197,13 @@ int fs_handle_open(struct fs_mount *m, uint64_t nodeid, int flags, bool dir, uin
 /* A reference, checked against the node and kind that the request names; NULL: EBADF. */
 struct fs_handle *fs_handle_get(struct fs_mount *m, uint64_t fh, uint64_t nodeid, bool dir);
 void fs_handle_put(struct fs_handle *h);
+/*
+ * The locks of this mount on nodeid were taken away: handles that are open on it now answer -EIO
+ * until they are closed. With m->lock.
+ */
+void fs_node_lose_locked(struct fs_mount *m, uint64_t nodeid);
+/* True while such a handle is open: mapped pages may have been written under it. */
+bool fs_node_lost(struct fs_mount *m, uint64_t nodeid);
 /* Takes the handle out of the table; the caller gets its reference. */
 struct fs_handle *fs_handle_close(struct fs_mount *m, uint64_t fh, uint64_t nodeid, bool dir);
 /* After the last fs_handle_close reference is done with: unties it from its node. */
@@ -229,6 +243,11 @@ void fs_notify_forget(struct fs_mount *m);
 /* Waits, at most a second, until what was queued for this inode is sent. */
 void fs_notify_drain(struct fs_mount *m, uint64_t nodeid);
 
+/* Whether something is queued for this inode: the notifier will tell. */
+bool fs_notify_pending(struct fs_mount *m, uint64_t nodeid);
+/* Tells now what is queued for this inode. Only by the notifier. */
+void fs_notify_now(struct fs_mount *m, uint64_t nodeid);
+
 /* ---- what one mount tells the others (mount_share.c) ---- */
 /* Contents (data, from off) or only attributes of nodeid changed through `from`. */
 void fs_share_changed(struct fs_mount *from, uint64_t nodeid, bool data, uint64_t off);
@@ -260,6 +279,7 @@ struct fs_serve {
 	bool stop;
 	void (*gone)(void *ctx, struct fs_session *s);
 	void *gone_ctx;
+	struct fs_locks *locks; /* of all mounts */
 	_Atomic uint64_t *reaped; /* a bit per journal: orphans of the time before us are deleted */
 };
 
@@ -318,6 +338,24 @@ int fs_op_act(struct fs_op *op, enum policy_record_kind kind, uint64_t nodeid, c
 	      const char *name2, const char *detail);
 /* Makes the whole vault durable: the log first. */
 int fs_op_sync(struct fs_op *op, uint64_t group);
+
+/* ---- locks (op_lock.c) ---- */
+void fs_lock_join(struct fs_mount *m);
+/* The mount has ended: its locks are gone, whoever waits is answered. */
+void fs_lock_leave(struct fs_mount *m);
+/* It was cut: whoever waits is answered -ENOKEY, its locks yield to who wants them. */
+void fs_lock_offer(struct fs_mount *m);
+/* By the notifier, when policy has changed: locks that need rights which this mount has not any more are taken away. */
+void fs_lock_recheck(struct fs_mount *m);
+/* Replies to requests that are done waiting; grants are given by the notifier only. */
+void fs_lock_answer(struct fs_mount *m, bool notifier);
+void fs_lock_tick(struct fs_mount *m, int64_t now_ns);
+/* A descriptor of this owner was closed (FLUSH): its fcntl locks on the file end, always. */
+void fs_lock_flushed(struct fs_mount *m, uint64_t nodeid, uint64_t owner);
+/* The last one of the handle was (RELEASE). */
+void fs_lock_released(struct fs_mount *m, const struct fs_handle *h);
+/* -EIO when locks were lost under this handle, else 0. */
+int fs_lock_check(struct fs_mount *m, uint64_t fh, uint64_t nodeid);
 
 /* op_root.c: the mount's own directory, which lists journals. */
 #define FS_NODE_ROOT UINT64_C(1)

@@ -499,6 +499,28 @@ void fs_handle_put(struct fs_handle *h)
 		free(h);
 }
 
+void fs_node_lose_locked(struct fs_mount *m, uint64_t nodeid)
+{
+	for (uint32_t k = 0; k < m->slots; k++) {
+		struct fs_handle *h = m->slot[k].handle;
+
+		if (h && h->node->nodeid == nodeid && !atomic_exchange(&h->lost, true))
+			h->node->lost++;
+	}
+}
+
+bool fs_node_lost(struct fs_mount *m, uint64_t nodeid)
+{
+	struct fs_node *n;
+	bool lost;
+
+	pthread_mutex_lock(&m->lock);
+	n = fs_node_find_locked(m, nodeid);
+	lost = n && n->lost;
+	pthread_mutex_unlock(&m->lock);
+	return lost;
+}
+
 struct fs_handle *fs_handle_close(struct fs_mount *m, uint64_t fh, uint64_t nodeid, bool dir)
 {
 	struct fs_handle *h;
@@ -521,6 +543,7 @@ void fs_handle_free(struct fs_mount *m, struct fs_handle *h)
 	pthread_mutex_lock(&m->lock);
 	n->handles--;
 	n->writers -= h->writable;
+	n->lost -= atomic_load(&h->lost);
 	if (n->inode)
 		atomic_fetch_sub(&n->inode->opens, 1);
 	out = node_reap(m, n);

@@ -24,6 +24,7 @@
 #define NOTIFY_INC_EPOCH 8 /* Linux 6.16: every cached name is looked up again */
 #define TICK_S 10
 #define RETRY_NS INT64_C(1000000)
+#define LOCKS_NS INT64_C(500000000) /* while somebody waits for a lock */
 
 /* struct fuse_out_header of the kernel's protocol. */
 struct notify_header {
@@ -281,6 +282,11 @@ static bool work_once(struct fs_mount *m)
 		pthread_mutex_lock(&m->lock);
 		m->sweep_done = true;
 		pthread_cond_broadcast(&m->drained);
+	} else if (m->answer) {
+		m->answer = false;
+		pthread_mutex_unlock(&m->lock);
+		fs_lock_answer(m, true);
+		pthread_mutex_lock(&m->lock);
 	} else if (m->forget) {
 		m->forget = false;
 		pthread_mutex_unlock(&m->lock);
@@ -294,6 +300,8 @@ static bool work_once(struct fs_mount *m)
 		m->recheck_ns = boot_ns();
 		pthread_mutex_unlock(&m->lock);
 		cut_changed(m);
+		/* After the pages that were written under them. */
+		fs_lock_recheck(m);
 		pthread_mutex_lock(&m->lock);
 		m->rechecking = false;
 	} else if (m->qhead) {
@@ -314,6 +322,12 @@ static void *notifier(void *arg)
 		bool worked = work_once(m);
 		struct timespec until;
 
+		if (atomic_load(&m->locks.waiting)) {
+			wait_ns = LOCKS_NS;
+			pthread_mutex_unlock(&m->lock);
+			fs_lock_tick(m, boot_ns());
+			pthread_mutex_lock(&m->lock);
+		}
 		work_later(m, &wait_ns);
 		if (worked || !wait_ns)
 			continue;
@@ -444,6 +458,37 @@ void fs_notify_forget(struct fs_mount *m)
 	m->forget = true;
 	pthread_cond_signal(&m->work);
 	pthread_mutex_unlock(&m->lock);
+}
+
+bool fs_notify_pending(struct fs_mount *m, uint64_t nodeid)
+{
+	const struct fs_node *n;
+	bool pending;
+
+	pthread_mutex_lock(&m->lock);
+	n = fs_node_find_locked(m, nodeid);
+	pending = n && n->sent < n->asked;
+	pthread_mutex_unlock(&m->lock);
+	return pending;
+}
+
+/* It stays queued: what is sent twice costs a call, what is sent too late costs contents. */
+void fs_notify_now(struct fs_mount *m, uint64_t nodeid)
+{
+	struct fs_call c = {.nodeid = nodeid};
+	const struct fs_node *n;
+	bool queued;
+
+	pthread_mutex_lock(&m->lock);
+	n = fs_node_find_locked(m, nodeid);
+	queued = n && n->queued;
+	if (queued) {
+		c.data = n->inval_data;
+		c.off = n->inval_off;
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (queued)
+		fs_sender_send(m->sender, &c, 1);
 }
 
 void fs_notify_drain(struct fs_mount *m, uint64_t nodeid)

@@ -137,6 +137,8 @@ void fs_op_setattr(struct fs_op *op, fuse_ino_t ino, struct stat *attr, int to_s
 	struct fs_inode *i = NULL;
 	int rc = ino == FS_NODE_ROOT ? -EPERM : check_owner(op, attr, to_set);
 
+	if (!rc && fi && to_set & FUSE_SET_ATTR_SIZE)
+		rc = fs_lock_check(op->m, fi->fh, ino);
 	if (!rc) {
 		fs_op_throttle(op);
 		rc = fs_op_inode(op, ino, &i);

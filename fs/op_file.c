@@ -61,13 +61,15 @@ static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info 
 		       bool made)
 {
 	/* Without a record yet, reads must come to us, not be served from what is cached. */
-	bool direct = !logged || fi->flags & O_APPEND || fs_share_written(op->m, nodeid);
+	bool direct = !logged || fi->flags & O_APPEND;
 	struct fs_handle *h;
 	uint64_t fh = 0;
 	int rc = fs_handle_open(op->m, nodeid, fi->flags, false, &fh);
 
 	if (rc)
 		return rc;
+	/* Looked at when our own handle can be seen: of two who open at once, one notices. */
+	direct = direct || fs_share_written(op->m, nodeid);
 	h = fs_handle_get(op->m, fh, nodeid, false);
 	if (h) {
 		h->direct = direct;
@@ -244,6 +246,8 @@ static int handle_inode(struct fs_op *op, uint64_t fh, uint64_t nodeid, bool wri
 	*h = fs_handle_get(op->m, fh, nodeid, false);
 	if (!*h || !(write ? (*h)->writable : (*h)->readable))
 		return -EBADF;
+	if (atomic_load(&(*h)->lost))
+		return -EIO;
 	return fs_op_inode(op, nodeid, i);
 }
 
@@ -272,6 +276,8 @@ void fs_op_read(struct fs_op *op, fuse_ino_t ino, size_t size, off_t off, struct
 
 	h = fs_handle_get(op->m, fi->fh, ino, false);
 	rc = h && off >= 0 ? fs_op_inode(op, ino, &i) : -EBADF;
+	if (!rc && atomic_load(&h->lost))
+		rc = -EIO;
 	if (!rc && !atomic_load(&h->logged)) {
 		rc = open_record(op, ino, h->flags);
 		atomic_store(&h->logged, !rc);
@@ -326,6 +332,9 @@ void fs_op_write(struct fs_op *op, fuse_ino_t ino, const char *buf, size_t size,
 
 	fs_op_throttle(op);
 	rc = off < 0 ? -EINVAL : handle_inode(op, fi->fh, ino, true, &h, &i);
+	/* Mapped pages come with any handle; they may have been written under one that lost its lock. */
+	if (!rc && fi->writepage && fs_node_lost(op->m, ino))
+		rc = -EIO;
 	if (!rc)
 		rc = write_record(op, h, ino);
 	if (!rc)
@@ -531,6 +540,7 @@ void fs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (h) {
 		if (atomic_load(&h->logged))
 			close_record(m, h, ino);
+		fs_lock_released(m, h);
 		fs_handle_free(m, h);
 	}
 	fuse_reply_err(req, 0);

@@ -51,6 +51,8 @@ static bool enter(struct fs_op *op, fuse_req_t req, const struct fs_gate_request
 		m->gid = ctx->gid;
 		atomic_store(&m->gid_known, true);
 	}
+	if (rq->closes)
+		fs_lock_flushed(m, rq->nodeid, rq->lock_owner);
 	if (!fs_mount_enter(m, &rc)) {
 		fs_op_err(op, rc);
 		return false;
@@ -97,7 +99,8 @@ static void exempt_init(void *userdata, struct fuse_conn_info *conn)
 				  FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT |
 				  FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_HANDLE_KILLPRIV);
 	conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-				       FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_IOCTL_DIR);
+				       FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_IOCTL_DIR |
+				       FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS);
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
 	conn->want |= conn->capable & FUSE_CAP_HANDLE_KILLPRIV_V2;
 #endif

@@ -13,6 +13,8 @@
 #ifndef FS_OP_TABLE_H
 #define FS_OP_TABLE_H
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include "mount_impl.h"
 
 #define FS_OPS(OP)                                                                                 \
@@ -57,7 +59,8 @@
 	   (.nodeid = ino, .rights = POLICY_WRITE, .by_handle = true, .drain = true,               \
 	    .mapped = fi->writepage, .activity = !fi->writepage))                                                           \
 	OP(flush, (fuse_ino_t ino, struct fuse_file_info *fi), (ino, fi),                          \
-	   (.nodeid = ino, .by_handle = true, .drain = true))                                      \
+	   (.nodeid = ino, .by_handle = true, .drain = true, .closes = true,                       \
+	    .lock_owner = fi->lock_owner))                                                         \
 	OP(fsync, (fuse_ino_t ino, int datasync, struct fuse_file_info *fi), (ino, datasync, fi),  \
 	   (.nodeid = ino, .by_handle = true, .drain = true))                                      \
 	OP(opendir, (fuse_ino_t ino, struct fuse_file_info *fi), (ino, fi),                        \
@@ -104,7 +107,16 @@
 	   (.nodeid = ino, .nodeid2 = ino_out, .rights = POLICY_READ | POLICY_WRITE,               \
 	    .by_handle = true, .activity = true))                                                  \
 	OP(lseek, (fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi),              \
-	   (ino, off, whence, fi), (.nodeid = ino, .rights = POLICY_READ, .by_handle = true))
+	   (ino, off, whence, fi), (.nodeid = ino, .rights = POLICY_READ, .by_handle = true))      \
+	OP(getlk, (fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock),                 \
+	   (ino, fi, lock), (.nodeid = ino, .rights = fs_op_inside(ino), .by_handle = true))       \
+	OP(setlk, (fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep),      \
+	   (ino, fi, lock, sleep),                                                                 \
+	   (.nodeid = ino, .rights = fs_op_lock_rights(lock->l_type), .by_handle = true,           \
+	    .drain = lock->l_type == F_UNLCK))                                                     \
+	OP(flock, (fuse_ino_t ino, struct fuse_file_info *fi, int how), (ino, fi, how),            \
+	   (.nodeid = ino, .rights = how & LOCK_UN ? 0 : fs_op_inside(ino), .by_handle = true,     \
+	    .drain = (how & LOCK_UN) != 0))
 
 /* EXEMPT(name, reason) */
 #define FS_OPS_EXEMPT(EXEMPT)                                                                      \
@@ -137,5 +149,6 @@ static inline uint32_t fs_op_inside(uint64_t nodeid)
 }
 uint32_t fs_op_open_rights(int flags);
 uint32_t fs_op_xattr_rights(const char *name);
+uint32_t fs_op_lock_rights(int type);
 
 #endif

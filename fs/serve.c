@@ -494,6 +494,8 @@ int fs_serve_new(struct fs_vault *v, struct fs_serve **out)
 	if (!sv->reaped)
 		rc = -ENOMEM;
 	if (!rc)
+		rc = fs_locks_new(&sv->locks);
+	if (!rc)
 		rc = start_workers(sv);
 	if (rc)
 		fs_serve_free(sv);
@@ -514,6 +516,7 @@ void fs_serve_free(struct fs_serve *sv)
 		close(sv->wake);
 	free(sv->slot);
 	free((void *)sv->reaped);
+	fs_locks_free(sv->locks);
 	pthread_rwlock_destroy(&sv->lock);
 	pthread_mutex_destroy(&sv->pool_lock);
 	pthread_cond_destroy(&sv->pool_done);

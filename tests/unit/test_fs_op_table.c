@@ -68,6 +68,9 @@ static const struct raw {
 	{"fallocate", 43, 32, 0},
 	{"readdirplus", 44, 40, 0},
 	{"lseek", 46, 24, 0},
+	{"getlk", 31, 48, 0},
+	{"setlk", 33, 48, 0},
+	{"flock", 32, 48, 0},
 	{"copy_file_range", 47, 56, 0},
 };
 #define RAWS (sizeof(raws) / sizeof(raws[0]))
@@ -120,6 +123,9 @@ static int ask(const struct raw *raw)
 		memcpy(body + len, "user.name", 10);
 		len += 10;
 	}
+	/* SETLK with FUSE_LK_FLOCK among its flags. */
+	if (!strcmp(raw->name, "flock"))
+		body[40] = 1;
 	send_raw(raw->opcode, NODE, body, len);
 	return reply(raw->opcode);
 }
