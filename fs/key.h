@@ -40,7 +40,7 @@ enum fs_table {
 	FS_T_ORPHAN = 0x12, /* inode u40: unlinked while open */
 	/* of an inode, covered by the journal's tree, sealed under its key */
 	FS_T_INODE = 0x20,
-	FS_T_DIRENT = 0x21, /* cookie u64 */
+	FS_T_DIRENT = 0x21, /* first cookie u64: bucket of entries */
 	FS_T_PIECE = 0x22,  /* n u16: piece of a small note */
 	FS_T_MAP = 0x23,    /* n u32: chunk map page */
 	FS_T_XATTR = 0x24,  /* name hash u64, piece u16 */

@@ -14,7 +14,6 @@
 #include "head.h"
 #include "inline.h"
 
-#define LIST_PAGE 64
 #define TARGET_MAX 4095
 
 int fs_tree_make_root(struct fs_journal *j, struct fs_batch *b, const char *name,
@@ -102,7 +101,7 @@ int fs_tree_lookup(struct fs_inode *dir, const char *name, struct fs_inode **out
 	pthread_rwlock_rdlock(&dir->lock);
 	rc = fs_tree_usable(dir);
 	if (!rc)
-		rc = fs_dirent_find(dir->journal, dir->ino, name, &e, &spare);
+		rc = fs_dirent_find(dir->journal, dir->ino, dir->size, name, &e, &spare);
 	if (!rc)
 		rc = fs_tree_child(dir, &e, out);
 	pthread_rwlock_unlock(&dir->lock);
@@ -118,7 +117,7 @@ static int find_spare(struct fs_inode *dir, const char *name, uint64_t *spare)
 
 	if (rc)
 		return rc;
-	rc = fs_dirent_find(dir->journal, dir->ino, name, &e, spare);
+	rc = fs_dirent_find(dir->journal, dir->ino, dir->size, name, &e, spare);
 	keys_wipe(&e, sizeof(e));
 	if (rc == -ENOENT)
 		return *spare ? 0 : -ENOSPC;
@@ -167,7 +166,7 @@ static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, co
 	da.size++;
 	da.nlink += S_ISDIR(mode) ? 1 : 0;
 	fs_inode_store_attr(&b, dir, &da);
-	fs_dirent_put(&b, dir->journal, dir->ino, spare, name, i->ino, mode);
+	fs_dirent_put(&b, dir->journal, dir->ino, dir->size, spare, name, i->ino, mode);
 	rc = fs_tree_apply(dir, &b, rc, who);
 	if (rc) {
 		fs_inode_put(i);
@@ -286,7 +285,7 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 	fs_batch_init(&b, who->signer);
 	fs_inode_store_attr(&b, dir, &da);
 	fs_inode_store_attr(&b, i, &ia);
-	fs_dirent_put(&b, dir->journal, dir->ino, spare, name, i->ino, i->mode);
+	fs_dirent_put(&b, dir->journal, dir->ino, dir->size, spare, name, i->ino, i->mode);
 	if (i->nameless)
 		fs_inode_adopt(&b, dir->journal, i->ino);
 	rc = fs_tree_apply(dir, &b, 0, who);
@@ -316,33 +315,43 @@ int fs_tree_link(struct fs_inode *i, struct fs_inode *dir, const char *name, str
 	return rc;
 }
 
+/* Gives the entries of one bucket behind `after`. 1: fn has had enough. */
+static int give_bucket(const struct fs_dirent_bucket *k, uint64_t after,
+		       int (*fn)(void *ctx, const struct fs_tree_entry *e), void *ctx)
+{
+	struct fs_dirent d;
+	size_t at = 0;
+	int rc = 0, got = 1;
+
+	while (!rc && (got = fs_dirent_bucket_next(k, &at, &d)) == 1) {
+		struct fs_tree_entry e = {
+			.cookie = d.cookie, .ino = d.ino, .mode = d.type, .name = d.name};
+
+		if (d.cookie > after)
+			rc = fn(ctx, &e);
+	}
+	keys_wipe(&d, sizeof(d));
+	return got < 0 ? got : rc;
+}
+
 int fs_tree_list(struct fs_inode *dir, uint64_t after,
 		 int (*fn)(void *ctx, const struct fs_tree_entry *e), void *ctx)
 {
-	struct fs_dirent *page = malloc(LIST_PAGE * sizeof(*page));
-	int rc = page ? 0 : -ENOMEM;
-	size_t n = LIST_PAGE;
+	struct fs_dirent_bucket k;
+	int rc = 0;
 
-	/* A page is read under the lock and given without it: fn may take its time. */
-	while (!rc && n == LIST_PAGE) {
-		n = 0;
+	/* A bucket is read under the lock and given without it: fn may take its time. */
+	while (!rc && after < FS_DIRENT_COOKIE_MAX - 1) {
 		pthread_rwlock_rdlock(&dir->lock);
-		rc = S_ISDIR(dir->mode) ? 0 : -ENOTDIR;
-		if (!rc && !dir->gone)
-			rc = fs_dirent_page(dir->journal, dir->ino, after, page, LIST_PAGE, &n);
+		rc = !S_ISDIR(dir->mode) ? -ENOTDIR : dir->gone ? -ENOENT : 0;
+		if (!rc)
+			rc = fs_dirent_bucket_get(dir->journal, dir->ino, dir->size, after + 1, &k);
 		pthread_rwlock_unlock(&dir->lock);
-		for (size_t k = 0; !rc && k < n; k++) {
-			struct fs_tree_entry e = {.cookie = page[k].cookie,
-						  .ino = page[k].ino,
-						  .mode = page[k].type,
-						  .name = page[k].name};
-
-			rc = fn(ctx, &e);
-			after = e.cookie;
-		}
+		if (rc)
+			break;
+		rc = give_bucket(&k, after, fn, ctx);
+		after = fs_dirent_bucket_end(&k) - 1;
+		fs_dirent_bucket_put(&k);
 	}
-	if (page)
-		keys_wipe(page, LIST_PAGE * sizeof(*page));
-	free(page);
-	return rc < 0 ? rc : 0;
+	return rc < 0 && rc != -ENOENT ? rc : 0;
 }

@@ -82,7 +82,7 @@ static int lock_child(struct fs_inode *dir, const char *name, struct fs_dirent *
 		fs_inode_lock_many(both, 2);
 		rc = fs_tree_usable(dir);
 		if (!rc)
-			rc = fs_dirent_find(dir->journal, dir->ino, name, e, &spare);
+			rc = fs_dirent_find(dir->journal, dir->ino, dir->size, name, e, &spare);
 		if (!rc && e->ino == both[1]->ino) {
 			*child = both[1];
 			return 0;
@@ -112,7 +112,7 @@ static int remove_locked(struct fs_inode *dir, struct fs_inode *i, const struct 
 
 	fs_batch_init(&b, who->signer);
 	rc = fs_tree_drop(&b, i, &ia, who, &fate);
-	fs_dirent_del(&b, dir->journal, dir->ino, e->cookie);
+	fs_dirent_del(&b, dir->journal, dir->ino, dir->size, e->cookie);
 	fs_tree_touch(&da, who);
 	da.size--;
 	da.nlink -= S_ISDIR(i->mode) ? 1 : 0;

@@ -97,15 +97,27 @@ static void inode(const uint8_t *p, size_t len)
 
 static void dirent(const uint8_t *p, size_t len)
 {
-	struct fs_dirent e = {.cookie = 1};
-	uint8_t again[FS_DIRENT_MAX];
-	size_t n;
+	struct fs_buf *buf = fs_buf_copy(p, len);
+	struct fs_dirent_bucket k;
+	struct fs_dirent e;
+	uint64_t last = 0;
+	unsigned n = 0;
+	size_t at = 0;
+	int rc;
 
-	if (fs_dirent_decode(p, len, &e))
+	if (!buf || fs_dirent_bucket_open(buf, 0, &k)) {
+		fs_buf_put(buf);
 		return;
-	n = fs_dirent_encode(&e, again);
-	if (n > len || memcmp(again, p, n))
+	}
+	while ((rc = fs_dirent_bucket_next(&k, &at, &e)) == 1) {
+		if (e.cookie <= last || e.cookie >= fs_dirent_bucket_end(&k) || ++n > k.count ||
+		    fs_dirent_check(e.name))
+			abort();
+		last = e.cookie;
+	}
+	if (!rc && n != k.count)
 		abort();
+	fs_dirent_bucket_put(&k);
 }
 
 static void piece(const uint8_t *p, size_t len)
@@ -357,7 +369,8 @@ static struct fs_key place(uint8_t kind, uint64_t ino, uint64_t sub)
 	case 0:
 		return fs_key(3, ino, FS_T_INODE);
 	case 1:
-		sub = fs_dirent_hash(journal, ino, "note") * FS_DIRENT_SLOTS + sub % 2;
+		/* The only bucket, the two of depth 1, one deeper down on the way. */
+		sub = sub % 3 ? FS_DIRENT_COOKIE_MAX >> (sub % 3) : 0;
 		return fs_key_n(3, ino, FS_T_DIRENT, sub, 8);
 	case 2:
 		return fs_key_n(3, ino, FS_T_PIECE, sub % 5, 2);
