@@ -32,8 +32,8 @@ struct encode {
 	struct keys_chunk todo[AT_ONCE]; /* placed, not sealed yet */
 	uint8_t ad[AT_ONCE][FS_CHUNK_AD_LEN];
 	unsigned n_todo;
-	uint64_t left;	   /* chunks still to be placed */
-	uint64_t pos;	   /* units taken, not used yet */
+	uint64_t left; /* chunks still to be placed */
+	uint64_t pos;  /* units taken, not used yet */
 	unsigned n_taken;
 	unsigned run_most; /* longer runs were not found */
 	uint64_t gone_pos; /* units to be freed */
@@ -128,8 +128,8 @@ static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct 
 	e->pos = pos;
 	e->used = true;
 	fs_chunk_ad(x->j, ino, n, x->ad[x->n_todo]);
-	x->todo[x->n_todo] = (struct keys_chunk){
-		{x->ad[x->n_todo], FS_CHUNK_AD_LEN}, from, at, &e->seal};
+	x->todo[x->n_todo] =
+		(struct keys_chunk){{x->ad[x->n_todo], FS_CHUNK_AD_LEN}, from, at, &e->seal};
 	return ++x->n_todo == AT_ONCE ? seal_todo(x) : 0;
 }
 
@@ -317,7 +317,8 @@ static void settle_run(struct encode *x, size_t first, size_t end, uint64_t *uni
 
 		/* Without room the next commit asks again: the write was already taken. */
 		if (fs_group_has(g, key))
-			fs_chunk_space_need(x->j->space, x->c, ino, (uint32_t)fs_key_sub(key, 4), 1);
+			fs_chunk_space_need(x->j->space, x->c, ino, (uint32_t)fs_key_sub(key, 4),
+					    1);
 	}
 }
 

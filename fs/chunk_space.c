@@ -34,9 +34,9 @@ struct place {
 struct fs_chunk_space {
 	pthread_mutex_t lock;
 	struct place *table;
-	size_t size; /* a power of two, or 0 */
+	size_t size;	      /* a power of two, or 0 */
 	size_t taken, filled; /* filled: taken and gone */
-	uint64_t held; /* of the closing group */
+	uint64_t held;	      /* of the closing group */
 };
 
 int fs_chunk_space_new(struct fs_chunk_space **out)

@@ -35,8 +35,8 @@ _Static_assert(KEYS_LEN == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key");
 _Static_assert(KEYS_DIGEST_LEN == crypto_hash_sha256_BYTES, "digest");
 
 #define RECORD_SMALL 96 /* bytes; up to here libsodium is faster */
-#define PREFIX_LEN 16 /* of a chunk's nonce: goes into the subkey */
-#define AT_ONCE 8     /* chunks whose bytes stay in the processor's first cache */
+#define PREFIX_LEN 16	/* of a chunk's nonce: goes into the subkey */
+#define AT_ONCE 8	/* chunks whose bytes stay in the processor's first cache */
 
 /* A record on its way: nonce, ciphertext and tag stand one behind the other. */
 struct record {
@@ -60,8 +60,8 @@ static int sodium_record_unseal(const struct record *r, const uint8_t *in, uint8
 		       : 0;
 }
 
-static void sodium_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8_t *in, size_t len,
-			  uint8_t *out)
+static void sodium_stream(const uint8_t *subkey, const uint8_t *nonce, const uint8_t *in,
+			  size_t len, uint8_t *out)
 {
 	crypto_stream_chacha20_xor(out, in, len, nonce + PREFIX_LEN, subkey);
 }
@@ -144,7 +144,7 @@ static void chunk_ctx_forget(EVP_CIPHER_CTX *ctx)
 }
 
 static int libcrypto_stream(EVP_CIPHER_CTX *ctx, const uint8_t *subkey, const uint8_t *nonce,
-			 const uint8_t *in, size_t len, uint8_t *out)
+			    const uint8_t *in, size_t len, uint8_t *out)
 {
 	uint8_t iv[16] = {0}; /* block counter u64, then the nonce's last 8 bytes */
 	int n = 0;

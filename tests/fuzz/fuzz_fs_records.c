@@ -192,6 +192,26 @@ static void root_vault(const uint8_t *p, size_t len)
 		abort();
 }
 
+/* What readers take out of a checked page one by one is what the committer decodes. */
+static void map_entries(const uint8_t *p, size_t len, const struct fs_map_page *page)
+{
+	struct fs_buf *buf = fs_buf_copy(p, len);
+	struct fs_map_entry e;
+
+	if (!buf)
+		return;
+	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++) {
+		bool used = fs_chunk_map_entry(buf, i, &e);
+
+		if (used != page->e[i].used || used != (fs_chunk_map_mask(buf) >> i & 1))
+			abort();
+		if (used && (e.pos != page->e[i].pos ||
+			     memcmp(&e.seal, &page->e[i].seal, sizeof(e.seal))))
+			abort();
+	}
+	fs_buf_put(buf);
+}
+
 static void map_page(const uint8_t *p, size_t len)
 {
 	uint8_t again[FS_VALUE_MAX];
@@ -200,6 +220,7 @@ static void map_page(const uint8_t *p, size_t len)
 
 	if (fs_chunk_map_decode(p, len, &page))
 		return;
+	map_entries(p, len, &page);
 	n = fs_chunk_map_encode(&page, again);
 	if (n > len || memcmp(again, p, n))
 		abort();
