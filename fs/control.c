@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #include "control_impl.h"
+#include "memory.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define REMEMBER_S 60
+#define TRIM_S 5
 /* epoll data; connections count on from 2 */
 #define ID_LISTENER 0
 #define ID_WAKE 1
@@ -137,7 +139,7 @@ static void stalled(void *control, struct fs_session *s)
 static void *run_clock(void *control)
 {
 	struct fs_control *c = control;
-	int64_t remembered = fs_control_now_ns(), day = today();
+	int64_t remembered = fs_control_now_ns(), trimmed = remembered, day = today();
 	bool recheck;
 
 	while (next_tick(c, &recheck)) {
@@ -148,6 +150,10 @@ static void *run_clock(void *control)
 			fs_serve_watch(c->serve, stalled, c);
 		fs_vault_tick(c->vault);
 		fs_control_agent_idle(c);
+		if (fs_control_now_ns() - trimmed >= TRIM_S * SECOND_NS) {
+			fs_memory_trim();
+			trimmed = fs_control_now_ns();
+		}
 		if (fs_control_now_ns() - remembered >= REMEMBER_S * SECOND_NS) {
 			/* What can't be written now is tried again in a minute. */
 			(void)fs_vault_remember(c->vault);

@@ -27,6 +27,7 @@
 
 #include "control.h"
 #include "harden.h"
+#include "memory.h"
 
 struct daemon {
 	const struct fs_daemon_config *cfg;
@@ -388,6 +389,7 @@ int fs_daemon_run(const struct fs_daemon_config *cfg)
 
 	pthread_mutex_init(&d.lock, NULL);
 	block_signals();
+	fs_memory_init();
 	rc = fs_harden_early();
 	if (!rc && !cfg->foreground)
 		rc = into_background(&d);

@@ -298,6 +298,8 @@ out:
 	return rc;
 }
 
+#define SEND_TIMEOUT_MS 30000
+
 /* 0: some bytes went, or -EAGAIN, -EPIPE. fd rides on the first byte. */
 static int frame_send(struct frame *f, int sock, int fd)
 {
@@ -327,6 +329,13 @@ static int frame_send(struct frame *f, int sock, int fd)
 	return 0;
 }
 
+static int wait_room(struct pollfd *p)
+{
+	int n = poll(p, 1, SEND_TIMEOUT_MS);
+
+	return n > 0 || (n < 0 && errno == EINTR) ? 0 : n ? -EPIPE : -ETIMEDOUT;
+}
+
 int fs_wire_send(int sock, json_t *json, const void *blob, size_t blob_len, int fd)
 {
 	struct frame *f = NULL;
@@ -338,7 +347,7 @@ int fs_wire_send(int sock, json_t *json, const void *blob, size_t blob_len, int 
 
 		rc = frame_send(f, sock, fd);
 		if (rc == -EAGAIN)
-			rc = poll(&p, 1, -1) < 0 && errno != EINTR ? -EPIPE : 0;
+			rc = wait_room(&p);
 	}
 	frame_free(f);
 	return rc;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tools/client.c - see client.h. */
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "../keys/identity.h"
@@ -14,11 +17,13 @@
 #include "prompt.h"
 
 #define ANSWER_TIMEOUT_MS 120000
+#define GREET_TIMEOUT_S 10 /* needs neither disk nor policy nor log */
 #define PROOF_LEN (KEYS_HEADER_LEN + KEYS_LEN + 2 * KEYS_SIG_LEN)
 
 static int dial(const struct conf *c, int *sock)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	const struct timeval patience = { .tv_sec = GREET_TIMEOUT_S };
 	int s, rc;
 
 	if (strlen(c->socket) >= sizeof(to.sun_path))
@@ -27,13 +32,33 @@ static int dial(const struct conf *c, int *sock)
 	s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return -errno;
-	if (connect(s, (struct sockaddr *)&to, sizeof(to))) {
-		rc = errno == ENOENT ? -ECONNREFUSED : -errno;
+	/* A daemon that takes nobody any more lets connections wait, too. */
+	if (setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+	    connect(s, (struct sockaddr *)&to, sizeof(to))) {
+		rc = errno == ENOENT ? -ECONNREFUSED : errno == EAGAIN ? -ETIMEDOUT : -errno;
 		close(s);
 		return rc;
 	}
 	*sock = s;
 	return 0;
+}
+
+static int send_request(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd)
+{
+	int rc = json ? fs_wire_send(cl->sock, json, blob, blob_len, fd) : -ENOMEM;
+
+	json_decref(json);
+	if (rc)
+		tools_fail("the daemon can't be reached any more: %s", strerror(-rc));
+	return rc;
+}
+
+/* True when nothing came, nor the end, for as long as a greeting may take. */
+static bool wait_answer(struct client *cl)
+{
+	struct pollfd p = { .fd = cl->sock, .events = POLLIN };
+
+	return poll(&p, 1, GREET_TIMEOUT_S * 1000) == 0;
 }
 
 /* The daemon's proof against what we pinned. */
@@ -53,7 +78,27 @@ static int check_proof(const struct conf *c, struct client *cl, const uint8_t *n
 	return keys_daemon_check(h.vault, h.root_pk, daemon_pk, cert, nonce, cert + KEYS_SIG_LEN);
 }
 
-static int greet(const struct conf *c, struct client *cl)
+/* Says why nothing comes from process pid, as far as one can see from outside. */
+static void say_silent(const struct conf *c, pid_t pid)
+{
+	char path[64], state = '?';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = pid > 0 ? fopen(path, "re") : NULL;
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = '?';
+	if (f)
+		fclose(f);
+	tools_fail(state == 'T' || state == 't'
+			   ? "the daemon (process %d, %s) is suspended: programs that use the mount wait; "
+			     "`kill -CONT %d`, by its account, lets it go on where it was"
+			   : "the daemon (process %d, %s) does not answer: it is suspended or has too much to "
+			     "do; look at process %d",
+		   (int)pid, c->socket, (int)pid);
+}
+
+static int greet(const struct conf *c, struct client *cl, pid_t pid)
 {
 	struct fs_wire_message m;
 	uint8_t nonce[KEYS_NONCE_LEN];
@@ -61,8 +106,14 @@ static int greet(const struct conf *c, struct client *cl)
 
 	fs_wire_message_init(&m);
 	keys_random(nonce, sizeof(nonce));
-	rc = tools_client_call(cl, json_pack("{s:s, s:i}", "verb", "hello", "protocol", 1), nonce,
-			 sizeof(nonce), -1, &m);
+	rc = send_request(cl, json_pack("{s:s, s:i}", "verb", "hello", "protocol", 1), nonce,
+			  sizeof(nonce), -1);
+	if (!rc && wait_answer(cl)) {
+		say_silent(c, pid);
+		rc = -ETIMEDOUT;
+	}
+	if (!rc)
+		rc = tools_client_next(cl, &m);
 	if (!rc && (m.blob_len != PROOF_LEN || check_proof(c, cl, nonce, m.blob)))
 		rc = -EBADMSG;
 	fs_wire_message_clear(&m);
@@ -90,6 +141,9 @@ int tools_client_connect(const struct conf *c, bool quiet, struct client *out)
 				   : "nothing serves this vault (%s); the operator starts it with "
 				     "`systemctl start journalfs@NAME` or `journalfs serve VAULT`",
 			  c->socket);
+	else if (rc == -ETIMEDOUT)
+		tools_fail("%s: the daemon takes no connection: it is suspended or has too much to do",
+			   c->socket);
 	else if (rc)
 		tools_fail("%s: %s", c->socket, strerror(-rc));
 	if (rc)
@@ -100,7 +154,7 @@ int tools_client_connect(const struct conf *c, bool quiet, struct client *out)
 		tools_client_close(out);
 		return -EPERM;
 	}
-	rc = greet(c, out);
+	rc = greet(c, out, pid);
 	if (rc)
 		tools_client_close(out);
 	return rc;
@@ -151,14 +205,9 @@ int tools_client_next(struct client *cl, struct fs_wire_message *answer)
 int tools_client_call(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd,
 		struct fs_wire_message *answer)
 {
-	int rc = json ? fs_wire_send(cl->sock, json, blob, blob_len, fd) : -ENOMEM;
+	int rc = send_request(cl, json, blob, blob_len, fd);
 
-	json_decref(json);
-	if (rc) {
-		tools_fail("the daemon can't be reached any more: %s", strerror(-rc));
-		return rc;
-	}
-	return tools_client_next(cl, answer);
+	return rc ? rc : tools_client_next(cl, answer);
 }
 
 int tools_client_do(struct client *cl, json_t *json, const void *blob, size_t blob_len)

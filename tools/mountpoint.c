@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "mountpoint.h"
@@ -70,6 +71,35 @@ static void lazy_unmount(const char *path)
 	run_fusermount(argv, -1, 1);
 }
 
+/*
+ * What a daemon or an agent that was killed left behind answers ENOTCONN; not always to stat, which
+ * the kernel may still know the answer to.
+ */
+static int is_dead(const char *dir)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return (stat(dir, &st) || statfs(dir, &fs)) && errno == ENOTCONN;
+}
+
+/* The number of the mount that fd is on; it is not given again while fd is open. -1: unknown. */
+static long mount_of(int fd)
+{
+	char path[64], line[128];
+	long id = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fd < 0 ? NULL : fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "mnt_id: %ld", &id) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return id;
+}
+
 static int check_empty(const char *path, int fd)
 {
 	struct dirent *e;
@@ -97,13 +127,12 @@ int tools_mountpoint_prepare(const char *dir, struct mountpoint *mp)
 	struct stat st, up;
 	char above[PATH_MAX + 4];
 
-	mp->dir_fd = -1;
+	mp->dir_fd = mp->root_fd = -1;
 	if (!dir && default_dir(chosen, sizeof(chosen)))
 		return TOOL_FAILED;
 	if (!dir)
 		dir = chosen;
-	/* What a daemon that was killed left behind answers ENOTCONN. */
-	if (stat(dir, &st) && errno == ENOTCONN)
+	if (is_dead(dir))
 		lazy_unmount(dir);
 	if (!realpath(dir, mp->path))
 		return tools_fail("%s: %s; make the directory or name another", dir, strerror(errno));
@@ -162,13 +191,21 @@ int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd
 	if (fd < 0)
 		return tools_fail("%s could not be mounted; `journalfs doctor` looks for the reason "
 				 "(/dev/fuse, fusermount3)", mp->path);
+	mp->root_fd = open(mp->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*fuse_fd = fd;
 	return TOOL_OK;
 }
 
 void tools_mountpoint_unmount(struct mountpoint *mp)
 {
-	lazy_unmount(mp->path);
+	int now = open(mp->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	long there = mount_of(now), ours = mount_of(mp->root_fd);
+
+	if (now >= 0)
+		close(now);
+	/* While this process was stopped the practitioner may have logged in anew. */
+	if (ours < 0 || there < 0 || there == ours)
+		lazy_unmount(mp->path);
 }
 
 void tools_mountpoint_close(struct mountpoint *mp)
@@ -176,6 +213,9 @@ void tools_mountpoint_close(struct mountpoint *mp)
 	if (mp->dir_fd >= 0)
 		close(mp->dir_fd);
 	mp->dir_fd = -1;
+	if (mp->root_fd >= 0)
+		close(mp->root_fd);
+	mp->root_fd = -1;
 }
 
 int tools_mountpoint_present(const char *name)

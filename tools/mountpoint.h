@@ -15,13 +15,14 @@
 struct mountpoint {
 	char path[PATH_MAX]; /* absolute */
 	int dir_fd;	     /* the directory under the mount */
+	int root_fd;	     /* O_PATH on the mount itself, so that no later one is taken for it */
 };
 
 /* dir NULL: ~/Journals, made when missing. Cleans a dead mount. Says what is wrong. */
 int tools_mountpoint_prepare(const char *dir, struct mountpoint *mp);
 /* Mounts; *fuse_fd is the /dev/fuse descriptor, to be handed on and closed. Says what is wrong. */
 int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd);
-/* Lazily unmounts; no error when nothing is mounted. */
+/* Lazily unmounts, unless it is no longer ours that is mounted there; no error when nothing is. */
 void tools_mountpoint_unmount(struct mountpoint *mp);
 void tools_mountpoint_close(struct mountpoint *mp);
 /* Whether this account has a journalfs mount of `name` (logout waits for its end). */

@@ -2,7 +2,7 @@
 # What the daemon keeps in memory: ten practitioners, 20,000 notes written, then walked and read by all.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Prints anonymous memory (RssAnon) after each stage. NOTES (default 20000) notes of SIZE (default
+# Prints anonymous memory (RssAnon), the highest of each stage and what is left of it. NOTES (default 20000) notes of SIZE (default
 # 4096) bytes in DIRS (default 200) directories of JOURNALS (default 20) journals; SESSIONS (default 10).
 set -u
 if [ "$(id -u)" -ne 0 ]; then
@@ -18,13 +18,24 @@ mode=$(stat -c %a /dev/fuse)
 [ "$mode" = 666 ] || { FUSE_MODE=$mode; chmod 666 /dev/fuse; }
 
 kib() { awk -v k="$1:" '$1 == k {print $2}' "/proc/$DAEMON/status"; }
+sample() { # the highest since the stage before, ten times a second
+	local now most=0
+	while now=$(kib RssAnon 2>/dev/null) && [ -n "$now" ]; do
+		[ ! -e "$ROOT/most" ] && most=0
+		[ "$now" -le "$most" ] || most=$now
+		echo "$most" >"$ROOT/most"
+		sleep 0.1
+	done
+}
 PEAK=0
-stage() { # NAME: after a moment, in which what is only passing goes
-	sleep "${SETTLE:-2}"
-	local now
+stage() { # NAME: the highest during it, and what is left after a moment
+	local most now
+	most=$(cat "$ROOT/most" 2>/dev/null || kib RssAnon)
+	sleep "${SETTLE:-6}"
 	now=$(kib RssAnon)
-	[ "$now" -le "$PEAK" ] || PEAK=$now
-	printf '| %-44s | %8s | %8s |\n' "$1" "$now" "$(ls "/proc/$DAEMON/task" | wc -l)"
+	[ "$most" -le "$PEAK" ] || PEAK=$most
+	printf '| %-44s | %8s | %8s | %7s |\n' "$1" "$most" "$now" "$(ls "/proc/$DAEMON/task" | wc -l)"
+	rm -f "$ROOT/most"
 }
 everybody() { # COMMAND: in a shell at each practitioner's mount, all at once
 	local p pids=()
@@ -35,8 +46,10 @@ everybody() { # COMMAND: in a shell at each practitioner's mount, all at once
 	wait "${pids[@]}"
 }
 
-printf '| %-44s | %8s | %8s |\n' "stage ($SESSIONS sessions, $NOTES notes)" 'KiB anon' threads --- ---: ---:
+printf '| %-44s | %8s | %8s | %7s |\n' "stage ($SESSIONS sessions, $NOTES notes); KiB anonymous" highest then threads --- ---: ---: ---:
 clinic >/dev/null || { echo "the clinic could not be set up"; exit 1; }
+sample &
+PIDS+=($!)
 PEOPLE=(anna)
 text=$(practice_policy)
 for n in $(seq 2 "$SESSIONS"); do
@@ -83,4 +96,4 @@ everybody "find . -type f -printf '%s %m %T@\n'"
 stage 'all walked them again'
 for p in "${PEOPLE[@]}"; do logout "$p"; done
 stage 'all but the steward logged out'
-echo "highest of these: $PEAK KiB; peak resident: $(kib VmHWM) KiB with file pages; bound: 65536"
+echo "highest: $PEAK KiB; peak resident: $(kib VmHWM) KiB with file pages; bound: 65536"
