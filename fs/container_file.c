@@ -63,8 +63,7 @@ void fs_container_close(struct fs_container *c)
 {
 	if (!c)
 		return;
-	if (c->fd >= 0)
-		close(c->fd);
+	fs_container_fd_close(c);
 	pthread_mutex_destroy(&c->lock);
 	free(c->committed);
 	free(c->now);
@@ -108,20 +107,28 @@ static int create_file(struct fs_container *c)
 	}
 	c->fd = fd;
 	c->exists = true;
+	fs_container_fd_opened(c);
 	return 0;
 }
 
 /* Opened when first needed: a process has many journals and few descriptors. Lock held. */
 static int open_file(struct fs_container *c, bool create)
 {
+	int rc;
+
 	if (c->fd >= 0)
 		return 0;
 	if (!c->exists)
 		return create ? create_file(c) : -ENOENT;
-	c->fd = openat(c->dirfd, c->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (c->fd < 0 && !create && (errno == EROFS || errno == EACCES))
-		c->fd = openat(c->dirfd, c->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return c->fd < 0 ? -errno : 0;
+	do {
+		c->fd = openat(c->dirfd, c->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (c->fd < 0 && !create && (errno == EROFS || errno == EACCES))
+			c->fd = openat(c->dirfd, c->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		rc = c->fd < 0 ? -errno : 0;
+	} while (fs_container_fd_short(c, -rc));
+	if (!rc)
+		fs_container_fd_opened(c);
+	return rc;
 }
 
 int fs_container_remove(int dirfd, uint32_t journal)
@@ -330,21 +337,24 @@ static int io_begin(struct fs_container *c, bool write, uint64_t pos, size_t len
 	pthread_mutex_lock(&c->lock);
 	if (len % FS_UNIT == 0 && pos <= c->capacity && len / FS_UNIT <= c->capacity - pos)
 		rc = open_file(c, write);
-	if (!rc)
+	if (!rc) {
 		*fd = c->fd;
+		c->io++;
+		c->recent = true;
+	}
 	pthread_mutex_unlock(&c->lock);
 	return rc == -ENOENT ? -EIO : rc;
 }
 
-int fs_container_read(struct fs_container *c, uint64_t pos, void *buf, size_t len)
+static void io_end(struct fs_container *c)
 {
-	uint8_t *p = buf;
-	off_t at = (off_t)(pos * FS_UNIT);
-	int fd, rc;
+	pthread_mutex_lock(&c->lock);
+	c->io--;
+	pthread_mutex_unlock(&c->lock);
+}
 
-	rc = io_begin(c, false, pos, len, &fd);
-	if (rc)
-		return rc;
+static int read_all(int fd, uint8_t *p, size_t len, off_t at)
+{
 	while (len) {
 		ssize_t n = pread(fd, p, len, at);
 
@@ -359,18 +369,20 @@ int fs_container_read(struct fs_container *c, uint64_t pos, void *buf, size_t le
 	return 0;
 }
 
-int fs_container_writev(struct fs_container *c, uint64_t pos, struct iovec *iov, int n)
+int fs_container_read(struct fs_container *c, uint64_t pos, void *buf, size_t len)
 {
-	off_t at = (off_t)(pos * FS_UNIT);
-	size_t len = 0;
 	int fd, rc;
 
-	for (int i = 0; i < n; i++)
-		len += iov[i].iov_len;
-	rc = io_begin(c, true, pos, len, &fd);
+	rc = io_begin(c, false, pos, len, &fd);
 	if (rc)
 		return rc;
-	atomic_store(&c->wrote, true);
+	rc = read_all(fd, buf, len, (off_t)(pos * FS_UNIT));
+	io_end(c);
+	return rc;
+}
+
+static int write_all(int fd, struct iovec *iov, int n, off_t at)
+{
 	while (n) {
 		ssize_t done = pwritev(fd, iov, n, at);
 
@@ -392,21 +404,39 @@ int fs_container_writev(struct fs_container *c, uint64_t pos, struct iovec *iov,
 	return 0;
 }
 
+int fs_container_writev(struct fs_container *c, uint64_t pos, struct iovec *iov, int n)
+{
+	size_t len = 0;
+	int fd, rc;
+
+	for (int i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	rc = io_begin(c, true, pos, len, &fd);
+	if (rc)
+		return rc;
+	atomic_store(&c->wrote, true);
+	rc = write_all(fd, iov, n, (off_t)(pos * FS_UNIT));
+	io_end(c);
+	return rc;
+}
+
 int fs_container_sync(struct fs_container *c)
 {
-	int fd;
+	int fd, rc;
 
 	if (atomic_load(&c->failed))
 		return atomic_load(&c->failed);
-	if (!atomic_exchange(&c->wrote, false))
+	if (!atomic_load(&c->wrote))
 		return 0;
 	pthread_mutex_lock(&c->lock);
-	fd = c->fd;
+	fd = c->fd; /* it stays open until what was written is synced */
+	c->io++;
 	pthread_mutex_unlock(&c->lock);
-	if (!fdatasync(fd))
-		return 0;
+	rc = atomic_exchange(&c->wrote, false) && fdatasync(fd) ? -EIO : 0;
+	io_end(c);
 	/* The kernel may have dropped what it could not write; asking again would say that all is
 	 * well. */
-	atomic_store(&c->failed, -EIO);
-	return -EIO;
+	if (rc)
+		atomic_store(&c->failed, rc);
+	return rc;
 }

@@ -27,7 +27,10 @@ struct fs_container {
 	char name[16]; /* ab/NAME */
 
 	pthread_mutex_t lock;
-	int fd; /* -1: not opened yet */
+	int fd;	     /* -1: not opened yet, or closed meanwhile */
+	unsigned io; /* reads, writes and syncs under way, which use fd without the lock */
+	bool recent; /* used since the ring's hand came by */
+	struct fs_container *ring_next, *ring_prev; /* of those with a descriptor: container_fd.c */
 	bool exists;
 	uint64_t file_units; /* length of the file; >= capacity, but where somebody cut it */
 	uint64_t capacity;   /* units that the bitmaps speak of */
@@ -54,6 +57,16 @@ uint64_t fs_container_find_bit(const uint64_t *map, uint64_t from, uint64_t to, 
 int fs_container_cover(struct fs_container *c, uint64_t units);
 /* Units that have their space are added. */
 int fs_container_set_capacity(struct fs_container *c, uint64_t units);
+
+/* ---- container_fd.c; lock held ---- */
+#define FS_CONTAINER_OPEN 256u /* descriptors of all containers, and no more than a quarter of ours */
+#define FS_CONTAINER_SPARE 8u  /* so many are closed when the process has no more */
+/* fd was just opened: others are closed when there are too many. */
+void fs_container_fd_opened(struct fs_container *c);
+/* After an open failed with `error`: true when another try may succeed. */
+bool fs_container_fd_short(struct fs_container *c, int error);
+/* For good; nobody else uses c. Without the lock. */
+void fs_container_fd_close(struct fs_container *c);
 
 /* ---- container_file.c; lock held ---- */
 /* At least `need` units more are free. -ENOSPC. */

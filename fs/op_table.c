@@ -17,7 +17,9 @@
 int fs_op_errno(int rc)
 {
 	/* Damaged, forged, or not ours to read: the alarm has said which; programs get EIO. */
-	return rc == -EBADMSG ? EIO : -rc;
+	if (rc == -EBADMSG)
+		return EIO;
+	return rc == -EMFILE ? ENFILE : -rc; /* ours are used up, not the program's */
 }
 
 void fs_op_err(struct fs_op *op, int rc)
