@@ -1005,6 +1005,26 @@ static void control(const char *format, ...)
 		bad("that could not be done");
 }
 
+/* Names that the kernel had cached may be walked until they are cut: none of those in a closed journal may. */
+static void await_closed(struct user *u, int dir, const char *path)
+{
+	int64_t until = now_ms() + SETTLE_S * 1000;
+	struct order o = {.verb = V_STAT};
+
+	for (int k = 0; k < NAMES; k++) {
+		if (nodes[dir].entry[k] < 0)
+			continue;
+		snprintf(o.path, sizeof(o.path), "%.*s/%c", PATH_LEN - 3, path, 'a' + k);
+		for (ask(u, &o, &got); got.rc != EACCES; ask(u, &o, &got)) {
+			if (now_ms() > until)
+				bad("%s still sees %s: %s", u->name, o.path, said(got.rc));
+			usleep(2000);
+		}
+		if (nodes[nodes[dir].entry[k]].kind == DIR_)
+			await_closed(u, nodes[dir].entry[k], strdupa(o.path));
+	}
+}
+
 /* Until the kernel shows what policy says now: by a name that is never there. */
 static void await(struct user *u, int journal)
 {
@@ -1029,12 +1049,14 @@ static void await(struct user *u, int journal)
 			right = got.rc == ENOENT;
 		}
 		if (right)
-			return;
+			break;
 		if (now_ms() > until)
 			bad("%s does not come to see journal %d as policy says (%s, mode %o)", u->name, journal,
 			    said(got.rc), got.st.st_mode);
 		usleep(2000);
 	}
+	if (want == EACCES)
+		await_closed(u, root[journal], top.path);
 }
 
 static void await_all(struct user *u)
