@@ -18,8 +18,6 @@
 #include <string.h>
 #include <time.h>
 
-#define CIRCLE_DEPTH 64 /* longer ones are not looked for */
-
 /* ---- files and owners ---- */
 
 static size_t hash(uint64_t a, uint64_t b)
@@ -68,24 +66,6 @@ static struct fs_lock_owner *owner_of(struct fs_locks *t, const struct fs_lock_r
 	return o;
 }
 
-static void file_idle(struct fs_locks *t, struct fs_lock_file *f)
-{
-	if (f->idle)
-		return;
-	f->idle = true;
-	f->idle_next = t->idle_files;
-	t->idle_files = f;
-}
-
-static void owner_idle(struct fs_locks *t, struct fs_lock_owner *o)
-{
-	if (o->idle)
-		return;
-	o->idle = true;
-	o->idle_next = t->idle_owners;
-	t->idle_owners = o;
-}
-
 static void file_reap(struct fs_locks *t, struct fs_lock_file *f)
 {
 	struct fs_lock_file **at = &t->file[hash(f->nodeid, 0)];
@@ -112,350 +92,11 @@ static void owner_reap(struct fs_locks *t, struct fs_lock_owner *o)
 	free(o);
 }
 
-static void touch(struct fs_locks *t, struct fs_lock_file *f)
-{
-	f->rescan = true;
-	file_idle(t, f);
-	if (f->dirty)
-		return;
-	f->dirty = true;
-	f->dirty_next = t->dirty;
-	t->dirty = f;
-}
-
-/* ---- locks ---- */
-
-static struct fs_lock *lock_add(struct fs_locks *t, struct fs_lock_file *f,
-				struct fs_lock_owner *o, struct fs_lock *l)
-{
-	/* xorshift: the shape of the tree is nothing that others can choose. */
-	t->random ^= t->random << 13;
-	t->random ^= t->random >> 7;
-	t->random ^= t->random << 17;
-	l->prio = t->random;
-	l->seq = ++t->seqs;
-	l->owner = o;
-	l->file = f;
-	fs_lock_link_add(&o->share->locks, &l->of_share);
-	o->held++;
-	atomic_fetch_add(&o->share->held, 1);
-	fs_lock_tree_add(&f->tree[o->space], l);
-	return l;
-}
-
-static void lock_del(struct fs_locks *t, struct fs_lock *l)
-{
-	fs_lock_tree_del(&l->file->tree[l->owner->space], l);
-	fs_lock_link_del(&l->of_share);
-	l->owner->held--;
-	atomic_fetch_sub(&l->owner->share->held, 1);
-	owner_idle(t, l->owner);
-	touch(t, l->file);
-	free(l);
-}
-
-static void lock_move(struct fs_lock *l, uint64_t start, uint64_t end)
-{
-	struct fs_lock **root = &l->file->tree[l->owner->space];
-
-	fs_lock_tree_del(root, l);
-	l->start = start;
-	l->end = end;
-	fs_lock_tree_add(root, l);
-}
-
-/* How an owner's own locks change when it locks, or (unlock) lets go of, rq's range. */
-struct change {
-	const struct fs_lock_request *rq;
-	bool unlock;
-	struct fs_lock_query own; /* the range and what is next to it */
-	uint64_t start, end;	  /* of the lock that results */
-	int gone, split;
-	struct fs_lock *spare[2];
-};
-
-static bool overlaps(const struct fs_lock *l, const struct fs_lock_request *rq)
-{
-	return l->start <= rq->end && rq->start <= l->end;
-}
-
-/* Becomes one with the new lock. */
-static bool merges(const struct fs_lock *l, const struct change *c)
-{
-	return !c->unlock && l->exclusive == c->rq->exclusive && l->handle == c->rq->handle;
-}
-
-static void change_plan(struct fs_lock *root, struct change *c)
-{
-	const struct fs_lock_request *rq = c->rq;
-
-	c->start = rq->start;
-	c->end = rq->end;
-	for (struct fs_lock *l = fs_lock_tree_own(root, &c->own, NULL); l;
-	     l = fs_lock_tree_own(root, &c->own, l)) {
-		if (merges(l, c)) {
-			c->start = l->start < c->start ? l->start : c->start;
-			c->end = l->end > c->end ? l->end : c->end;
-			c->gone++;
-		} else if (overlaps(l, rq)) {
-			c->gone += l->start >= rq->start && l->end <= rq->end;
-			c->split += l->start < rq->start && l->end > rq->end;
-		}
-	}
-}
-
-static int change_spares(struct change *c, const struct fs_lock_share *s)
-{
-	int adds = !c->unlock + c->split;
-
-	if (adds > c->gone && atomic_load(&s->held) + (unsigned)(adds - c->gone) > FS_LOCKS_HELD)
-		return -ENOLCK;
-	for (int k = 0; k < adds; k++) {
-		c->spare[k] = calloc(1, sizeof(struct fs_lock));
-		if (!c->spare[k]) {
-			free(c->spare[0]);
-			return -ENOLCK;
-		}
-	}
-	return 0;
-}
-
-/* Cuts rq's range out of l. */
-static void lock_cut(struct fs_locks *t, struct fs_lock *l, struct change *c)
-{
-	const struct fs_lock_request *rq = c->rq;
-	bool left = l->start < rq->start, right = l->end > rq->end;
-
-	/* What only became exclusive gave nothing away. */
-	if (c->unlock || l->exclusive)
-		touch(t, l->file);
-	if (left && right) {
-		struct fs_lock *r = c->spare[--c->split];
-
-		c->spare[c->split] = NULL;
-		r->start = rq->end + 1;
-		r->end = l->end;
-		r->handle = l->handle;
-		r->needs = l->needs;
-		r->pid = l->pid;
-		r->exclusive = l->exclusive;
-		lock_move(l, l->start, rq->start - 1);
-		lock_add(t, l->file, l->owner, r);
-	} else if (left) {
-		lock_move(l, l->start, rq->start - 1);
-	} else if (right) {
-		lock_move(l, rq->end + 1, l->end);
-	} else {
-		lock_del(t, l);
-	}
-}
-
-/* Locks or lets go: all of it or, with -ENOLCK, nothing. Nobody else conflicts. */
-static int apply(struct fs_locks *t, struct fs_lock_file *f, struct fs_lock_owner *o,
-		 const struct fs_lock_request *rq, bool unlock)
-{
-	struct fs_lock **root = &f->tree[rq->space];
-	struct change c = {.rq = rq, .unlock = unlock};
-	struct fs_lock *next, *n;
-	int rc;
-
-	c.own.start = rq->start ? rq->start - 1 : 0;
-	c.own.end = rq->end < FS_LOCKS_END ? rq->end + 1 : FS_LOCKS_END;
-	c.own.owner = o;
-	change_plan(*root, &c);
-	rc = change_spares(&c, o->share);
-	if (rc)
-		return rc;
-	for (struct fs_lock *l = fs_lock_tree_own(*root, &c.own, NULL); l; l = next) {
-		next = fs_lock_tree_own(*root, &c.own, l);
-		if (merges(l, &c))
-			lock_del(t, l);
-		else if (overlaps(l, rq))
-			lock_cut(t, l, &c);
-	}
-	if (unlock)
-		return 0;
-	n = c.spare[c.spare[0] ? 0 : 1];
-	n->start = c.start;
-	n->end = c.end;
-	n->handle = rq->handle;
-	n->needs = rq->needs;
-	n->pid = rq->pid;
-	n->exclusive = rq->exclusive;
-	lock_add(t, f, o, n);
-	return 0;
-}
-
-/* ---- who is in the way ---- */
-
-static void take_from(struct fs_locks *t, struct fs_lock_share *s, const struct fs_lock_file *f)
-{
-	struct fs_lock_link *next;
-
-	for (struct fs_lock_link *at = s->locks.next; at != &s->locks; at = next) {
-		struct fs_lock *l = FS_LOCK_OF(struct fs_lock, of_share, at);
-
-		next = at->next;
-		if (l->file == f)
-			lock_del(t, l);
-	}
-}
-
-/* The lock that keeps rq out; those that yield are taken away. */
-static struct fs_lock *obstacle(struct fs_locks *t, struct fs_lock_file *f,
-				const struct fs_lock_owner *o, const struct fs_lock_request *rq)
-{
-	const struct fs_lock_query q = {
-		.start = rq->start, .end = rq->end, .owner = o, .exclusive = rq->exclusive};
-
-	for (;;) {
-		struct fs_lock *l = fs_lock_tree_conflict(f->tree[rq->space], &q);
-		struct fs_lock_share *s = l ? l->owner->share : NULL;
-
-		if (!l || s == rq->share || !s->calls->yields(s, f->nodeid, true))
-			return l;
-		take_from(t, s, f);
-	}
-}
-
-static bool conflict(const struct fs_lock_request *a, const struct fs_lock_request *b)
-{
-	return a->space == b->space && (a->exclusive || b->exclusive) && a->start <= b->end &&
-	       b->start <= a->end && (a->owner != b->owner || a->share != b->share);
-}
-
-/* Whether rq, which nobody's lock keeps out, has to wait for requests before `until`. */
-static bool stands_behind(const struct fs_lock_file *f, const struct fs_lock_owner *o,
-			  const struct fs_lock_request *rq, const struct fs_lock_link *until)
-{
-	if (o->held)
-		return false;
-	for (const struct fs_lock_link *at = f->waits.next; at != until; at = at->next) {
-		if (conflict(&FS_LOCK_OF(struct fs_lock_wait, of_file, at)->rq, rq))
-			return true;
-	}
-	return false;
-}
-
-/* Whether `from` waits, over whatever many others, for `to`. */
-static bool reaches(struct fs_locks *t, struct fs_lock_owner *from, const struct fs_lock_owner *to,
-		    int depth)
-{
-	if (from == to)
-		return true;
-	if (!depth || from->mark == t->marks)
-		return false;
-	from->mark = t->marks;
-	for (struct fs_lock_link *at = from->waits.next; at != &from->waits; at = at->next) {
-		const struct fs_lock_wait *w = FS_LOCK_OF(struct fs_lock_wait, of_owner, at);
-
-		if (w->blocker && reaches(t, w->blocker, to, depth - 1))
-			return true;
-	}
-	return false;
-}
-
-static bool closes_circle(struct fs_locks *t, const struct fs_lock_owner *o,
-			  struct fs_lock_owner *blocker)
-{
-	t->marks++;
-	return o->space == FS_LOCK_RANGE && reaches(t, blocker, o, CIRCLE_DEPTH);
-}
-
-/* ---- waiting ---- */
-
-static struct fs_lock_wait **ticket_at(struct fs_locks *t, uint64_t ticket)
-{
-	struct fs_lock_wait **at = &t->ticket[ticket % FS_LOCKS_BUCKETS];
-
-	while (*at && (*at)->ticket != ticket)
-		at = &(*at)->bucket;
-	return at;
-}
-
-static void ticket_del(struct fs_locks *t, struct fs_lock_wait *w)
-{
-	struct fs_lock_wait **at = ticket_at(t, w->ticket);
-
-	if (*at == w)
-		*at = w->bucket;
-	w->bucket = NULL;
-}
-
-static void done_add(struct fs_lock_wait *w, int rc)
-{
-	struct fs_lock_share *s = w->rq.share;
-
-	w->rc = rc;
-	fs_lock_link_add(&s->done, &w->of_share);
-	s->calls->wake(s);
-}
-
-static void complete(struct fs_locks *t, struct fs_lock_wait *w, int rc)
-{
-	fs_lock_link_del(&w->of_share);
-	fs_lock_link_del(&w->of_file);
-	fs_lock_link_del(&w->of_owner);
-	atomic_fetch_sub(&w->rq.share->waiting, 1);
-	owner_idle(t, w->owner);
-	touch(t, w->file);
-	w->file = NULL;
-	ticket_del(t, w);
-	done_add(w, rc);
-}
-
-static void park(struct fs_lock_file *f, struct fs_lock_owner *o, struct fs_lock_wait *w)
-{
-	w->file = f;
-	w->owner = o;
-	fs_lock_link_add(&w->rq.share->waits, &w->of_share);
-	fs_lock_link_add(&f->waits, &w->of_file);
-	fs_lock_link_add(&o->waits, &w->of_owner);
-	atomic_fetch_add(&w->rq.share->waiting, 1);
-}
-
-static void retry(struct fs_locks *t, struct fs_lock_file *f, struct fs_lock_wait *w)
-{
-	struct fs_lock *l = obstacle(t, f, w->owner, &w->rq);
-
-	if (l) {
-		bool other = l->owner != w->blocker;
-
-		w->blocker = l->owner;
-		w->behind = false;
-		w->behind_ns = 0;
-		if (other && closes_circle(t, w->owner, w->blocker))
-			complete(t, w, -EDEADLK);
-		return;
-	}
-	w->blocker = NULL;
-	w->behind = !w->impatient && stands_behind(f, w->owner, &w->rq, &w->of_file);
-	if (!w->behind)
-		complete(t, w, apply(t, f, w->owner, &w->rq, false));
-}
-
-/* Everybody who waits for a file of which something was let go, in order of arrival. */
-static void settle(struct fs_locks *t)
-{
-	while (t->dirty) {
-		struct fs_lock_file *f = t->dirty;
-		struct fs_lock_link *next;
-
-		t->dirty = f->dirty_next;
-		f->dirty = false;
-		while (f->rescan) {
-			f->rescan = false;
-			for (struct fs_lock_link *at = f->waits.next; at != &f->waits; at = next) {
-				next = at->next;
-				retry(t, f, FS_LOCK_OF(struct fs_lock_wait, of_file, at));
-			}
-		}
-	}
-}
+/* ---- the doors ---- */
 
 static void finish(struct fs_locks *t)
 {
-	settle(t);
+	fs_lock_settle(t);
 	while (t->idle_owners) {
 		struct fs_lock_owner *o = t->idle_owners;
 
@@ -470,8 +111,6 @@ static void finish(struct fs_locks *t)
 	}
 	pthread_mutex_unlock(&t->mutex);
 }
-
-/* ---- the doors ---- */
 
 int fs_locks_new(struct fs_locks **out)
 {
@@ -507,7 +146,7 @@ void fs_locks_join(struct fs_locks *t, struct fs_lock_share *s, const struct fs_
 static void fail_waits(struct fs_locks *t, struct fs_lock_share *s, int rc)
 {
 	while (!fs_lock_link_empty(&s->waits))
-		complete(t, FS_LOCK_OF(struct fs_lock_wait, of_share, s->waits.next), rc);
+		fs_lock_complete(t, FS_LOCK_OF(struct fs_lock_wait, of_share, s->waits.next), rc);
 }
 
 void fs_locks_leave(struct fs_locks *t, struct fs_lock_share *s)
@@ -516,7 +155,7 @@ void fs_locks_leave(struct fs_locks *t, struct fs_lock_share *s)
 	s->closed = true;
 	fail_waits(t, s, -ENODEV);
 	while (!fs_lock_link_empty(&s->locks))
-		lock_del(t, FS_LOCK_OF(struct fs_lock, of_share, s->locks.next));
+		fs_lock_del(t, FS_LOCK_OF(struct fs_lock, of_share, s->locks.next));
 	finish(t);
 }
 
@@ -532,7 +171,8 @@ void fs_locks_prepare(struct fs_locks *t, struct fs_lock_wait *w)
 	pthread_mutex_unlock(&t->mutex);
 }
 
-/* flock lets go of what it converts, so that two who convert can't wait for each other. True: it has it already. */
+/* flock lets go of what it converts, so that two who convert can't wait for each other. True: it
+ * has it already. */
 static bool flock_has(struct fs_locks *t, struct fs_lock_file *f, struct fs_lock_owner *o,
 		      const struct fs_lock_request *rq)
 {
@@ -541,8 +181,8 @@ static bool flock_has(struct fs_locks *t, struct fs_lock_file *f, struct fs_lock
 
 	if (!l || (l->exclusive == rq->exclusive && l->handle == rq->handle))
 		return l != NULL;
-	lock_del(t, l);
-	settle(t);
+	fs_lock_del(t, l);
+	fs_lock_settle(t);
 	return false;
 }
 
@@ -558,25 +198,25 @@ static int set(struct fs_locks *t, struct fs_lock_wait *w, bool wait)
 	f = file_of(t, rq->nodeid, true);
 	o = owner_of(t, rq, true);
 	if (f)
-		file_idle(t, f);
+		fs_lock_file_idle(t, f);
 	if (o)
-		owner_idle(t, o);
+		fs_lock_owner_idle(t, o);
 	if (!f || !o)
 		return -ENOLCK;
 	if (rq->space == FS_LOCK_WHOLE && flock_has(t, f, o, rq))
 		return 0;
-	l = obstacle(t, f, o, rq);
-	if (!l && !(wait && stands_behind(f, o, rq, &f->waits)))
-		return apply(t, f, o, rq, false);
+	l = fs_lock_obstacle(t, f, o, rq);
+	if (!l && !(wait && fs_lock_stands_behind(f, o, rq, &f->waits)))
+		return fs_lock_apply(t, f, o, rq, false);
 	if (!wait)
 		return -EAGAIN;
-	if (l && closes_circle(t, o, l->owner))
+	if (l && fs_lock_closes_circle(t, o, l->owner))
 		return -EDEADLK;
 	if (atomic_load(&rq->share->waiting) >= FS_LOCKS_WAITING)
 		return -ENOLCK;
 	w->blocker = l ? l->owner : NULL;
 	w->behind = !l;
-	park(f, o, w);
+	fs_lock_park(f, o, w);
 	return 1;
 }
 
@@ -587,7 +227,7 @@ int fs_locks_set(struct fs_locks *t, struct fs_lock_wait *w, bool wait)
 	pthread_mutex_lock(&t->mutex);
 	rc = set(t, w, wait);
 	if (rc != 1)
-		ticket_del(t, w);
+		fs_lock_ticket_del(t, w);
 	finish(t);
 	return rc;
 }
@@ -595,7 +235,7 @@ int fs_locks_set(struct fs_locks *t, struct fs_lock_wait *w, bool wait)
 void fs_locks_defer(struct fs_locks *t, struct fs_lock_wait *w)
 {
 	pthread_mutex_lock(&t->mutex);
-	done_add(w, 0);
+	fs_lock_done(w, 0);
 	pthread_mutex_unlock(&t->mutex);
 }
 
@@ -604,9 +244,9 @@ void fs_locks_cancel(struct fs_locks *t, uint64_t ticket, int rc)
 	struct fs_lock_wait *w;
 
 	pthread_mutex_lock(&t->mutex);
-	w = *ticket_at(t, ticket);
+	w = *fs_lock_ticket_at(t, ticket);
 	if (w && w->file)
-		complete(t, w, rc);
+		fs_lock_complete(t, w, rc);
 	else if (w)
 		w->cancelled = true;
 	finish(t);
@@ -630,7 +270,7 @@ static int unlock(struct fs_locks *t, const struct fs_lock_request *rq)
 	struct fs_lock_file *f = file_of(t, rq->nodeid, false);
 	struct fs_lock_owner *o = owner_of(t, rq, false);
 
-	return f && o ? apply(t, f, o, rq, true) : 0;
+	return f && o ? fs_lock_apply(t, f, o, rq, true) : 0;
 }
 
 int fs_locks_unlock(struct fs_locks *t, const struct fs_lock_request *rq)
@@ -689,7 +329,7 @@ void fs_locks_close_handle(struct fs_locks *t, struct fs_lock_share *s, uint64_t
 
 		next = at->next;
 		if (l->handle == handle && l->file->nodeid == nodeid)
-			lock_del(t, l);
+			fs_lock_del(t, l);
 	}
 	finish(t);
 }
@@ -701,7 +341,7 @@ void fs_locks_offer(struct fs_locks *t, struct fs_lock_share *s, int rc)
 	pthread_mutex_lock(&t->mutex);
 	fail_waits(t, s, rc);
 	for (struct fs_lock_link *at = s->locks.next; at != &s->locks; at = at->next)
-		touch(t, FS_LOCK_OF(struct fs_lock, of_share, at)->file);
+		fs_lock_touch(t, FS_LOCK_OF(struct fs_lock, of_share, at)->file);
 	finish(t);
 }
 
@@ -745,14 +385,14 @@ static void revoke_lock(struct fs_locks *t, struct fs_lock *l)
 	struct fs_lock_share *s = l->owner->share;
 	struct fs_lock_file *f = l->file;
 
-	lock_del(t, l);
+	fs_lock_del(t, l);
 	if (f->mark != t->marks)
 		s->calls->lost(s, f->nodeid);
 	f->mark = t->marks;
 }
 
-void fs_locks_revoke(struct fs_locks *t, struct fs_lock_share *s, uint32_t journal,
-		     uint32_t rights, int rc)
+void fs_locks_revoke(struct fs_locks *t, struct fs_lock_share *s, uint32_t journal, uint32_t rights,
+		     int rc)
 {
 	struct fs_lock_link *next;
 
@@ -763,7 +403,7 @@ void fs_locks_revoke(struct fs_locks *t, struct fs_lock_share *s, uint32_t journ
 
 		next = at->next;
 		if (journal_of(w->rq.nodeid) == journal && w->rq.needs & ~rights)
-			complete(t, w, rc);
+			fs_lock_complete(t, w, rc);
 	}
 	for (struct fs_lock_link *at = s->locks.next; at != &s->locks; at = next) {
 		struct fs_lock *l = FS_LOCK_OF(struct fs_lock, of_share, at);
@@ -788,7 +428,7 @@ void fs_locks_tick(struct fs_locks *t, struct fs_lock_share *s, int64_t now_ns)
 		if (now_ns - w->behind_ns < FS_LOCKS_PATIENCE_NS)
 			continue;
 		w->impatient = true;
-		touch(t, w->file);
+		fs_lock_touch(t, w->file);
 	}
 	finish(t);
 }

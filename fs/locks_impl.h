@@ -109,4 +109,38 @@ struct fs_lock *fs_lock_tree_conflict(struct fs_lock *root, const struct fs_lock
 struct fs_lock *fs_lock_tree_own(struct fs_lock *root, const struct fs_lock_query *q,
 				 const struct fs_lock *after);
 
+/* ---- locks_range.c ---- */
+/* Something of f was let go, or a waiter left: who waits is looked at again before the operation ends. */
+void fs_lock_touch(struct fs_locks *t, struct fs_lock_file *f);
+/* Looked at when the operation ends, and freed if it is empty. */
+void fs_lock_file_idle(struct fs_locks *t, struct fs_lock_file *f);
+void fs_lock_owner_idle(struct fs_locks *t, struct fs_lock_owner *o);
+void fs_lock_del(struct fs_locks *t, struct fs_lock *l);
+/*
+ * o locks rq's range, or (unlock) lets go of it; nobody else's lock conflicts. 0, or -ENOLCK and
+ * nothing changed.
+ */
+int fs_lock_apply(struct fs_locks *t, struct fs_lock_file *f, struct fs_lock_owner *o,
+		  const struct fs_lock_request *rq, bool unlock);
+
+/* ---- locks_wait.c ---- */
+/* The lock that keeps rq out, or NULL; those that yield are taken away. */
+struct fs_lock *fs_lock_obstacle(struct fs_locks *t, struct fs_lock_file *f,
+				 const struct fs_lock_owner *o, const struct fs_lock_request *rq);
+/* Whether rq, which nobody's lock keeps out, has to wait for requests before `until` in the queue. */
+bool fs_lock_stands_behind(const struct fs_lock_file *f, const struct fs_lock_owner *o,
+			   const struct fs_lock_request *rq, const struct fs_lock_link *until);
+/* Whether o, if it waited for the blocker, would wait for itself. */
+bool fs_lock_closes_circle(struct fs_locks *t, const struct fs_lock_owner *o,
+			   struct fs_lock_owner *blocker);
+struct fs_lock_wait **fs_lock_ticket_at(struct fs_locks *t, uint64_t ticket);
+void fs_lock_ticket_del(struct fs_locks *t, struct fs_lock_wait *w);
+void fs_lock_park(struct fs_lock_file *f, struct fs_lock_owner *o, struct fs_lock_wait *w);
+/* Ends a wait. */
+void fs_lock_complete(struct fs_locks *t, struct fs_lock_wait *w, int rc);
+/* Into the hands of fs_locks_take. */
+void fs_lock_done(struct fs_lock_wait *w, int rc);
+/* Everybody who waits for a file of which something was let go, in order of arrival. */
+void fs_lock_settle(struct fs_locks *t);
+
 #endif

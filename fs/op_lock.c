@@ -225,8 +225,7 @@ static void take(struct fs_op *op, const struct fs_lock_request *rq, bool wait)
 	fs_locks_prepare(t, &p->wait);
 	/* By number: the interrupt may come when the request has long been answered. */
 	if (wait)
-		fuse_req_interrupt_func(op->req, on_interrupt,
-					(void *)(uintptr_t)p->wait.ticket);
+		fuse_req_interrupt_func(op->req, on_interrupt, (void *)(uintptr_t)p->wait.ticket);
 	rc = fs_locks_set(t, &p->wait, wait);
 	if (rc == 1) {
 		waits(op->m);
