@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned countdown; /* 0: not armed, or past */
 static int failing;	   /* every call fails with this */
 static int with;
-static bool keep_on, short_write, hit;
+static bool keep_on, short_write, dies, hit;
 
 enum kind { WRITE, WRITE_THROUGH, SYNC, NOTE };
 
@@ -42,8 +43,14 @@ void inject_fail(unsigned nth, int err, bool on)
 	with = err;
 	keep_on = on;
 	failing = 0;
-	short_write = hit = false;
+	short_write = dies = hit = false;
 	pthread_mutex_unlock(&lock);
+}
+
+void inject_die(unsigned nth)
+{
+	inject_fail(nth, EIO, true);
+	dies = true;
 }
 
 void inject_short(unsigned nth)
@@ -83,6 +90,8 @@ static int verdict(bool writes)
 	rc = failing;
 	if (countdown && (writes || !short_write) && --countdown == 0) {
 		hit = true;
+		if (dies)
+			kill(getpid(), SIGKILL);
 		rc = short_write ? -1 : with;
 		failing = keep_on ? with : 0;
 	}

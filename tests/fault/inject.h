@@ -17,6 +17,8 @@
 void inject_fail(unsigned nth, int err, bool on);
 /* The n-th write from now on moves only half of its bytes; later ones, and allocations, ENOSPC. */
 void inject_short(unsigned nth);
+/* Instead of the n-th call from now on the process kills itself. */
+void inject_die(unsigned nth);
 /* The next `times` writes to a file whose name ends so fail with err; nothing else does. */
 void inject_fail_file(const char *suffix, unsigned times, int err);
 /* Back to normal. True when something did fail. */

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 
 #include "fs/chunk.h"
 #include "../unit/test_fs_files.h"
@@ -149,6 +150,82 @@ START_TEST(dead_disk_serves_what_it_last_had)
 }
 END_TEST
 
+/* ---- killed in the middle ---- */
+
+#define RUNS_LEN (150 * FS_CHUNK)
+
+static uint8_t runs[3][RUNS_LEN]; /* before, after, as read */
+
+/* Some runs of chunks, at odd places, are written over. */
+static void write_runs(struct files *f, struct fs_inode *i)
+{
+	for (size_t at = 1000; at + 40000 < RUNS_LEN; at += 90001) {
+		memset(runs[1] + at, 'n', 40000);
+		if (f)
+			files_write(f, i, at, runs[1] + at, 40000);
+	}
+}
+
+/* In a process of its own, which the nth write or sync of the commit ends. */
+static void die_in_commit(struct files *f, unsigned nth)
+{
+	struct fs_inode *i;
+
+	files_open(f, f->dir, false, false);
+	ck_assert_int_eq(fs_tree_lookup(f->root, "runs", &i), 0);
+	write_runs(f, i);
+	inject_die(nth);
+	files_sync(f);
+	inject_stop();
+	_exit(0);
+}
+
+START_TEST(killed_in_a_commit_leaves_old_or_new_runs)
+{
+	struct fs_inode *i;
+	struct files f;
+	bool done = false;
+	size_t len;
+
+	for (unsigned nth = 1; !done; nth++) {
+		int status;
+		pid_t pid;
+
+		memset(runs[0], 'o', RUNS_LEN);
+		memcpy(runs[1], runs[0], RUNS_LEN);
+		write_runs(NULL, NULL);
+		files_start(&f);
+		i = files_make(&f, f.root, "runs", S_IFREG | 0600);
+		files_write(&f, i, 0, runs[0], RUNS_LEN);
+		fs_inode_put(i);
+		files_close(&f);
+		pid = fork();
+		ck_assert_int_ge(pid, 0);
+		if (!pid)
+			die_in_commit(&f, nth);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		done = WIFEXITED(status) && !WEXITSTATUS(status);
+		ck_assert(done || WIFSIGNALED(status));
+		files_open(&f, f.dir, false, false);
+		ck_assert_int_eq(fs_tree_lookup(f.root, "runs", &i), 0);
+		ck_assert_int_eq(files_read(i, 0, runs[2], RUNS_LEN, &len), 0);
+		ck_assert_uint_eq(len, RUNS_LEN);
+		ck_assert(!memcmp(runs[2], runs[1], RUNS_LEN) ||
+			  (!done && !memcmp(runs[2], runs[0], RUNS_LEN)));
+		/* Units that the lost group had taken are free, and none that is in use is. */
+		ck_assert_uint_eq(fs_container_units_used(fs_journal_container(f.j)),
+				  RUNS_LEN / FS_CHUNK);
+		write_runs(&f, i);
+		files_sync(&f);
+		ck_assert_int_eq(files_read(i, 0, runs[2], RUNS_LEN, &len), 0);
+		ck_assert_mem_eq(runs[2], runs[1], RUNS_LEN);
+		fs_inode_put(i);
+		files_stop(&f);
+		ck_assert(!done || nth > 4);
+	}
+}
+END_TEST
+
 /* ---- a disk that fills up ---- */
 
 /* A small disk of our own, in a mount namespace of our own. False: not allowed here. */
@@ -224,6 +301,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, failed_commit_serves_what_the_disk_has);
 	tcase_add_test(tc, dead_disk_serves_what_it_last_had);
+	tcase_add_test(tc, killed_in_a_commit_leaves_old_or_new_runs);
 	tcase_add_test(tc, deleted_files_give_their_space_back);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);

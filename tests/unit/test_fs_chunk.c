@@ -548,6 +548,40 @@ START_TEST(get_chunk_with_any_flipped_bit_refuses)
 }
 END_TEST
 
+START_TEST(damaged_unit_in_a_run_costs_only_its_chunk)
+{
+	static uint8_t text[40 * FS_CHUNK];
+	struct fs_map_entry first, e;
+	struct fs_buf *buf;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i * 31 >> 3);
+	write_at(t.j[1], INO, 0, text, sizeof(text));
+	t_sync();
+	first = entry_of(1, INO, 0);
+	e = entry_of(1, INO, 17);
+	ck_assert_uint_eq(e.pos, first.pos + 17); /* one run */
+	read_units(1, &e, raw_a);
+	raw_a[4095] ^= 1;
+	write_units(1, &e, raw_a);
+	ck_assert_int_eq(fs_chunk_read(t.j[1], INO, 0, 40, &buf), -EBADMSG);
+	ck_assert_int_eq(get(t.j[1], INO, 17), -EBADMSG);
+	ck_assert_int_eq(fs_chunk_read(t.j[1], INO, 0, 17, &buf), 0);
+	ck_assert_mem_eq(buf->data, text, 17 * FS_CHUNK);
+	fs_buf_put(buf);
+	ck_assert_int_eq(fs_chunk_read(t.j[1], INO, 18, 22, &buf), 0);
+	ck_assert_mem_eq(buf->data, text + 18 * FS_CHUNK, 22 * FS_CHUNK);
+	fs_buf_put(buf);
+	ck_assert_int_eq(atomic_load(&t.damaged), 1);
+	/* Written whole, it is never read, and sound again. */
+	write_at(t.j[1], INO, 17 * FS_CHUNK, text + 17 * FS_CHUNK, FS_CHUNK);
+	t_sync();
+	ck_assert_int_eq(fs_chunk_read(t.j[1], INO, 0, 40, &buf), 0);
+	ck_assert_mem_eq(buf->data, text, sizeof(text));
+	fs_buf_put(buf);
+}
+END_TEST
+
 START_TEST(get_from_a_truncated_container_fails)
 {
 	int fd;
@@ -681,6 +715,7 @@ int main(void)
 	tcase_add_test(tc, get_map_rolled_back_refuses);
 	tcase_add_test(tc, forged_hole_refuses);
 	tcase_add_test(tc, get_chunk_with_any_flipped_bit_refuses);
+	tcase_add_test(tc, damaged_unit_in_a_run_costs_only_its_chunk);
 	tcase_add_test(tc, get_from_a_truncated_container_fails);
 	tcase_add_test(tc, container_shows_no_plaintext);
 	tcase_add_test(tc, map_decode_rejects_malformed_pages);
