@@ -37,7 +37,7 @@ property() { # SEED
 	local line rc
 	: >"$ROOT/control.out"
 	as anna rm -rf "$(J anna)/$ONE/"{a,b,c,d,e,f} "$(J anna)/$TWO/"{a,b,c,d,e,f}
-	coproc DRIVER { exec "$PROBES/coherence" "$1" "${STEPS:-1000000000}" "${SECONDS_EACH:-20}" "$ONE" "$TWO" \
+	coproc DRIVER { exec "$PROBES/coherence" "$1" "${STEPS:-1000000000}" "${SECONDS_EACH:-15}" "$ONE" "$TWO" \
 		"$(user_spec anna)" "$(user_spec bo)" "$(user_spec eva)" 2>"$ROOT/property.out"; }
 	local pid=$DRIVER_PID in=${DRIVER[1]} out=${DRIVER[0]}
 	PIDS+=("$pid")
@@ -86,14 +86,14 @@ together() { # stress|tree SECONDS JOURNAL
 t_unordered_work_in_one_directory_ends_alike_in_all_mounts() {
 	all_back >/dev/null || fail "the users could not be let in" || return 1
 	as anna mkdir "$(J anna)/$ONE/stress" || return 1
-	together stress "${STRESS_S:-12}" "$ONE/stress" || return 1
+	together stress "${STRESS_S:-10}" "$ONE/stress" || return 1
 	cp "$ROOT/together.out" "$ROOT/stress.seen"
 	jfs dan status >/dev/null || fail "status does not answer"
 }
 
 t_directories_renamed_against_each_other_neither_hang_nor_get_lost() {
 	as anna mkdir "$(J anna)/$ONE/tree" || return 1
-	together tree "${STRESS_S:-8}" "$ONE/tree" || return 1
+	together tree "${STRESS_S:-6}" "$ONE/tree" || return 1
 	jfs dan status >/dev/null || fail "status does not answer"
 }
 

@@ -370,6 +370,46 @@ START_TEST(orphan_unparked_is_left_to_reap)
 }
 END_TEST
 
+static uint64_t parked_nodeid;
+
+static bool is_parked(void *ctx, uint64_t nodeid)
+{
+	(void)ctx;
+	return nodeid == parked_nodeid;
+}
+
+/* Open in a session that is locked: others unlink it, one without and one with a reference of their own. */
+START_TEST(unlinked_while_parked_stays_for_its_handles)
+{
+	struct fs_inode *i, *other;
+	struct files f;
+	uint64_t ino;
+
+	files_start(&f);
+	fs_inode_on_parked(is_parked, NULL);
+	for (int referenced = 0; referenced < 2; referenced++) {
+		i = files_make(&f, f.root, "n", S_IFREG | 0600);
+		fill_orphan(&f, i);
+		ino = i->ino;
+		parked_nodeid = fs_inode_nodeid(i);
+		other = referenced ? fs_inode_ref(i) : NULL;
+		fs_inode_park(i);
+		ck_assert_int_eq(fs_tree_unlink(f.root, "n", &f.who, NULL), 0);
+		fs_inode_put(other);
+		files_sync(&f);
+		ck_assert(files_has(&f, ino, FS_T_INODE));
+		ck_assert_int_eq(fs_inode_unpark(f.j, ino, f.signer, &i), 0);
+		ck_assert(i->gone);
+		fs_inode_put(i);
+	}
+	parked_nodeid = 0;
+	ck_assert_int_eq(fs_inode_reap(f.j, f.signer), 0);
+	ck_assert(!files_has(&f, ino, FS_T_INODE));
+	fs_inode_on_parked(NULL, NULL);
+	files_stop(&f);
+}
+END_TEST
+
 START_TEST(orphan_survives_crash_and_is_reaped)
 {
 	struct fs_inode *i, *small;
@@ -545,6 +585,7 @@ int main(void)
 	tcase_add_test(tc, change_without_a_signer_is_refused_at_once);
 	tcase_add_test(tc, orphan_is_left_to_reap_when_policy_changed);
 	tcase_add_test(tc, orphan_unparked_is_left_to_reap);
+	tcase_add_test(tc, unlinked_while_parked_stays_for_its_handles);
 	tcase_add_test(tc, orphan_survives_crash_and_is_reaped);
 	tcase_add_test(tc, unlink_of_unreferenced_deletes_in_one_batch);
 	tcase_add_test(tc, revert_gives_back_the_committed_state);
