@@ -215,7 +215,7 @@ int fs_sender_new(int fd, uid_t uid, struct fs_sender **out);
 void fs_sender_send(struct fs_sender *s, struct fs_call *calls, unsigned n);
 /* Boot time since when it has been in one call; 0: it is in none. */
 int64_t fs_sender_since_ns(struct fs_sender *s);
-/* Once. Sending returns at once from now on; waits a second at most, then leaves the thread behind. */
+/* Sending returns at once from now on; waits a second at most, then leaves the thread behind. */
 void fs_sender_stop(struct fs_sender *s);
 void fs_sender_put(struct fs_sender *s);
 /* This account keeps so many of those that were left behind that it gets no other. */

@@ -354,7 +354,7 @@ int fs_notify_start(struct fs_mount *m)
 		return rc;
 	fs_mount_ref(m);
 	m->notifier_runs = true;
-	rc = -pthread_create(&m->notifier, NULL, notifier, m);
+	rc = pthread_create(&m->notifier, NULL, notifier, m) ? -ENOMEM : 0;
 	if (rc) {
 		m->notifier_runs = false;
 		fs_mount_put(m);

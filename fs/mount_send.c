@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define NOTIFY_INVAL_INODE 2
+#define STACK_BYTES (256u << 10)
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE (1U << 1)
 #endif
@@ -147,7 +148,8 @@ static int start(struct fs_sender *s)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	atomic_fetch_add(&s->refs, 1);
 	s->runs = true;
-	rc = -pthread_create(&t, &attr, sender, s);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	rc = pthread_create(&t, &attr, sender, s) ? -ENOMEM : 0;
 	pthread_attr_destroy(&attr);
 	if (rc) {
 		s->runs = false;
@@ -225,9 +227,15 @@ void fs_sender_stop(struct fs_sender *s)
 	bool runs;
 	int rc = 0;
 
+	if (!s)
+		return;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += FS_STALL_NS / 1000000000;
 	pthread_mutex_lock(&s->lock);
+	if (s->stop) {
+		pthread_mutex_unlock(&s->lock);
+		return;
+	}
 	s->stop = true;
 	pthread_cond_broadcast(&s->go);
 	pthread_cond_broadcast(&s->done);
