@@ -27,6 +27,17 @@ t_a_random_seed_agrees_with_ext4() {
 	differential -s "$SEED" -n "${COUNT:-400}" -t "${SECONDS_EACH:-20}"
 }
 
+t_everything_is_the_same_after_a_crash_and_a_restart() {
+	[ -n "$LOCAL" ] || { echo "neither a loop device nor a local ext4"; return 77; }
+	differential -k -s "$SEED" -n 1 -c 1500 || return 1
+	as anna sync "$D" || return 1
+	kill -9 "$DAEMON"
+	wait "$DAEMON" 2>/dev/null
+	wait_for 10 unmounted anna || fail "still mounted" || return 1
+	start_daemon && login anna && differential -C || return 1
+	logout anna && stop_daemon && start_daemon && login anna && differential -C
+}
+
 t_differences_are_written_down() {
 	local line
 	"$PROBES/differential" -d >"$ROOT/differences" || return 1

@@ -3,6 +3,8 @@
  * tests/mount/differential/main.c - does a journal answer as a local file system does?
  *
  *   differential [-s SEED] [-n SEQUENCES] [-c OPERATIONS] [-t SECONDS] LOCAL JOURNAL
+ *   differential -k ... LOCAL JOURNAL                the last sequence's files stay, and
+ *   differential -C LOCAL JOURNAL                    compares them again, whatever happened since
  *   differential -d                                  the intended differences
  *
  * Runs the same random operations in a directory of a local file system and in one of a journal, compares
@@ -35,6 +37,7 @@ static const struct {
 };
 
 static int base[2];
+static bool keep; /* what a sequence made stays, until the next one begins */
 static const char *top_name = "sequence";
 
 static void sides_open(struct side s[2])
@@ -65,7 +68,8 @@ static void sides_close(struct side s[2])
 				close(s[n].fd[k]);
 		close(s[n].root);
 		close(s[n].top);
-		tree_remove(base[n], top_name);
+		if (!keep)
+			tree_remove(base[n], top_name);
 	}
 }
 
@@ -239,6 +243,27 @@ static void look_at(const char *path)
 	       able.tmpfile ? "compared" : "not there: not compared");
 }
 
+/* What an earlier run with -k left: after a restart, say. */
+static int compare_kept(void)
+{
+	struct known *known = known_new();
+	char why[512] = "";
+	struct side s[2];
+	int rc;
+
+	for (int n = 0; n < 2; n++) {
+		s[n].top = openat(base[n], top_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (s[n].top < 0)
+			err(2, "%s", top_name);
+		for (int k = 0; k < SLOTS; k++)
+			s[n].fd[k] = -1;
+	}
+	rc = tree_compare(s, known, true, why, sizeof(why));
+	printf("%s\n", rc ? why : "no difference");
+	known_free(known);
+	return rc;
+}
+
 static void print_differences(void)
 {
 	for (size_t n = 0; n < sizeof(differences) / sizeof(differences[0]); n++)
@@ -250,26 +275,31 @@ int main(int argc, char **argv)
 	unsigned long long seed = (unsigned long long)time(NULL) * 1000003 + (unsigned long long)getpid();
 	unsigned long count = 1, ops = 300, seconds = 0, n = 0;
 	time_t start = time(NULL);
+	bool compare = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:n:c:t:d")) != -1) {
+	while ((c = getopt(argc, argv, "s:n:c:t:dkC")) != -1) {
 		switch (c) {
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 'n': count = strtoul(optarg, NULL, 0); break;
 		case 'c': ops = strtoul(optarg, NULL, 0); break;
 		case 't': seconds = strtoul(optarg, NULL, 0); break;
+		case 'k': keep = true; break;
+		case 'C': compare = true; break;
 		case 'd': print_differences(); return 0;
 		default: return 2;
 		}
 	}
 	if (argc - optind != 2 || !ops)
-		errx(2, "usage: differential [-s SEED] [-n SEQUENCES] [-c OPERATIONS] [-t SECONDS] LOCAL JOURNAL");
+		errx(2, "usage: differential [-kC] [-s SEED] [-n SEQUENCES] [-c OPERATIONS] [-t SECONDS] LOCAL JOURNAL");
 	umask(022);
 	for (int k = 0; k < 2; k++) {
 		base[k] = open(argv[optind + k], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (base[k] < 0)
 			err(2, "%s", argv[optind + k]);
 	}
+	if (compare)
+		return compare_kept();
 	look_at(argv[optind]);
 	printf("seed %#llx\n", seed);
 	fflush(stdout);
