@@ -8,10 +8,11 @@
  * Slabs are SLAB_LEN bytes at a multiple of that, so that a buffer's address names
  * its slab. Those with room stand in a list, the emptiest last, so that slabs drain
  * and can go back to the system; SPARE_MOST wholly free ones stay.
- * Lock: one mutex (leaf), for the slabs.
+ * Lock: one mutex (leaf), for the slabs, taken once for many where many come or go.
  */
 #include "buf.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,15 +85,11 @@ static struct slab *slab_new(void)
 
 static struct fs_buf *slot_get(void)
 {
-	struct slab *s;
+	struct slab *s = first ? first : slab_new();
 	struct slot *slot;
 
-	pthread_mutex_lock(&lock);
-	s = first ? first : slab_new();
-	if (!s) {
-		pthread_mutex_unlock(&lock);
+	if (!s)
 		return NULL;
-	}
 	slot = s->free;
 	if (slot)
 		s->free = slot->next;
@@ -102,51 +99,73 @@ static struct fs_buf *slot_get(void)
 		spare--;
 	if (s->used == SLOTS)
 		list_remove(s);
-	pthread_mutex_unlock(&lock);
 	return (struct fs_buf *)slot;
 }
 
 static void slot_put(struct fs_buf *b)
 {
-	struct slab *s = (struct slab *)((uintptr_t)b / SLAB_LEN * SLAB_LEN), *gone = NULL;
+	struct slab *s = (struct slab *)((uintptr_t)b / SLAB_LEN * SLAB_LEN);
 	struct slot *slot = (struct slot *)b;
 
-	pthread_mutex_lock(&lock);
 	slot->next = s->free;
 	s->free = slot;
 	if (s->used-- == SLOTS) {
 		list_add(s, false);
 	} else if (!s->used) {
 		list_remove(s);
-		if (spare < SPARE_MOST) {
+		if (spare == SPARE_MOST) {
+			munmap(s, SLAB_LEN);
+		} else {
 			spare++;
 			list_add(s, true);
-		} else {
-			gone = s;
 		}
 	}
-	pthread_mutex_unlock(&lock);
-	if (gone)
-		munmap(gone, SLAB_LEN);
 }
 
 /* ---- buffers ---- */
 
+static bool for_slab(size_t len)
+{
+	return USE_SLABS && len >= PAGE_LEAST && len <= PAGE_CAP;
+}
+
+static void init(struct fs_buf *b, size_t len, bool in_slab)
+{
+	atomic_init(&b->refs, 1);
+	b->len = (uint32_t)len;
+	b->cap = in_slab ? PAGE_CAP : (uint32_t)len;
+	b->in_slab = in_slab;
+}
+
+int fs_buf_raw_many(size_t len, struct fs_buf **out, unsigned n)
+{
+	bool in_slab = for_slab(len);
+	unsigned done = 0;
+
+	if (len > UINT32_MAX - sizeof(struct fs_buf))
+		return -ENOMEM;
+	if (in_slab)
+		pthread_mutex_lock(&lock);
+	for (; done < n; done++) {
+		out[done] = in_slab ? slot_get() : malloc(sizeof(struct fs_buf) + len);
+		if (!out[done])
+			break;
+		init(out[done], len, in_slab);
+	}
+	if (in_slab)
+		pthread_mutex_unlock(&lock);
+	if (done == n)
+		return 0;
+	while (done)
+		fs_buf_put(out[--done]);
+	return -ENOMEM;
+}
+
 struct fs_buf *fs_buf_raw(size_t n)
 {
-	bool in_slab = USE_SLABS && n >= PAGE_LEAST && n <= PAGE_CAP;
 	struct fs_buf *b;
 
-	if (n > UINT32_MAX - sizeof(*b))
-		return NULL;
-	b = in_slab ? slot_get() : malloc(sizeof(*b) + n);
-	if (!b)
-		return NULL;
-	atomic_init(&b->refs, 1);
-	b->len = (uint32_t)n;
-	b->cap = in_slab ? PAGE_CAP : (uint32_t)n;
-	b->in_slab = in_slab;
-	return b;
+	return fs_buf_raw_many(n, &b, 1) ? NULL : b;
 }
 
 struct fs_buf *fs_buf_new(size_t n)
@@ -173,13 +192,42 @@ struct fs_buf *fs_buf_get(struct fs_buf *b)
 	return b;
 }
 
-void fs_buf_put(struct fs_buf *b)
+/* The last reference goes: wiped. */
+static bool let_go(struct fs_buf *b)
 {
 	if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
-		return;
+		return false;
 	explicit_bzero(b->data, b->cap);
-	if (b->in_slab)
-		slot_put(b);
-	else
+	return true;
+}
+
+void fs_buf_flush(struct fs_buf_gone *gone)
+{
+	if (!gone->n)
+		return;
+	pthread_mutex_lock(&lock);
+	while (gone->n)
+		slot_put(gone->b[--gone->n]);
+	pthread_mutex_unlock(&lock);
+}
+
+void fs_buf_put_later(struct fs_buf *b, struct fs_buf_gone *gone)
+{
+	if (!let_go(b))
+		return;
+	if (!b->in_slab) {
 		free(b);
+		return;
+	}
+	gone->b[gone->n++] = b;
+	if (gone->n == sizeof(gone->b) / sizeof(gone->b[0]))
+		fs_buf_flush(gone);
+}
+
+void fs_buf_put(struct fs_buf *b)
+{
+	struct fs_buf_gone gone = {.n = 0};
+
+	fs_buf_put_later(b, &gone);
+	fs_buf_flush(&gone);
 }

@@ -344,6 +344,29 @@ static int write_part(struct fs_journal *j, struct fs_batch *b, uint64_t ino, ui
 	return 0;
 }
 
+/* `count` whole chunks from n on. */
+static int write_whole(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n,
+		       uint32_t count, const uint8_t *p)
+{
+	struct fs_buf *buf[RUN_MAX];
+
+	while (count) {
+		unsigned part = count < RUN_MAX ? count : RUN_MAX;
+		int rc = fs_buf_raw_many(FS_CHUNK, buf, part);
+
+		if (rc)
+			return rc;
+		for (unsigned i = 0; i < part; i++, n++, p += FS_CHUNK) {
+			struct fs_key key = fs_chunk_key(j, ino, n);
+
+			memcpy(buf[i]->data, p, FS_CHUNK);
+			fs_batch_put_buf(b, j, &key, buf[i]);
+		}
+		count -= part;
+	}
+	return 0;
+}
+
 int fs_chunk_write(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t n, uint32_t off,
 		   const uint8_t *p, size_t len)
 {
@@ -355,16 +378,19 @@ int fs_chunk_write(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint3
 	if (!len)
 		return 0;
 	rc = need_units(j, ino, n, (uint32_t)((end - 1) / FS_CHUNK - n + 1));
-	for (; !rc && len; n++, off = 0) {
-		struct fs_key key = fs_chunk_key(j, ino, n);
+	while (!rc && len) {
 		size_t part = FS_CHUNK - off < len ? FS_CHUNK - off : len;
 
-		if (part < FS_CHUNK)
+		if (part < FS_CHUNK) {
 			rc = write_part(j, b, ino, n, off, p, (uint32_t)part);
-		else
-			fs_batch_put(b, j, &key, p, FS_CHUNK);
+		} else {
+			part = len / FS_CHUNK * FS_CHUNK;
+			rc = write_whole(j, b, ino, n, (uint32_t)(part / FS_CHUNK), p);
+		}
 		p += part;
 		len -= part;
+		n += (uint32_t)((off + part) / FS_CHUNK);
+		off = 0;
 	}
 	return rc ? rc : b->rc;
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #define PAGE 4096
-#define OWN_PAGE 1900	  /* larger values get a database page of their own */
+#define OWN_PAGE 1900	 /* larger values get a database page of their own */
 #define VALUE_STEP 4096u /* capacity doubles up to this when a value grows */
 
 static int compare_nodes(const struct fs_groupmap_node *a, const struct fs_groupmap_node *b)
@@ -97,15 +97,23 @@ static void count_out(struct fs_groupmap *m, struct fs_groupmap_node *n)
 
 /* ---- freeing ---- */
 
-void fs_groupmap_free_list(struct fs_groupmap_node *list)
+static void free_list(struct fs_groupmap_node *list, struct fs_buf_gone *gone)
 {
 	while (list) {
 		struct fs_groupmap_node *next = list->more;
 
-		fs_buf_put(list->entry.buf);
+		fs_buf_put_later(list->entry.buf, gone);
 		free(list);
 		list = next;
 	}
+}
+
+void fs_groupmap_free_list(struct fs_groupmap_node *list)
+{
+	struct fs_buf_gone gone = {.n = 0};
+
+	free_list(list, &gone);
+	fs_buf_flush(&gone);
 }
 
 static void free_journal(struct fs_groupmap_journal *j, const struct fs_group_hooks *hooks)
@@ -120,12 +128,14 @@ void fs_groupmap_clear(struct fs_groupmap *m, const struct fs_group_hooks *hooks
 {
 	struct fs_groupmap_node *n, *next_node;
 	struct fs_groupmap_journal *j, *next_journal;
+	struct fs_buf_gone gone = {.n = 0};
 
 	RB_FOREACH_SAFE(n, fs_groupmap_nodes, &m->nodes, next_node)
 	{
 		RB_REMOVE(fs_groupmap_nodes, &m->nodes, n);
-		fs_groupmap_free_list(n);
+		free_list(n, &gone);
 	}
+	fs_buf_flush(&gone);
 	RB_FOREACH_SAFE(j, fs_groupmap_journals, &m->journals, next_journal)
 	{
 		RB_REMOVE(fs_groupmap_journals, &m->journals, j);
