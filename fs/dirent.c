@@ -21,11 +21,12 @@
 
 #define DIRENT_VERSION 2
 #define INO_LEN 5
-#define HEAD_LEN 4		 /* version, depth, count */
-#define ENTRY_LEN (8 + 1 + INO_LEN + 1) /* cookie, type, inode, length of the name */
-#define DEPTH_MAX (FS_DIRENT_COOKIE_BITS - 3) /* there all have one hash: eight at most, they fit */
-#define TYPICAL 80		 /* entries of a bucket: where a search begins */
-#define JOINED_MAX 1800		 /* bytes up to which two become one */
+#define HEAD_LEN 4			      /* version, depth, count */
+#define ENTRY_LEN (8 + 1 + INO_LEN + 1)	      /* cookie, type, inode, length of the name */
+#define DEPTH_MAX (FS_DIRENT_COOKIE_BITS - 3) /* there all have one hash: eight at most, they fit  \
+					       */
+#define TYPICAL 80			      /* entries of a bucket: where a search begins */
+#define JOINED_MAX 1800			      /* bytes up to which two become one */
 
 int fs_dirent_check(const char *name)
 {
@@ -171,22 +172,34 @@ static struct fs_key bucket_key(const struct fs_journal *j, uint64_t dir, uint64
 	return fs_key_n(fs_journal_index(j), dir, FS_T_DIRENT, first, 8);
 }
 
-/* As the batch (may be NULL) leaves it. -ENOENT. */
+/* What a batch (may be NULL) does to a key last; NULL: nothing. */
+static const struct fs_batch_entry *in_batch(const struct fs_batch *b, const struct fs_journal *j,
+					     const struct fs_key *key)
+{
+	if (!b)
+		return NULL;
+	for (size_t n = b->n; n-- > 0;) {
+		if (b->e[n].journal == j && !fs_key_cmp(&b->e[n].key, key))
+			return &b->e[n];
+	}
+	return NULL;
+}
+
+/* As the batch leaves it. -ENOENT. */
 static int bucket_at(const struct fs_batch *b, struct fs_journal *j, uint64_t dir, uint64_t first,
 		     struct fs_dirent_bucket *out)
 {
 	struct fs_key key = bucket_key(j, dir, first);
+	const struct fs_batch_entry *e = in_batch(b, j, &key);
 	struct fs_buf *buf = NULL;
-	size_t n = b ? b->n : 0;
-	int rc;
+	int rc = 0;
 
-	while (n && (b->e[n - 1].journal != j || fs_key_cmp(&b->e[n - 1].key, &key)))
-		n--;
-	if (n && b->e[n - 1].change == FS_DEL)
+	if (e && e->change == FS_DEL)
 		return -ENOENT;
-	if (n)
-		buf = fs_buf_get(b->e[n - 1].buf);
-	rc = n ? 0 : fs_record_get(j, &key, &buf);
+	if (e)
+		buf = fs_buf_get(e->buf);
+	else
+		rc = fs_record_get(j, &key, &buf);
 	if (rc)
 		return rc;
 	rc = fs_dirent_bucket_open(buf, first, out);
@@ -417,10 +430,10 @@ static int join(struct fs_batch *b, struct fs_journal *j, uint64_t dir, struct f
 						 .count = low.count + high.count};
 		key = bucket_key(j, dir, high.first);
 		fs_batch_del(b, j, &key);
-		rc = write_bucket(b, j, dir, both,
-				  (struct part){low.buf->data + HEAD_LEN, low.used - HEAD_LEN}, NULL,
-				  (struct part){high.buf->data + HEAD_LEN, high.used - HEAD_LEN},
-				  &both);
+		rc = write_bucket(
+			b, j, dir, both,
+			(struct part){low.buf->data + HEAD_LEN, low.used - HEAD_LEN}, NULL,
+			(struct part){high.buf->data + HEAD_LEN, high.used - HEAD_LEN}, &both);
 		fs_dirent_bucket_put(&other);
 		if (!rc) {
 			fs_dirent_bucket_put(k);

@@ -22,7 +22,8 @@
 #define FS_NAME_MAX 255
 #define FS_DIRENT_SLOTS 8u
 #define FS_DIRENT_COOKIE_BITS 62u
-#define FS_DIRENT_COOKIE_MAX (UINT64_C(1) << FS_DIRENT_COOKIE_BITS) /* all are below, at least 8 */
+#define FS_DIRENT_COOKIE_MAX (UINT64_C(1) << FS_DIRENT_COOKIE_BITS) /* all are below, at least 8   \
+								     */
 
 struct fs_dirent {
 	uint64_t cookie;

@@ -213,7 +213,8 @@ int fs_tree_nameless(struct fs_inode *dir, uint32_t mode, struct fs_actor *who,
 	rc = fs_tree_usable(dir);
 	pthread_rwlock_unlock(&dir->lock);
 	if (!rc)
-		rc = fs_inode_new(dir->journal, who->signer, S_IFREG | (mode & 07777), who->pid, &i);
+		rc = fs_inode_new(dir->journal, who->signer, S_IFREG | (mode & 07777), who->pid,
+				  &i);
 	if (rc)
 		return rc;
 	i->nlink = 0;

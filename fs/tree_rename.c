@@ -107,7 +107,8 @@ static int confirm(struct rename *r)
 		rc = fs_dirent_find(dir->journal, dir->ino, dir->size, r->name, &r->from, &unused);
 	if (rc)
 		return rc;
-	rc = fs_dirent_find(newdir->journal, newdir->ino, newdir->size, r->newname, &r->to, &r->spare);
+	rc = fs_dirent_find(newdir->journal, newdir->ino, newdir->size, r->newname, &r->to,
+			    &r->spare);
 	if (rc == -ENOENT) {
 		r->to.ino = 0;
 		rc = 0;
@@ -186,8 +187,8 @@ static int build(struct rename *r)
 	if (exchange) {
 		move_parent(r, DST, na, da, dir);
 		fs_inode_store_attr(&r->b, r->i[DST], &r->a[DST]);
-		fs_dirent_put(&r->b, j, dir->ino, dir->size, r->from.cookie, r->name, r->i[DST]->ino,
-			      r->i[DST]->mode);
+		fs_dirent_put(&r->b, j, dir->ino, dir->size, r->from.cookie, r->name,
+			      r->i[DST]->ino, r->i[DST]->mode);
 	} else {
 		fs_dirent_del(&r->b, j, dir->ino, dir->size, r->from.cookie);
 		da->size--;
@@ -197,7 +198,8 @@ static int build(struct rename *r)
 		na->nlink -= S_ISDIR(r->i[DST]->mode) ? 1 : 0;
 		rc = fs_tree_drop(&r->b, r->i[DST], &r->a[DST], r->who, &r->fate);
 	}
-	fs_dirent_put(&r->b, j, newdir->ino, newdir->size, cookie, r->newname, r->i[SRC]->ino, r->i[SRC]->mode);
+	fs_dirent_put(&r->b, j, newdir->ino, newdir->size, cookie, r->newname, r->i[SRC]->ino,
+		      r->i[SRC]->mode);
 	fs_inode_store_attr(&r->b, r->i[SRC], &r->a[SRC]);
 	fs_tree_touch(da, r->who);
 	if (na != da)

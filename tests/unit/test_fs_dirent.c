@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_fs_dirent.c - buckets of entries, and names that collide: this program links its own
- * hash, under which names that begin with 'c' all have the same one.
+ * tests/unit/test_fs_dirent.c - buckets of entries, and names that collide: this program links its
+ * own hash, under which names that begin with 'c' all have the same one.
  */
 #include "test_fs_files.h"
 
@@ -95,12 +95,13 @@ START_TEST(bucket_of_nonsense_is_refused)
 	static const struct {
 		size_t place;
 		int value;
-	} bad[] = {{0, 1},    {1, 60},   {2, 3},  {2, 1},   {2, 0},   {3, 1},  {4 + 0, 7},
-		   {4 + 8, 0x99}, {4 + 9, 0}, {4 + 14, 0}, {4 + 14, 255}, {4 + 15, '/'}, {4 + 15, 0},
-		   {27, 64}};
+	} bad[] = {{0, 1},	  {1, 60},	 {2, 3},	{2, 1},	    {2, 0},
+		   {3, 1},	  {4 + 0, 7},	 {4 + 8, 0x99}, {4 + 9, 0}, {4 + 14, 0},
+		   {4 + 14, 255}, {4 + 15, '/'}, {4 + 15, 0},	{27, 64}};
 
 	ck_assert_int_eq(open_copy(buf, buf->len, 0, -1, 0), 0);
-	ck_assert_int_eq(open_copy(buf, buf->len, 0, -1, 8), -EBADMSG); /* no stretch begins there */
+	ck_assert_int_eq(open_copy(buf, buf->len, 0, -1, 8),
+			 -EBADMSG); /* no stretch begins there */
 	ck_assert_int_eq(open_copy(buf, buf->len, 0, -1, FS_DIRENT_COOKIE_MAX), -EBADMSG);
 	for (size_t n = 0; n < buf->len; n++)
 		ck_assert_int_eq(open_copy(buf, n, 0, -1, 0), -EBADMSG);
@@ -230,7 +231,8 @@ START_TEST(buckets_split_and_join)
 	ck_assert_uint_ge(records_of(&f), MANY / 80);
 	ck_assert_uint_le(records_of(&f), MANY / 10); /* our hash is no good one */
 	for (uint64_t hint = 0; hint < 40; hint++) {
-		snprintf(name, sizeof(name), "a note with a name of some length %d", (int)hint * 70);
+		snprintf(name, sizeof(name), "a note with a name of some length %d",
+			 (int)hint * 70);
 		ck_assert_int_eq(fs_dirent_find(f.root->journal, f.root->ino, UINT64_C(1) << hint,
 						name, &e, &spare),
 				 0);
@@ -282,8 +284,8 @@ START_TEST(rename_within_a_bucket_keeps_all_others)
 		ck_assert_int_eq(fs_tree_list(f.root, 0, count, seen), 0);
 		ck_assert_uint_eq(seen[0], 40);
 	}
-	ck_assert_int_eq(fs_tree_rename(f.root, "short 1", f.root, "short 2", FS_TREE_EXCHANGE, &f.who,
-					NULL, NULL),
+	ck_assert_int_eq(fs_tree_rename(f.root, "short 1", f.root, "short 2", FS_TREE_EXCHANGE,
+					&f.who, NULL, NULL),
 			 0);
 	files_reopen(&f, false);
 	seen[0] = seen[1] = 0;

@@ -40,8 +40,8 @@ START_TEST(unseal_opens_draft_vector)
 END_TEST
 
 /*
- * XChaCha20-Poly1305 enciphers from block 1 on, a chunk from block 0: the vector's ciphertext stands 64
- * bytes into a chunk.
+ * XChaCha20-Poly1305 enciphers from block 1 on, a chunk from block 0: the vector's ciphertext
+ * stands 64 bytes into a chunk.
  */
 START_TEST(open_chunk_opens_draft_vector)
 {
@@ -246,12 +246,11 @@ START_TEST(seal_chunk_works_in_place)
 
 	fill(want, sizeof(want), 9);
 	memcpy(buf, want, sizeof(buf));
-	ck_assert_int_eq(
-		seal_one(key, (struct keys_span){"ad", 2}, buf, sizeof(buf), buf, &seal), 0);
+	ck_assert_int_eq(seal_one(key, (struct keys_span){"ad", 2}, buf, sizeof(buf), buf, &seal),
+			 0);
 	ck_assert_mem_ne(buf, want, sizeof(buf));
-	ck_assert_int_eq(
-		open_one(key, (struct keys_span){"ad", 2}, buf, sizeof(buf), buf, &seal),
-		0);
+	ck_assert_int_eq(open_one(key, (struct keys_span){"ad", 2}, buf, sizeof(buf), buf, &seal),
+			 0);
 	ck_assert_mem_eq(buf, want, sizeof(buf));
 }
 END_TEST
@@ -319,8 +318,7 @@ static struct run *run_new(const uint8_t *key, struct keys_chunk_sealer *s)
 	for (unsigned i = 0; i < RUN; i++) {
 		fill(r->plain[i], 4096, i);
 		fill(r->ad[i], 36, 100 + i);
-		r->c[i] = (struct keys_chunk){
-			{r->ad[i], 36}, r->plain[i], r->text[i], &r->seal[i]};
+		r->c[i] = (struct keys_chunk){{r->ad[i], 36}, r->plain[i], r->text[i], &r->seal[i]};
 	}
 	keys_chunk_sealer_init(s, key);
 	ck_assert_int_eq(keys_chunk_seal(s, r->c, RUN, 4096), 0);
@@ -453,11 +451,11 @@ static void *chunk_thread(void *arg)
 	fill(key, sizeof(key), seed);
 	fill(plain, sizeof(plain), seed + 1);
 	for (int i = 0; i < 200; i++) {
-		if (seal_one(key, (struct keys_span){&seed, sizeof(seed)}, plain,
-				    sizeof(plain), buf, &seal))
+		if (seal_one(key, (struct keys_span){&seed, sizeof(seed)}, plain, sizeof(plain),
+			     buf, &seal))
 			return arg;
-		if (open_one(key, (struct keys_span){&seed, sizeof(seed)}, buf,
-				      sizeof(buf), buf, &seal))
+		if (open_one(key, (struct keys_span){&seed, sizeof(seed)}, buf, sizeof(buf), buf,
+			     &seal))
 			return arg;
 		if (memcmp(buf, plain, sizeof(buf)))
 			return arg;
