@@ -250,7 +250,59 @@ START_TEST(forget_is_admitted_when_locked)
 }
 END_TEST
 
+START_TEST(refused_flush_still_ends_the_locks_of_its_owner)
+{
+	const struct fs_lock_request rq = {.share = &mount.locks,
+					   .nodeid = NODE,
+					   .owner = 77,
+					   .end = FS_LOCKS_END,
+					   .exclusive = true};
+	struct fs_lock_wait w = {.rq = rq}, other = {.rq = rq};
+	const uint64_t body[3] = {0, 0, 77};
+
+	other.rq.owner = 78;
+	other.rq.space = FS_LOCK_WHOLE;
+	ck_assert_int_eq(fs_locks_new(&serve.locks), 0);
+	fs_lock_join(&mount);
+	fs_locks_prepare(serve.locks, &w);
+	fs_locks_prepare(serve.locks, &other);
+	ck_assert_int_eq(fs_locks_set(serve.locks, &w, false), 0);
+	ck_assert_int_eq(fs_locks_set(serve.locks, &other, false), 0);
+	atomic_store(&session.state, FS_SESSION_LOCKED);
+	send_raw(25, NODE, body, sizeof(body));
+	ck_assert_int_eq(reply(25), -ENOKEY);
+	ck_assert_uint_eq(atomic_load(&mount.locks.held), 1);
+	fs_lock_leave(&mount);
+	ck_assert_uint_eq(atomic_load(&mount.locks.held), 0);
+	fs_locks_free(serve.locks);
+	serve.locks = NULL;
+}
+END_TEST
+
 /* ---- handles ---- */
+
+START_TEST(lost_locks_mark_the_handles_that_are_open_then)
+{
+	uint64_t fh = 0, other = 0, later = 0;
+
+	ck_assert_int_eq(fs_handle_open(&mount, NODE, O_RDWR, false, &fh), 0);
+	ck_assert_int_eq(fs_handle_open(&mount, NODE + 1, O_RDWR, false, &other), 0);
+	pthread_mutex_lock(&mount.lock);
+	fs_node_lose_locked(&mount, NODE);
+	fs_node_lose_locked(&mount, NODE);
+	pthread_mutex_unlock(&mount.lock);
+	ck_assert_int_eq(fs_handle_open(&mount, NODE, O_RDWR, false, &later), 0);
+	ck_assert_int_eq(fs_lock_check(&mount, fh, NODE), -EIO);
+	ck_assert_int_eq(fs_lock_check(&mount, other, NODE + 1), 0);
+	ck_assert_int_eq(fs_lock_check(&mount, later, NODE), 0);
+	ck_assert(fs_node_lost(&mount, NODE));
+	fs_handle_free(&mount, fs_handle_close(&mount, fh, NODE, false));
+	ck_assert(!fs_node_lost(&mount, NODE));
+	fs_handle_free(&mount, fs_handle_close(&mount, later, NODE, false));
+	fs_handle_free(&mount, fs_handle_close(&mount, other, NODE + 1, false));
+	ck_assert_uint_eq(mount.count, 0);
+}
+END_TEST
 
 START_TEST(handle_of_another_node_or_kind_is_not_found)
 {
@@ -305,6 +357,8 @@ int main(void)
 	tcase_add_test(t, cut_mount_admits_no_operation_until_the_session_is_active);
 	tcase_add_test(t, dead_mount_admits_no_operation);
 	tcase_add_test(t, forget_is_admitted_when_locked);
+	tcase_add_test(t, refused_flush_still_ends_the_locks_of_its_owner);
+	tcase_add_test(t, lost_locks_mark_the_handles_that_are_open_then);
 	tcase_add_test(t, handle_of_another_node_or_kind_is_not_found);
 	tcase_add_test(t, node_lives_as_long_as_a_handle);
 	suite_add_tcase(s, t);
