@@ -132,6 +132,21 @@ t_signal_interrupts_waiting() {
 	done_with A B
 }
 
+t_interrupts_and_grants_that_cross_lose_nothing() {
+	pair storm || return 1
+	local pids=() p rc=0
+	for p in 1 2; do
+		as anna "$LOCK" storm "$D/storm" 4000 &
+		pids+=($!)
+		as bo "$LOCK" storm "$E/storm" 4000 &
+		pids+=($!)
+	done
+	for p in "${pids[@]}"; do wait "$p" || rc=1; done
+	is A ok w 0 0 && is A ok u 0 0 && is B ok w 0 0 && is B ok u 0 0 || rc=1
+	done_with A B
+	return $rc
+}
+
 t_killed_waiter_is_gone_at_once_and_leaves_nothing() {
 	pair killed || return 1
 	is A ok w 0 0 || return 1

@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -174,6 +175,33 @@ static int cmd_count(char **a)
 	return 0;
 }
 
+/* N waits for the lock, interrupted every now and then; what was given is given back. Both happened. */
+static int cmd_storm(char **a)
+{
+	struct sigaction act = { .sa_handler = nothing };
+	struct itimerval often = { { 0, 700 }, { 0, 700 } };
+	int fd = open_or_die(a[0], "rw"), n = atoi(a[1]), got = 0, interrupted = 0;
+
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (int i = 0; i < n; i++) {
+		if (range(fd, F_SETLKW, F_WRLCK, 0, 0)) {
+			if (errno != EINTR)
+				err(1, "lock");
+			interrupted++;
+			continue;
+		}
+		got++;
+		for (volatile int k = 0; k < 20000; k++)
+			;
+		while (range(fd, F_SETLK, F_UNLCK, 0, 0))
+			if (errno != EINTR)
+				err(1, "unlock");
+	}
+	fprintf(stderr, "%d locked, %d interrupted\n", got, interrupted);
+	return !got || !interrupted;
+}
+
 /* Asks for N single bytes with gaps; says how many it got and why not more; holds them until a line comes. */
 static int cmd_ranges(char **a)
 {
@@ -254,6 +282,7 @@ static const struct {
 } commands[] = {
 	{ "hold", cmd_hold, 2 },
 	{ "count", cmd_count, 3 },
+	{ "storm", cmd_storm, 2 },
 	{ "ranges", cmd_ranges, 2 },
 	{ "waiters", cmd_waiters, 2 },
 };
