@@ -34,6 +34,8 @@ void fs_journal_clear(struct fs_journal *j)
 	fs_chunk_space_free(j->space, j->container);
 	fs_container_close(j->container);
 	keys_slab_put(j->records->slab, j->keys);
+	for (size_t n = 0; n < FS_RECORD_RECENT; n++)
+		fs_buf_put(j->recent[n].buf);
 	pthread_mutex_destroy(&j->lock);
 	pthread_cond_destroy(&j->loaded);
 }

@@ -436,6 +436,58 @@ static int check_absent(struct fs_snap *snap, const struct fs_key *key)
 	return rc ? rc : -EBADMSG;
 }
 
+/* The record when it is among those that stay open. */
+static struct fs_buf *recall(struct fs_journal *j, const struct fs_key *key,
+			     const uint8_t tag[static FS_TAG_LEN])
+{
+	struct fs_buf *buf = NULL;
+
+	if (fs_key_table(key) != FS_T_DIRENT)
+		return NULL;
+	pthread_mutex_lock(&j->lock);
+	for (size_t n = 0; !buf && n < FS_RECORD_RECENT; n++) {
+		const struct fs_record_recent *x = &j->recent[n];
+
+		if (x->buf && !fs_key_cmp(&x->key, key) && !memcmp(x->tag, tag, FS_TAG_LEN))
+			buf = fs_buf_get(x->buf);
+	}
+	pthread_mutex_unlock(&j->lock);
+	return buf;
+}
+
+static void remember(struct fs_journal *j, const struct fs_key *key,
+		     const uint8_t tag[static FS_TAG_LEN], struct fs_buf *buf)
+{
+	struct fs_record_recent *x;
+	struct fs_buf *old;
+
+	if (fs_key_table(key) != FS_T_DIRENT)
+		return;
+	pthread_mutex_lock(&j->lock);
+	x = &j->recent[j->recent_at];
+	j->recent_at = (j->recent_at + 1) % FS_RECORD_RECENT;
+	old = x->buf;
+	x->key = *key;
+	memcpy(x->tag, tag, FS_TAG_LEN);
+	x->buf = fs_buf_get(buf);
+	pthread_mutex_unlock(&j->lock);
+	fs_buf_put(old);
+}
+
+/* What the tree holds with this tag; from memory when it was there lately. */
+static int open_or_recall(struct fs_journal *j, struct fs_snap *snap, const struct fs_key *key,
+			  const uint8_t tag[static FS_TAG_LEN], struct fs_buf **out)
+{
+	struct fs_buf *buf = recall(j, key, tag);
+	int rc = buf ? 0 : fs_record_open_stored(j, snap, key, tag, out);
+
+	if (buf)
+		*out = buf;
+	else if (!rc)
+		remember(j, key, tag, *out);
+	return rc;
+}
+
 int fs_record_committed(struct fs_journal *j, const struct fs_key *key, struct fs_buf **out)
 {
 	struct fs_journal *t = fs_record_cover(j, key);
@@ -451,7 +503,7 @@ int fs_record_committed(struct fs_journal *j, const struct fs_key *key, struct f
 		return rc;
 	rc = fs_tagtree_get(j->records->nodes, snap, &root, key, tag);
 	if (!rc)
-		rc = fs_record_open_stored(j, snap, key, tag, out);
+		rc = open_or_recall(j, snap, key, tag, out);
 	else if (rc == -ENOENT)
 		rc = check_absent(snap, key);
 	fs_store_snap_end(snap);

@@ -35,6 +35,17 @@ struct fs_chunk_space;
 struct fs_chunk_cache;
 struct fs_commit;
 
+/*
+ * A directory's buckets are looked into once for every name: the last few stay open as long as the
+ * journal's key does. What the tag says is the same is the same.
+ */
+#define FS_RECORD_RECENT 4
+struct fs_record_recent {
+	struct fs_key key;
+	uint8_t tag[FS_TAG_LEN];
+	struct fs_buf *buf; /* one reference; NULL: unused */
+};
+
 struct fs_journal {
 	struct fs_records *records;
 	uint32_t index;
@@ -51,6 +62,8 @@ struct fs_journal {
 	bool has_next;
 	struct fs_container *container; /* NULL until first needed; then it stays */
 	struct fs_chunk_space *space;	/* own mutex; made with the container */
+	struct fs_record_recent recent[FS_RECORD_RECENT];
+	unsigned recent_at; /* the one that goes next */
 	bool loading;
 	pthread_cond_t loaded;
 
