@@ -343,6 +343,10 @@ void fs_op_write(struct fs_op *op, fuse_ino_t ino, const char *buf, size_t size,
 	if (!rc) {
 		atomic_fetch_add(&h->bytes_written, size);
 		wrote(op, h, ino, at);
+		/* O_APPEND came by fcntl: the kernel has put the bytes where it took the end to be. */
+		if (append && !h->direct && at != (uint64_t)off)
+			fs_notify_inode(op->m, ino, true,
+					at < (uint64_t)off ? at : (uint64_t)off);
 		fuse_reply_write(op->req, size);
 	} else {
 		fs_op_err(op, rc);

@@ -315,11 +315,15 @@ static int cmd_times(char **a)
 	return 0;
 }
 
-/* FILE WHO N: appends N records of many sizes, each whole or it is seen by `appended`. */
+/* FILE WHO N open|fcntl: appends N records of many sizes, each whole or it is seen by `appended`. */
 static int cmd_appends(char **a)
 {
-	int fd = open_or_die(AT_FDCWD, a[0], O_WRONLY | O_APPEND), n = atoi(a[2]);
+	bool late = !strcmp(a[3], "fcntl");
+	int fd = open_or_die(AT_FDCWD, a[0], O_WRONLY | (late ? 0 : O_APPEND)), n = atoi(a[2]);
 	static char rec[20000];
+
+	if (late && fcntl(fd, F_SETFL, O_APPEND))
+		err(1, "fcntl");
 
 	for (int k = 0; k < n; k++) {
 		size_t len = k % 50 == 0 ? 15000 : 40 + (size_t)(k * 37 % 900);
@@ -501,7 +505,7 @@ static const struct {
 	int args;
 } commands[] = {
 	{"bigdir", cmd_bigdir, 2}, {"names", cmd_names, 1}, {"deep", cmd_deep, 1}, {"sparse", cmd_sparse, 1},
-	{"refusals", cmd_refusals, 1}, {"times", cmd_times, 1}, {"appends", cmd_appends, 3},
+	{"refusals", cmd_refusals, 1}, {"times", cmd_times, 1}, {"appends", cmd_appends, 4},
 	{"appended", cmd_appended, 4}, {"race", cmd_race, 1}, {"textbusy", cmd_textbusy, 2},
 	{"orphan", cmd_orphan, 2}, {"closed", cmd_closed, 1}, {"tmpfile", cmd_tmpfile, 1},
 };

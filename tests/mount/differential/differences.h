@@ -21,6 +21,8 @@ DIFFERENCE("pages still dirty in a shared mapping when utimens is called set mti
 	   "the daemon sees when pages are written, not when they were changed")
 DIFFERENCE("a shared writable mapping of a file opened with O_APPEND is ENODEV",
 	   "appending handles bypass the page cache, so that appends of two mounts can't overlap")
+DIFFERENCE("appends are whole between mounts for files opened with O_APPEND; O_APPEND set later by fcntl may be split at pages by another mount's, RWF_APPEND goes where this mount knows the end to be",
+	   "the kernel sends such writes a page at a time, or does not tell that they append")
 DIFFERENCE("writing through a mapping ends setuid and setgid too", "the daemon can't tell it from write(2)")
 DIFFERENCE("O_DIRECT takes any offset and length", "there is no disk block underneath")
 DIFFERENCE("lseek reaches beyond the largest file (16 TiB); writing there is EFBIG",

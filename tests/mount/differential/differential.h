@@ -50,6 +50,7 @@ struct side {
 	int top;	/* the sequence's own directory: compared */
 	int root;	/* some way below it: where paths begin */
 	int fd[SLOTS];
+	bool appends[SLOTS]; /* opened so, whatever its flags are now */
 };
 
 struct abilities {

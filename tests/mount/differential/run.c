@@ -102,6 +102,7 @@ static void run_open(const struct op *op, struct side *s, struct answer *a)
 	if (s->fd[op->slot] >= 0 && op->at && op->slot == op->slot2)
 		close(s->fd[op->slot]);
 	s->fd[op->slot] = fd;
+	s->appends[op->slot] = op->flags & O_APPEND;
 	done(a, fd);
 	if (fd >= 0)
 		a->ret = 0;
@@ -120,6 +121,7 @@ static void run_dup(const struct op *op, struct side *s, struct answer *a)
 	if (op->slot2 == op->slot)
 		close(s->fd[op->slot]);
 	s->fd[op->slot2] = fd;
+	s->appends[op->slot2] = s->appends[op->slot];
 }
 
 static void run_read(const struct op *op, int fd, struct answer *a)
@@ -240,8 +242,9 @@ static void run_copy(const struct op *op, struct side *s, struct answer *a)
 		done(a, copy_file_range(from, NULL, to, NULL, op->len, op->flags & 4 ? 1 : 0));
 }
 
-static void run_map(const struct op *op, int fd, struct answer *a)
+static void run_map(const struct op *op, const struct side *s, struct answer *a)
 {
+	int fd = s->fd[op->slot];
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), at, len;
 	bool shared = op->kind == OP_MAP_SHARED;
 	struct stat st;
@@ -250,7 +253,7 @@ static void run_map(const struct op *op, int fd, struct answer *a)
 	if (!regular(fd) || fstat(fd, &st) || !st.st_size)
 		return;
 	/* Handles that append bypass the page cache: no shared mapping of them. */
-	if (fcntl(fd, F_GETFL) & (O_APPEND | O_DIRECT))
+	if (s->appends[op->slot] || fcntl(fd, F_GETFL) & O_DIRECT)
 		return;
 	/* Local file systems leave setuid alone there. */
 	if (shared && st.st_mode & (S_ISUID | S_ISGID))
@@ -530,7 +533,7 @@ void op_run(const struct op *op, struct side *s, struct answer *a)
 	case OP_LSEEK: run_lseek(op, fd, a); break;
 	case OP_HOLES: run_holes(fd, a); break;
 	case OP_COPY: run_copy(op, s, a); break;
-	case OP_MAP_SHARED: case OP_MAP_PRIVATE: run_map(op, fd, a); break;
+	case OP_MAP_SHARED: case OP_MAP_PRIVATE: run_map(op, s, a); break;
 	case OP_FSYNC: done(a, fsync(fd)); break;
 	case OP_FDATASYNC: done(a, fdatasync(fd)); break;
 	case OP_MKDIR: done(a, mkdirat(base, op->path, chmod_mode(op, -1))); break;
