@@ -133,10 +133,64 @@ static int check_journals(const struct fs_group *g, struct fs_groupmap *staged)
 	return rc;
 }
 
+/* ---- who has put how much into a group; lock held ---- */
+
+static struct fs_group_writer *writer_of(struct fs_closing *c, const struct fs_signer *signer)
+{
+	for (unsigned k = 0; c && k < c->writers; k++) {
+		if (c->writer[k].signer == signer)
+			return &c->writer[k];
+	}
+	return NULL;
+}
+
+static void charge(struct fs_closing *c, const struct fs_signer *signer, size_t bytes, size_t pages)
+{
+	struct fs_group_writer *w = writer_of(c, signer);
+
+	if (!w && c->writers < FS_GROUP_WRITERS) {
+		w = &c->writer[c->writers++];
+		*w = (struct fs_group_writer){.signer = signer};
+	}
+	if (!w)
+		return;
+	w->bytes += c->map.bytes > bytes ? c->map.bytes - bytes : 0;
+	w->pages += c->map.pages > pages ? c->map.pages - pages : 0;
+}
+
+/* How many share: at least one, and whoever asks. */
+static unsigned writers(const struct fs_group *g, const struct fs_signer *asks)
+{
+	unsigned n = g->open->writers + !writer_of(g->open, asks);
+
+	for (unsigned k = 0; k < g->closing->writers; k++)
+		n += g->closing->writer[k].signer != asks &&
+		     !writer_of(g->open, g->closing->writer[k].signer);
+	return n;
+}
+
+static bool over_share(const struct fs_group *g, const struct fs_signer *signer)
+{
+	const struct fs_group_writer *open, *closing;
+	size_t n;
+
+	if (!signer || g->failed || g->stalled || !g->closing)
+		return false;
+	open = writer_of(g->open, signer);
+	if (!open)
+		return false; /* nothing yet in this one */
+	closing = writer_of(g->closing, signer);
+	n = writers(g, signer);
+	return open->bytes + (closing ? closing->bytes : 0) >
+		       2 * FS_GROUP_BYTES_MOST / 4 * 3 / n ||
+	       open->pages > 2 * FS_GROUP_PAGES_MOST / 4 * 3 / n;
+}
+
 /* Lock held. */
-static int merge(struct fs_group *g, struct fs_groupmap *staged, bool frees,
+static int merge(struct fs_group *g, struct fs_groupmap *staged, const struct fs_batch *b,
 		 struct fs_groupmap_node **replaced)
 {
+	size_t bytes, pages;
 	bool first;
 	int rc;
 
@@ -144,7 +198,7 @@ static int merge(struct fs_group *g, struct fs_groupmap *staged, bool frees,
 		return -EROFS;
 	rc = check_journals(g, staged);
 	if (!rc)
-		rc = admit(g, staged, frees);
+		rc = admit(g, staged, b->urgent || deletes(b));
 	if (rc)
 		return rc;
 	rc = fs_groupmap_plan(staged, &g->open->map, g->closing ? &g->closing->map : NULL);
@@ -153,7 +207,11 @@ static int merge(struct fs_group *g, struct fs_groupmap *staged, bool frees,
 	first = !g->open->map.count;
 	if (first)
 		g->open->since_ms = fs_group_now_ms();
+	bytes = g->open->map.bytes;
+	pages = g->open->map.pages;
 	fs_groupmap_merge(staged, &g->open->map, replaced);
+	if (b->signer)
+		charge(g->open, b->signer, bytes, pages);
 	if (first || fs_group_full(g->open))
 		pthread_cond_signal(&g->work);
 	return 0;
@@ -173,7 +231,7 @@ int fs_group_apply(struct fs_group *g, struct fs_batch *b, uint64_t *number)
 	rc = fs_groupmap_stage(&staged, b, &g->hooks);
 	if (!rc) {
 		pthread_mutex_lock(&g->lock);
-		rc = merge(g, &staged, b->urgent || deletes(b), &replaced);
+		rc = merge(g, &staged, b, &replaced);
 		if (!rc && number)
 			*number = b->n ? g->open->number : g->open->number - 1;
 		pthread_mutex_unlock(&g->lock);
@@ -202,20 +260,28 @@ static bool over(const struct fs_group *g)
 		g->open->map.pages > 2 * FS_GROUP_PAGES_MOST);
 }
 
-bool fs_group_over(struct fs_group *g)
-{
-	bool is;
-
-	pthread_mutex_lock(&g->lock);
-	is = over(g);
-	pthread_mutex_unlock(&g->lock);
-	return is;
-}
-
 void fs_group_throttle(struct fs_group *g)
 {
 	pthread_mutex_lock(&g->lock);
 	while (over(g))
+		fs_group_wait(&g->news, &g->lock, -1);
+	pthread_mutex_unlock(&g->lock);
+}
+
+bool fs_group_over_writer(struct fs_group *g, const struct fs_signer *signer)
+{
+	bool is;
+
+	pthread_mutex_lock(&g->lock);
+	is = over(g) || over_share(g, signer);
+	pthread_mutex_unlock(&g->lock);
+	return is;
+}
+
+void fs_group_throttle_writer(struct fs_group *g, const struct fs_signer *signer)
+{
+	pthread_mutex_lock(&g->lock);
+	while (over(g) || over_share(g, signer))
 		fs_group_wait(&g->news, &g->lock, -1);
 	pthread_mutex_unlock(&g->lock);
 }

@@ -87,8 +87,13 @@ int fs_group_free(struct fs_group *g);
 int fs_group_apply(struct fs_group *g, struct fs_batch *b, uint64_t *number);
 /* Waits, with no lock held, while the open group is over its bound. Call before taking locks. */
 void fs_group_throttle(struct fs_group *g);
-/* Whether fs_group_throttle would wait. */
-bool fs_group_over(struct fs_group *g);
+
+/*
+ * The same for one who writes: waits besides while the signer has more than a share of what the
+ * groups hold, so that a quarter is always left to others. Over: whether it would wait.
+ */
+void fs_group_throttle_writer(struct fs_group *g, const struct fs_signer *signer);
+bool fs_group_over_writer(struct fs_group *g, const struct fs_signer *signer);
 
 /* 1: *out holds a reference; 0: in neither group; -ENOENT: deleted there. */
 int fs_group_get(struct fs_group *g, const struct fs_key *key, struct fs_buf **out);

@@ -18,8 +18,18 @@
 #define FS_GROUP_PAGES_MOST 4096u
 #define FS_GROUP_BYTES_MOST ((size_t)12 << 20) /* half: one is open while the other closes */
 
+#define FS_GROUP_WRITERS 64u
+
+/* What one session has put into a group. Only compared: the session may be over. */
+struct fs_group_writer {
+	const struct fs_signer *signer;
+	size_t bytes, pages;
+};
+
 struct fs_closing { /* a group, open or closing */
 	struct fs_groupmap map;
+	struct fs_group_writer writer[FS_GROUP_WRITERS]; /* those beyond have no share of their own */
+	unsigned writers;
 	uint64_t number;
 	int64_t since_ms;		     /* first change */
 	const struct fs_group_entry **index; /* made when it closes */

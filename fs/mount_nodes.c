@@ -19,7 +19,7 @@
 #include "../keys/label.h"
 
 #define BUCKETS_LEAST 256u
-#define HANDLES_MAX 65536u
+#define HANDLES_MAX 16384u /* of a session: each keeps its inode in memory */
 
 int fs_nodes_init(struct fs_mount *m)
 {

@@ -246,10 +246,10 @@ void fs_op_throttle(struct fs_op *op)
 {
 	struct fs_group *g = fs_records_group(fs_vault_records(op->m->serve->vault));
 
-	if (!fs_group_over(g))
+	if (!fs_group_over_writer(g, op->pass.signer))
 		return;
 	fs_serve_block_begin();
-	fs_group_throttle(g);
+	fs_group_throttle_writer(g, op->pass.signer);
 	fs_serve_block_end();
 }
 

@@ -158,6 +158,25 @@ t_daemon_out_of_memory_says_so_and_recovers() {
 	return $rc
 }
 
+t_greedy_writer_does_not_hold_up_a_small_save() {
+	local pid n rc=0
+	jfs dan policy show "$(basename "$D")" >"$ROOT/open.policy" || return 1
+	{ cat "$ROOT/open.policy"; echo 'allow user:bo:rwx'; } | put_policy dan "$(basename "$D")" || return 1
+	login bo && wait_for 10 as bo test -w "$(J bo)/$(basename "$D")" || return 1
+	as bo sh -c "cd '$(J bo)/$(basename "$D")' && while :; do dd if=/dev/zero of=flood bs=1M count=200 conv=notrunc 2>/dev/null || exit; done" &
+	pid=$!
+	for n in $(seq 20); do
+		as anna timeout 20 sh -c "echo save $n >'$D/t' && sync '$D/t' && mv '$D/t' '$D/saved'" || { fail "save $n did not come through"; rc=1; break; }
+	done
+	[ "$(as anna cat "$D/saved")" = 'save 20' ] || rc=1
+	kill -0 "$pid" || { fail "the writer met an error"; rc=1; }
+	kill $(procs bo sh) $(procs bo dd) 2>/dev/null
+	wait "$pid" 2>/dev/null
+	logout bo
+	put_policy dan "$(basename "$D")" <"$ROOT/open.policy" || rc=1
+	return $rc
+}
+
 need_root
 clinic && login anna || { echo "FAIL suspended: set-up"; cat "$ROOT/daemon.log"; exit 1; }
 D="$(J anna)/010190-1234 Hansen, Anna"

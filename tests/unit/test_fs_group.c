@@ -651,6 +651,44 @@ START_TEST(large_group_closes_and_throttle_lets_through)
 }
 END_TEST
 
+/* Chunks of 64 KiB until this signer would wait; how many. */
+static unsigned write_until_over(struct fs_signer *signer, uint64_t ino, unsigned most)
+{
+	static uint8_t block[65536];
+	unsigned n = 0;
+
+	for (; n < most && !fs_group_over_writer(group, signer); n++) {
+		struct fs_key key = fs_key_n(1, ino, FS_T_CHUNK, n, 4);
+		struct fs_batch b;
+
+		fs_batch_init(&b, signer);
+		fs_batch_put(&b, &journals[1], &key, block, sizeof(block));
+		ck_assert_int_eq(fs_group_apply(group, &b, NULL), 0);
+		fs_batch_clear(&b);
+	}
+	return n;
+}
+
+START_TEST(greedy_writer_waits_and_leaves_room_to_others)
+{
+	unsigned n;
+
+	ck_assert_int_eq(put(1, "one", NULL), 0);
+	close_and_keep();
+	n = write_until_over(&signers[0], 8, 2000);
+	ck_assert_uint_ge(n, 100);
+	ck_assert_uint_lt(n, 2000);
+	ck_assert(!fs_group_over_writer(group, &signers[1]));
+	ck_assert(!fs_group_over_writer(group, NULL));
+	ck_assert_uint_eq(write_until_over(&signers[1], 9, n / 4), n / 4);
+	ck_assert(fs_group_over_writer(group, &signers[0]));
+	open_gate();
+	fs_group_throttle_writer(group, &signers[0]);
+	ck_assert_int_eq(fs_group_sync(group, 0), 0);
+	ck_assert(!fs_group_over_writer(group, &signers[0]));
+}
+END_TEST
+
 /* ---- failures ---- */
 
 START_TEST(full_disk_keeps_the_group_and_tries_again)
@@ -851,6 +889,7 @@ int main(void)
 	tcase_add_test(tc, apply_of_an_empty_batch_waits_for_what_was_before);
 	tcase_add_test(tc, apply_of_a_batch_that_lacked_memory_changes_nothing);
 	tcase_add_test(tc, last_signer_of_the_group_signs);
+	tcase_add_test(tc, greedy_writer_waits_and_leaves_room_to_others);
 	tcase_add_test(tc, patch_changes_the_open_value);
 	tcase_add_test(tc, patch_prefers_the_open_value_to_its_base);
 	tcase_add_test(tc, patch_beyond_the_end_leaves_zeros_between);
