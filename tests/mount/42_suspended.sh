@@ -1,6 +1,6 @@
 #!/bin/bash
-# Daemon or agent suspended, killed, or out of descriptors or memory: what programs see, what stays,
-# and how it goes on.
+# Daemon or agent suspended, killed, or out of descriptors or memory, and practitioners who take
+# more than their share: what programs see, what stays, and how it goes on.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 
@@ -174,6 +174,43 @@ t_greedy_writer_does_not_hold_up_a_small_save() {
 	wait "$pid" 2>/dev/null
 	logout bo
 	put_policy dan "$(basename "$D")" <"$ROOT/open.policy" || rc=1
+	return $rc
+}
+
+t_open_files_of_a_session_are_bounded_and_others_go_on() {
+	local rc=0 out
+	[ "$(ulimit -Hn)" -ge 4096 ] || { echo "4096 descriptors a process are not allowed here"; return 77; }
+	as anna sh -c "echo text >'$D/opened'" || return 1
+	cat >"$ROOT/open.pl" <<-'END'
+		my ($path, @held) = @ARGV;
+		$| = 1;
+		for my $child (1 .. 6) {
+			my $pid = fork;
+			if (!$pid) {
+				@held = ();
+				while (@held < 3500) {
+					open(my $f, "<", $path) or do { print "$!\n"; last };
+					push @held, $f;
+				}
+				print "\n";
+				sleep 60;
+				exit;
+			}
+			push @children, $pid;
+		}
+		waitpid $_, 0 for @children;
+	END
+	chmod 644 "$ROOT/open.pl"
+	ulimit -Sn 4096
+	as anna sh -c "exec timeout 45 perl '$ROOT/open.pl' '$D/opened'" >"$ROOT/opened" 2>&1 &
+	local pid=$!
+	wait_for 40 grep -q 'Too many open files in system' "$ROOT/opened" || { fail "no bound: $(sort "$ROOT/opened" | uniq -c)"; rc=1; }
+	jfs dan status >/dev/null || { fail "others are held up"; rc=1; }
+	login bo && as bo ls "$(J bo)" >/dev/null || { fail "nobody else can log in"; rc=1; }
+	logout bo
+	kill $(procs anna timeout) $(procs anna perl) 2>/dev/null
+	wait "$pid" 2>/dev/null
+	wait_for 20 as anna cat "$D/opened" || { fail "it does not recover"; rc=1; }
 	return $rc
 }
 
