@@ -7,8 +7,9 @@
  * taken in runs as long as the free map has them, whatever files the chunks belong
  * to; every chunk is sealed once, into a staging buffer that is written when it is
  * full or its units stop being contiguous. Freed and allocated units go into bitmap
- * pages; at the end the container is synced. On failure the caller takes all units
- * back (fs_container_aborted) and nothing else has changed.
+ * pages. Making the container's bytes durable is the commit's part (commit_carry.c).
+ * On failure the caller takes all units back (fs_container_aborted) and nothing else
+ * has changed.
  *
  * Committer thread only.
  */
@@ -404,9 +405,7 @@ int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size
 	free_gone(&x);
 	if (!rc)
 		rc = fs_container_dirty_pages(x.c, put_free_page, &x);
-	if (!rc)
-		rc = fs_container_sync(x.c);
-	else if (x.stage)
+	if (rc && x.stage)
 		keys_wipe(x.stage, x.stage_len); /* a chunk may stand there unsealed */
 	keys_chunk_sealer_clear(&x.sealer);
 	free(x.stage);

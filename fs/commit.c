@@ -2,12 +2,13 @@
 /*
  * fs/commit.c - a closing group turned into what the store applies.
  *
- * Journal by journal: contents go to the container (sealed, written, synced) and
+ * Journal by journal: contents go to the container (sealed, written) and
  * become chunk map records; all values are sealed; the journal's tree takes the
  * changes; its root is signed by the group's last writer. Then the vault's tree
  * takes the vault's records and the new roots, and its root is MACed.
  *
- * 1. Nothing refers to container units that are not synced.
+ * 1. Nothing durable refers to container units that are not: their bytes are in the same redo
+ *    record, or they were synced (commit_carry.c).
  * 2. The next roots are known to readers before the store can show them.
  * 3. The encoded items are kept until the group is done: a retry after a full disk
  *    applies the same bytes. An encoding that fails gives all units back.
@@ -268,6 +269,7 @@ static int encode_vault(struct fs_commit *c)
 	if (!item.val)
 		return -ENOMEM;
 	memcpy((uint8_t *)(uintptr_t)item.val, t->next.raw, item.len);
+	fs_root_mark(&t->next, &c->after);
 	return fs_commit_add_item(c, &item);
 }
 
@@ -289,7 +291,9 @@ static int build(struct fs_commit *c, const struct fs_closing *closing)
 		rc = encode_vault(c);
 	for (size_t i = 0; !rc && i < c->nodes.n; i++)
 		rc = fs_commit_add_item(c, &c->nodes.items[i]);
-	return rc ? rc : fs_commit_sort(c);
+	if (!rc)
+		rc = fs_commit_sort(c);
+	return rc ? rc : fs_commit_carry(c);
 }
 
 static void publish_next(struct fs_commit *c)
@@ -343,8 +347,7 @@ static void settle_units(struct fs_commit *c, bool durable)
 	}
 }
 
-static int hook_encode(void *ctx, struct fs_closing *closing, struct fs_store_item **items,
-		       size_t *n)
+static int hook_encode(void *ctx, struct fs_closing *closing, struct fs_store_commit *out)
 {
 	struct fs_records *r = ctx;
 	struct fs_commit *c = r->commit;
@@ -369,8 +372,14 @@ static int hook_encode(void *ctx, struct fs_closing *closing, struct fs_store_it
 		r->commit = c;
 		publish_next(c);
 	}
-	*items = c->items;
-	*n = c->n;
+	*out = (struct fs_store_commit){
+		.items = c->items,
+		.n = c->n,
+		.after = c->after,
+		.writes = c->writes,
+		.n_writes = c->n_writes,
+		.direct = c->direct,
+	};
 	return 0;
 }
 

@@ -38,6 +38,10 @@ struct fs_commit {
 	struct fs_commit_touched *touched;
 	size_t n_touched, cap_touched;
 	struct fs_commit_changes vault;
+	struct fs_store_write *writes; /* of containers, carried by the commit */
+	size_t n_writes;
+	bool direct; /* containers were synced instead */
+	struct fs_redo_mark after;
 };
 
 /* The records of one tree on their way: where put and del below add to. */
@@ -59,6 +63,10 @@ int fs_commit_put_stored(struct fs_commit_work *w, const struct fs_key *key, con
 /* The same for a plaintext, sealed here; the shape that fs_chunk_encode wants. ctx: the work. */
 int fs_commit_put(void *ctx, const struct fs_key *key, const void *p, size_t len);
 int fs_commit_del(void *ctx, const struct fs_key *key);
+
+/* ---- commit_carry.c ---- */
+/* What was written into containers becomes durable: carried by the commit, or synced here. */
+int fs_commit_carry(struct fs_commit *c);
 
 /* Sorted items without repeats: -EINVAL when a key comes twice. */
 int fs_commit_sort(struct fs_commit *c);

@@ -101,6 +101,7 @@ void fs_commit_free(struct fs_commit *c)
 	}
 	fs_tagtree_out_clear(&c->nodes);
 	free(c->items);
+	free(c->writes);
 	free(c->touched);
 	free(c->vault.c);
 	free(c);

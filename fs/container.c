@@ -323,6 +323,8 @@ static uint64_t clear_touched(struct fs_container *c, uint8_t flags)
 
 void fs_container_committed(struct fs_container *c)
 {
+	fs_container_forget_pieces(c);
+	atomic_store(&c->wrote, false); /* synced, or the store's care now */
 	pthread_mutex_lock(&c->lock);
 	copy_touched(c, c->committed, c->now);
 	settle_busy(c, c->now);
@@ -334,6 +336,7 @@ void fs_container_committed(struct fs_container *c)
 
 void fs_container_aborted(struct fs_container *c)
 {
+	fs_container_forget_pieces(c);
 	pthread_mutex_lock(&c->lock);
 	copy_touched(c, c->now, c->committed);
 	settle_busy(c, c->committed);

@@ -24,6 +24,10 @@
 
 struct fs_container;
 
+/* Its file below VAULT/containers: ab/NAME. */
+#define FS_CONTAINER_NAME 16
+void fs_container_name(uint32_t journal, char name[static FS_CONTAINER_NAME]);
+
 /* dirfd: VAULT/containers, open as long as the container is. Creates ab/NAME on demand (first reservation), not at open. */
 int fs_container_open(int dirfd, uint32_t journal, struct fs_container **out);
 void fs_container_close(struct fs_container *c);
@@ -70,6 +74,22 @@ int fs_container_dirty_pages(struct fs_container *c,
 int fs_container_read(struct fs_container *c, uint64_t pos, void *buf, size_t len);
 int fs_container_writev(struct fs_container *c, uint64_t pos, struct iovec *iov, int n);
 int fs_container_sync(struct fs_container *c); /* fdatasync; 0 at once when nothing was written */
+
+/*
+ * What was written since the last committed or aborted, copied, for a commit that carries it instead
+ * of a sync. False: it was too much to keep (FS_CONTAINER_KEEP), so sync. Valid until the next call
+ * of writev, committed or aborted. Committer only.
+ */
+#define FS_CONTAINER_KEEP (256u << 10)
+struct fs_container_piece {
+	struct fs_container_piece *next;
+	uint64_t at; /* bytes */
+	size_t len;
+	uint8_t data[];
+};
+bool fs_container_pieces(struct fs_container *c, const struct fs_container_piece **first);
+/* Its file, for a sync by somebody else; the container's own. */
+int fs_container_fd(struct fs_container *c);
 uint64_t fs_container_units_used(struct fs_container *c);
 
 #endif

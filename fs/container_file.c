@@ -25,9 +25,9 @@
 #define STEP_MOST ((uint64_t)(16 << 20) / FS_UNIT)
 #define GIVE_LEAST ((uint64_t)(1 << 20) / FS_UNIT) /* shorter free runs stay */
 
-static void make_name(uint32_t journal, char name[static 16])
+void fs_container_name(uint32_t journal, char name[static FS_CONTAINER_NAME])
 {
-	snprintf(name, 16, "%02x/%08x", journal & 0xff, journal);
+	snprintf(name, FS_CONTAINER_NAME, "%02x/%08x", journal & 0xff, journal);
 }
 
 /* ---- open and close ---- */
@@ -42,7 +42,7 @@ int fs_container_open(int dirfd, uint32_t journal, struct fs_container **out)
 		return -ENOMEM;
 	c->dirfd = dirfd;
 	c->fd = -1;
-	make_name(journal, c->name);
+	fs_container_name(journal, c->name);
 	pthread_mutex_init(&c->lock, NULL);
 	if (!fstatat(dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW)) {
 		c->exists = true;
@@ -70,6 +70,7 @@ void fs_container_close(struct fs_container *c)
 	free(c->busy);
 	free(c->hollow);
 	free(c->dirty);
+	fs_container_forget_pieces(c);
 	free(c);
 }
 
@@ -133,9 +134,9 @@ static int open_file(struct fs_container *c, bool create)
 
 int fs_container_remove(int dirfd, uint32_t journal)
 {
-	char name[16];
+	char name[FS_CONTAINER_NAME];
 
-	make_name(journal, name);
+	fs_container_name(journal, name);
 	if (unlinkat(dirfd, name, 0))
 		return errno == ENOENT ? 0 : -errno;
 	name[2] = '\0';
@@ -404,6 +405,55 @@ static int write_all(int fd, struct iovec *iov, int n, off_t at)
 	return 0;
 }
 
+void fs_container_forget_pieces(struct fs_container *c)
+{
+	while (c->pieces) {
+		struct fs_container_piece *next = c->pieces->next;
+
+		free(c->pieces);
+		c->pieces = next;
+	}
+	c->kept = 0;
+}
+
+static void keep(struct fs_container *c, off_t at, const struct iovec *iov, int n, size_t len)
+{
+	struct fs_container_piece *piece = NULL;
+
+	if (c->kept + len <= FS_CONTAINER_KEEP)
+		piece = malloc(sizeof(*piece) + len);
+	if (!piece) {
+		fs_container_forget_pieces(c);
+		c->kept = FS_CONTAINER_KEEP + 1;
+		return;
+	}
+	piece->at = (uint64_t)at;
+	piece->len = 0;
+	for (int i = 0; i < n; i++) {
+		memcpy(piece->data + piece->len, iov[i].iov_base, iov[i].iov_len);
+		piece->len += iov[i].iov_len;
+	}
+	piece->next = c->pieces;
+	c->pieces = piece;
+	c->kept += len;
+}
+
+bool fs_container_pieces(struct fs_container *c, const struct fs_container_piece **first)
+{
+	*first = c->pieces;
+	return c->kept <= FS_CONTAINER_KEEP;
+}
+
+int fs_container_fd(struct fs_container *c)
+{
+	int fd;
+
+	pthread_mutex_lock(&c->lock);
+	fd = c->fd;
+	pthread_mutex_unlock(&c->lock);
+	return fd;
+}
+
 int fs_container_writev(struct fs_container *c, uint64_t pos, struct iovec *iov, int n)
 {
 	size_t len = 0;
@@ -414,6 +464,7 @@ int fs_container_writev(struct fs_container *c, uint64_t pos, struct iovec *iov,
 	rc = io_begin(c, true, pos, len, &fd);
 	if (rc)
 		return rc;
+	keep(c, (off_t)(pos * FS_UNIT), iov, n, len);
 	atomic_store(&c->wrote, true);
 	rc = write_all(fd, iov, n, (off_t)(pos * FS_UNIT));
 	io_end(c);

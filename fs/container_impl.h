@@ -24,7 +24,7 @@
 
 struct fs_container {
 	int dirfd;
-	char name[16]; /* ab/NAME */
+	char name[FS_CONTAINER_NAME]; /* ab/NAME */
 
 	pthread_mutex_t lock;
 	int fd;	     /* -1: not opened yet, or closed meanwhile */
@@ -43,6 +43,10 @@ struct fs_container {
 	uint8_t *dirty; /* a byte a page: changed since dirty_pages() | since committed() */
 	uint32_t pages;
 	bool no_punch; /* the file system can't */
+
+	/* committer only: what was written since the last committed or aborted, newest first */
+	struct fs_container_piece *pieces;
+	size_t kept; /* bytes of them; more than FS_CONTAINER_KEEP: they are gone */
 
 	atomic_bool wrote;
 	atomic_int failed; /* a sync failed */
@@ -71,6 +75,8 @@ void fs_container_fd_close(struct fs_container *c);
 /* ---- container_file.c; lock held ---- */
 /* At least `need` units more are free. -ENOSPC. */
 int fs_container_grow(struct fs_container *c, uint64_t need);
+/* The copies of what was written go. */
+void fs_container_forget_pieces(struct fs_container *c);
 /* After a durable commit: space that is not needed goes back to the disk. */
 void fs_container_give_back(struct fs_container *c);
 

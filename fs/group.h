@@ -37,10 +37,11 @@ struct fs_group_entry {
 struct fs_group_hooks {
 	/*
 	 * Committer thread. Turns the closing group into sorted items (keys unique), with all that
-	 * they refer to in the container written and synced. Items and their values stay valid until
-	 * `done`. May be called again for the same group after -ENOSPC.
+	 * they refer to in containers written, and synced or among the commit's writes. All that the
+	 * commit points to stays valid until `done`. May be called again for the same group after
+	 * -ENOSPC.
 	 */
-	int (*encode)(void *ctx, struct fs_closing *closing, struct fs_store_item **items, size_t *n);
+	int (*encode)(void *ctx, struct fs_closing *closing, struct fs_store_commit *out);
 	/*
 	 * Once after every encode, also one that failed: rc 0 = durable; -ENOSPC or -ENOMEM = encode
 	 * will be called again; else dropped, together with the open group. The group is still visible

@@ -2,7 +2,7 @@
 /*
  * fs/group_commit.c - the committer: closes the open group and makes it durable.
  *
- *	open --close--> closing --encode, store apply--> durable, wiped, dropped
+ *	open --close--> closing --encode, store commit--> durable, wiped, dropped
  *	                   |  ^
  *	         -ENOSPC   v  |  a second later, on sync, or when asked to stop
  *	                waiting for space          other errors: failed (for good)
@@ -139,17 +139,17 @@ static bool wait_for_space(struct fs_group *g, int rc)
 /* One try, without the lock. last: there will be no other. */
 static int attempt(struct fs_group *g, struct fs_closing *c, struct fs_reserve *reserve, bool last)
 {
-	struct fs_store_item *items = NULL;
-	size_t n = 0;
 	int rc = closing_index(c), told;
 	bool released;
 
 	if (rc)
 		return rc;
 	do {
-		rc = g->hooks.encode(g->hooks.ctx, c, &items, &n);
+		struct fs_store_commit commit = {.n = 0};
+
+		rc = g->hooks.encode(g->hooks.ctx, c, &commit);
 		if (!rc)
-			rc = fs_store_apply(g->store, items, n);
+			rc = fs_store_commit(g->store, &commit);
 		released = rc == -ENOSPC && reserve && !fs_reserve_release(reserve, RESERVE_STEP);
 		/* -ENOSPC promises another try. */
 		told = last && !released && (rc == -ENOSPC || rc == -ENOMEM) ? -EIO : rc;

@@ -81,14 +81,10 @@ static int load_vault_root(struct fs_records *r, const struct fs_records_config 
 	if (!rc)
 		rc = fs_root_decode_vault(val, len, &root);
 	fs_store_snap_end(snap);
-	if (cfg->create)
-		return rc == -ENOENT ? 0 : rc ? rc : -EEXIST;
 	if (rc)
-		return rc == -ENOENT ? -EBADMSG : rc;
+		return rc;
 	if (!cfg->adopt && fs_root_check_mac(r->vault_id, &root, r->mac_key))
 		return -EBADMSG;
-	if (root.info.commit < cfg->least_commit)
-		return -ESTALE;
 	r->vault.cur = root;
 	return 0;
 }
@@ -140,6 +136,36 @@ static int open_store(const struct fs_records_config *cfg, struct fs_store **out
 	return rc;
 }
 
+/* The commits that were durable but had not reached the database. */
+static int replay(struct fs_records *r, const struct fs_records_config *cfg)
+{
+	struct fs_store_replay how = {
+		.containers = r->containers,
+		.key = r->mac_key,
+		.lenient = !cfg->least_commit,
+	};
+	int rc;
+
+	if (cfg->adopt) /* the key is not known */
+		return 0;
+	fs_root_mark(&r->vault.cur, &how.state);
+	rc = fs_store_replay(r->store, &how);
+	return rc ? rc : load_vault_root(r, cfg);
+}
+
+static int load(struct fs_records *r, const struct fs_records_config *cfg)
+{
+	int rc = load_vault_root(r, cfg);
+
+	if (cfg->create)
+		rc = rc == -ENOENT ? write_first_root(r) : rc ? rc : -EEXIST;
+	else if (rc == -ENOENT)
+		rc = -EBADMSG;
+	if (!rc)
+		rc = replay(r, cfg);
+	return rc ? rc : r->vault.cur.info.commit < cfg->least_commit ? -ESTALE : 0;
+}
+
 static int build(struct fs_records *r, const struct fs_records_config *cfg)
 {
 	struct fs_group_hooks hooks = fs_commit_hooks;
@@ -162,9 +188,7 @@ static int build(struct fs_records *r, const struct fs_records_config *cfg)
 	if (!rc)
 		rc = open_containers(cfg->path, cfg->create, &r->containers);
 	if (!rc)
-		rc = load_vault_root(r, cfg);
-	if (!rc && cfg->create)
-		rc = write_first_root(r);
+		rc = load(r, cfg);
 	hooks.ctx = r;
 	if (!rc)
 		rc = fs_group_new(r->store, &hooks, &r->group);

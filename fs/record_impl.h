@@ -135,6 +135,8 @@ int fs_root_check_mac(const uint8_t vault[static KEYS_VAULT_ID_LEN], const struc
 void fs_root_mac(const uint8_t vault[static KEYS_VAULT_ID_LEN], struct fs_root *root,
 		 const uint8_t mac_key[static KEYS_LEN]);
 struct fs_key fs_root_key(uint32_t journal);
+/* Of the vault's root: the state that it stands for. */
+void fs_root_mark(const struct fs_root *root, struct fs_redo_mark *mark);
 
 /* ---- value.c: stored value forms ---- */
 /* True when the record stands in the vault's tree. */

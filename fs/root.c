@@ -162,3 +162,11 @@ void fs_root_mac(const uint8_t vault[static KEYS_VAULT_ID_LEN], struct fs_root *
 	root->len = out.len;
 	vault_mac(vault, root, mac_key, mac);
 }
+
+/* The MAC tells a state from every other of the same number. */
+void fs_root_mark(const struct fs_root *root, struct fs_redo_mark *mark)
+{
+	_Static_assert(FS_REDO_ID == KEYS_LEN, "a mark holds a MAC");
+	mark->number = root->info.commit;
+	memcpy(mark->id, root->raw + 1 + VAULT_BODY, FS_REDO_ID);
+}

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/store.c - the database: one LMDB environment, one unnamed table.
+ * fs/store.c - the database: one LMDB environment, one unnamed table; opening and closing it.
  *
- * Owns the environment, its file lock, the pool of read transactions and the space
- * set aside ahead of data.mdb. Format: fs/FORMAT.md, "Database".
+ * Owns the environment and its file lock. Format: fs/FORMAT.md, "Database". Reading is in
+ * store_snap.c, writing in store_write.c (the database) and store_redo.c (the redo file before it),
+ * space in store_space.c, what is on its way in store_recent.c.
  *
  * Invariants:
  * 1. Every commit is synced: never WRITEMAP, NOSYNC, NOMETASYNC, NOMEMINIT.
- * 2. Space for a commit is allocated before it starts. LMDB reports a short write,
- *    which is how a full disk shows, as EIO; that must not be taken for damage.
- * 3. `failed` is set once and never cleared: after it nothing is written.
- * 4. Every access to the map runs inside the guard of sigbus.h: SIGBUS is -EIO.
- * Reading is in store_snap.c.
+ * 2. Space for a commit is allocated before it starts.
+ * 3. Every access to the map runs inside the guard of sigbus.h: SIGBUS is -EIO.
  *
- * Locks: `lock` (leaf) guards the pool. Applies come from one thread.
+ * Locks: store_impl.h.
  */
 #include "store_impl.h"
 
@@ -32,9 +30,6 @@
 #include <unistd.h>
 
 #define MAP_BYTES (UINT64_C(1) << 40)
-#define AHEAD (UINT64_C(64) << 20)
-#define AHEAD_LEAST (UINT64_C(1) << 20)
-#define LEAF_MAX 1900 /* values above this get an overflow page of their own, with some margin */
 
 /* ---- errors ---- */
 
@@ -66,7 +61,7 @@ int fs_store_rc(int rc)
 
 /* ---- opening ---- */
 
-static int env_open(const char *dir, unsigned env_flags, MDB_env **out, MDB_dbi *dbi)
+int fs_store_env_open(const char *dir, unsigned env_flags, MDB_env **out, MDB_dbi *dbi)
 {
 	MDB_env *env = NULL;
 	MDB_txn *txn = NULL;
@@ -136,7 +131,7 @@ static int sync_dir(const char *dir)
 	return rc;
 }
 
-static void note_committed(struct fs_store *s)
+void fs_store_note_committed(struct fs_store *s)
 {
 	MDB_envinfo info;
 
@@ -162,8 +157,22 @@ static int measure(struct fs_store *s)
 	s->fd = fd;
 	s->page = st.ms_psize;
 	atomic_store(&s->alloc_end, (uint64_t)file.st_size);
-	note_committed(s);
+	fs_store_note_committed(s);
+	s->merged_txn = atomic_load(&s->last_txn);
 	return 0;
+}
+
+static void locks_init(struct fs_store *s)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->writer, NULL);
+	pthread_mutex_init(&s->space, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->work, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 int fs_store_open(const char *dir, unsigned flags, struct fs_store **out)
@@ -178,7 +187,8 @@ int fs_store_open(const char *dir, unsigned flags, struct fs_store **out)
 		return -ENOMEM;
 	s->flags = flags;
 	s->lock_fd = -1;
-	pthread_mutex_init(&s->lock, NULL);
+	locks_init(s);
+	fs_recent_init(&s->recent);
 	s->dir = strdup(dir);
 	if (!s->dir)
 		goto fail;
@@ -195,7 +205,7 @@ int fs_store_open(const char *dir, unsigned flags, struct fs_store **out)
 		rc = -EUCLEAN;
 		goto fail;
 	}
-	rc = env_open(dir, flags & FS_STORE_READ_ONLY ? MDB_RDONLY : 0, &s->env, &s->dbi);
+	rc = fs_store_env_open(dir, flags & FS_STORE_READ_ONLY ? MDB_RDONLY : 0, &s->env, &s->dbi);
 	if (!rc)
 		rc = measure(s);
 	fs_sigbus_leave();
@@ -219,6 +229,7 @@ void fs_store_close(struct fs_store *s)
 {
 	if (!s)
 		return;
+	fs_store_redo_close(s);
 	while (s->pool) {
 		struct fs_snap *snap = s->pool;
 
@@ -231,215 +242,16 @@ void fs_store_close(struct fs_store *s)
 		mdb_env_close(s->old_env);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
+	fs_recent_clear(&s->recent);
+	pthread_cond_destroy(&s->work);
+	pthread_mutex_destroy(&s->space);
+	pthread_mutex_destroy(&s->writer);
 	pthread_mutex_destroy(&s->lock);
 	free(s->dir);
 	free(s);
 }
 
-/* ---- space ---- */
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* The most pages that applying these items can add to the file. */
-static uint64_t pages_needed(struct fs_store *s, const struct fs_store_item *items, size_t n)
-{
-	uint64_t own = 0, bytes = 0, leaves, branches;
-	MDB_stat st = {0};
-
-	mdb_env_stat(s->env, &st);
-	for (size_t i = 0; i < n; i++) {
-		if (!items[i].val)
-			continue;
-		if (items[i].len > LEAF_MAX)
-			own++;
-		bytes += FS_KEY_MAX + 16 + (items[i].len > LEAF_MAX ? 8 : items[i].len);
-	}
-	/* Every leaf touched is copied and may split once; further splits need bytes to fill it. */
-	leaves = 2 * least(n, st.ms_leaf_pages + 1) + 3 * bytes / s->page + 2;
-	branches = 2 * least((uint64_t)n * st.ms_depth, st.ms_branch_pages + 1) + leaves / 16 +
-		   st.ms_depth + 2;
-	own += leaves + branches;
-	return own + 2 * own * 8 / s->page + 16; /* and the list of the pages that they replace */
-}
-
-static int allocate(struct fs_store *s, uint64_t end)
-{
-	uint64_t have = atomic_load(&s->alloc_end);
-	int rc;
-
-	do
-		rc = fallocate(s->fd, FALLOC_FL_KEEP_SIZE, (off_t)have, (off_t)(end - have));
-	while (rc && errno == EINTR);
-	if (rc)
-		return errno == EDQUOT ? -ENOSPC : -errno;
-	atomic_store(&s->alloc_end, end);
-	return 0;
-}
-
-static int disk_free(struct fs_store *s, uint64_t *bytes)
-{
-	struct statvfs v;
-
-	if (fstatvfs(s->fd, &v))
-		return -errno;
-	*bytes = (uint64_t)v.f_bavail * v.f_frsize;
-	return 0;
-}
-
-/* Pages inside the file that the next transaction may take: freed before the last commit. */
-static uint64_t pages_reusable(struct fs_store *s)
-{
-	uint64_t pages = 0, last = atomic_load(&s->last_txn);
-	MDB_txn *txn = NULL;
-	MDB_cursor *cursor = NULL;
-	MDB_val k, v;
-
-	if (atomic_load(&s->active))
-		return 0; /* a snapshot may hold any of them */
-	if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn))
-		return 0;
-	if (!mdb_cursor_open(txn, 0, &cursor)) {
-		while (!mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-			size_t id, count;
-
-			memcpy(&id, k.mv_data, sizeof(id));
-			memcpy(&count, v.mv_data, sizeof(count));
-			if (id < last)
-				pages += count;
-		}
-		mdb_cursor_close(cursor);
-	}
-	mdb_txn_abort(txn);
-	return pages;
-}
-
-/* Before a transaction: data.mdb can take `pages` more without asking the disk again. */
-static int secure_space(struct fs_store *s, uint64_t pages)
-{
-	uint64_t used = atomic_load(&s->used_end), want = used + pages * s->page;
-	uint64_t spare = 0;
-	int rc;
-
-	if (want <= atomic_load(&s->alloc_end))
-		return 0;
-	rc = disk_free(s, &spare);
-	if (rc)
-		return rc;
-	/* A small disk is not filled for our comfort. */
-	for (uint64_t step = AHEAD; step >= AHEAD_LEAST; step /= 2) {
-		if (step > spare / 16)
-			continue;
-		rc = allocate(s, want + step);
-		if (rc != -ENOSPC)
-			break;
-	}
-	if (atomic_load(&s->alloc_end) < want && (!rc || rc == -ENOSPC))
-		rc = allocate(s, want);
-	if (rc == -EOPNOTSUPP) /* a file system that cannot promise: believe what it says is free */
-		rc = spare > pages * s->page ? 0 : -ENOSPC;
-	if (rc == -ENOSPC && pages_reusable(s) >= pages)
-		rc = 0;
-	return rc;
-}
-
-/* ---- writing ---- */
-
-static int put_items(MDB_txn *txn, MDB_dbi dbi, const struct fs_store_item *items, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		MDB_val k = {items[i].key.len, (void *)(uintptr_t)items[i].key.b};
-		MDB_val v = {items[i].len, (void *)(uintptr_t)items[i].val};
-		int rc;
-
-		if (!k.mv_size || (items[i].val && items[i].len > FS_VALUE_MAX))
-			return EINVAL;
-		rc = items[i].val ? mdb_put(txn, dbi, &k, &v, 0) : mdb_del(txn, dbi, &k, NULL);
-		if (rc && !(rc == MDB_NOTFOUND && !items[i].val))
-			return rc;
-	}
-	return 0;
-}
-
-/*
- * A commit that failed while writing its last page leaves LMDB refusing everything, reading too.
- * Open the file anew, read-only, so that what was committed can still be read. No lock file:
- * nothing writes any more, and LMDB must not open it twice in a process.
- */
-static void reopen_for_reading(struct fs_store *s)
-{
-	MDB_env *env;
-	MDB_dbi dbi;
-
-	if (env_open(s->dir, MDB_RDONLY | MDB_NOLOCK, &env, &dbi))
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->old_env = s->env;
-	s->env = env;
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* After a failed commit: -ENOSPC only when nothing happened and LMDB would go on. */
-static int judge(struct fs_store *s, int rc)
-{
-	MDB_txn *txn;
-	int again;
-
-	if (rc == -ENOMEM || rc == -EINVAL)
-		return rc;
-	again = mdb_txn_begin(s->env, NULL, 0, &txn);
-	if (!again)
-		mdb_txn_abort(txn);
-	if (rc == -ENOSPC && !again)
-		return rc;
-	atomic_store(&s->failed, -EIO);
-	if (again == MDB_PANIC)
-		reopen_for_reading(s);
-	return -EIO;
-}
-
-int fs_store_apply(struct fs_store *s, const struct fs_store_item *items, size_t n)
-{
-	sigjmp_buf env;
-	MDB_txn *txn = NULL;
-	int rc;
-
-	if (s->flags & FS_STORE_READ_ONLY)
-		return -EROFS;
-	if (atomic_load(&s->failed))
-		return atomic_load(&s->failed);
-	if (!n)
-		return 0;
-	if (fs_sigbus_enter(env)) {
-		/* The transaction is left as it is: its memory and LMDB's writer lock are lost, and
-		 * nothing will be written any more. */
-		fs_sigbus_leave();
-		atomic_store(&s->failed, -EIO);
-		return -EIO;
-	}
-	rc = secure_space(s, pages_needed(s, items, n));
-	if (rc)
-		goto out;
-	rc = fs_store_rc(mdb_txn_begin(s->env, NULL, 0, &txn));
-	if (rc)
-		goto judge;
-	rc = fs_store_rc(put_items(txn, s->dbi, items, n));
-	if (rc) {
-		mdb_txn_abort(txn);
-		goto judge;
-	}
-	rc = fs_store_rc(mdb_txn_commit(txn));
-	if (!rc)
-		note_committed(s);
-judge:
-	if (rc)
-		rc = judge(s, rc);
-out:
-	fs_sigbus_leave();
-	return rc;
-}
+/* ---- what it takes and holds ---- */
 
 int fs_store_stat(struct fs_store *s, struct fs_store_stat *out)
 {
@@ -468,7 +280,7 @@ int fs_store_stat(struct fs_store *s, struct fs_store_stat *out)
 int fs_store_space(struct fs_store *s, uint64_t *bytes)
 {
 	uint64_t spare = 0, used = atomic_load(&s->used_end), have = atomic_load(&s->alloc_end);
-	int rc = disk_free(s, &spare);
+	int rc = fs_store_disk_free(s, &spare);
 
 	if (rc)
 		return rc;

@@ -3,8 +3,12 @@
  * fs/store.h - the narrow door to the database (LMDB).
  *
  * Get, scan, apply a sorted batch, snapshot; nothing else of the engine shows.
- * Values at most FS_VALUE_MAX bytes. Only store.c includes lmdb.h and translates
- * its codes. Any thread may read; one thread (the committer) applies.
+ * Values at most FS_VALUE_MAX bytes. Only store*.c include lmdb.h and translate
+ * its codes. Any thread may read; one thread at a time (the committer) applies.
+ *
+ * With a redo file (fs_store_replay) a commit is one synced write there, and is kept in memory, where
+ * snapshots see it, until a thread of the store has brought it into the database. Without one, and
+ * when it is large, it goes into the database at once.
  *
  * After a failed write or sync (-EIO) the store stays readable at the last commit
  * and refuses everything else. An open store must not be used after fork.
@@ -13,6 +17,7 @@
 #define FS_STORE_H
 
 #include "key.h"
+#include "redo.h"
 
 struct fs_store;
 struct fs_snap;
@@ -68,6 +73,49 @@ struct fs_store_item {
  * is the one before or the one after; never retried by the caller.
  */
 int fs_store_apply(struct fs_store *s, const struct fs_store_item *items, size_t n);
+
+/* ---- the redo file ---- */
+
+/* Bytes of a container that its file has, but not durably. p is in memory. */
+struct fs_store_write {
+	uint32_t journal;
+	int fd;
+	uint64_t at;
+	const uint8_t *p;
+	size_t len;
+};
+
+struct fs_store_commit {
+	const struct fs_store_item *items; /* as for fs_store_apply */
+	size_t n;
+	struct fs_redo_mark after; /* the vault's state with them: one more than before; or number 0 */
+	const struct fs_store_write *writes;
+	size_t n_writes;
+	bool direct; /* straight into the database, e.g. since contents were synced on their own */
+};
+
+/* As fs_store_apply, made durable together with what was written into containers. */
+int fs_store_commit(struct fs_store *s, const struct fs_store_commit *c);
+/* True when a commit may carry so many bytes of containers. */
+bool fs_store_carries(const struct fs_store *s, size_t bytes);
+
+struct fs_store_replay {
+	int containers;		   /* VAULT/containers, open as long as the store is */
+	uint64_t bytes;		   /* of a new redo file; 0: as the disk allows */
+	const uint8_t *key;	   /* the vault's MAC key, KEYS_LEN */
+	struct fs_redo_mark state; /* what the database holds */
+	bool lenient;		   /* what does not follow that state is thrown away, not refused */
+};
+
+/*
+ * Once, after opening and before anything is applied: from now on snapshots see the commits that were
+ * durable but not in the database, and commits go through the redo file. Read-only: the first part
+ * only. -ESTALE: database and redo file are not of one moment; -EBADMSG; -EIO; -ENOMEM. When there
+ * is no room for a redo file the store goes without one.
+ */
+int fs_store_replay(struct fs_store *s, const struct fs_store_replay *cfg);
+/* Brings all into the database now. 0 when it is there; -ENOSPC: nothing is lost; -EIO. */
+int fs_store_checkpoint(struct fs_store *s);
 
 struct fs_store_stat {
 	uint64_t bytes_used;

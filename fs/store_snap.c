@@ -3,17 +3,19 @@
  * fs/store_snap.c - reading: snapshots, and what is read through them.
  *
  * A snapshot is a pooled LMDB read transaction, renewed at begin and reset at end,
- * with an arena for what was read. Every access to the map runs inside the guard of
- * sigbus.h: SIGBUS is -EIO. Values are copied out there; no pointer into the map
- * leaves this file.
+ * with an arena for what was read, and a view of what was applied lately. Every access
+ * to the map runs inside the guard of sigbus.h: SIGBUS is -EIO. Values are copied out
+ * there; no pointer into the map leaves this file. Values of the view are memory that
+ * stays as it is while the view lives.
  *
- * Locks: fs_store.lock (leaf) guards the pool.
+ * Locks: fs_store.lock (leaf) guards the pool and the versions.
  */
 #include "store_impl.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include "sigbus.h"
 
 #define ARENA_BLOCK (64u << 10)
@@ -41,74 +43,91 @@ void fs_store_snap_free(struct fs_snap *snap)
 	free(snap);
 }
 
-static struct fs_snap *pool_take(struct fs_store *s)
+/* Lock held. The first of the pool that is of this environment; the others go to *stale. */
+static struct fs_snap *pool_take(struct fs_store *s, struct fs_snap **stale)
 {
-	struct fs_snap *snap, *stale = NULL;
+	struct fs_snap *snap;
 
-	pthread_mutex_lock(&s->lock);
 	while ((snap = s->pool)) {
 		s->pool = snap->next;
 		if (snap->env == s->env)
-			break;
-		snap->next = stale; /* of the environment before a failure */
-		stale = snap;
+			return snap;
+		snap->next = *stale; /* of the environment before a failure */
+		*stale = snap;
 	}
-	pthread_mutex_unlock(&s->lock);
-	while (stale) {
-		struct fs_snap *next = stale->next;
-
-		fs_store_snap_free(stale);
-		stale = next;
-	}
-	return snap;
+	return NULL;
 }
 
-static int snap_new(struct fs_store *s, struct fs_snap **out)
+static int txn_begin(struct fs_store *s, struct fs_snap *snap)
 {
-	struct fs_snap *snap = calloc(1, sizeof(*snap));
 	int rc;
 
-	if (!snap)
-		return -ENOMEM;
-	snap->store = s;
-	pthread_mutex_lock(&s->lock);
-	snap->env = s->env;
-	pthread_mutex_unlock(&s->lock);
-	rc = mdb_txn_begin(snap->env, NULL, MDB_RDONLY, &snap->txn);
-	if (!rc)
-		rc = mdb_cursor_open(snap->txn, s->dbi, &snap->cursor);
-	if (rc) {
-		fs_store_snap_free(snap);
-		return fs_store_rc(rc);
+	if (snap->txn) {
+		rc = mdb_txn_renew(snap->txn);
+		if (!rc)
+			rc = mdb_cursor_renew(snap->txn, snap->cursor);
+	} else {
+		snap->env = s->env;
+		rc = mdb_txn_begin(snap->env, NULL, MDB_RDONLY, &snap->txn);
+		if (!rc)
+			rc = mdb_cursor_open(snap->txn, s->dbi, &snap->cursor);
 	}
-	*out = snap;
-	return 0;
+	return fs_store_rc(rc);
+}
+
+/*
+ * Lock held: transaction and view are of one moment. The transaction's id tells whether a checkpoint
+ * that is just ending is in it.
+ */
+static void view_begin(struct fs_store *s, struct fs_snap *snap)
+{
+	uint64_t base = mdb_txn_id(snap->txn) > s->merged_txn ? s->running_to : s->recent.merged;
+
+	fs_recent_view_begin(&s->recent, &snap->view, base);
+	if (snap->view.number < base)
+		snap->view.number = base;
+}
+
+static void free_all(struct fs_snap *list)
+{
+	while (list) {
+		struct fs_snap *next = list->next;
+
+		fs_store_snap_free(list);
+		list = next;
+	}
 }
 
 int fs_store_snap_begin(struct fs_store *s, struct fs_snap **out)
 {
+	struct fs_snap *volatile snap = NULL;
+	struct fs_snap *stale = NULL;
 	sigjmp_buf env;
-	struct fs_snap *volatile snap = pool_take(s);
-	struct fs_snap *fresh = NULL;
 	int rc;
 
+	pthread_mutex_lock(&s->lock);
+	snap = pool_take(s, &stale);
+	if (!snap) {
+		snap = calloc(1, sizeof(*snap));
+		if (snap)
+			snap->store = s;
+	}
 	if (fs_sigbus_enter(env)) {
 		fs_sigbus_leave();
+		pthread_mutex_unlock(&s->lock);
 		return -EIO; /* the handle, in an unknown state, is given up */
 	}
-	if (snap) {
-		rc = fs_store_rc(mdb_txn_renew(snap->txn));
-		if (!rc)
-			rc = fs_store_rc(mdb_cursor_renew(snap->txn, snap->cursor));
-		if (rc)
-			fs_store_snap_free(snap);
-	} else {
-		rc = snap_new(s, &fresh);
-		snap = fresh;
-	}
+	rc = snap ? txn_begin(s, snap) : -ENOMEM;
+	if (!rc)
+		view_begin(s, snap);
 	fs_sigbus_leave();
-	if (rc)
+	pthread_mutex_unlock(&s->lock);
+	free_all(stale);
+	if (rc) {
+		if (snap)
+			fs_store_snap_free(snap);
 		return rc;
+	}
 	atomic_fetch_add(&s->active, 1);
 	*out = snap;
 	return 0;
@@ -135,6 +154,7 @@ void fs_store_snap_end(struct fs_snap *snap)
 		a->used = 0;
 	atomic_fetch_sub(&s->active, 1);
 	pthread_mutex_lock(&s->lock);
+	fs_recent_view_end(&snap->view);
 	snap->next = s->pool;
 	s->pool = snap;
 	pthread_mutex_unlock(&s->lock);
@@ -185,7 +205,7 @@ static int read_rc(int mdb_rc)
 	return !rc || rc == -ENOENT || rc == -ENOMEM ? rc : -EIO;
 }
 
-int fs_store_get(struct fs_snap *snap, const struct fs_key *key, const uint8_t **val, size_t *len)
+static int db_get(struct fs_snap *snap, const struct fs_key *key, const uint8_t **val, size_t *len)
 {
 	MDB_val k = {key->len, (void *)(uintptr_t)key->b}, v;
 	sigjmp_buf env;
@@ -202,8 +222,9 @@ int fs_store_get(struct fs_snap *snap, const struct fs_key *key, const uint8_t *
 	return rc;
 }
 
-int fs_store_next(struct fs_snap *snap, const struct fs_key *from, struct fs_key *found,
-		  const uint8_t **val, size_t *len)
+/* key >= from; > from: after. */
+static int db_next(struct fs_snap *snap, const struct fs_key *from, bool after,
+		   struct fs_key *found, const uint8_t **val, size_t *len)
 {
 	MDB_val k = {from->len, (void *)(uintptr_t)from->b}, v;
 	sigjmp_buf env;
@@ -215,6 +236,8 @@ int fs_store_next(struct fs_snap *snap, const struct fs_key *from, struct fs_key
 	}
 	/* An empty key is LMDB's bad value, and means the very first. */
 	rc = read_rc(mdb_cursor_get(snap->cursor, &k, &v, from->len ? MDB_SET_RANGE : MDB_FIRST));
+	if (!rc && after && k.mv_size == from->len && !memcmp(k.mv_data, from->b, from->len))
+		rc = read_rc(mdb_cursor_get(snap->cursor, &k, &v, MDB_NEXT));
 	if (!rc && k.mv_size > FS_KEY_MAX)
 		rc = -EIO;
 	if (!rc)
@@ -225,4 +248,86 @@ int fs_store_next(struct fs_snap *snap, const struct fs_key *from, struct fs_key
 	}
 	fs_sigbus_leave();
 	return rc;
+}
+
+/* Nothing is there that this snapshot could have: what it has is not freed while it lives. */
+static bool all_in_db(const struct fs_snap *snap)
+{
+	return !atomic_load(&snap->store->recent.bytes) || snap->view.base >= snap->view.number;
+}
+
+int fs_store_get(struct fs_snap *snap, const struct fs_key *key, const uint8_t **val, size_t *len)
+{
+	struct fs_store *s = snap->store;
+	const struct fs_recent_version *ver;
+
+	if (all_in_db(snap))
+		return db_get(snap, key, val, len);
+	pthread_mutex_lock(&s->lock);
+	ver = fs_recent_get(&s->recent, &snap->view, key);
+	pthread_mutex_unlock(&s->lock);
+	if (!ver)
+		return db_get(snap, key, val, len);
+	if (ver->deleted)
+		return -ENOENT;
+	*val = ver->data;
+	*len = ver->len;
+	return 0;
+}
+
+/* What the view has next: the version, NULL: nothing. */
+static const struct fs_recent_version *recent_next(struct fs_snap *snap, const struct fs_key *from,
+						   bool after, struct fs_key *at)
+{
+	struct fs_store *s = snap->store;
+	const struct fs_recent_version *ver = NULL;
+	const struct fs_recent_node *n;
+
+	pthread_mutex_lock(&s->lock);
+	n = fs_recent_next(&s->recent, &snap->view, from, after, &ver);
+	if (n)
+		*at = n->key;
+	else
+		ver = NULL;
+	pthread_mutex_unlock(&s->lock);
+	return ver;
+}
+
+int fs_store_next(struct fs_snap *snap, const struct fs_key *from, struct fs_key *found,
+		  const uint8_t **val, size_t *len)
+{
+	const struct fs_recent_version *ver;
+	struct fs_key at = *from, here, there;
+	const uint8_t *p = NULL;
+	size_t n = 0;
+	bool ask = true;
+	int rc = 0, c;
+
+	if (all_in_db(snap))
+		return db_next(snap, from, false, found, val, len);
+	for (bool after = false;; after = true) {
+		if (ask)
+			rc = db_next(snap, &at, after, &there, &p, &n);
+		if (rc && rc != -ENOENT)
+			return rc;
+		ver = recent_next(snap, &at, after, &here);
+		c = !ver ? 1 : rc ? -1 : fs_key_cmp(&here, &there);
+		if (c > 0) {
+			if (!rc) {
+				*found = there;
+				*val = p;
+				*len = n;
+			}
+			return rc;
+		}
+		/* The newer one wins; one that says deleted hides the other. */
+		if (!ver->deleted) {
+			*found = here;
+			*val = ver->data;
+			*len = ver->len;
+			return 0;
+		}
+		at = here;
+		ask = c == 0; /* else it is still the next */
+	}
 }

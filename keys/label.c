@@ -56,6 +56,7 @@ static const char *const texts[KEYS_LABEL_COUNT] = {
 	[KEYS_LABEL_LOG_NEXT] = "journalfs 1 log next",
 	[KEYS_LABEL_LOG_STREAM] = "journalfs 1 log stream",
 	[KEYS_LABEL_NOTE] = "journalfs 1 note",
+	[KEYS_LABEL_REDO] = "journalfs 1 redo record",
 };
 
 int keys_init(void)
@@ -134,6 +135,30 @@ void keys_label_derive(enum keys_label label, const uint8_t key[static KEYS_LEN]
 		       const struct keys_span *parts, size_t n, uint8_t *out, size_t out_len)
 {
 	hash_all(label, key, parts, n, out, out_len);
+}
+
+void keys_label_auth(enum keys_label label, const uint8_t key[static KEYS_LEN],
+		     struct keys_span nonce, const struct keys_span *parts, size_t n,
+		     uint8_t mac[static KEYS_AUTH_LEN])
+{
+	static const uint8_t zeros[16];
+	crypto_onetimeauth_state state;
+	uint8_t once[crypto_onetimeauth_KEYBYTES], len_le[16];
+
+	hash_all(label, key, &nonce, 1, once, sizeof(once));
+	crypto_onetimeauth_init(&state, once);
+	for (size_t i = 0; i < n; i++) {
+		struct bytes_out out = bytes_out(len_le, sizeof(len_le));
+
+		bytes_put_u64(&out, parts[i].len);
+		bytes_put_zero(&out, 8);
+		crypto_onetimeauth_update(&state, len_le, sizeof(len_le));
+		crypto_onetimeauth_update(&state, parts[i].p, parts[i].len);
+		crypto_onetimeauth_update(&state, zeros, -parts[i].len % 16);
+	}
+	crypto_onetimeauth_final(&state, mac);
+	sodium_memzero(&state, sizeof(state));
+	sodium_memzero(once, sizeof(once));
 }
 
 void keys_label_sign(enum keys_label label, const uint8_t sk[static KEYS_SIGN_SK_LEN],

@@ -30,7 +30,8 @@ struct event {
 	uint32_t note;
 };
 
-static char recorded[2][32];
+#define FILES 3
+static char recorded[FILES][32];
 static char failing_file[32];
 static unsigned file_failures;
 static struct event *events;
@@ -114,9 +115,9 @@ static bool named(int fd, const char *suffix)
 
 static bool is_recorded(int fd, unsigned *file)
 {
-	if (!recorded[0][0] && !recorded[1][0])
+	if (!recorded[0][0] && !recorded[1][0] && !recorded[2][0])
 		return false;
-	for (*file = 0; *file < 2; (*file)++) {
+	for (*file = 0; *file < FILES; (*file)++) {
 		if (named(fd, recorded[*file]))
 			return true;
 	}
@@ -136,13 +137,13 @@ static void record(const struct event *e)
 	pthread_mutex_unlock(&lock);
 }
 
-static void record_vector(int fd, const struct iovec *iov, int n, off_t at)
+static void record_vector(int fd, const struct iovec *iov, int n, off_t at, bool through)
 {
 	struct event e = {.kind = WRITE};
 
 	if (!is_recorded(fd, &e.file))
 		return;
-	if (fcntl(fd, F_GETFL) & O_DSYNC)
+	if (through || fcntl(fd, F_GETFL) & O_DSYNC)
 		e.kind = WRITE_THROUGH;
 	for (int i = 0; i < n; i++) {
 		e.at = at;
@@ -156,10 +157,11 @@ static void record_vector(int fd, const struct iovec *iov, int n, off_t at)
 	}
 }
 
-void inject_record(const char *first, const char *second)
+void inject_record(const char *first, const char *second, const char *third)
 {
 	snprintf(recorded[0], sizeof(recorded[0]), "%s", first ? first : "");
 	snprintf(recorded[1], sizeof(recorded[1]), "%s", second ? second : "");
+	snprintf(recorded[2], sizeof(recorded[2]), "%s", third ? third : "");
 }
 
 void inject_note(uint32_t note)
@@ -207,8 +209,8 @@ uint32_t inject_image(size_t cut, unsigned file, const char *path)
 		    pwrite(fd, e->data, e->len, e->at) != (ssize_t)e->len)
 			abort();
 	}
-	/* The second file's space was allocated before it was written: its size is there. */
-	if (file == 1 && ftruncate(fd, size))
+	/* The space of all but the first was allocated before it was written: its size is there. */
+	if (file && ftruncate(fd, size))
 		abort();
 	close(fd);
 	return note;
@@ -274,16 +276,19 @@ ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t at)
 
 	if (rc)
 		return rc < 0 ? half(fd, iov, at) : refuse(rc);
-	record_vector(fd, iov, n, at);
+	record_vector(fd, iov, n, at, false);
 	return __real_pwritev(fd, iov, n, at);
 }
 
 ssize_t __wrap_pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 {
-	int rc = verdict(true);
+	int rc = file_verdict(fd);
 
+	if (!rc)
+		rc = verdict(true);
 	if (rc)
 		return rc < 0 ? half(fd, iov, at) : refuse(rc);
+	record_vector(fd, iov, n, at, flags & RWF_DSYNC);
 	return __real_pwritev2(fd, iov, n, at, flags);
 }
 
@@ -300,7 +305,7 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
 
 	if (rc)
 		return rc < 0 ? half(fd, iov, -1) : refuse(rc);
-	record_vector(fd, iov, n, lseek(fd, 0, SEEK_CUR));
+	record_vector(fd, iov, n, lseek(fd, 0, SEEK_CUR), false);
 	return __real_writev(fd, iov, n);
 }
 

@@ -25,17 +25,17 @@ void inject_fail_file(const char *suffix, unsigned times, int err);
 bool inject_stop(void);
 
 /*
- * From now on what is written to (at most two) files whose names end so is recorded, and what they
- * then keep when the power goes can be played. NULL: no such file; both NULL end the recording.
+ * From now on what is written to (at most three) files whose names end so is recorded, and what they
+ * then keep when the power goes can be played. NULL: no such file; all NULL end the recording.
  */
-void inject_record(const char *first, const char *second);
+void inject_record(const char *first, const char *second, const char *third);
 /* Marks this moment: what was acknowledged. */
 void inject_note(uint32_t note);
 /* Events so far; the first one that is a note. */
 size_t inject_events(void);
 size_t inject_first_note(void);
 /*
- * Writes to path what the file (0: first, 1: second) may hold when the power goes before event
+ * Writes to path what the file (0: first, 1: second, 2: third) may hold when the power goes before event
  * `cut`: all that was synced, and of what came later any part, in any order. The last note before
  * it.
  */

@@ -35,7 +35,9 @@ struct model {
 	int dirfd, containers;
 	struct fs_store_item *items;
 	size_t n;
-	uint32_t stamp;
+	struct fs_store_write *writes;
+	size_t n_writes;
+	struct fs_redo_mark state, next; /* committed; of the closing group */
 	atomic_ulong reserved; /* units, by apply */
 	unsigned long taken;   /* of them by the closing group */
 };
@@ -227,6 +229,47 @@ static int encode_free_page(void *ctx, uint32_t page, const uint8_t *bits, size_
 	return 0;
 }
 
+/* The state that this group leads to, as a record too: what an opener finds in the database. */
+static int add_state(struct model *m)
+{
+	struct fs_key key = fs_key(0, 0, FS_T_VAULT_ROOT);
+	struct fs_redo_mark *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	m->next.number = m->state.number + 1;
+	keys_random(m->next.id, sizeof(m->next.id));
+	*copy = m->next;
+	add_item(&m->items, &m->n, &key, (uint8_t *)copy, sizeof(*copy));
+	return 0;
+}
+
+/* Chunks ride along while the store takes them; else they are synced here. */
+static int add_writes(struct model *m, struct fs_store_commit *out)
+{
+	const struct fs_container_piece *p, *first;
+	size_t bytes = 0, n = 0;
+	bool whole = fs_container_pieces(m->container, &first);
+
+	for (p = first; p; p = p->next) {
+		bytes += p->len;
+		n++;
+	}
+	if (!whole || !fs_store_carries(m->store, bytes)) {
+		out->direct = true;
+		return fs_container_sync(m->container);
+	}
+	m->writes = calloc(n + 1, sizeof(*m->writes));
+	if (!m->writes)
+		return -ENOMEM;
+	for (p = first; p; p = p->next)
+		m->writes[m->n_writes++] = (struct fs_store_write){
+			JOURNAL, fs_container_fd(m->container), p->at, p->data, p->len};
+	out->writes = m->writes;
+	out->n_writes = m->n_writes;
+	return 0;
+}
+
 static int compare_items(const void *a, const void *b)
 {
 	const struct fs_store_item *x = a, *y = b;
@@ -234,7 +277,7 @@ static int compare_items(const void *a, const void *b)
 	return fs_key_cmp(&x->key, &y->key);
 }
 
-static int encode(void *ctx, struct fs_closing *c, struct fs_store_item **items, size_t *n)
+static int encode(void *ctx, struct fs_closing *c, struct fs_store_commit *out)
 {
 	struct model *m = ctx;
 	int rc = 0;
@@ -257,12 +300,15 @@ static int encode(void *ctx, struct fs_closing *c, struct fs_store_item **items,
 	if (!rc)
 		rc = fs_container_dirty_pages(m->container, encode_free_page, m);
 	if (!rc)
-		rc = fs_container_sync(m->container);
+		rc = add_state(m);
+	if (!rc)
+		rc = add_writes(m, out);
 	if (rc)
 		return rc;
 	qsort(m->items, m->n, sizeof(*m->items), compare_items);
-	*items = m->items;
-	*n = m->n;
+	out->items = m->items;
+	out->n = m->n;
+	out->after = m->next;
 	return 0;
 }
 
@@ -277,6 +323,7 @@ static void done(void *ctx, struct fs_closing *c, int rc)
 		/* A chunk written twice in one group was reserved twice. */
 		unsigned long left = atomic_load(&m->reserved);
 
+		m->state = m->next;
 		fs_container_committed(m->container);
 		atomic_fetch_sub(&m->reserved, left);
 		fs_container_unreserve(m->container, left > m->taken ? left - m->taken : 0);
@@ -285,6 +332,9 @@ static void done(void *ctx, struct fs_closing *c, int rc)
 	model_items_free(m->items, m->n);
 	m->items = NULL;
 	m->n = 0;
+	free(m->writes);
+	m->writes = NULL;
+	m->n_writes = 0;
 }
 
 static void keep(void *ctx, struct fs_journal *j)
@@ -323,6 +373,52 @@ static int load_bitmap(struct model *m)
 	return rc == -ENOENT ? 0 : rc;
 }
 
+/* The state that the database, or with it the redo file, is in. */
+static int read_state(struct model *m)
+{
+	struct fs_key key = fs_key(0, 0, FS_T_VAULT_ROOT);
+	struct fs_snap *snap;
+	const uint8_t *val;
+	size_t len;
+	int rc = fs_store_snap_begin(m->store, &snap);
+
+	if (rc)
+		return rc;
+	rc = fs_store_get(snap, &key, &val, &len);
+	if (!rc)
+		memcpy(&m->state, val, sizeof(m->state));
+	fs_store_snap_end(snap);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* As a vault's init does: the database holds a state, durably, before there is a redo file. */
+static int begin(struct model *m)
+{
+	struct fs_store_item item = {.key = fs_key(0, 0, FS_T_VAULT_ROOT),
+				     .val = (const uint8_t *)&m->state,
+				     .len = sizeof(m->state)};
+
+	m->state.number = 1;
+	return fs_store_apply(m->store, &item, 1);
+}
+
+static int replay(struct model *m)
+{
+	static const uint8_t key[KEYS_LEN] = "the model's";
+	struct fs_store_replay how = {
+		.containers = m->containers, .bytes = MODEL_REDO_BYTES, .key = key};
+	int rc = keys_init();
+
+	if (!rc)
+		rc = read_state(m);
+	if (!rc && !m->state.number)
+		rc = begin(m);
+	how.state = m->state;
+	if (!rc)
+		rc = fs_store_replay(m->store, &how);
+	return rc ? rc : read_state(m);
+}
+
 static int model_open_parts(struct model *m, const char *dir)
 {
 	char db[80];
@@ -336,6 +432,8 @@ static int model_open_parts(struct model *m, const char *dir)
 	m->containers = openat(m->dirfd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(m->containers, 0);
 	rc = fs_store_open(db, FS_STORE_CREATE, &m->store);
+	if (!rc)
+		rc = replay(m);
 	if (!rc)
 		rc = fs_container_open(m->containers, JOURNAL, &m->container);
 	return rc ? rc : load_bitmap(m);

@@ -15,6 +15,8 @@
 #define MODEL_RECORDS 24
 #define MODEL_CHUNKS 5
 #define MODEL_UNITS 3
+/* Room for a few operations: areas change, and the database has to be waited for. */
+#define MODEL_REDO_BYTES (384u << 10)
 
 struct model;
 

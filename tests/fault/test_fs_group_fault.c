@@ -61,13 +61,14 @@ static bool one_round(unsigned nth, int err, bool on)
 	hit = inject_stop();
 	if (rc == -ENOSPC) {
 		/* Refused, or kept and waiting: either way it can be had once there is room. */
-		if (fs_group_sync(model_group(m), 0) == 0)
-			again = model_apply(m, acked + 1) ? -1 : fs_group_sync(model_group(m), 0);
-		else
-			again = -1;
-		ck_assert_int_eq(again, 0);
-		acked++;
-		rc = 0;
+		again = fs_group_sync(model_group(m), 0);
+		if (!again)
+			again = step(m, acked + 1);
+		/* Or the checkpointer met the same disk in the middle of a write. */
+		ck_assert_msg(!again || again == -EIO || again == -EROFS, "call %u: %d", nth,
+			      again);
+		acked += !again;
+		rc = again;
 	} else if (rc) {
 		ck_assert(rc == -EIO || rc == -EROFS);
 	}
@@ -131,18 +132,19 @@ static void make_dirs(void)
 
 START_TEST(power_loss_finds_chunks_and_their_maps_together)
 {
-	char db[96], container[96];
+	char db[96], container[96], redo[96];
 	struct model *m;
 
-	inject_record("/data.mdb", "/00000001");
+	inject_record("/data.mdb", "/00000001", "/redo");
 	ck_assert_int_eq(model_open(dir, &m), 0);
 	for (uint32_t stamp = 1; stamp <= 30; stamp++) {
 		ck_assert_int_eq(step(m, stamp), 0);
 		inject_note(stamp);
 	}
 	ck_assert_int_eq(model_close(m), 0);
-	inject_record(NULL, NULL);
+	inject_record(NULL, NULL, NULL);
 	snprintf(db, sizeof(db), "%s/db/data.mdb", dir);
+	snprintf(redo, sizeof(redo), "%s/db/redo", dir);
 	snprintf(container, sizeof(container), "%s/containers/01/00000001", dir);
 	for (size_t cut = inject_first_note(); cut <= inject_events(); cut++) {
 		uint32_t acked, seen;
@@ -150,6 +152,8 @@ START_TEST(power_loss_finds_chunks_and_their_maps_together)
 		make_dirs();
 		acked = inject_image(cut, 0, db);
 		inject_image(cut, 1, container);
+		inject_image(cut, 2, redo);
+		ck_assert_int_eq(truncate(redo, MODEL_REDO_BYTES), 0);
 		seen = model_verify(dir);
 		ck_assert_msg(seen == acked || seen == acked + 1, "after %u: %u", acked, seen);
 	}

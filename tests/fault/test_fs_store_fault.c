@@ -196,14 +196,14 @@ START_TEST(power_loss_at_any_moment_keeps_what_was_acknowledged)
 	struct fs_store *s;
 	char path[96];
 
-	inject_record("/data.mdb", NULL);
+	inject_record("/data.mdb", NULL, NULL);
 	s = must_open();
 	for (uint32_t stamp = 1; stamp <= 25; stamp++) {
 		ck_assert_int_eq(apply(s, stamp), 0);
 		inject_note(stamp);
 	}
 	fs_store_close(s);
-	inject_record(NULL, NULL);
+	inject_record(NULL, NULL, NULL);
 	ck_assert_uint_gt(inject_events(), 100);
 	/* Not before the first: init says that there is a vault when its first pages are synced. */
 	for (size_t cut = inject_first_note(); cut <= inject_events(); cut++) {

@@ -49,7 +49,7 @@ void fs_signer_put(struct fs_signer *s)
 
 /* ---- hooks ---- */
 
-static int encode(void *ctx, struct fs_closing *c, struct fs_store_item **out, size_t *n)
+static int encode(void *ctx, struct fs_closing *c, struct fs_store_commit *out)
 {
 	size_t count = fs_closing_count(c);
 
@@ -77,8 +77,7 @@ static int encode(void *ctx, struct fs_closing *c, struct fs_store_item **out, s
 		if (items[i].len > FS_VALUE_MAX) /* a test's own, too long for a record */
 			items[i].len = FS_VALUE_MAX;
 	}
-	*out = items;
-	*n = count;
+	*out = (struct fs_store_commit){.items = items, .n = count, .direct = true};
 	return 0;
 }
 

@@ -357,6 +357,44 @@ START_TEST(journal_range_rolled_back_refuses)
 }
 END_TEST
 
+/* Else it would bring an older database forward again. */
+static void drop_redo(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/db/redo", t.dir);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+START_TEST(older_database_is_brought_forward_by_the_redo_file)
+{
+	struct fs_key key = inode_key(1, 10), end = {.len = FS_KEY_MAX};
+	struct fs_records_config cfg;
+	uint8_t root[KEYS_LEN];
+	struct fs_buf *buf;
+	struct t_shot shot;
+	uint64_t commit;
+
+	t_put(t.j[1], &key, "version 1", 9);
+	t_sync();
+	memset(end.b, 0xff, sizeof(end.b));
+	shot = t_shot_take((struct fs_key){.len = 0}, end);
+	t_put(t.j[1], &key, "version 2", 9);
+	t_sync();
+	fs_records_head(t.r, &commit, root);
+	t_shot_restore(&shot);
+	ck_assert_int_eq(t_close(), 0);
+	cfg = t_config(false);
+	cfg.least_commit = commit;
+	ck_assert_int_eq(fs_records_open(&cfg, &t.r), 0);
+	ck_assert_int_eq(t_journal(1, false), 0);
+	ck_assert_int_eq(fs_record_get(t.j[1], &key, &buf), 0);
+	ck_assert_uint_eq(buf->len, 9);
+	ck_assert_mem_eq(buf->data, "version 2", 9);
+	fs_buf_put(buf);
+}
+END_TEST
+
 START_TEST(whole_vault_rolled_back_is_stale_by_outside_knowledge)
 {
 	struct fs_key key = inode_key(1, 10), end = {.len = FS_KEY_MAX};
@@ -375,6 +413,7 @@ START_TEST(whole_vault_rolled_back_is_stale_by_outside_knowledge)
 	t_shot_restore(&shot);
 	ck_assert_int_eq(t_get(t.j[1], &key), -EBADMSG); /* the running daemon sees it */
 	ck_assert_int_eq(t_close(), 0);
+	drop_redo();
 	cfg = t_config(false);
 	cfg.least_commit = commit;
 	ck_assert_int_eq(fs_records_open(&cfg, &t.r), -ESTALE);
@@ -399,6 +438,7 @@ START_TEST(vault_root_alone_rolled_back_refuses)
 	t_raw_put(&rkey, &v1);
 	ck_assert_int_eq(t_get(fs_records_vault(t.r), &key), -EBADMSG);
 	ck_assert_int_eq(t_close(), 0);
+	drop_redo();
 	ck_assert_int_eq(fs_records_open(&cfg, &t.r), 0); /* its MAC is right */
 	ck_assert_int_eq(t_get(fs_records_vault(t.r), &key), -EBADMSG);
 }
@@ -942,6 +982,7 @@ int main(void)
 	tcase_add_test(tc, get_tampered_node_refuses);
 	tcase_add_test(tc, root_rolled_back_refuses_running_and_after_reopen);
 	tcase_add_test(tc, journal_range_rolled_back_refuses);
+	tcase_add_test(tc, older_database_is_brought_forward_by_the_redo_file);
 	tcase_add_test(tc, whole_vault_rolled_back_is_stale_by_outside_knowledge);
 	tcase_add_test(tc, vault_root_alone_rolled_back_refuses);
 	tcase_add_test(tc, vault_root_damaged_or_missing_refuses);

@@ -41,6 +41,7 @@ static const struct {
 	{ "journalfs 1 log next", "068aaae47c7618e0f2fd1f8cf01fd376" },
 	{ "journalfs 1 log stream", "f2856b50fda25135de2cab3f89dd62f7" },
 	{ "journalfs 1 note", "399f750ca323a226165b94d420f2babd" },
+	{ "journalfs 1 redo record", "d687c463f25fcb7d9927cf63fdef609b" },
 };
 
 static const char frozen_header[] =

@@ -245,6 +245,32 @@ START_TEST(bytes_text_rejects_nul_and_excess)
 }
 END_TEST
 
+START_TEST(label_auth_depends_on_everything)
+{
+	const uint8_t key[KEYS_LEN] = {1}, other_key[KEYS_LEN] = {2};
+	const struct keys_span nonce = {"nonce 1", 7}, other_nonce = {"nonce 2", 7};
+	const struct keys_span parts[] = {{"abc", 3}, {"de", 2}}, moved[] = {{"ab", 2}, {"cde", 3}};
+	const struct keys_span padded[] = {{"abc\0", 4}, {"de", 2}};
+	uint8_t mac[KEYS_AUTH_LEN], got[KEYS_AUTH_LEN];
+
+	keys_label_auth(KEYS_LABEL_REDO, key, nonce, parts, 2, mac);
+	keys_label_auth(KEYS_LABEL_REDO, key, nonce, parts, 2, got);
+	ck_assert_mem_eq(mac, got, sizeof(mac));
+	keys_label_auth(KEYS_LABEL_TAG, key, nonce, parts, 2, got);
+	ck_assert_mem_ne(mac, got, sizeof(mac));
+	keys_label_auth(KEYS_LABEL_REDO, other_key, nonce, parts, 2, got);
+	ck_assert_mem_ne(mac, got, sizeof(mac));
+	keys_label_auth(KEYS_LABEL_REDO, key, other_nonce, parts, 2, got);
+	ck_assert_mem_ne(mac, got, sizeof(mac));
+	keys_label_auth(KEYS_LABEL_REDO, key, nonce, moved, 2, got);
+	ck_assert_mem_ne(mac, got, sizeof(mac));
+	keys_label_auth(KEYS_LABEL_REDO, key, nonce, padded, 2, got);
+	ck_assert_mem_ne(mac, got, sizeof(mac));
+	keys_label_auth(KEYS_LABEL_REDO, key, nonce, parts, 1, got);
+	ck_assert_mem_ne(mac, got, sizeof(mac));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -254,6 +280,7 @@ int main(void)
 		label_digest_matches_written_out_construction,
 		label_hash_separates_parts_labels_and_lengths,
 		label_derive_depends_on_key_and_length,
+		label_auth_depends_on_everything,
 		label_verify_rejects_other_label_key_part_and_signature,
 		equal_and_wipe_do_what_they_say,
 		bytes_round_trip_keeps_values,
