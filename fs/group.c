@@ -212,7 +212,8 @@ static int merge(struct fs_group *g, struct fs_groupmap *staged, const struct fs
 	fs_groupmap_merge(staged, &g->open->map, replaced);
 	if (b->signer)
 		charge(g->open, b->signer, bytes, pages);
-	if (first || fs_group_full(g->open))
+	/* It looks at the time anyway when it waits for one. */
+	if ((first && g->awake_ms < 0) || fs_group_full(g->open))
 		pthread_cond_signal(&g->work);
 	return 0;
 }
@@ -431,7 +432,7 @@ static uint64_t newest(const struct fs_group *g)
 }
 
 /* Lock held. -ENOSPC only after a try that began after we came, since space may have come too. */
-static int wait_durable(struct fs_group *g, uint64_t number)
+static int wait_durable(struct fs_group *g, uint64_t number, bool here)
 {
 	uint64_t came = g->attempts;
 
@@ -442,14 +443,18 @@ static int wait_durable(struct fs_group *g, uint64_t number)
 			return g->stalled;
 		if (g->wanted < number)
 			g->wanted = number;
+		if (here && fs_group_commit_here(g))
+			continue;
 		g->retry = true;
-		pthread_cond_signal(&g->work);
+		/* Who commits now finds those who wait when he is done. */
+		if (!g->busy || g->stalled)
+			pthread_cond_signal(&g->work);
 		fs_group_wait(&g->news, &g->lock, -1);
 	}
 	return 0;
 }
 
-int fs_group_sync(struct fs_group *g, uint64_t number)
+static int sync_group(struct fs_group *g, uint64_t number, bool here)
 {
 	int rc;
 
@@ -461,10 +466,20 @@ int fs_group_sync(struct fs_group *g, uint64_t number)
 	} else {
 		if (!number || number > newest(g))
 			number = newest(g);
-		rc = wait_durable(g, number);
+		rc = wait_durable(g, number, here);
 	}
 	pthread_mutex_unlock(&g->lock);
 	return rc;
+}
+
+int fs_group_sync(struct fs_group *g, uint64_t number)
+{
+	return sync_group(g, number, false);
+}
+
+int fs_group_commit(struct fs_group *g, uint64_t number)
+{
+	return sync_group(g, number, true);
 }
 
 void fs_group_hurry(struct fs_group *g)

@@ -3,7 +3,7 @@
  * fs/group.h - operations become batches, batches become groups, groups become commits.
  *
  * An operation builds a batch and applies it all-or-nothing to the OPEN group in
- * memory. The committer (one thread, the only writer of the store) closes the
+ * memory. The committer (one at a time: a thread, or a caller of fs_group_commit) closes the
  * group - on fsync, a tenth of a second after a close, after 1 s, or when large - opens the next at once, has the
  * closing group turned into sealed items (hooks), applies them, then drops it.
  * Readers look in the open group, then the closing group, then a snapshot taken
@@ -36,7 +36,7 @@ struct fs_group_entry {
 
 struct fs_group_hooks {
 	/*
-	 * Committer thread. Turns the closing group into sorted items (keys unique), with all that
+	 * Committer. Turns the closing group into sorted items (keys unique), with all that
 	 * they refer to in containers written, and synced or among the commit's writes. All that the
 	 * commit points to stays valid until `done`. May be called again for the same group after
 	 * -ENOSPC.
@@ -57,7 +57,7 @@ struct fs_group_hooks {
 	 * lock. May be NULL. */
 	int (*check)(void *ctx, const struct fs_journal *j);
 	/*
-	 * Committer thread, after a `done` that ended a group: rc 0 = durable, else it and the open
+	 * Committer, after a `done` that ended a group: rc 0 = durable, else it and the open
 	 * group are dropped. Readers see neither any more; whoever waits for them hears of it when
 	 * this returns. Hold no lock across a wait for a group that this call takes. May be NULL.
 	 */
@@ -116,11 +116,14 @@ void fs_group_range_free(struct fs_group_entry *e, size_t n);
 /* Waits until group `number` (0: all applied so far) is durable: 0, -EIO (dropped), -ENOSPC (still
  * waiting for space; kept). Hold no lock. */
 int fs_group_sync(struct fs_group *g, uint64_t number);
+/* The same; this thread commits itself when nobody else is at it, hooks and all: hold nothing, and be
+ * nobody whom they wait for. */
+int fs_group_commit(struct fs_group *g, uint64_t number);
 /* Asks for a commit within a tenth of a second, without waiting (close). */
 void fs_group_hurry(struct fs_group *g);
 /* 0, or the sticky error. */
 int fs_group_failed(struct fs_group *g);
-/* Committer thread only: what the open group holds for j is dropped, never to be committed. */
+/* Committer only: what the open group holds for j is dropped, never to be committed. */
 void fs_group_drop(struct fs_group *g, const struct fs_journal *j);
 /* For status: groups committed, entries and bytes in memory. */
 struct fs_group_stat {

@@ -7,8 +7,9 @@
  *	         -ENOSPC   v  |  a second later, on sync, or when asked to stop
  *	                waiting for space          other errors: failed (for good)
  *
- * One thread, the only one that applies to the store and that replaces the open
- * group. Hooks and waits run without the lock.
+ * One at a time applies to the store and replaces the open group: the committer's
+ * thread, or whoever waits for a commit and finds it idle (fs_group_commit_here),
+ * which saves two changes of threads. Hooks and waits run without the lock.
  */
 #include "group_impl.h"
 
@@ -120,15 +121,20 @@ static bool must_close(const struct fs_group *g, int64_t *until_ms)
 	       fs_group_now_ms() >= *until_ms;
 }
 
-/* Lock held, released meanwhile. Waits for time, a sync, or the end. False: the end. */
-static bool wait_for_space(struct fs_group *g, int rc)
+/* Lock held. The closing group waits for rc, -ENOSPC or -ENOMEM, to pass. */
+static void stall(struct fs_group *g, int rc)
 {
-	int64_t until = fs_group_now_ms() + RETRY_MS;
-
 	g->stalled = rc;
 	g->stalled_attempt = g->attempts;
 	g->retry = false;
 	pthread_cond_broadcast(&g->news);
+}
+
+/* Lock held, released meanwhile. Waits for time, a sync, or the end. False: the end. */
+static bool wait_for_space(struct fs_group *g)
+{
+	int64_t until = fs_group_now_ms() + RETRY_MS;
+
 	if (g->stop)
 		return false;
 	while (!g->retry && !g->stop && fs_group_now_ms() < until)
@@ -191,45 +197,75 @@ static void settle(struct fs_group *g, int rc)
 	pthread_cond_broadcast(&g->news);
 }
 
-/* Lock held, released meanwhile. */
-static void commit(struct fs_group *g)
+/* Lock held, released meanwhile. One try; false: no room for it yet. */
+static bool commit_once(struct fs_group *g)
 {
+	struct fs_reserve *reserve = g->reserve;
+	bool last = g->stop;
 	int rc;
 
-	for (;;) {
-		struct fs_reserve *reserve = g->reserve;
-		bool last = g->stop;
-
-		g->attempts++;
-		pthread_mutex_unlock(&g->lock);
-		rc = attempt(g, g->closing, reserve, last);
-		pthread_mutex_lock(&g->lock);
-		if (rc != -ENOSPC && rc != -ENOMEM)
-			break;
+	g->attempts++;
+	pthread_mutex_unlock(&g->lock);
+	rc = attempt(g, g->closing, reserve, last);
+	pthread_mutex_lock(&g->lock);
+	if (rc == -ENOSPC || rc == -ENOMEM) {
+		stall(g, rc);
 		/* A stop that came during the try gets one of its own. */
-		if (!wait_for_space(g, rc) && last)
-			break;
+		if (!last)
+			return false;
 	}
 	settle(g, rc);
+	return true;
 }
 
-/* Lock held, released meanwhile. */
-static void close_open(struct fs_group *g)
+/* Lock held, released meanwhile. False: no memory. */
+static bool close_open(struct fs_group *g)
 {
 	struct fs_closing *next;
 
 	pthread_mutex_unlock(&g->lock);
-	next = fs_group_closing_new(g->open->number + 1); /* only this thread ever replaces open */
+	next = fs_group_closing_new(g->open->number + 1); /* only who is busy replaces open */
 	pthread_mutex_lock(&g->lock);
-	if (!next) {
-		fs_group_wait(&g->work, &g->lock, fs_group_now_ms() + 100);
-		return;
-	}
+	if (!next)
+		return false;
 	g->closing = g->open;
 	g->open = next;
 	g->hurry_ms = 0;
 	pthread_cond_broadcast(&g->news);
-	commit(g);
+	return true;
+}
+
+bool fs_group_commit_here(struct fs_group *g)
+{
+	bool closed;
+	int64_t until;
+
+	if (g->busy || g->closing || g->stop || g->failed)
+		return false;
+	g->busy = true;
+	closed = close_open(g);
+	if (closed)
+		(void)commit_once(g);
+	g->busy = false;
+	/* What is left to do is the committer's. */
+	if (g->closing || g->stop || g->failed || must_close(g, &until))
+		pthread_cond_signal(&g->work);
+	return closed;
+}
+
+/* Lock held, released meanwhile: until there is nothing to commit at once. */
+static void work(struct fs_group *g)
+{
+	g->busy = true;
+	if (g->closing) {
+		while (!commit_once(g))
+			(void)wait_for_space(g);
+	} else if (close_open(g)) {
+		(void)commit_once(g);
+	} else {
+		fs_group_wait(&g->work, &g->lock, fs_group_now_ms() + 100);
+	}
+	g->busy = false;
 }
 
 static void *committer(void *arg)
@@ -238,14 +274,17 @@ static void *committer(void *arg)
 
 	pthread_mutex_lock(&g->lock);
 	while (!g->failed) {
-		int64_t until;
+		int64_t until = -1;
 
-		if (must_close(g, &until))
-			close_open(g);
-		else if (g->stop)
+		if (!g->busy && (g->closing || must_close(g, &until))) {
+			work(g);
+		} else if (!g->busy && g->stop) {
 			break;
-		else
+		} else {
+			g->awake_ms = until;
 			fs_group_wait(&g->work, &g->lock, until);
+			g->awake_ms = 0;
+		}
 	}
 	pthread_mutex_unlock(&g->lock);
 	return NULL;

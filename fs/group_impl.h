@@ -4,8 +4,9 @@
  *
  * `lock` guards everything in struct fs_group but what never changes after
  * fs_group_new. The closing group's entries are read by the committer without it:
- * they do not change. Two conditions: `work` wakes the committer, `news` those who
- * wait for it.
+ * they do not change. Who has set `busy` is the committer for the moment: the only
+ * one that closes, replaces and commits groups. Two conditions: `work` wakes the
+ * committer's thread, `news` those who wait for a commit.
  */
 #ifndef FS_GROUP_IMPL_H
 #define FS_GROUP_IMPL_H
@@ -49,6 +50,8 @@ struct fs_group {
 	uint64_t wanted; /* somebody waits for this group */
 	int64_t hurry_ms; /* when a closed file wants its commit; 0: none does */
 	bool stop;
+	bool busy;	  /* somebody closes and commits: the committer, or one who waits */
+	int64_t awake_ms; /* when the committer looks by itself; -1: when told */
 	int failed;  /* sticky */
 	int stalled; /* 0, or why the closing group waits: -ENOSPC, -ENOMEM */
 	bool retry;  /* try again now */
@@ -63,6 +66,12 @@ struct fs_closing *fs_group_closing_new(uint64_t number);
 void fs_group_closing_free(struct fs_closing *c, const struct fs_group_hooks *hooks);
 /* Large enough to be closed now. Lock held. */
 bool fs_group_full(const struct fs_closing *c);
+
+/*
+ * Lock held, released meanwhile. Closes and commits the open group in this thread, once. False: it is
+ * for others to do. What finds no room is left to the committer.
+ */
+bool fs_group_commit_here(struct fs_group *g);
 
 /* Starts the committer thread of a group that is otherwise complete. */
 int fs_group_start(struct fs_group *g);

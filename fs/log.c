@@ -235,6 +235,22 @@ int fs_log_wait(struct fs_log *l, uint64_t seq)
 	return rc;
 }
 
+uint64_t fs_log_ask(struct fs_log *l)
+{
+	uint64_t seq;
+
+	pthread_mutex_lock(&l->lock);
+	seq = l->next_seq - 1;
+	if (l->durable < seq && l->wanted < seq) {
+		l->wanted = seq;
+		pthread_cond_signal(&l->work);
+	}
+	if (l->durable >= seq)
+		seq = 0;
+	pthread_mutex_unlock(&l->lock);
+	return seq;
+}
+
 int fs_log_write(struct fs_log *l, struct policy_record *r)
 {
 	uint64_t seq = 0;

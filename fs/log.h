@@ -49,6 +49,9 @@ int fs_log_readers(struct fs_log *l, const struct keys_list_entry *readers, size
 int fs_log_append(struct fs_log *l, struct policy_record *r, uint64_t *seq);
 /* Until record seq (0: all so far) is durable. 0, -EIO. Hold no lock. */
 int fs_log_wait(struct fs_log *l, uint64_t seq);
+/* Asks for all so far to be made durable, without waiting: the number to wait for, 0 when nothing is
+ * pending. */
+uint64_t fs_log_ask(struct fs_log *l);
 /* append and wait. */
 int fs_log_write(struct fs_log *l, struct policy_record *r);
 

@@ -265,13 +265,15 @@ int fs_op_act(struct fs_op *op, enum policy_record_kind kind, uint64_t nodeid, c
 int fs_op_sync(struct fs_op *op, uint64_t group)
 {
 	struct fs_vault *v = op->m->serve->vault;
+	uint64_t seq;
 	int rc;
 
 	fs_serve_block_begin();
-	/* The records of what is made durable come first. */
-	rc = fs_log_wait(fs_vault_log(v), 0) ? -EIO : 0;
-	if (!rc)
-		rc = fs_group_sync(fs_records_group(fs_vault_records(v)), group);
+	/* Changes and the records of them become durable side by side, both before the answer. */
+	seq = fs_log_ask(fs_vault_log(v));
+	rc = fs_group_commit(fs_records_group(fs_vault_records(v)), group);
+	if (seq && fs_log_wait(fs_vault_log(v), seq) && !rc)
+		rc = -EIO;
 	if (!rc && op->pass.journal)
 		rc = fs_journal_check(op->pass.journal);
 	fs_serve_block_end();
