@@ -241,8 +241,8 @@ uint64_t fs_log_ask(struct fs_log *l)
 
 	pthread_mutex_lock(&l->lock);
 	seq = l->next_seq - 1;
-	if (l->durable < seq && l->wanted < seq) {
-		l->wanted = seq;
+	if (l->first && !l->writing && !l->hurry) {
+		l->hurry = true;
 		pthread_cond_signal(&l->work);
 	}
 	if (l->durable >= seq)

@@ -58,6 +58,7 @@ struct fs_log {
 	size_t queued;
 	struct timespec deadline; /* of the oldest that is queued, monotonic clock */
 	bool writing;		  /* somebody writes a batch, without the lock */
+	bool hurry;		  /* what is queued is to be written now */
 	uint64_t durable;	  /* all up to here are on disk */
 	uint64_t syncs;
 	int failed; /* sticky */

@@ -149,7 +149,7 @@ static bool may_wait(const struct fs_log *l)
 {
 	struct timespec now;
 
-	if (l->stop || l->queued >= BATCH_BYTES)
+	if (l->stop || l->hurry || l->queued >= BATCH_BYTES)
 		return false;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec < l->deadline.tv_sec ||
@@ -164,6 +164,7 @@ void fs_log_write_batch(struct fs_log *l)
 
 	l->first = l->tail = NULL;
 	l->queued = 0;
+	l->hurry = false;
 	l->writing = true;
 	pthread_mutex_unlock(&l->lock);
 	rc = write_runs(batch, &syncs);
