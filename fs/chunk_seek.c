@@ -82,7 +82,7 @@ static int seek_hole(struct fs_journal *j, uint64_t ino, uint64_t n, uint64_t en
 int fs_chunk_seek(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t end, bool data,
 		  uint32_t *found)
 {
-	uint64_t at;
+	uint64_t at = 0;
 	int rc;
 
 	if (!j->keys)
