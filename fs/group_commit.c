@@ -102,9 +102,11 @@ uint64_t fs_closing_number(const struct fs_closing *c)
 
 /* ---- the committer ---- */
 
+/* At half of what one writer may hold in both groups: he fills this one while the other commits. */
 bool fs_group_full(const struct fs_closing *c)
 {
-	return c->map.pages > FS_GROUP_PAGES_MOST || c->map.bytes > FS_GROUP_BYTES_MOST;
+	return c->map.pages > FS_GROUP_PAGES_MOST / 4 * 3 ||
+	       c->map.bytes > FS_GROUP_BYTES_MOST / 4 * 3;
 }
 
 /* Lock held. True: close now; else *until_ms says when to look again. */
