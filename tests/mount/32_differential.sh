@@ -19,7 +19,7 @@ local_side() {
 
 t_known_seeds_agree_with_ext4() {
 	[ -n "$LOCAL" ] || { echo "neither a loop device nor a local ext4"; return 77; }
-	differential -s 1 -n 400 -t "${SECONDS_EACH:-20}"
+	differential -s 1 -n 60 -t "${SECONDS_EACH:-20}"
 }
 
 t_a_random_seed_agrees_with_ext4() {

@@ -156,10 +156,14 @@ static void run_write(const struct op *op, int fd, struct answer *a)
 {
 	uint64_t off = op->off, len = op->len;
 	struct iovec v[3];
+	struct stat st;
 	size_t cut;
 	ssize_t n;
 
 	if (!regular(fd))
+		return;
+	/* The kernel knows no limit of ours: it ends setuid before the write is refused. */
+	if (off >= UINT64_C(1) << 44 && !fstat(fd, &st) && st.st_mode & (S_ISUID | S_ISGID))
 		return;
 	fill(op->seed, len);
 	align(fd, &off, &len);
