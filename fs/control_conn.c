@@ -358,15 +358,17 @@ void fs_control_conn_ready(struct fs_control *c, uint64_t id, uint32_t events)
 static bool serve_conn(struct fs_control *c, struct fs_control_conn *conn, int64_t now)
 {
 	uint32_t ready = conn->ready;
-	bool more = false;
+	bool more = false, busy;
 
 	conn->ready = 0;
 	if ((ready & EPOLLIN) && take_frame(c, conn, now))
 		return false;
+	/* Before the flush: an answer is queued before its request is over. */
+	busy = atomic_load(&conn->busy);
 	/* After the frame: who asks and hangs up has still asked. */
 	if ((ready & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) || flush(conn, now, &more))
 		return false;
-	if (atomic_load(&conn->finish) && !more && !atomic_load(&conn->busy))
+	if (atomic_load(&conn->finish) && !more && !busy)
 		return false;
 	if (overdue(c, conn, now))
 		return false;
