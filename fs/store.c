@@ -74,7 +74,7 @@ int fs_store_env_open(const char *dir, unsigned env_flags, MDB_env **out, MDB_db
 	if (!rc)
 		rc = mdb_env_set_mapsize(env, MAP_BYTES);
 	if (!rc)
-		rc = mdb_env_open(env, dir, MDB_NOTLS | env_flags, 0600);
+		rc = mdb_env_open(env, dir, MDB_NOTLS | MDB_NORDAHEAD | env_flags, 0600);
 	if (!rc && !(env_flags & MDB_NOLOCK))
 		rc = mdb_reader_check(env, NULL);
 	if (!rc)

@@ -37,6 +37,8 @@ struct fs_store_dirty {
 	int fd; /* ours */
 };
 
+#define FS_STORE_PIECES 1024u
+
 struct fs_store {
 	MDB_env *env;	  /* in use for reading */
 	MDB_env *old_env; /* the one whose commit failed, kept until close; NULL: none */
@@ -51,6 +53,10 @@ struct fs_store {
 	_Atomic uint64_t alloc_end; /* data.mdb is allocated up to here */
 	_Atomic uint64_t used_end;  /* pages of the last commit end here */
 	_Atomic uint64_t last_txn;
+
+	/* pieces of the map, by store_snap.c: asked for; in use for inodes, and their pages that are */
+	_Atomic uint64_t fetched[FS_STORE_PIECES];
+	_Atomic uint64_t met[FS_STORE_PIECES], met_pages[FS_STORE_PIECES];
 
 	struct fs_redo *redo; /* set by fs_store_replay, before threads */
 	int containers;

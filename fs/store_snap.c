@@ -15,10 +15,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 
 #include "sigbus.h"
 
 #define ARENA_BLOCK (64u << 10)
+#define PAGE_LEN 4096u
+#define OWN_PAGE 2048 /* longer values stand on a page of their own */
+#define FETCH_LEN (UINT64_C(256) << 10)
+#define FETCH_AGAIN_S 16
+#define DENSE_PAGES 4 /* of 64 */
 
 struct arena {
 	struct arena *next;
@@ -182,6 +189,52 @@ static uint8_t *arena_alloc(struct fs_snap *snap, size_t n)
 	return p;
 }
 
+/*
+ * Asks for a piece of the file. Pages may be gone again after a while; then it is asked for again.
+ * Around the map's ends the kernel refuses, which is no harm.
+ */
+static void fetch(struct fs_store *s, uint64_t piece)
+{
+	_Atomic uint64_t *slot = &s->fetched[piece % FS_STORE_PIECES];
+	struct timespec t;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	now = piece << 8 | ((uint64_t)t.tv_sec / FETCH_AGAIN_S & 0xff);
+	if (atomic_exchange_explicit(slot, now, memory_order_relaxed) != now)
+		(void)madvise((void *)(uintptr_t)(piece * FETCH_LEN), FETCH_LEN, MADV_WILLNEED);
+}
+
+/* True when the page at `at` is the one with which its piece turns out to hold many inodes. */
+static bool dense(struct fs_store *s, uint64_t at)
+{
+	uint64_t piece = at / FETCH_LEN, bit = UINT64_C(1) << (at % FETCH_LEN / PAGE_LEN), pages;
+	size_t slot = piece % FS_STORE_PIECES;
+
+	if (atomic_exchange_explicit(&s->met[slot], piece, memory_order_relaxed) != piece)
+		atomic_store_explicit(&s->met_pages[slot], 0, memory_order_relaxed);
+	pages = atomic_fetch_or_explicit(&s->met_pages[slot], bit, memory_order_relaxed);
+	return !(pages & bit) && __builtin_popcountll(pages) + 1 == DENSE_PAGES;
+}
+
+/*
+ * The map is told to be read at random: on its own the kernel reads as much around each missing page
+ * as the disk likes best, megabytes on some, and a walk over names and attributes, whose pages lie
+ * between those of contents, read the whole file. So it is told here what comes next: around
+ * contents and full buckets of names their neighbors, and inodes where they lie close.
+ */
+static void foresee(struct fs_store *s, const struct fs_key *key, const MDB_val *v)
+{
+	uint64_t at = (uintptr_t)v->mv_data;
+	uint8_t table = fs_key_table(key);
+	bool more = table == FS_T_PIECE || table == FS_T_DIRENT
+			    ? v->mv_size > OWN_PAGE
+			    : table == FS_T_INODE && dense(s, at);
+
+	if (more)
+		fetch(s, at / FETCH_LEN);
+}
+
 /* Inside the guard. A stored value longer than the format allows is damage. */
 static int copy_out(struct fs_snap *snap, const MDB_val *v, const uint8_t **val, size_t *len)
 {
@@ -216,6 +269,8 @@ static int db_get(struct fs_snap *snap, const struct fs_key *key, const uint8_t 
 		return -EIO;
 	}
 	rc = read_rc(mdb_get(snap->txn, snap->store->dbi, &k, &v));
+	if (!rc)
+		foresee(snap->store, key, &v);
 	if (!rc)
 		rc = copy_out(snap, &v, val, len);
 	fs_sigbus_leave();
