@@ -117,7 +117,7 @@ int tools_agent_login(struct client *cl, const struct conf *c, const struct tool
 		const char *dir)
 {
 	char practice[256], who[65];
-	struct mountpoint mp = { .dir_fd = -1, .root_fd = -1 };
+	struct mountpoint mp = { .dir_fd = -1 };
 	int fuse_fd = -1;
 	pid_t pid;
 

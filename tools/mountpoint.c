@@ -18,6 +18,7 @@
 #include "tool.h"
 
 #define FUSERMOUNT "fusermount3"
+#define MNT_ID_UNIQUE 0x4000U /* STATX_MNT_ID_UNIQUE, Linux 6.8 */
 
 static int default_dir(char *out, size_t cap)
 {
@@ -83,21 +84,21 @@ static int is_dead(const char *dir)
 	return (stat(dir, &st) || statfs(dir, &fs)) && errno == ENOTCONN;
 }
 
-/* The number of the mount that fd is on; it is not given again while fd is open. -1: unknown. */
-static long mount_of(int fd)
+/*
+ * The number of the mount at path; 0: unknown. Nothing of it stays open, which would keep the mount alive.
+ * Linux 6.8 and later never give a number twice, older ones may.
+ */
+static uint64_t mount_at(const char *path)
 {
-	char path[64], line[128];
-	long id = -1;
-	FILE *f;
+	struct statx st;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fd < 0 ? NULL : fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "mnt_id: %ld", &id) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return id;
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, MNT_ID_UNIQUE, &st) == 0 &&
+	    st.stx_mask & MNT_ID_UNIQUE)
+		return st.stx_mnt_id;
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &st) == 0 &&
+	    st.stx_mask & STATX_MNT_ID)
+		return st.stx_mnt_id;
+	return 0;
 }
 
 static int check_empty(const char *path, int fd)
@@ -127,7 +128,8 @@ int tools_mountpoint_prepare(const char *dir, struct mountpoint *mp)
 	struct stat st, up;
 	char above[PATH_MAX + 4];
 
-	mp->dir_fd = mp->root_fd = -1;
+	mp->dir_fd = -1;
+	mp->mount = 0;
 	if (!dir && default_dir(chosen, sizeof(chosen)))
 		return TOOL_FAILED;
 	if (!dir)
@@ -191,20 +193,17 @@ int tools_mountpoint_mount(struct mountpoint *mp, const char *name, int *fuse_fd
 	if (fd < 0)
 		return tools_fail("%s could not be mounted; `journalfs doctor` looks for the reason "
 				 "(/dev/fuse, fusermount3)", mp->path);
-	mp->root_fd = open(mp->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	mp->mount = mount_at(mp->path);
 	*fuse_fd = fd;
 	return TOOL_OK;
 }
 
 void tools_mountpoint_unmount(struct mountpoint *mp)
 {
-	int now = open(mp->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	long there = mount_of(now), ours = mount_of(mp->root_fd);
+	uint64_t there = mount_at(mp->path);
 
-	if (now >= 0)
-		close(now);
 	/* While this process was stopped the practitioner may have logged in anew. */
-	if (ours < 0 || there < 0 || there == ours)
+	if (!mp->mount || !there || there == mp->mount)
 		lazy_unmount(mp->path);
 }
 
@@ -213,9 +212,6 @@ void tools_mountpoint_close(struct mountpoint *mp)
 	if (mp->dir_fd >= 0)
 		close(mp->dir_fd);
 	mp->dir_fd = -1;
-	if (mp->root_fd >= 0)
-		close(mp->root_fd);
-	mp->root_fd = -1;
 }
 
 int tools_mountpoint_present(const char *name)

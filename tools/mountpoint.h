@@ -11,11 +11,12 @@
 #define TOOLS_MOUNTPOINT_H
 
 #include <limits.h>
+#include <stdint.h>
 
 struct mountpoint {
 	char path[PATH_MAX]; /* absolute */
 	int dir_fd;	     /* the directory under the mount */
-	int root_fd;	     /* O_PATH on the mount itself, so that no later one is taken for it */
+	uint64_t mount;	     /* number of the mount, so that no later one is taken for it; 0: unknown */
 };
 
 /* dir NULL: ~/Journals, made when missing. Cleans a dead mount. Says what is wrong. */
