@@ -370,6 +370,10 @@ int fs_redo_scan(struct fs_redo *r, struct fs_redo_mark *at,
 	} while (!rc && s.moved);
 	if (!rc)
 		rc = find_later(r, at->number, &later);
+	/* As large as a header that nobody vouches for said. */
+	free(r->buf);
+	r->buf = NULL;
+	r->cap = 0;
 	if (rc)
 		return rc;
 	r->done = begin;

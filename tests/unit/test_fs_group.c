@@ -49,6 +49,8 @@ void fs_signer_put(struct fs_signer *s)
 
 /* ---- hooks ---- */
 
+static pthread_t encoder; /* who encoded last */
+
 static int encode(void *ctx, struct fs_closing *c, struct fs_store_commit *out)
 {
 	size_t count = fs_closing_count(c);
@@ -62,6 +64,7 @@ static int encode(void *ctx, struct fs_closing *c, struct fs_store_commit *out)
 		pthread_cond_wait(&gate_cond, &gate);
 	waiting--;
 	pthread_mutex_unlock(&gate);
+	encoder = pthread_self();
 	if (encode_fails)
 		return encode_fails;
 	last_signer = fs_closing_signer(c, &journals[0]);
@@ -615,6 +618,67 @@ START_TEST(group_closes_by_itself)
 }
 END_TEST
 
+START_TEST(commit_is_made_by_whoever_waits_for_it)
+{
+	uint64_t number;
+
+	ck_assert_int_eq(put(1, "one", &number), 0);
+	ck_assert_int_eq(fs_group_commit(group, number), 0);
+	ck_assert(pthread_equal(encoder, pthread_self()));
+	expect_stored(1, "one");
+	ck_assert_int_eq(put(2, "two", NULL), 0);
+	ck_assert_int_eq(fs_group_sync(group, 0), 0);
+	ck_assert(!pthread_equal(encoder, pthread_self()));
+	expect_stored(2, "two");
+	ck_assert_int_eq(fs_group_commit(group, 0), 0); /* nothing is left to do */
+	ck_assert_int_eq(done_ok, 2);
+}
+END_TEST
+
+START_TEST(commit_that_finds_no_room_is_left_to_the_committer)
+{
+	ck_assert_int_eq(put(1, "one", NULL), 0);
+	encode_fails = -ENOSPC;
+	ck_assert_int_eq(fs_group_commit(group, 0), -ENOSPC);
+	encode_fails = 0;
+	ck_assert_int_eq(fs_group_sync(group, 0), 0);
+	ck_assert(!pthread_equal(encoder, pthread_self()));
+	expect_stored(1, "one");
+}
+END_TEST
+
+static void *put_and_commit(void *arg)
+{
+	uint32_t first = *(const uint32_t *)arg;
+
+	for (uint32_t i = first; i < first + 200; i++) {
+		uint64_t number;
+
+		if (put(i, "mine", &number) || fs_group_commit(group, number))
+			return (void *)"failed";
+	}
+	return NULL;
+}
+
+START_TEST(commits_of_many_threads_lose_nothing)
+{
+	uint32_t first[4] = {0, 1000, 2000, 3000};
+	pthread_t t[4];
+	void *bad;
+
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, put_and_commit, &first[i]), 0);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(t[i], &bad);
+		ck_assert_ptr_null(bad);
+	}
+	for (int i = 0; i < 4; i++) {
+		for (uint32_t n = first[i]; n < first[i] + 200; n++)
+			expect_stored(n, "mine");
+	}
+}
+END_TEST
+
 START_TEST(free_commits_what_is_open)
 {
 	ck_assert_int_eq(put(1, "one", NULL), 0);
@@ -899,6 +963,9 @@ int main(void)
 	tcase_add_test(tc, newest_group_wins_and_deletions_hide);
 	tcase_add_test(tc, concurrent_syncs_share_a_commit);
 	tcase_add_test(tc, group_closes_by_itself);
+	tcase_add_test(tc, commit_is_made_by_whoever_waits_for_it);
+	tcase_add_test(tc, commit_that_finds_no_room_is_left_to_the_committer);
+	tcase_add_test(tc, commits_of_many_threads_lose_nothing);
 	tcase_add_test(tc, free_commits_what_is_open);
 	tcase_add_test(tc, large_group_closes_and_throttle_lets_through);
 	tcase_add_test(tc, full_disk_keeps_the_group_and_tries_again);
