@@ -11,7 +11,7 @@
  * On failure the caller takes all units back (fs_container_aborted) and nothing else
  * has changed.
  *
- * Committer thread only.
+ * Committer only.
  */
 #include <errno.h>
 #include <stdlib.h>

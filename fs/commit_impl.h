@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fs/commit_impl.h - a commit while it is being built: shared by commit.c and
- * commit_items.c only. Committer thread, no locks.
+ * commit_items.c only. Committer, no locks.
  */
 #ifndef FS_COMMIT_IMPL_H
 #define FS_COMMIT_IMPL_H

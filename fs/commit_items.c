@@ -6,7 +6,7 @@
  * applies the same bytes. A record put is one item for the store and one change of
  * its tree, made together; neither exists without the other.
  *
- * Committer thread only; no locks.
+ * Committer only; no locks.
  */
 #include <errno.h>
 #include <stdlib.h>
