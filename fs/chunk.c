@@ -15,7 +15,8 @@
 
 #include "chunk_impl.h"
 
-#define RUN_MAX 64u /* units fetched at once */
+#define RUN_MAX 64u	/* units fetched at once */
+#define SPLIT_LEAST 16u /* of them are worth a second thread */
 
 /* ---- reading ---- */
 
@@ -62,19 +63,54 @@ static void report(struct fs_journal *j, uint64_t ino)
 	fs_record_report(j->records, &key);
 }
 
-static int fetch(struct reader *r)
+/* Chunks from..to-1 of the run, read and opened. */
+static int fetch_part(struct reader *r, struct keys_chunk_opener *o, unsigned from, unsigned to)
 {
-	uint8_t *at = r->out + (size_t)(r->first - r->base) * FS_CHUNK;
+	uint8_t *at = r->out + (size_t)(r->first - r->base + from) * FS_CHUNK;
 	uint8_t ad[RUN_MAX][FS_CHUNK_AD_LEN];
 	struct keys_chunk c[RUN_MAX];
-	int rc = r->n ? fs_container_read(r->c, r->pos, at, (size_t)r->n * FS_CHUNK) : 0;
+	int rc = fs_container_read(r->c, r->pos + from, at, (size_t)(to - from) * FS_CHUNK);
 
-	for (unsigned i = 0; i < r->n; i++, at += FS_CHUNK) {
+	for (unsigned i = from; i < to; i++, at += FS_CHUNK) {
 		fs_chunk_ad(r->j, r->ino, r->first + i, ad[i]);
 		c[i] = (struct keys_chunk){{ad[i], FS_CHUNK_AD_LEN}, at, at, &r->seal[i]};
 	}
-	if (!rc)
-		rc = keys_chunk_open(&r->opener, c, r->n, FS_CHUNK);
+	return rc ? rc : keys_chunk_open(o, c + from, to - from, FS_CHUNK);
+}
+
+/* The second half of a run, for the helper. */
+struct half {
+	struct fs_chunk_job job; /* first */
+	struct reader *r;
+	int rc;
+};
+
+static void run_half(struct fs_chunk_job *job)
+{
+	struct half *half = (struct half *)job;
+	struct keys_chunk_opener o;
+
+	keys_chunk_opener_init(&o, half->r->j->keys->chunk);
+	half->rc = fetch_part(half->r, &o, half->r->n / 2, half->r->n);
+	keys_chunk_opener_clear(&o);
+}
+
+static int fetch(struct reader *r)
+{
+	struct half half = {.job.run = run_half, .r = r};
+	struct fs_chunk_help *help = r->j->records->help;
+	int rc;
+
+	if (!r->n)
+		return 0;
+	if (r->n < SPLIT_LEAST) {
+		rc = fetch_part(r, &r->opener, 0, r->n);
+	} else {
+		fs_chunk_help_give(help, &half.job);
+		rc = fetch_part(r, &r->opener, 0, r->n / 2);
+		fs_chunk_help_finish(help, &half.job);
+		rc = rc ? rc : half.rc;
+	}
 	r->n = 0;
 	if (rc == -EBADMSG)
 		report(r->j, r->ino);

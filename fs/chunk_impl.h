@@ -11,6 +11,7 @@
 #define FS_CHUNK_IMPL_H
 
 #include "chunk.h"
+#include "chunk_help.h"
 #include "record_impl.h"
 
 #define FS_MAP_ENTRY_LEN 64u

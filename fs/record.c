@@ -184,6 +184,8 @@ static int build(struct fs_records *r, const struct fs_records_config *cfg)
 	if (!rc)
 		rc = fs_chunk_cache_new(MAP_CACHE_BYTES, &r->maps);
 	if (!rc)
+		rc = fs_chunk_help_new(&r->help);
+	if (!rc)
 		rc = open_store(cfg, &r->store);
 	if (!rc)
 		rc = open_containers(cfg->path, cfg->create, &r->containers);
@@ -202,6 +204,7 @@ static void teardown(struct fs_records *r)
 	fs_store_close(r->store);
 	if (r->containers >= 0)
 		close(r->containers);
+	fs_chunk_help_free(r->help);
 	fs_chunk_cache_free(r->maps);
 	fs_chunk_cache_free(r->chunks);
 	fs_tagtree_cache_free(r->nodes);

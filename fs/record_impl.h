@@ -33,6 +33,7 @@ struct fs_root {
 
 struct fs_chunk_space;
 struct fs_chunk_cache;
+struct fs_chunk_help;
 struct fs_commit;
 
 /*
@@ -100,6 +101,7 @@ struct fs_records {
 	struct fs_tagtree_cache *nodes;
 	struct fs_chunk_cache *chunks; /* plaintext */
 	struct fs_chunk_cache *maps;   /* pages of chunk maps */
+	struct fs_chunk_help *help;    /* for long reads */
 	struct keys_slab *slab;
 	struct fs_journal vault;
 	struct fs_commit *commit; /* committer thread only */
