@@ -19,7 +19,7 @@
 #include "chunk_impl.h"
 
 #define STAGE_LEN (1u << 20)
-#define AT_ONCE 8u
+#define AT_ONCE 32u			/* chunks sealed at once, half of them by the helper */
 #define RUN_MOST (STAGE_LEN / FS_CHUNK) /* units taken at once */
 
 struct encode {
@@ -58,10 +58,39 @@ static uint32_t chunk_no(const struct fs_group_entry *e)
 
 /* ---- writing ---- */
 
+/* The second half of what waits to be sealed, for the helper: a run, and nonces, of its own. */
+struct half {
+	struct fs_chunk_job job; /* first */
+	struct encode *x;
+	unsigned from;
+	int rc;
+};
+
+static void seal_half(struct fs_chunk_job *job)
+{
+	struct half *half = (struct half *)job;
+	struct encode *x = half->x;
+	struct keys_chunk_sealer sealer;
+
+	keys_chunk_sealer_init(&sealer, x->j->keys->chunk);
+	half->rc = keys_chunk_seal(&sealer, x->todo + half->from, x->n_todo - half->from, FS_CHUNK);
+	keys_chunk_sealer_clear(&sealer);
+}
+
 static int seal_todo(struct encode *x)
 {
-	int rc = keys_chunk_seal(&x->sealer, x->todo, x->n_todo, FS_CHUNK);
+	struct half half = {.job.run = seal_half, .x = x, .from = x->n_todo / 2};
+	struct fs_chunk_help *help = x->j->records->help;
+	int rc;
 
+	if (x->n_todo < AT_ONCE / 2) {
+		rc = keys_chunk_seal(&x->sealer, x->todo, x->n_todo, FS_CHUNK);
+	} else {
+		fs_chunk_help_give(help, &half.job);
+		rc = keys_chunk_seal(&x->sealer, x->todo, half.from, FS_CHUNK);
+		fs_chunk_help_finish(help, &half.job);
+		rc = rc ? rc : half.rc;
+	}
 	x->n_todo = 0;
 	return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/chunk_help.c - one thread that takes over half of a long read; see chunk_help.h.
+ * fs/chunk_help.c - one thread that takes over half of the work on many chunks; see chunk_help.h.
  */
 #include "chunk_help.h"
 

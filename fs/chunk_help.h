@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/chunk_help.h - one thread that takes over half of a long read.
+ * fs/chunk_help.h - one thread that takes over half of a long read, or of sealing.
  *
  * Kernels read ahead one request at a time, so a single reader's speed is how long
  * one request takes: verifying and deciphering 128 KiB on two cores takes little
