@@ -63,19 +63,18 @@ static void report(struct fs_journal *j, uint64_t ino)
 	fs_record_report(j->records, &key);
 }
 
-/* Chunks from..to-1 of the run, read and opened. */
-static int fetch_part(struct reader *r, struct keys_chunk_opener *o, unsigned from, unsigned to)
+/* Chunks from..to-1 of the run, which have been read, are opened. */
+static int open_part(struct reader *r, struct keys_chunk_opener *o, unsigned from, unsigned to)
 {
 	uint8_t *at = r->out + (size_t)(r->first - r->base + from) * FS_CHUNK;
 	uint8_t ad[RUN_MAX][FS_CHUNK_AD_LEN];
 	struct keys_chunk c[RUN_MAX];
-	int rc = fs_container_read(r->c, r->pos + from, at, (size_t)(to - from) * FS_CHUNK);
 
 	for (unsigned i = from; i < to; i++, at += FS_CHUNK) {
 		fs_chunk_ad(r->j, r->ino, r->first + i, ad[i]);
 		c[i] = (struct keys_chunk){{ad[i], FS_CHUNK_AD_LEN}, at, at, &r->seal[i]};
 	}
-	return rc ? rc : keys_chunk_open(o, c + from, to - from, FS_CHUNK);
+	return keys_chunk_open(o, c + from, to - from, FS_CHUNK);
 }
 
 /* The second half of a run, for the helper. */
@@ -91,7 +90,7 @@ static void run_half(struct fs_chunk_job *job)
 	struct keys_chunk_opener o;
 
 	keys_chunk_opener_init(&o, half->r->j->keys->chunk);
-	half->rc = fetch_part(half->r, &o, half->r->n / 2, half->r->n);
+	half->rc = open_part(half->r, &o, half->r->n / 2, half->r->n);
 	keys_chunk_opener_clear(&o);
 }
 
@@ -103,11 +102,13 @@ static int fetch(struct reader *r)
 
 	if (!r->n)
 		return 0;
-	if (r->n < SPLIT_LEAST) {
-		rc = fetch_part(r, &r->opener, 0, r->n);
-	} else {
+	rc = fs_container_read(r->c, r->pos, r->out + (size_t)(r->first - r->base) * FS_CHUNK,
+			       (size_t)r->n * FS_CHUNK);
+	if (!rc && r->n < SPLIT_LEAST) {
+		rc = open_part(r, &r->opener, 0, r->n);
+	} else if (!rc) {
 		fs_chunk_help_give(help, &half.job);
-		rc = fetch_part(r, &r->opener, 0, r->n / 2);
+		rc = open_part(r, &r->opener, 0, r->n / 2);
 		fs_chunk_help_finish(help, &half.job);
 		rc = rc ? rc : half.rc;
 	}
