@@ -23,7 +23,9 @@ static bool measure(const struct fs_commit *c, size_t *bytes, size_t *pieces)
 	for (size_t i = 0; i < c->n_touched; i++) {
 		if (!c->touched[i].units || !c->touched[i].j->container)
 			continue;
-		whole &= fs_container_pieces(c->touched[i].j->container, &p);
+		/* One whose descriptor was needed elsewhere is synced already. */
+		whole &= fs_container_pieces(c->touched[i].j->container, &p) &&
+			 fs_container_fd(c->touched[i].j->container) >= 0;
 		for (; p; p = p->next) {
 			*bytes += p->len;
 			++*pieces;

@@ -92,4 +92,10 @@ bool fs_container_pieces(struct fs_container *c, const struct fs_container_piece
 int fs_container_fd(struct fs_container *c);
 uint64_t fs_container_units_used(struct fs_container *c);
 
+/*
+ * Makes room for other descriptors where fd, just got, says that they are nearly used up (descriptors
+ * are given out lowest first), or -1, that they are: containers not in use are closed. Any thread.
+ */
+void fs_container_spare(int fd);
+
 #endif

@@ -6,7 +6,9 @@
  * process's descriptors are everybody's. So a few hundred stay open at most, and
  * fewer where the system gives fewer: the one that was not used for longest is
  * closed, never one with a read or write under way, nor one that was written and
- * not yet synced (a new descriptor might not hear of the error).
+ * not yet synced (a new descriptor might not hear of the error). When only such
+ * are left (a commit writes into more journals than there are descriptors), one
+ * is synced before its time.
  *
  * Locks: a container's own, then open_lock; then others' only by trying.
  */
@@ -81,6 +83,33 @@ static bool close_one(const struct fs_container *but)
 	return false;
 }
 
+/* Syncs and closes one that was written; false: none can be spared. With open_lock. */
+static bool sync_one(const struct fs_container *but)
+{
+	for (unsigned n = count; n && first; n--) {
+		struct fs_container *c = first;
+		bool can;
+
+		first = c->ring_next;
+		if (c == but || pthread_mutex_trylock(&c->lock))
+			continue;
+		can = !c->io && !atomic_load(&c->failed);
+		if (can && atomic_exchange(&c->wrote, false) && fdatasync(c->fd)) {
+			atomic_store(&c->failed, -EIO);
+			can = false;
+		}
+		if (can) {
+			close(c->fd);
+			c->fd = -1;
+			ring_del(c);
+		}
+		pthread_mutex_unlock(&c->lock);
+		if (can)
+			return true;
+	}
+	return false;
+}
+
 bool fs_container_fd_short(struct fs_container *c, int error)
 {
 	bool closed = false;
@@ -91,8 +120,23 @@ bool fs_container_fd_short(struct fs_container *c, int error)
 	/* Some more: whoever accepts a connection or a log-in needs one too. */
 	for (unsigned n = 0; n < FS_CONTAINER_SPARE && close_one(c); n++)
 		closed = true;
+	if (!closed)
+		closed = sync_one(c);
 	pthread_mutex_unlock(&open_lock);
 	return closed;
+}
+
+void fs_container_spare(int fd)
+{
+	struct rlimit r;
+
+	if (fd >= 0 && (getrlimit(RLIMIT_NOFILE, &r) ||
+			(rlim_t)fd + FS_CONTAINER_SPARE < r.rlim_cur))
+		return;
+	pthread_mutex_lock(&open_lock);
+	for (unsigned n = 0; n < FS_CONTAINER_SPARE && close_one(NULL); n++)
+		;
+	pthread_mutex_unlock(&open_lock);
 }
 
 /* With open_lock. */

@@ -119,8 +119,14 @@ static int open_file(struct fs_container *c, bool create)
 
 	if (c->fd >= 0)
 		return 0;
-	if (!c->exists)
-		return create ? create_file(c) : -ENOENT;
+	if (!c->exists && !create)
+		return -ENOENT;
+	if (!c->exists) {
+		do {
+			rc = create_file(c);
+		} while (rc && fs_container_fd_short(c, -rc));
+		return rc;
+	}
 	do {
 		c->fd = openat(c->dirfd, c->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 		if (c->fd < 0 && !create && (errno == EROFS || errno == EACCES))

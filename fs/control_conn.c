@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "container.h"
 #include "control_impl.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -147,17 +148,22 @@ static void listen_again(struct fs_control *c, bool on)
 void fs_control_conn_accept(struct fs_control *c)
 {
 	for (;;) {
-		int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), error;
 
 		if (fd >= 0) {
+			/* A log-in needs some more. */
+			fs_container_spare(fd);
 			accept_one(c, fd);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		error = errno;
+		if (error == EMFILE)
+			fs_container_spare(-1);
+		if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) {
 			c->accept_again_ns = fs_control_now_ns() + SECOND_NS;
 			listen_again(c, false);
 		}
-		if (errno != EINTR && errno != ECONNABORTED)
+		if (error != EINTR && error != ECONNABORTED)
 			return;
 	}
 }

@@ -123,7 +123,13 @@ static bool must_close(const struct fs_group *g, int64_t *until_ms)
 	       fs_group_now_ms() >= *until_ms;
 }
 
-/* Lock held. The closing group waits for rc, -ENOSPC or -ENOMEM, to pass. */
+/* What may be otherwise at the next try: it is no fault of the disk, and nothing is lost by waiting. */
+static bool may_pass(int rc)
+{
+	return rc == -ENOSPC || rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+}
+
+/* Lock held. The closing group waits for rc to pass. */
 static void stall(struct fs_group *g, int rc)
 {
 	g->stalled = rc;
@@ -160,7 +166,7 @@ static int attempt(struct fs_group *g, struct fs_closing *c, struct fs_reserve *
 			rc = fs_store_commit(g->store, &commit);
 		released = rc == -ENOSPC && reserve && !fs_reserve_release(reserve, RESERVE_STEP);
 		/* -ENOSPC promises another try. */
-		told = last && !released && (rc == -ENOSPC || rc == -ENOMEM) ? -EIO : rc;
+		told = last && !released && may_pass(rc) ? -EIO : rc;
 		g->hooks.done(g->hooks.ctx, c, told);
 	} while (released);
 	if (!rc && reserve)
@@ -181,7 +187,7 @@ static void settle(struct fs_group *g, int rc)
 	g->closing = NULL;
 	g->stalled = 0;
 	if (rc) {
-		g->failed = rc == -ENOSPC || rc == -ENOMEM ? rc : -EIO;
+		g->failed = may_pass(rc) ? rc : -EIO;
 		open = g->open;
 		g->open = NULL;
 	}
@@ -210,7 +216,7 @@ static bool commit_once(struct fs_group *g)
 	pthread_mutex_unlock(&g->lock);
 	rc = attempt(g, g->closing, reserve, last);
 	pthread_mutex_lock(&g->lock);
-	if (rc == -ENOSPC || rc == -ENOMEM) {
+	if (may_pass(rc)) {
 		stall(g, rc);
 		/* A stop that came during the try gets one of its own. */
 		if (!last)

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEPT 8u
+#define KEPT 4u
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {

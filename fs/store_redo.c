@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,6 +103,16 @@ static int item_decode(struct bytes_in *in, struct fs_store_item *item)
 
 /* ---- containers ---- */
 
+/* So many, and a small part of the descriptors that there are: others need them too. */
+static size_t dirty_most(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur / 16 >= FS_STORE_DIRTY_MOST)
+		return FS_STORE_DIRTY_MOST;
+	return r.rlim_cur / 16 ? (size_t)r.rlim_cur / 16 : 1;
+}
+
 int fs_store_dirty_add(struct fs_store *s, uint32_t journal, int fd)
 {
 	int own;
@@ -110,7 +121,7 @@ int fs_store_dirty_add(struct fs_store *s, uint32_t journal, int fd)
 		if (s->dirty[i].journal == journal)
 			return 0;
 	}
-	if (s->n_dirty == FS_STORE_DIRTY_MOST)
+	if (s->n_dirty >= dirty_most())
 		return -EMFILE;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
