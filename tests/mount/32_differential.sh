@@ -2,10 +2,11 @@
 # The same random operations in a journal and on ext4: every answer, every attribute, all contents alike.
 # SPDX-License-Identifier: Apache-2.0
 #
-# SEED=N runs that one seed (COUNT sequences from it on, SECONDS_EACH at most) instead of a random one.
+# SEED=N runs that seed (COUNT sequences from it on, SECONDS_EACH at most), SEED=random one that is printed.
 . "$(dirname "$0")/lib.sh"
 
-SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
+SEED=${SEED:-20261122}
+[ "$SEED" != random ] || SEED=$((RANDOM * 32768 + RANDOM))
 LOCAL=''
 differential() { as anna "$PROBES/differential" "$@" "$LOCAL" "$D"; }
 
@@ -22,7 +23,7 @@ t_known_seeds_agree_with_ext4() {
 	differential -s 1 -n 60 -t "${SECONDS_EACH:-20}"
 }
 
-t_a_random_seed_agrees_with_ext4() {
+t_another_seed_agrees_with_ext4() {
 	[ -n "$LOCAL" ] || { echo "neither a loop device nor a local ext4"; return 77; }
 	differential -s "$SEED" -n "${COUNT:-400}" -t "${SECONDS_EACH:-20}"
 }
@@ -51,5 +52,5 @@ clinic && login anna || { echo "FAIL differential: set-up"; exit 1; }
 local_side 2>/dev/null || LOCAL=''
 D="$(J anna)/010190-1234 Hansen, Anna/side"
 as anna mkdir -p "$D"
-echo "note: the random seed is $SEED"
+echo "note: the other seed is $SEED"
 run_tests

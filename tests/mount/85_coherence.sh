@@ -2,7 +2,7 @@
 # Several practitioners in one journal: what one does, the others see.
 # SPDX-License-Identifier: Apache-2.0
 #
-# SEED, STEPS, SECONDS_EACH and RUNS in the environment make the property test longer or replay it, STRESS_S
+# SEED (a number, or random), STEPS, SECONDS_EACH and RUNS in the environment make the property test longer or replay it, STRESS_S
 # the others longer; SAVE names a file that gets all that the driver said.
 . "$(dirname "$0")/lib.sh"
 
@@ -65,7 +65,8 @@ all_back() { # whatever state the driver left them in
 }
 
 t_three_users_see_what_the_model_says() {
-	local run seed=${SEED:-$RANDOM$RANDOM}
+	local run seed=${SEED:-20261122}
+	[ "$seed" != random ] || seed=$RANDOM$RANDOM
 	for run in $(seq "${RUNS:-2}"); do
 		all_back >/dev/null || fail "the users could not be let in" || return 1
 		property "$seed" || return 1
