@@ -89,6 +89,7 @@ int fs_chunk_map_find(struct fs_journal *j, uint64_t ino, uint32_t page_no, stru
 		if (rc) {
 			fs_record_report(j->records, &key);
 			fs_buf_put(*out);
+			*out = NULL; /* some callers keep it where they clean up */
 		}
 	}
 	if (!rc)

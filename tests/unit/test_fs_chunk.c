@@ -504,6 +504,24 @@ START_TEST(damaged_map_met_by_a_commit_costs_only_that_journal)
 }
 END_TEST
 
+/* A writer who knows the keys may seal and sign what no daemon would write. */
+START_TEST(get_map_that_is_none_refuses_and_keeps_nothing)
+{
+	struct fs_key map = fs_key_n(1, INO, FS_T_MAP, 0, 4);
+	struct fs_buf *page = NULL, *buf = NULL;
+	struct fs_batch b;
+
+	fs_batch_init(&b, t.signer);
+	fs_batch_put(&b, t.j[1], &map, "no map", 6);
+	t_apply(&b);
+	t_sync();
+	ck_assert_int_eq(fs_chunk_map_find(t.j[1], INO, 0, &page), -EBADMSG);
+	ck_assert_ptr_null(page);
+	ck_assert_int_eq(fs_chunk_read(t.j[1], INO, 0, 2, &buf), -EBADMSG);
+	ck_assert_int_eq(get(t.j[1], INO, 0), -EBADMSG);
+}
+END_TEST
+
 START_TEST(forged_hole_refuses)
 {
 	struct fs_key map = fs_key_n(1, INO, FS_T_MAP, 0, 4);
@@ -713,6 +731,7 @@ int main(void)
 	tcase_add_test(tc, get_chunk_swapped_between_journals_refuses);
 	tcase_add_test(tc, get_chunk_rolled_back_refuses);
 	tcase_add_test(tc, get_map_rolled_back_refuses);
+	tcase_add_test(tc, get_map_that_is_none_refuses_and_keeps_nothing);
 	tcase_add_test(tc, forged_hole_refuses);
 	tcase_add_test(tc, get_chunk_with_any_flipped_bit_refuses);
 	tcase_add_test(tc, damaged_unit_in_a_run_costs_only_its_chunk);
