@@ -326,6 +326,7 @@ void fs_container_committed(struct fs_container *c)
 	fs_container_forget_pieces(c);
 	atomic_store(&c->wrote, false); /* synced, or the store's care now */
 	pthread_mutex_lock(&c->lock);
+	c->lent = false;
 	copy_touched(c, c->committed, c->now);
 	settle_busy(c, c->now);
 	c->free = c->capacity - clear_touched(c, TOUCHED);
@@ -338,6 +339,7 @@ void fs_container_aborted(struct fs_container *c)
 {
 	fs_container_forget_pieces(c);
 	pthread_mutex_lock(&c->lock);
+	c->lent = false;
 	copy_touched(c, c->now, c->committed);
 	settle_busy(c, c->committed);
 	c->free = c->capacity - clear_touched(c, TOUCHED | DIRTY);

@@ -77,7 +77,8 @@ int fs_container_sync(struct fs_container *c); /* fdatasync; 0 at once when noth
 
 /*
  * What was written since the last committed or aborted, copied, for a commit that carries it instead
- * of a sync. False: it was too much to keep (FS_CONTAINER_KEEP), so sync. Valid until the next call
+ * of a sync. False: it was too much to keep (FS_CONTAINER_KEEP), or an earlier sync failed, so sync,
+ * which tells. Valid until the next call
  * of writev, committed or aborted. Committer only.
  */
 #define FS_CONTAINER_KEEP (256u << 10)
@@ -88,7 +89,7 @@ struct fs_container_piece {
 	uint8_t data[];
 };
 bool fs_container_pieces(struct fs_container *c, const struct fs_container_piece **first);
-/* Its file, for a sync by somebody else; the container's own. */
+/* Its file, for a sync by somebody else; the container's own, open until committed or aborted. */
 int fs_container_fd(struct fs_container *c);
 uint64_t fs_container_units_used(struct fs_container *c);
 

@@ -93,7 +93,7 @@ static bool sync_one(const struct fs_container *but)
 		first = c->ring_next;
 		if (c == but || pthread_mutex_trylock(&c->lock))
 			continue;
-		can = !c->io && !atomic_load(&c->failed);
+		can = !c->io && !c->lent && !atomic_load(&c->failed);
 		if (can && atomic_exchange(&c->wrote, false) && fdatasync(c->fd)) {
 			atomic_store(&c->failed, -EIO);
 			can = false;

@@ -447,7 +447,7 @@ static void keep(struct fs_container *c, off_t at, const struct iovec *iov, int 
 bool fs_container_pieces(struct fs_container *c, const struct fs_container_piece **first)
 {
 	*first = c->pieces;
-	return c->kept <= FS_CONTAINER_KEEP;
+	return c->kept <= FS_CONTAINER_KEEP && !atomic_load(&c->failed);
 }
 
 int fs_container_fd(struct fs_container *c)
@@ -456,6 +456,7 @@ int fs_container_fd(struct fs_container *c)
 
 	pthread_mutex_lock(&c->lock);
 	fd = c->fd;
+	c->lent = fd >= 0;
 	pthread_mutex_unlock(&c->lock);
 	return fd;
 }
@@ -495,5 +496,6 @@ int fs_container_sync(struct fs_container *c)
 	 * well. */
 	if (rc)
 		atomic_store(&c->failed, rc);
-	return rc;
+	/* Somebody short of descriptors may have synced in our stead (container_fd.c). */
+	return atomic_load(&c->failed);
 }

@@ -28,6 +28,7 @@ struct fs_container {
 
 	pthread_mutex_t lock;
 	int fd;	     /* -1: not opened yet, or closed meanwhile */
+	bool lent;   /* fs_container_fd gave it out: stays open to the group's end */
 	unsigned io; /* reads, writes and syncs under way, which use fd without the lock */
 	bool recent; /* used since the ring's hand came by */
 	struct fs_container *ring_next, *ring_prev; /* of those with a descriptor: container_fd.c */

@@ -113,6 +113,22 @@ static size_t dirty_most(void)
 	return r.rlim_cur / 16 ? (size_t)r.rlim_cur / 16 : 1;
 }
 
+/*
+ * Opened anew, not shared with fd: the kernel tells of bytes that it could not write once an open file.
+ * Whoever syncs through fd meanwhile must not hear of it in our stead.
+ */
+static int open_own(const struct fs_store *s, uint32_t journal, int fd)
+{
+	char name[FS_CONTAINER_NAME];
+	int own;
+
+	fs_container_name(journal, name);
+	own = openat(s->containers, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (own < 0 && errno != EMFILE && errno != ENFILE)
+		own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return own < 0 ? -errno : own;
+}
+
 int fs_store_dirty_add(struct fs_store *s, uint32_t journal, int fd)
 {
 	int own;
@@ -123,9 +139,9 @@ int fs_store_dirty_add(struct fs_store *s, uint32_t journal, int fd)
 	}
 	if (s->n_dirty >= dirty_most())
 		return -EMFILE;
-	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	own = open_own(s, journal, fd);
 	if (own < 0)
-		return -errno;
+		return own;
 	s->dirty[s->n_dirty++] = (struct fs_store_dirty){journal, own};
 	return 0;
 }

@@ -465,6 +465,43 @@ START_TEST(contents_come_back_and_bounds_hold)
 }
 END_TEST
 
+static void write_one(void)
+{
+	static uint8_t w[FS_UNIT] = {1};
+	struct iovec iov = {w, sizeof(w)};
+
+	ck_assert_int_eq(fs_container_writev(c, take(1), &iov, 1), 0);
+}
+
+/* The kernel tells once: a later sync, by whoever, would say that all is well. */
+START_TEST(contents_after_a_failed_sync_are_carried_by_nobody)
+{
+	const struct fs_container_piece *p;
+
+	write_one();
+	ck_assert(fs_container_pieces(c, &p));
+	atomic_store(&c->failed, -EIO);
+	atomic_store(&c->wrote, false);
+	ck_assert(!fs_container_pieces(c, &p));
+	ck_assert_int_eq(fs_container_sync(c), -EIO);
+}
+END_TEST
+
+START_TEST(descriptor_given_out_stays_open_until_the_groups_end)
+{
+	int fd;
+
+	write_one();
+	fd = fs_container_fd(c);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!fs_container_fd_short(NULL, EMFILE));
+	ck_assert_int_eq(c->fd, fd);
+	fs_container_committed(c);
+	ck_assert(fs_container_fd_short(NULL, EMFILE));
+	ck_assert_int_eq(c->fd, -1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/container");
@@ -489,6 +526,8 @@ int main(void)
 	tcase_add_test(tc, load_refuses_what_cannot_be);
 	tcase_add_test(tc, random_use_never_hands_out_a_unit_in_use);
 	tcase_add_test(tc, contents_come_back_and_bounds_hold);
+	tcase_add_test(tc, contents_after_a_failed_sync_are_carried_by_nobody);
+	tcase_add_test(tc, descriptor_given_out_stays_open_until_the_groups_end);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);

@@ -573,6 +573,40 @@ START_TEST(carried_contents_are_written_again_in_order)
 }
 END_TEST
 
+/* How many of our descriptors are this container's. */
+static unsigned descriptors_of(uint32_t journal)
+{
+	char name[FS_CONTAINER_NAME], link[64], path[256];
+	unsigned found = 0;
+
+	fs_container_name(journal, name);
+	for (int fd = 0; fd < 1024; fd++) {
+		ssize_t n;
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, path, sizeof(path) - 1);
+		if (n < (ssize_t)strlen(name))
+			continue;
+		path[n] = '\0';
+		found += !strcmp(path + n - strlen(name), name);
+	}
+	return found;
+}
+
+/* One shared with the container would miss an error that a sync of the container's own was told. */
+START_TEST(carried_contents_are_synced_through_a_file_of_the_stores_own)
+{
+	int fd = make_container(0x31), other = open("/dev/null", O_RDWR);
+
+	open_store();
+	close(fd);
+	ck_assert_uint_eq(descriptors_of(0x31), 0);
+	carry(0x31, other, 0, 'a');
+	ck_assert_uint_eq(descriptors_of(0x31), 1);
+	close(other);
+}
+END_TEST
+
 START_TEST(contents_of_many_containers_find_their_way)
 {
 	open_store();
@@ -632,6 +666,7 @@ int main(void)
 	tcase_add_test(tc, hole_among_the_records_is_refused_until_somebody_accepts_it);
 	tcase_add_test(tc, lost_redo_file_shows_the_databases_state);
 	tcase_add_test(tc, carried_contents_are_written_again_in_order);
+	tcase_add_test(tc, carried_contents_are_synced_through_a_file_of_the_stores_own);
 	tcase_add_test(tc, contents_of_many_containers_find_their_way);
 	tcase_add_test(tc, commit_that_is_too_large_goes_into_the_database);
 	suite_add_tcase(s, tc);
