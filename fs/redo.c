@@ -41,6 +41,7 @@ struct area {
 
 struct fs_redo {
 	int fd;
+	bool read_only;
 	uint64_t area_len;
 	uint8_t *key; /* guarded */
 	struct area area[2];
@@ -219,6 +220,7 @@ int fs_redo_open(int dirfd, bool read_only, uint64_t bytes, const uint8_t key[st
 	if (!r)
 		return -ENOMEM;
 	r->fd = -1;
+	r->read_only = read_only;
 	pthread_mutex_init(&r->lock, NULL);
 	r->key = keys_guard_new(KEYS_LEN);
 	rc = r->key ? open_file(r, dirfd, read_only, bytes) : -ENOMEM;
@@ -370,6 +372,9 @@ int fs_redo_scan(struct fs_redo *r, struct fs_redo_mark *at,
 	} while (!rc && s.moved);
 	if (!rc)
 		rc = find_later(r, at->number, &later);
+	/* A process that was killed may have left its last one in memory: what follows joins on to it. */
+	if (!rc && at->number != begin && !r->read_only && fdatasync(r->fd))
+		rc = -EIO;
 	/* As large as a header that nobody vouches for said. */
 	free(r->buf);
 	r->buf = NULL;

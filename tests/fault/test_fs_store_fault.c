@@ -5,12 +5,14 @@
  */
 #include "inject.h"
 #include "model.h"
+#include "fs/redo.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -189,6 +191,41 @@ START_TEST(allocation_refused_is_a_full_disk_and_nothing_happened)
 }
 END_TEST
 
+static int see(void *ctx, const uint8_t *body, size_t len)
+{
+	(void)body;
+	*(size_t *)ctx += len;
+	return 0;
+}
+
+/* A killed process may have left its last record in the kernel's memory only. */
+START_TEST(redo_records_found_are_synced_before_others_join_on)
+{
+	static const uint8_t key[KEYS_LEN] = "a vault's";
+	struct fs_redo_mark zero = {.number = 0}, one = {.number = 1}, at = zero;
+	struct fs_redo *r;
+	size_t seen = 0;
+	int fd;
+
+	ck_assert_int_eq(keys_init(), 0);
+	fd = open(base, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(fs_redo_open(fd, false, FS_REDO_BYTES_LEAST, key, &r), 0);
+	memset(fs_redo_room(r, 100), 1, 100);
+	ck_assert_int_eq(fs_redo_append(r, &zero, &one, 100), 0);
+	fs_redo_close(r);
+	ck_assert_int_eq(fs_redo_open(fd, false, FS_REDO_BYTES_LEAST, key, &r), 0);
+	inject_fail(1, EIO, false);
+	ck_assert_int_eq(fs_redo_scan(r, &at, see, &seen), -EIO);
+	ck_assert(inject_stop());
+	at = zero;
+	ck_assert_int_eq(fs_redo_scan(r, &at, see, &seen), 0);
+	ck_assert_uint_eq(at.number, 1);
+	ck_assert_uint_eq(seen, 200);
+	fs_redo_close(r);
+	close(fd);
+}
+END_TEST
+
 /* ---- power loss ---- */
 
 START_TEST(power_loss_at_any_moment_keeps_what_was_acknowledged)
@@ -240,6 +277,7 @@ int main(void)
 	tcase_add_test(tc, apply_survives_a_short_write_at_every_call);
 	tcase_add_test(tc, open_that_fails_at_any_call_can_be_repeated);
 	tcase_add_test(tc, allocation_refused_is_a_full_disk_and_nothing_happened);
+	tcase_add_test(tc, redo_records_found_are_synced_before_others_join_on);
 	tcase_add_test(tc, power_loss_at_any_moment_keeps_what_was_acknowledged);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
