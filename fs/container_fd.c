@@ -60,7 +60,7 @@ static bool can_close(struct fs_container *c)
 	return !c->io && !atomic_load(&c->wrote);
 }
 
-/* Closes one of the others; false: none can be spared. With open_lock. */
+/* Closes one, but not `but` (NULL: any); false: none can be spared. With open_lock. */
 static bool close_one(const struct fs_container *but)
 {
 	for (unsigned n = 2 * count; n && first; n--) {
@@ -68,7 +68,7 @@ static bool close_one(const struct fs_container *but)
 		bool can;
 
 		first = c->ring_next;
-		if (c == but || pthread_mutex_trylock(&c->lock))
+		if ((but && c == but) || pthread_mutex_trylock(&c->lock))
 			continue;
 		can = can_close(c);
 		if (can) {
