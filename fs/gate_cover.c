@@ -3,7 +3,7 @@
  * fs/gate_cover.c - log before light: intent records, and which notes they cover.
  *
  * Invariant: a note is marked covered only after the record that names it is
- * durable. Locks: fs_gate.lock for the sets.
+ * durable, and for no longer than that record says. Locks: fs_gate.lock for the sets.
  */
 #include "gate_impl.h"
 
@@ -33,8 +33,12 @@ static int intent_append(struct fs_gate *g, const struct fs_gate_request *rq, ui
 	return rc ? -EIO : 0;
 }
 
+/*
+ * until_ns: what the records say. While they were awaited the set may have been emptied, and begun
+ * again for longer: it then ends with them.
+ */
 static int covered_add(struct fs_gate *g, uint32_t index, uint64_t dir,
-		       const struct policy_record_note *note, size_t n)
+		       const struct policy_record_note *note, size_t n, int64_t until_ns)
 {
 	struct fs_cover *c;
 	int rc;
@@ -42,6 +46,8 @@ static int covered_add(struct fs_gate *g, uint32_t index, uint64_t dir,
 	pthread_mutex_lock(&g->lock);
 	c = fs_gate_cover_of(g, index);
 	rc = c ? 0 : -ENOMEM;
+	if (c && until_ns < c->until_ns)
+		c->until_ns = until_ns;
 	for (size_t k = 0; !rc && k < n; k++)
 		rc = fs_cover_add(c, note[k].note);
 	if (!rc && dir)
@@ -193,7 +199,7 @@ int fs_gate_cover_dir(struct fs_gate *g, const struct fs_gate_pass *pass,
 	for (size_t k = 0; k < n; k++) {
 		if (!rc)
 			rc = covered_add(g, next.index, list[k].dir, list[k].notes.note,
-					 list[k].notes.n);
+					 list[k].notes.n, until_ns);
 		fs_cover_notes_free(&list[k].notes);
 	}
 	return rc;
@@ -219,7 +225,7 @@ int fs_gate_cover(struct fs_gate *g, const struct fs_gate_request *rq, uint64_t 
 	if (!rc)
 		rc = fs_gate_again(g, rq, &now);
 	if (!rc)
-		rc = covered_add(g, index, 0, &note, 1);
+		rc = covered_add(g, index, 0, &note, 1, until_ns);
 	return rc;
 }
 
@@ -228,5 +234,6 @@ void fs_gate_created(struct fs_gate *g, const struct fs_gate_pass *pass, uint64_
 	struct policy_record_note note = {.note = ino};
 
 	/* Short of memory it stays uncovered: the next look writes one more record. */
-	(void)covered_add(g, fs_journal_index(pass->journal), dir ? ino : 0, &note, 1);
+	(void)covered_add(g, fs_journal_index(pass->journal), dir ? ino : 0, &note, 1,
+			  INT64_MAX);
 }

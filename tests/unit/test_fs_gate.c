@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "../../fs/gate.h"
 #include "../../fs/tree.h"
 
@@ -27,7 +28,7 @@ static struct {
 	size_t records, notes_named;
 	size_t largest; /* bytes of names in one record */
 	uint64_t durable;
-	bool revoke_in_wait, lock_in_wait;
+	bool revoke_in_wait, lock_in_wait, change_in_wait;
 	struct fs_session *session;
 	uint64_t waits;
 	/* directory */
@@ -36,6 +37,7 @@ static struct {
 	struct fs_inode inode;
 } w;
 
+static struct fs_gate *gate;
 static struct fs_vault *the_vault = (struct fs_vault *)&w;
 static struct fs_journal *the_journal = (struct fs_journal *)&w.notes;
 
@@ -147,6 +149,14 @@ int fs_log_wait(struct fs_log *l, uint64_t seq)
 		w.verdict = (struct policy_verdict){.answer = POLICY_DENY};
 	if (w.lock_in_wait)
 		atomic_store(&w.session->state, FS_SESSION_LOCKED);
+	if (w.change_in_wait) {
+		const struct timespec moment = {.tv_nsec = 1000000};
+		uint32_t journals[4];
+
+		nanosleep(&moment, NULL);
+		w.verdict.rights ^= POLICY_WRITE;
+		ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 1);
+	}
 	if (!w.wait_rc)
 		w.durable = seq;
 	return w.wait_rc;
@@ -227,7 +237,6 @@ void keys_wipe(void *p, size_t n)
 /* ---- fixture ---- */
 
 static struct fs_session session;
-static struct fs_gate *gate;
 
 static void set_up(void)
 {
@@ -583,6 +592,22 @@ START_TEST(own_creation_is_covered_by_its_record)
 }
 END_TEST
 
+START_TEST(rights_changed_during_the_wait_cover_no_longer_than_the_record_says)
+{
+	struct fs_gate_request rq = looks(9);
+
+	w.change_in_wait = true;
+	ck_assert_int_eq(begin(&rq), 0);
+	w.change_in_wait = false;
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_eq(w.records, 1);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 555, "new.odt"), 0);
+	ck_assert_uint_eq(w.records, 2);
+	/* All that is covered ends together. */
+	ck_assert_int_le(w.record[1].until_ns, w.record[0].until_ns);
+}
+END_TEST
+
 START_TEST(unwritable_log_lets_nothing_through)
 {
 	struct fs_gate_request rq = looks(9);
@@ -785,6 +810,7 @@ int main(void)
 	tcase_add_test(light, large_directory_is_split_over_records);
 	tcase_add_test(light, note_that_no_intent_names_gets_its_own_record);
 	tcase_add_test(light, own_creation_is_covered_by_its_record);
+	tcase_add_test(light, rights_changed_during_the_wait_cover_no_longer_than_the_record_says);
 	tcase_add_test(light, unwritable_log_lets_nothing_through);
 	tcase_add_test(light, unwritable_log_turns_refusals_into_eio);
 	tcase_add_test(light, access_revoked_during_the_wait_is_refused);
