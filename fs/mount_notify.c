@@ -184,7 +184,7 @@ static bool tell_again(struct fs_mount *m, struct fs_node *n, const struct fs_ca
 {
 	int64_t now = boot_ns();
 
-	if (!c->unknown || !(n->nlookup || n->handles) || m->phase != FS_MOUNT_LIVE ||
+	if (!c->unknown || !(n->nlookup || n->handles) || m->phase == FS_MOUNT_DEAD ||
 	    now - n->asked_ns > FS_SETTLE_NS)
 		return false;
 	if (c->data && (!n->inval_data || c->off < n->inval_off))
@@ -389,7 +389,8 @@ void fs_notify_inode(struct fs_mount *m, uint64_t nodeid, bool data, uint64_t of
 
 	pthread_mutex_lock(&m->lock);
 	n = fs_node_find_locked(m, nodeid);
-	if (n && (n->nlookup || n->handles) && m->phase == FS_MOUNT_LIVE) {
+	/* Of a locked session too: an answer may have reached the kernel after its sweep. */
+	if (n && (n->nlookup || n->handles) && m->phase != FS_MOUNT_DEAD) {
 		if (data && (!n->inval_data || off < n->inval_off))
 			n->inval_off = off;
 		n->inval_data |= data;

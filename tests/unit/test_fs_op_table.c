@@ -148,6 +148,7 @@ static void set_up(void)
 	mount.fd = sock[0];
 	pthread_mutex_init(&mount.lock, NULL);
 	pthread_cond_init(&mount.idle, NULL);
+	pthread_cond_init(&mount.work, NULL);
 	ck_assert_int_eq(fs_nodes_init(&mount), 0);
 	ck_assert_int_eq(fs_gate_new(NULL, &session, &mount.gate), 0);
 	mount.fuse = fuse_session_new(&args, &fs_op_table, sizeof(fs_op_table), &mount);
@@ -247,6 +248,22 @@ START_TEST(forget_is_admitted_when_locked)
 	ck_assert_uint_eq(mount.count, 1);
 	send_raw(2, NODE, &nlookup, sizeof(nlookup));
 	ck_assert_uint_eq(mount.count, 0);
+}
+END_TEST
+
+START_TEST(change_while_the_session_is_locked_is_told_to_the_kernel)
+{
+	ck_assert_int_eq(fs_node_looked_up(&mount, NODE, NULL, "a"), 0);
+	mount.phase = FS_MOUNT_CUT;
+	fs_notify_inode(&mount, NODE, true, 0);
+	ck_assert_ptr_nonnull(mount.qhead);
+	ck_assert_uint_eq(mount.qhead->nodeid, NODE);
+	ck_assert(fs_notify_pending(&mount, NODE));
+	/* Nobody asks for it any more, and nobody can be told. */
+	mount.phase = FS_MOUNT_DEAD;
+	ck_assert_int_eq(fs_node_looked_up(&mount, NODE + 1, NULL, "b"), 0);
+	fs_notify_inode(&mount, NODE + 1, true, 0);
+	ck_assert(!fs_notify_pending(&mount, NODE + 1));
 }
 END_TEST
 
@@ -357,6 +374,7 @@ int main(void)
 	tcase_add_test(t, cut_mount_admits_no_operation_until_the_session_is_active);
 	tcase_add_test(t, dead_mount_admits_no_operation);
 	tcase_add_test(t, forget_is_admitted_when_locked);
+	tcase_add_test(t, change_while_the_session_is_locked_is_told_to_the_kernel);
 	tcase_add_test(t, refused_flush_still_ends_the_locks_of_its_owner);
 	tcase_add_test(t, lost_locks_mark_the_handles_that_are_open_then);
 	tcase_add_test(t, handle_of_another_node_or_kind_is_not_found);
