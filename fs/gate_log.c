@@ -120,6 +120,26 @@ static void repeat_write(struct fs_gate *g, struct policy_record *r)
 	free(r);
 }
 
+/* The record that stands for this act could not be written: the next like it is written, not counted. */
+static void repeat_forget(struct fs_gate *g, const struct fs_gate_request *rq,
+			  const struct policy_record *r, uint64_t nodeid, int rc)
+{
+	uint64_t h = name_hash(rq->name2, name_hash(rq->name, UINT64_C(0xcbf29ce484222325)));
+	struct policy_record *old = NULL;
+
+	pthread_mutex_lock(&g->lock);
+	for (unsigned n = 0; n < FS_GATE_REPEATS && !old; n++) {
+		struct fs_gate_repeat *p = &g->repeat[n];
+
+		if (p->op && !strcmp(p->op, rq->op) && p->kind == r->kind && p->nodeid == nodeid &&
+		    p->name_hash == h && p->rc == rc)
+			old = repeat_take(p);
+	}
+	pthread_mutex_unlock(&g->lock);
+	/* Those that were counted meanwhile. */
+	repeat_write(g, old);
+}
+
 /*
  * True: the same act was recorded within a minute, so it is only counted. Otherwise it is
  * remembered, and r must be written.
@@ -207,6 +227,8 @@ int fs_gate_refuse(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t
 		log_rc = fs_log_append(fs_vault_log(g->vault), &r, &seq);
 		if (!log_rc)
 			log_rc = fs_gate_wait(g, seq);
+		if (log_rc)
+			repeat_forget(g, rq, &r, rq->nodeid, rc);
 	}
 	keys_wipe(&r, sizeof(r));
 	return log_rc ? -EIO : rc;
@@ -236,6 +258,8 @@ static int record(struct fs_gate *g, const struct fs_gate_pass *pass,
 	if ((act->kind != POLICY_RECORD_LIST && act->kind != POLICY_RECORD_ATTRIBUTE) ||
 	    !repeated(g, rq, &r, act->nodeid, 0))
 		rc = fs_log_append(fs_vault_log(g->vault), &r, &seq);
+	if (rc)
+		repeat_forget(g, rq, &r, act->nodeid, 0);
 	if (!rc && wait && seq)
 		rc = fs_gate_wait(g, seq);
 	keys_wipe(&r, sizeof(r));

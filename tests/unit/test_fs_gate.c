@@ -634,6 +634,22 @@ START_TEST(unwritable_log_turns_refusals_into_eio)
 }
 END_TEST
 
+START_TEST(refusal_after_one_that_could_not_be_recorded_is_recorded)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+
+	w.verdict.rights = 0;
+	w.append_rc = -EIO;
+	ck_assert_int_eq(begin(&rq), -EIO);
+	w.append_rc = 0;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.records, 1);
+	ck_assert_uint_eq(w.durable, 1);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.records, 1);
+}
+END_TEST
+
 START_TEST(access_revoked_during_the_wait_is_refused)
 {
 	struct fs_gate_request rq = looks(9);
@@ -813,6 +829,7 @@ int main(void)
 	tcase_add_test(light, rights_changed_during_the_wait_cover_no_longer_than_the_record_says);
 	tcase_add_test(light, unwritable_log_lets_nothing_through);
 	tcase_add_test(light, unwritable_log_turns_refusals_into_eio);
+	tcase_add_test(light, refusal_after_one_that_could_not_be_recorded_is_recorded);
 	tcase_add_test(light, access_revoked_during_the_wait_is_refused);
 	tcase_add_test(light, access_revoked_while_a_note_gets_its_record_is_refused);
 	tcase_add_test(light, session_locked_during_the_wait_is_refused);
