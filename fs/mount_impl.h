@@ -275,7 +275,8 @@ struct fs_serve {
 	uint32_t slots;
 	pthread_mutex_t pool_lock; /* threads, and on_gone */
 	pthread_cond_t pool_done;
-	unsigned threads, base, idle, blocked;
+	unsigned threads, base, idle;
+	atomic_uint blocked; /* workers that wait, of all mounts */
 	bool stop;
 	void (*gone)(void *ctx, struct fs_session *s);
 	void *gone_ctx;

@@ -29,6 +29,9 @@
 
 #define WORKERS_MAX 32u
 #define SHARE_MAX 8u /* workers of one mount, waiting ones included */
+/* An account may have eight mounts: once so many workers wait, a mount has so few, and some are left. */
+#define SCARCE 12u
+#define SHARE_SCARCE 3u
 #define WAKE_ID UINT64_MAX
 #define ANY_JOURNAL UINT32_MAX
 #define TURN 64u   /* requests of one mount before others are looked at */
@@ -236,9 +239,10 @@ static void arm_locked(struct fs_serve *sv, struct fs_mount *m)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = m->id};
 	unsigned share = sv->base / 2 > 2 ? sv->base / 2 : 2;
+	unsigned most = atomic_load(&sv->blocked) >= SCARCE ? SHARE_SCARCE : SHARE_MAX;
 
 	if (!m->armed && !m->reader && !m->gone_told && m->busy - m->blocked < share &&
-	    m->busy < SHARE_MAX)
+	    m->busy < most)
 		m->armed = epoll_ctl(sv->epoll, EPOLL_CTL_MOD, m->fd, &ev) == 0;
 }
 
@@ -419,7 +423,7 @@ void fs_serve_block_begin(void)
 	m->blocked++;
 	pthread_mutex_unlock(&m->lock);
 	pthread_mutex_lock(&sv->pool_lock);
-	sv->blocked++;
+	atomic_fetch_add(&sv->blocked, 1);
 	/* Without a spare the wait is only longer for others. */
 	if (!sv->idle && !sv->stop && sv->threads < WORKERS_MAX)
 		(void)spawn(sv);
@@ -434,7 +438,7 @@ void fs_serve_block_end(void)
 	if (!m)
 		return;
 	pthread_mutex_lock(&m->serve->pool_lock);
-	m->serve->blocked--;
+	atomic_fetch_sub(&m->serve->blocked, 1);
 	pthread_mutex_unlock(&m->serve->pool_lock);
 	pthread_mutex_lock(&m->lock);
 	m->blocked--;
@@ -462,7 +466,8 @@ static int start_workers(struct fs_serve *sv)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int rc = 0;
 
-	sv->base = cores < 2 ? 2 : cores > 16 ? 16 : (unsigned)cores;
+	/* Three at least: one mount's two long requests leave one for the others. */
+	sv->base = cores < 3 ? 3 : cores > 16 ? 16 : (unsigned)cores;
 	pthread_mutex_lock(&sv->pool_lock);
 	while (!rc && sv->threads < sv->base)
 		rc = spawn(sv);
