@@ -246,7 +246,7 @@ static void arm_locked(struct fs_serve *sv, struct fs_mount *m)
 		m->armed = epoll_ctl(sv->epoll, EPOLL_CTL_MOD, m->fd, &ev) == 0;
 }
 
-/* The calling worker reads no more from m, for now: whoever comes next may. */
+/* The calling worker reads no more from m: whoever comes next may. */
 static void hand_over(struct fs_serve *sv, struct fs_mount *m)
 {
 	pthread_mutex_lock(&m->lock);

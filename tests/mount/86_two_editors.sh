@@ -122,11 +122,11 @@ t_tail_f_shows_lines_that_the_other_appends() {
 
 # The kernel looks every name up again after the other's rename, the names on the way to one's own directory too.
 t_working_directory_holds_while_the_other_renames() {
-	as anna mkdir -p "$A/work/here" || return 1
-	as anna sh -c "echo note >'$A/work/here/note'; for k in \$(seq 200); do echo \$k >'$A/work/.x' && mv '$A/work/.x' '$A/work/x'; done" &
+	as anna mkdir -p "$A/ward/here" || return 1
+	as anna sh -c "echo note >'$A/ward/here/note'; for k in \$(seq 200); do echo \$k >'$A/ward/.x' && mv '$A/ward/.x' '$A/ward/x'; done" &
 	local pid=$! rc=0
-	as bo sh -c "cd '$B/work/here' && for k in \$(seq 150); do
-		ls ../here '$B/work/here' >/dev/null && [ \"\$(cat note)\" = note ] && /bin/pwd | grep -q '/work/here\$' || exit 1
+	as bo sh -c "cd '$B/ward/here' && for k in \$(seq 150); do
+		ls ../here '$B/ward/here' >/dev/null && [ \"\$(cat note)\" = note ] && /bin/pwd | grep -q '/ward/here\$' || exit 1
 		done" || { fail "bo's working directory is lost"; rc=1; }
 	wait $pid || { fail "anna could not save"; rc=1; }
 	return $rc
