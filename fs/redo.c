@@ -33,6 +33,7 @@
 #define MAC_AT 112u
 #define HEADER 128u
 #define WRITE_STEP (256u << 10)
+#define SIZE_MOST ((off_t)64 << 20) /* none is made so large: scanning one could take for ever */
 
 struct area {
 	uint64_t used; /* bytes from its beginning */
@@ -208,7 +209,7 @@ static int open_file(struct fs_redo *r, int dirfd, bool read_only, uint64_t byte
 	if (fstat(r->fd, &st))
 		return -errno;
 	r->area_len = (uint64_t)st.st_size / 2 / BLOCK * BLOCK;
-	return S_ISREG(st.st_mode) && r->area_len ? 0 : -EBADMSG;
+	return S_ISREG(st.st_mode) && r->area_len && st.st_size <= SIZE_MOST ? 0 : -EBADMSG;
 }
 
 int fs_redo_open(int dirfd, bool read_only, uint64_t bytes, const uint8_t key[static KEYS_LEN],

@@ -247,6 +247,9 @@ START_TEST(file_that_was_cut_short_is_no_crash_or_loses_the_end)
 	fs_redo_close(redo);
 	redo = NULL;
 	ck_assert_int_eq(fs_redo_open(dirfd_, false, BYTES, key, &redo), -EBADMSG);
+	/* Nor is one that somebody made endless. */
+	ck_assert_int_eq(ftruncate(fd, (off_t)1 << 40), 0);
+	ck_assert_int_eq(fs_redo_open(dirfd_, false, BYTES, key, &redo), -EBADMSG);
 }
 END_TEST
 
