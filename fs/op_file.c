@@ -184,12 +184,14 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 	return rc;
 }
 
-/* The file was there already: what CREATE asked for was not what opening it does. */
-static int check_again(const struct fs_op *op, struct fs_inode *i, int flags)
+/* The file was there already: what CREATE asked for was not what opening it does. Refusals are logged. */
+static int check_again(struct fs_op *op, struct fs_inode *i, int flags)
 {
-	uint32_t needs = fs_op_open_rights(flags);
+	int rc;
 
-	return (op->pass.rights & needs) == needs ? fs_op_permit(op, i, open_may(flags)) : -EACCES;
+	op->rq.rights |= fs_op_open_rights(flags);
+	rc = fs_gate_again(op->m->gate, &op->rq, &op->pass);
+	return rc ? rc : fs_op_permit(op, i, open_may(flags));
 }
 
 void fs_op_create(struct fs_op *op, fuse_ino_t parent, const char *name, mode_t mode,
