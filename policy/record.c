@@ -91,6 +91,8 @@ static const struct {
 	[POLICY_RECORD_AUDIT] = {"audit", 'R', 0, 110101, 0, "HCOMPL"},
 	[POLICY_RECORD_CLOSE] = {"close", 'E', 0, 110110, 0, "TREAT"},
 	[POLICY_RECORD_JOURNAL] = {"journal", 'C', 0, 110110, 0, "PATADMIN"},
+	[POLICY_RECORD_ATTEND] = {"attend", 'U', 0, 110113, 110136, "TREAT"},
+	[POLICY_RECORD_REVIEW] = {"review", 'E', 0, 110113, 0, "HCOMPL"},
 };
 
 void policy_record_copy(char *field, size_t cap, const char *text)

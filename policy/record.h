@@ -39,6 +39,8 @@ enum policy_record_kind {
 	POLICY_RECORD_AUDIT, /* the log was read (110101) */
 	POLICY_RECORD_CLOSE, /* an opened note was closed: bytes read and written, repeats counted */
 	POLICY_RECORD_JOURNAL, /* a journal was made, renamed, removed */
+	POLICY_RECORD_ATTEND, /* a clinician stated a care relationship of their own, until `until_ns` (110136) */
+	POLICY_RECORD_REVIEW, /* an access review was made or signed off */
 	POLICY_RECORD_KIND_COUNT
 };
 

@@ -119,6 +119,8 @@ static const char *verb(const struct policy_record *r)
 		[POLICY_RECORD_AUDIT] = "read the log",
 		[POLICY_RECORD_CLOSE] = "closed",
 		[POLICY_RECORD_JOURNAL] = "changed journal",
+		[POLICY_RECORD_ATTEND] = "takes part in the care",
+		[POLICY_RECORD_REVIEW] = "reviewed access",
 	};
 
 	if (r->kind >= POLICY_RECORD_KIND_COUNT || !verbs[r->kind])
