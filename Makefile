@@ -129,6 +129,7 @@ bench: $(BUILD)/journalfs $(BUILD)/tests/bench/ops
 install: $(BUILD)/journalfs
 	install -Dm755 $(BUILD)/journalfs $(DESTDIR)$(PREFIX)/bin/journalfs
 	install -Dm644 tools/man/journalfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/journalfs.1
+	install -Dm644 tools/man/journalfs-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/journalfs-policy.5
 	install -d $(DESTDIR)/usr/lib/systemd/system
 	sed 's|@BINDIR@|$(PREFIX)/bin|' tools/packaging/journalfs@.service \
 		>$(DESTDIR)/usr/lib/systemd/system/journalfs@.service
