@@ -122,9 +122,17 @@ $(BUILD)/tests/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $<
 
-bench: $(BUILD)/journalfs $(BUILD)/tests/bench/ops
+$(BUILD)/tests/bench/policy: tests/bench/policy.c $(BUILD)/libpolicy.a
+	@mkdir -p $(@D)
+	$(CC) $(JF_CPPFLAGS) $(JF_CFLAGS) -o $@ $^
+$(BUILD)/tests/bench/fill: tests/bench/fill.c $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(JF_CPPFLAGS) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(JF_LDLIBS)
+
+bench: $(BUILD)/journalfs $(addprefix $(BUILD)/tests/bench/,ops policy fill)
 	@BUILD=$(BUILD) tests/bench/run.sh
 	@BUILD=$(BUILD) tests/bench/scale.sh
+	@BUILD=$(BUILD) tests/bench/policy.sh
 
 install: $(BUILD)/journalfs
 	install -Dm755 $(BUILD)/journalfs $(DESTDIR)$(PREFIX)/bin/journalfs
