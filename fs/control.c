@@ -125,10 +125,10 @@ static bool next_tick(struct fs_control *c, bool *recheck)
 	return go;
 }
 
-/* Policy counts in days of UTC: at midnight entries begin and end without an edit. */
-static int64_t today(void)
+/* Policy counts in minutes of UTC: entries begin and end then without an edit. */
+static int64_t minute(void)
 {
-	return (int64_t)time(NULL) / 86400;
+	return (int64_t)time(NULL) / 60;
 }
 
 static void stalled(void *control, struct fs_session *s)
@@ -139,13 +139,13 @@ static void stalled(void *control, struct fs_session *s)
 static void *run_clock(void *control)
 {
 	struct fs_control *c = control;
-	int64_t remembered = fs_control_now_ns(), trimmed = remembered, day = today();
+	int64_t remembered = fs_control_now_ns(), trimmed = remembered, last = minute();
 	bool recheck;
 
 	while (next_tick(c, &recheck)) {
-		if (c->serve && (recheck || today() != day))
+		if (c->serve && (recheck || minute() != last))
 			fs_serve_recheck(c->serve);
-		day = today();
+		last = minute();
 		if (c->serve)
 			fs_serve_watch(c->serve, stalled, c);
 		fs_vault_tick(c->vault);

@@ -6,7 +6,8 @@
  * wraps follow from (policy, people) moves the epoch on. Each tick looks at the
  * next journals for some milliseconds. Missing wraps are made by an active session
  * that holds the journal's key; what nobody can serve is counted and looked at
- * again when somebody logs in. Wraps of practitioners who left are removed.
+ * again when somebody logs in. Wraps of practitioners who left are removed. Whom a date lets
+ * in later is looked at again then.
  *
  * Invariants: (1) a key is wrapped only for an identity whose chain and issuers
  * were verified and whom policy admits now; (2) the record in the log is durable
@@ -39,9 +40,12 @@ void fs_grants_retry(struct fs_vault *v)
 	v->index_dirty = true;
 }
 
-/* May this person have the key of a journal with this policy? always: his number in any case. */
+/*
+ * May this person have the key of a journal with this policy? always: his number in any case. Refused,
+ * *due_s becomes the time when that may change by itself, if it is earlier.
+ */
 static bool admitted(const struct policy_practice *practice, const struct policy_journal *policy,
-		     const struct fs_person *p, uint32_t always)
+		     const struct fs_person *p, uint32_t always, int64_t *due_s)
 {
 	const struct policy_practitioner *line = policy_practice_find(practice, p->name);
 	struct policy_question q = {practice, policy, p->name, POLICY_READ, fs_vault_wall_s()};
@@ -54,6 +58,8 @@ static bool admitted(const struct policy_practice *practice, const struct policy
 	if (!policy)
 		return false;
 	policy_decide(&q, &verdict);
+	if (verdict.answer != POLICY_ALLOW && verdict.until_s < *due_s)
+		*due_s = verdict.until_s;
 	return verdict.answer == POLICY_ALLOW;
 }
 
@@ -61,13 +67,14 @@ int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *pract
 			 const struct policy_journal *policy, uint32_t always,
 			 int (*fn)(void *ctx, const struct keys_identity *id), void *ctx)
 {
+	int64_t due_s = INT64_MAX;
 	int rc = 0;
 
 	for (size_t i = 0; i < v->people_count && !rc; i++) {
 		const struct fs_person *p = v->people[i];
 		const struct keys_identity *id = NULL;
 
-		if (!admitted(practice, policy, p, always))
+		if (!admitted(practice, policy, p, always, &due_s))
 			continue;
 		rc = fs_people_identity(v, p->pid, p->enrolment, true, &id);
 		if (rc == -EBADMSG) {
@@ -94,6 +101,7 @@ struct look {
 	uint32_t *holds; /* by place in v->people: enrolment that the wrap there is for, 0 none */
 	unsigned vault_wraps; /* NEED_* that are there */
 	size_t missing, left;
+	int64_t due_s;
 	struct keys_wrap_place place;
 	uint8_t *key; /* guarded */
 	struct fs_batch b;
@@ -147,12 +155,14 @@ static void add_name(struct look *l, const char *name)
 static void count(struct look *l)
 {
 	l->missing = l->left = 0;
+	l->due_s = INT64_MAX;
 	for (size_t i = 0; i < l->v->people_count; i++) {
 		const struct fs_person *p = l->v->people[i];
 
 		if (l->holds[i] && has_left(l->v, p))
 			l->left++;
-		if (l->holds[i] != p->enrolment && admitted(l->v->practice, l->entry->policy, p, 0))
+		if (l->holds[i] != p->enrolment &&
+		    admitted(l->v->practice, l->entry->policy, p, 0, &l->due_s))
 			l->missing++;
 	}
 	if (fs_lists_find(l->v, KEYS_LIST_BREAK_GLASS, 0) && !(l->vault_wraps & NEED_BREAK_GLASS))
@@ -287,12 +297,42 @@ static int look_at(struct look *l)
 
 /* ---- the tick ---- */
 
+/* Journals whose policy lets somebody in since a date that has come are looked at again. */
+static void come_due(struct fs_vault *v)
+{
+	int64_t now_s = fs_vault_wall_s();
+
+	if (!v->grants_due_s || now_s < v->grants_due_s)
+		return;
+	v->grants_due_s = 0;
+	for (uint32_t i = 0; i < v->journals.cap; i++) {
+		struct fs_entry *e = v->journals.by_index[i];
+
+		if (!e || !e->due_s)
+			continue;
+		if (e->due_s <= now_s) {
+			e->checked = 0;
+			v->grants_idle = false;
+		} else if (!v->grants_due_s || e->due_s < v->grants_due_s) {
+			v->grants_due_s = e->due_s;
+		}
+	}
+}
+
+static void note_due(struct fs_vault *v, struct fs_entry *e, int64_t due_s)
+{
+	e->due_s = due_s == INT64_MAX ? 0 : due_s;
+	if (e->due_s && (!v->grants_due_s || e->due_s < v->grants_due_s))
+		v->grants_due_s = e->due_s;
+}
+
 void fs_grants_tick(struct fs_vault *v)
 {
 	struct look l = {.v = v};
 	uint64_t end = fs_vault_boot_ns() + BUDGET_NS;
 	uint32_t at;
 
+	come_due(v);
 	if (v->grants_idle || !v->journals.cap)
 		return;
 	l.holds = calloc(v->people_count + 1, sizeof(*l.holds));
@@ -306,6 +346,8 @@ void fs_grants_tick(struct fs_vault *v)
 			continue;
 		l.entry = e;
 		rc = look_at(&l);
+		if (!rc)
+			note_due(v, e, l.due_s);
 		pthread_rwlock_wrlock(&v->lock);
 		if (!rc)
 			e->waiting = (uint32_t)l.missing;

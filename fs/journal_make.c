@@ -344,6 +344,7 @@ static int rename_locked(struct renaming *r, const char *name)
 		rc = fs_catalog_insert(&r->v->journals, r->next);
 		pthread_rwlock_unlock(&r->v->lock);
 		r->next = was; /* freed by the caller */
+		r->v->grants_idle = false;
 	}
 	fs_signer_put(signer);
 	if (j)

@@ -91,6 +91,7 @@ struct fs_entry {
 	struct policy_journal *policy; /* NULL: damaged, admits nobody */
 	uint32_t checked;	       /* grants: epoch of the last complete look */
 	uint32_t waiting;	       /* wraps that nobody could make then */
+	int64_t due_s;		       /* edit: when a date of its policy lets somebody in; 0 never */
 	struct fs_entry *next;	       /* same bucket */
 	char name[];
 };
@@ -194,6 +195,7 @@ struct fs_vault {
 	uint32_t cursor;   /* journal index where the next tick goes on */
 	bool grants_idle;  /* a whole round found nothing left to look at */
 	bool grants_again; /* something failed in this round */
+	int64_t grants_due_s; /* the earliest due_s of the journals; 0 never */
 	bool lists_dirty;
 	/* renewal of the index key: edit */
 	bool index_dirty;
