@@ -247,6 +247,7 @@ static int verb_passwd(struct fs_control_request *rq)
 #define COST                                                                                       \
 	{"passes", NUMBER, true, 1, 16}, {"memory_kib", NUMBER, true, 8192, 1048576}
 #define FILE_NAME {"file", TEXT, true, 1, 255}
+#define PROPOSAL(required) {"number", NUMBER, required, 0, INT32_MAX}
 #define POLICY_TEXT {"text", TEXT, true, 0, 262144}
 
 static const struct verb verbs[] = {
@@ -273,6 +274,9 @@ static const struct verb verbs[] = {
 	 {FILE_NAME, POLICY_TEXT}},
 	{"policy-put", ACTIVE | NEED_TRIES, fs_control_verb_policy_put, {0, 0},
 	 {FILE_NAME, POLICY_TEXT, {"base", NUMBER, true, 0, UINT32_MAX}}},
+	{"proposals", ACTIVE | NEED_TRIES, fs_control_verb_proposals, {0, 0}, {PROPOSAL(false)}},
+	{"approve", ACTIVE | NEED_TRIES, fs_control_verb_approve, {0, 0}, {PROPOSAL(true)}},
+	{"reject", ACTIVE | NEED_TRIES, fs_control_verb_reject, {0, 0}, {PROPOSAL(true)}},
 	{"list", ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
 	{"audit", ACTIVE | NEED_TRIES, fs_control_verb_audit, {0, 0},
 	 {WHO,
@@ -424,6 +428,7 @@ static const char *plain_words(int rc)
 		{-EAGAIN, "not now; try again in a moment"},
 		{-ESTALE, "it has changed meanwhile; read it again"},
 		{-EKEYREJECTED, "wrong passphrase or code"},
+		{-EINPROGRESS, "it waits for a second steward"},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

@@ -200,9 +200,31 @@ static int check_invite(struct fs_vault *v, struct fs_session *by, const char *n
 	return 0;
 }
 
-static int invite_locked(struct fs_vault *v, struct fs_session *by, const char *name, bool again,
-			 uint32_t days, char code[static KEYS_CODE_TEXT_MAX], struct fs_say *say)
+/* A new identity in place of one that is enrolled: with two stewards it takes both. */
+static int propose(struct fs_vault *v, struct fs_session *by, const char *name, struct fs_say *say)
 {
+	struct fs_proposal p = {.what = FS_PROPOSAL_INVITE, .text = name, .len = strlen(name)};
+	char detail[KEYS_NAME_MAX + 64];
+	int rc = fs_consent_two(v, by);
+
+	if (rc <= 0)
+		return rc;
+	snprintf(detail, sizeof(detail), "a new identity for %s", name);
+	rc = fs_consent_keep(v, by, &p, detail, say);
+	if (rc)
+		return rc;
+	fs_say(say,
+	       "whoever has the code becomes %s, which takes two stewards: another one gets the code "
+	       "with `journalfs approve %u`",
+	       name, p.number);
+	return -EINPROGRESS;
+}
+
+static int invite_locked(struct fs_vault *v, struct fs_session *by, const char *name, bool again,
+			 uint32_t days, const struct fs_proposal *agreed,
+			 char code[static KEYS_CODE_TEXT_MAX], struct fs_say *say)
+{
+	const struct fs_person *person;
 	const struct policy_practitioner *p = NULL;
 	struct fs_invite_request rq = {.name = name, .days = days};
 	uint8_t raw[KEYS_CODE_LEN], bytes[FS_INVITE_BYTES];
@@ -213,10 +235,17 @@ static int invite_locked(struct fs_vault *v, struct fs_session *by, const char *
 
 	if (rc)
 		return rc;
+	person = fs_people_find(v, name);
+	if (person && person->enrolment && !agreed)
+		rc = propose(v, by, name, say);
+	if (rc)
+		return rc;
 	rq.account = p->account;
 	rq.role = p->role->name;
-	rc = fs_vault_tell(v, by, POLICY_RECORD_INVITE, 0, NULL, "%s (account %s, role %s)%s", name,
-			   p->account, p->role->name, again ? ", again" : "");
+	rc = fs_vault_tell(v, by, POLICY_RECORD_INVITE, 0, NULL,
+			   "%s (account %s, role %s)%s%s%s", name, p->account, p->role->name,
+			   again ? ", again" : "", agreed ? ", as proposed by " : "",
+			   agreed ? agreed->who : "");
 	if (!rc && again)
 		rc = fs_vault_tell(v, by, POLICY_RECORD_ALARM, 0, NULL,
 				   "%s is invited again: whoever holds the code becomes %s", name,
@@ -232,6 +261,8 @@ static int invite_locked(struct fs_vault *v, struct fs_session *by, const char *
 		rc = fs_enroll_invite(&e, &rq, v->index_key, raw, bytes, &len, &number);
 	}
 	pthread_rwlock_unlock(&by->lock);
+	if (agreed)
+		fs_consent_drop(&e, agreed->number);
 	if (!rc)
 		rc = fs_vault_edit_commit(&e);
 	if (!rc)
@@ -257,13 +288,20 @@ int fs_vault_invite(struct fs_vault *v, struct fs_session *by, const char *name,
 		return -EINVAL;
 	}
 	pthread_mutex_lock(&v->edit);
-	rc = invite_locked(v, by, name, again, days, code, say);
+	rc = invite_locked(v, by, name, again, days, NULL, code, say);
 	pthread_mutex_unlock(&v->edit);
-	if (!rc)
-		rc = fs_group_sync(fs_records_group(v->records), 0);
+	if ((!rc || rc == -EINPROGRESS) && fs_group_sync(fs_records_group(v->records), 0))
+		rc = -EIO;
 	if (rc)
 		keys_wipe(code, KEYS_CODE_TEXT_MAX);
 	return rc;
+}
+
+int fs_enroll_invite_agreed(struct fs_vault *v, struct fs_session *by, const char *name,
+			    const struct fs_proposal *p, char code[static KEYS_CODE_TEXT_MAX],
+			    struct fs_say *say)
+{
+	return invite_locked(v, by, name, true, DAYS, p, code, say);
 }
 
 /* ---- enrolling ---- */

@@ -259,30 +259,19 @@ static void diff_text(const char *old, size_t old_len, const char *next, size_t 
 	free(b);
 }
 
-#define POWERS                                                                                     \
-	(POLICY_READ | POLICY_WRITE | POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW |               \
-	 POLICY_BREAK_GLASS)
-
 /*
- * New powers: a steward who makes himself a reader must not do so quietly. Who had left had none,
- * and whoever gets an identity's account may become it.
+ * New powers: a steward who makes himself a reader must not do so quietly.
  */
 static int alarm_powers(struct fs_vault *v, struct fs_session *by,
 			const struct policy_practice *next)
 {
 	for (size_t i = 0; i < policy_practice_count(next); i++) {
 		const struct policy_practitioner *p = policy_practice_at(next, i);
-		const struct policy_practitioner *was = policy_practice_find(v->practice, p->name);
-		uint32_t gained;
 		bool clinical;
 		char rights[128];
 		int rc;
 
-		if (was && (was->state == POLICY_LEFT || strcmp(was->account, p->account)))
-			was = NULL;
-		gained = p->role->rights & ~(was ? was->role->rights : 0) & POWERS;
-		clinical = p->role->clinical && !(was && was->role->clinical);
-		if (p->state == POLICY_LEFT || (!gained && !clinical))
+		if (!fs_consent_gained(v->practice, p, &clinical) && !clinical)
 			continue;
 		rc = fs_vault_tell(v, by, POLICY_RECORD_ALARM, 0, NULL,
 				   "%s gets the role %s%s: %s (account %s)", p->name,
@@ -306,6 +295,7 @@ struct accept {
 	size_t len;
 	struct policy_practice *practice;
 	struct policy_journal *journal;
+	const struct fs_proposal *agreed; /* NULL: nobody has proposed it */
 };
 
 static int check_base(struct fs_vault *v, const struct accept *a, uint32_t base, struct fs_say *say)
@@ -371,7 +361,9 @@ static int tell_change(struct fs_vault *v, const struct accept *a)
 	diff_text(old ? old : "", len, a->text, a->len, diff, sizeof(diff));
 	free(old);
 	rc = fs_vault_tell(v, a->by, POLICY_RECORD_POLICY, a->which, a->which ? a->file : NULL,
-			   "version %u:\n%s", v->counters.policy + 1, diff);
+			   "version %u%s%s:\n%s", v->counters.policy + 1,
+			   a->agreed ? ", as proposed by " : "", a->agreed ? a->agreed->who : "",
+			   diff);
 	if (!rc && a->practice)
 		rc = alarm_powers(v, a->by, a->practice);
 	return rc;
@@ -393,6 +385,8 @@ static int accept_version(struct fs_vault *v, struct accept *a)
 		rc = fs_policies_add(&e, &hand, a->which, a->before, a->text, a->len);
 	}
 	pthread_rwlock_unlock(&a->by->lock);
+	if (a->agreed)
+		fs_consent_drop(&e, a->agreed->number);
 	if (!rc)
 		rc = fs_vault_edit_commit(&e);
 	if (!rc)
@@ -409,6 +403,37 @@ static int refuse(struct fs_vault *v, const struct accept *a, struct fs_say *say
 
 	fs_say(say, "changing policy needs the policy right, which %s does not have", a->by->who);
 	return rc ? rc : -EACCES;
+}
+
+/* 0: one steward may do this. -EINPROGRESS: it is kept for a second one. */
+static int check_consent(struct fs_vault *v, const struct accept *a, struct fs_say *say)
+{
+	struct fs_proposal p = {.what = FS_PROPOSAL_POLICY, .base = a->before};
+	char whom[256], *old = NULL, diff[900];
+	uint32_t version;
+	size_t len = 0;
+	int rc;
+
+	if (a->agreed || !a->practice)
+		return 0;
+	rc = fs_consent_needed(v, a->by, a->practice, whom, sizeof(whom));
+	if (rc <= 0)
+		return rc;
+	rc = fs_policies_text(v, 0, &old, &len, &version);
+	if (rc)
+		return rc;
+	diff_text(old, len, a->text, a->len, diff, sizeof(diff));
+	free(old);
+	p.text = a->text;
+	p.len = a->len;
+	rc = fs_consent_keep(v, a->by, &p, diff, say);
+	if (rc)
+		return rc;
+	fs_say(say,
+	       "this gives new powers to %s, which takes two stewards: it is kept as proposal %u and "
+	       "is not in force; another steward looks at it and agrees with `journalfs approve %u`",
+	       whom, p.number, p.number);
+	return -EINPROGRESS;
 }
 
 /* Under edit. */
@@ -430,7 +455,18 @@ static int put_locked(struct fs_vault *v, struct accept *a, uint32_t base, char 
 				       &a->journal);
 	if (!rc && a->practice)
 		rc = keep_people(v, a->practice, report);
+	if (!rc)
+		rc = check_consent(v, a, say);
 	return rc ? rc : accept_version(v, a);
+}
+
+/* Everybody who had access and has not any more is cut; roots may be signed under the new version. */
+static int in_force(struct fs_vault *v)
+{
+	fs_sessions_trim(v);
+	if (v->cfg.policy_changed)
+		v->cfg.policy_changed(v->cfg.ctx);
+	return fs_policies_announce(v);
 }
 
 int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *file,
@@ -456,10 +492,75 @@ int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *f
 		policy_practice_put(a.practice);
 	if (a.journal)
 		policy_journal_put(a.journal);
-	if (rc)
-		return rc;
-	fs_sessions_trim(v);
-	if (v->cfg.policy_changed)
-		v->cfg.policy_changed(v->cfg.ctx);
-	return fs_policies_announce(v);
+	if (rc == -EINPROGRESS && fs_group_sync(fs_records_group(v->records), 0))
+		return -EIO;
+	return rc ? rc : in_force(v);
+}
+
+/* ---- the second steward ---- */
+
+static int approve_policy(struct fs_vault *v, struct fs_session *by, const struct fs_proposal *p,
+			  char **report, struct fs_say *say)
+{
+	struct accept a = {.by = by,
+			   .file = "practice",
+			   .text = p->text,
+			   .len = p->len,
+			   .agreed = p};
+	int rc = put_locked(v, &a, p->base, report, say);
+
+	if (a.practice)
+		policy_practice_put(a.practice);
+	return rc;
+}
+
+/* Under edit. */
+static int approve_locked(struct fs_vault *v, struct fs_session *by, const struct fs_proposal *p,
+			  char code[static KEYS_CODE_TEXT_MAX], char **report, struct fs_say *say)
+{
+	char name[KEYS_NAME_MAX + 1];
+	int rc;
+
+	if (!fs_sessions_has(v, by, POLICY_POLICY)) {
+		fs_say(say, "approving a proposal needs the policy right, which %s does not have",
+		       by->who);
+		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL, "approving proposal %u",
+				   p->number);
+		return rc ? rc : -EACCES;
+	}
+	if (p->pid == by->pid) {
+		fs_say(say, "proposal %u is your own: another steward has to agree", p->number);
+		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL,
+				   "approving the own proposal %u", p->number);
+		return rc ? rc : -EPERM;
+	}
+	if (p->what == FS_PROPOSAL_POLICY)
+		return approve_policy(v, by, p, report, say);
+	snprintf(name, sizeof(name), "%.*s", (int)p->len, p->text);
+	return fs_enroll_invite_agreed(v, by, name, p, code, say);
+}
+
+int fs_vault_proposal_approve(struct fs_vault *v, struct fs_session *by, uint32_t number,
+			      char code[static KEYS_CODE_TEXT_MAX], char **report,
+			      struct fs_say *say)
+{
+	struct fs_proposal p = {0};
+	int rc;
+
+	code[0] = '\0';
+	if (fs_session_state(by) != FS_SESSION_ACTIVE)
+		return -ENOKEY;
+	pthread_mutex_lock(&v->edit);
+	rc = fs_consent_read(v, number, &p);
+	if (!rc)
+		rc = approve_locked(v, by, &p, code, report, say);
+	else if (rc == -ENOENT)
+		fs_say(say, "there is no proposal %u; `journalfs approve` lists them", number);
+	pthread_mutex_unlock(&v->edit);
+	if (!rc)
+		rc = p.what == FS_PROPOSAL_POLICY
+			     ? in_force(v)
+			     : fs_group_sync(fs_records_group(v->records), 0);
+	fs_consent_clear(&p);
+	return rc;
 }

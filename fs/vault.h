@@ -219,6 +219,26 @@ int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *f
 			const char *text, size_t len, uint32_t base, char **report,
 			struct fs_say *say);
 /*
+ * What takes two stewards. fs_vault_policy_put answers -EINPROGRESS when it has kept a text that gives new
+ * powers as a proposal, and fs_vault_invite so for a new identity, when the practice has two. All of these
+ * need the policy right. -ENOENT: no such proposal.
+ */
+/* A line each: number, when, who, what. Caller frees. */
+int fs_vault_proposals(struct fs_vault *v, struct fs_session *by, char **text, struct fs_say *say);
+/* What it would change, for people. Caller frees. */
+int fs_vault_proposal_diff(struct fs_vault *v, struct fs_session *by, uint32_t number, char **text,
+			   struct fs_say *say);
+/*
+ * By another steward than the one who proposed (-EPERM). A policy is in force on return; of an invitation
+ * `code` receives the one-time code, else it is empty. -ESTALE: written for a version that is no longer in
+ * force. Errors else as fs_vault_policy_put and fs_vault_invite.
+ */
+int fs_vault_proposal_approve(struct fs_vault *v, struct fs_session *by, uint32_t number,
+			      char code[static KEYS_CODE_TEXT_MAX], char **report,
+			      struct fs_say *say);
+int fs_vault_proposal_reject(struct fs_vault *v, struct fs_session *by, uint32_t number,
+			     struct fs_say *say);
+/*
  * Journals that `by` may list with cookie > after, in cookie order (the order in which they were
  * made, so that a listing shows each stable journal exactly once whatever is renamed meanwhile).
  * fn returns 1 to stop.

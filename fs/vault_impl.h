@@ -11,6 +11,7 @@
  * policies.c    policy versions and the index that is open while somebody is logged in
  * policy_history.c  what was in force at a version
  * policy_put.c  show, check, accept a new version
+ * consent.c     what takes two stewards: proposals
  * catalog.c     the journals there are, decisions, listings
  * journals.c    their keys: wraps, manifests, who may have signed
  * journal_make.c  make, rename, remove
@@ -382,6 +383,40 @@ int fs_policies_file(struct fs_vault *v, const char *file, uint32_t *out);
 int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const char *text,
 		      size_t len, char **report, struct policy_practice **practice,
 		      struct policy_journal **journal);
+
+/* ---- consent.c: edit held ---- */
+enum fs_proposal_what { FS_PROPOSAL_POLICY = 1, FS_PROPOSAL_INVITE = 2 };
+struct fs_proposal {
+	uint32_t number;
+	uint8_t what;
+	uint32_t base; /* practice version that the text was written for; 0 for an invitation */
+	uint32_t pid, enrolment;
+	char who[KEYS_NAME_MAX + 1];
+	int64_t time_s;
+	const char *text; /* the practice's text, or the practitioner's name; not terminated */
+	size_t len;
+	struct keys_statement st;
+	uint8_t *bytes; /* text points here when it was read */
+};
+/* Powers that this line gives and the practice in force does not; *clinical: the role becomes clinical. */
+uint32_t fs_consent_gained(const struct policy_practice *now, const struct policy_practitioner *p,
+			   bool *clinical);
+/* 1: somebody other than `by` could have been asked in the last 72 hours; 0; or negative. */
+int fs_consent_two(struct fs_vault *v, const struct fs_session *by);
+/* 1: next gives new powers, to `whom`, and the practice has two stewards. */
+int fs_consent_needed(struct fs_vault *v, const struct fs_session *by,
+		      const struct policy_practice *next, char *whom, size_t cap);
+/* Stores what, base, text as a proposal of by's and gives it a number; told first. */
+int fs_consent_keep(struct fs_vault *v, struct fs_session *by, struct fs_proposal *p,
+		    const char *detail, struct fs_say *say);
+/* Verified. -ENOENT, -EBADMSG. */
+int fs_consent_read(struct fs_vault *v, uint32_t number, struct fs_proposal *out);
+void fs_consent_clear(struct fs_proposal *p);
+void fs_consent_drop(struct fs_edit *e, uint32_t number);
+/* The invitation that the proposal asked for, by the second steward (enroll.c). */
+int fs_enroll_invite_agreed(struct fs_vault *v, struct fs_session *by, const char *name,
+			    const struct fs_proposal *p, char code[static KEYS_CODE_TEXT_MAX],
+			    struct fs_say *say);
 
 /* ---- catalog.c ---- */
 struct fs_entry *fs_catalog_by_index(struct fs_vault *v, uint32_t index);  /* edit or lock held */

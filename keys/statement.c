@@ -86,7 +86,7 @@ int keys_statement_encode(const struct keys_statement *st, uint8_t *out, size_t 
 
 static bool statement_sane(const struct keys_statement *st)
 {
-	if (st->kind < KEYS_STATEMENT_POLICY || st->kind > KEYS_STATEMENT_ACCEPT)
+	if (st->kind < KEYS_STATEMENT_POLICY || st->kind > KEYS_STATEMENT_PROPOSAL)
 		return false;
 	if (st->number == 0 || (st->signer == 0 && st->enrolment != 0))
 		return false;

@@ -17,6 +17,7 @@ enum keys_statement_kind {
 	KEYS_STATEMENT_INVITE = 2,
 	KEYS_STATEMENT_KEY_LIST = 3,
 	KEYS_STATEMENT_ACCEPT = 4, /* acceptance of a restored or recovered vault */
+	KEYS_STATEMENT_PROPOSAL = 5, /* waits for a second steward; in no chain */
 };
 
 struct keys_statement {

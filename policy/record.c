@@ -93,6 +93,7 @@ static const struct {
 	[POLICY_RECORD_JOURNAL] = {"journal", 'C', 0, 110110, 0, "PATADMIN"},
 	[POLICY_RECORD_ATTEND] = {"attend", 'U', 0, 110113, 110136, "TREAT"},
 	[POLICY_RECORD_REVIEW] = {"review", 'E', 0, 110113, 0, "HCOMPL"},
+	[POLICY_RECORD_PROPOSAL] = {"proposal", 'C', 0, 110113, 110137, "HSYSADMIN"},
 };
 
 void policy_record_copy(char *field, size_t cap, const char *text)

@@ -41,6 +41,7 @@ enum policy_record_kind {
 	POLICY_RECORD_JOURNAL, /* a journal was made, renamed, removed */
 	POLICY_RECORD_ATTEND, /* a clinician stated a care relationship of their own, until `until_ns` (110136) */
 	POLICY_RECORD_REVIEW, /* an access review was made or signed off */
+	POLICY_RECORD_PROPOSAL, /* a steward proposed what needs a second one; or it was rejected (D) */
 	POLICY_RECORD_KIND_COUNT
 };
 

@@ -121,6 +121,7 @@ static const char *verb(const struct policy_record *r)
 		[POLICY_RECORD_JOURNAL] = "changed journal",
 		[POLICY_RECORD_ATTEND] = "takes part in the care",
 		[POLICY_RECORD_REVIEW] = "reviewed access",
+		[POLICY_RECORD_PROPOSAL] = "proposed",
 	};
 
 	if (r->kind >= POLICY_RECORD_KIND_COUNT || !verbs[r->kind])
@@ -129,6 +130,8 @@ static const char *verb(const struct policy_record *r)
 		return "opened to write";
 	if (r->kind == POLICY_RECORD_JOURNAL && r->action == 'C')
 		return "made journal";
+	if (r->kind == POLICY_RECORD_PROPOSAL && r->action == 'D')
+		return "rejected";
 	if (r->kind == POLICY_RECORD_JOURNAL && r->action == 'D')
 		return "removed journal";
 	if (r->kind == POLICY_RECORD_JOURNAL && r->action == 'U')

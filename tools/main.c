@@ -44,6 +44,8 @@ static const struct verb verbs[] = {
 	{ "policy", tools_cmd_policy, 1, 3,
 	  "policy show|edit|check [practice|JOURNAL] | policy check practice|JOURNAL FILE",
 	  "steward: show, edit and check the policy" },
+	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
+	  "steward: what another steward proposed and what takes two" },
 	{ "audit", tools_cmd_audit, 1, 1,
 	  "audit show [--who NAME] [--journal NAME] [--since TIME] [--until TIME] [--json]",
 	  "auditor: who did what, when, on which ground" },
@@ -90,6 +92,10 @@ enum option_id {
 	OPT_JSON,
 	OPT_ALONE,
 	OPT_EXIT_WHEN_IDLE,
+	OPT_REASON,
+	OPT_FOR,
+	OPT_REJECT,
+	OPT_YES,
 	OPT_VERSION,
 };
 
@@ -118,6 +124,10 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "alone", no_argument, NULL, OPT_ALONE },
 	{ "exit-when-idle", no_argument, NULL, OPT_EXIT_WHEN_IDLE },
+	{ "reason", required_argument, NULL, OPT_REASON },
+	{ "for", required_argument, NULL, OPT_FOR },
+	{ "reject", no_argument, NULL, OPT_REJECT },
+	{ "yes", no_argument, NULL, OPT_YES },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -171,6 +181,10 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_JSON: o->json = true; break;
 	case OPT_ALONE: o->alone = true; break;
 	case OPT_EXIT_WHEN_IDLE: o->exit_when_idle = true; break;
+	case OPT_REASON: o->reason = arg; break;
+	case OPT_FOR: o->span = arg; break;
+	case OPT_REJECT: o->reject = true; break;
+	case OPT_YES: o->yes = true; break;
 	default: return -1;
 	}
 	return 0;

@@ -34,7 +34,9 @@ struct tool_options {
 	int new_passphrase_fd; /* --new-passphrase-fd N (passwd), -1 none */
 	int days;	       /* invite --days N */
 	int ready_fd;
-	bool foreground, daemon, again, json, alone, exit_when_idle;
+	const char *reason;    /* --reason TEXT */
+	const char *span;      /* --for DURATION */
+	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
 };
 
 /* A line "journalfs: ..." on standard error. Always returns TOOL_FAILED. */
@@ -57,6 +59,7 @@ int tools_cmd_policy(struct tool_options *o, int argc, char **argv);
 int tools_cmd_audit(struct tool_options *o, int argc, char **argv);
 int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
+int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
 int tools_cmd_list(struct tool_options *o, int argc, char **argv);
 
 #endif
