@@ -5,31 +5,38 @@
  * Invariants:
  *  1. An answer is ALLOW exactly when something was asked and all of it is in `rights`.
  *  2. Whoever is unknown, not active, or blocked has no rights in a journal and does
- *     not see it.
+ *     not see it; with `blocks shown` the blocked see what they would see else.
  *  3. Nothing is seen or done in a journal without the role's `list` (or `policy`).
  *  4. Between now and until_s the verdict does not change by itself.
- * Nothing is allocated and nothing is locked; the cost is one hash lookup and one
- * pass over the journal's entries.
+ * Nothing is allocated and nothing is locked; the cost is two hash lookups and one
+ * pass over the journal's entries and the defaults of its unit.
  */
 #include "decide.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "entry.h"
 #include "model.h"
 #include "span.h"
 
 /* What a role has in the whole vault, whatever a journal's policy says. */
 #define VAULT_RIGHTS                                                                               \
-	(POLICY_CREATE | POLICY_BREAK_GLASS | POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW)
+	(POLICY_CREATE | POLICY_BREAK_GLASS | POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW |       \
+	 POLICY_ATTEND)
+
+/* Where an entry stands: see struct policy_verdict. */
+struct place {
+	unsigned line, unit_default;
+};
 
 /* What one pass over the entries found out. */
 struct tally {
 	unsigned perms; /* of all entries in force, together */
-	unsigned block_line;
-	unsigned allow_line;  /* the entry in force that decided: see better() */
+	struct place block;
+	struct place allow;   /* the entry in force that decided: see better() */
 	unsigned allow_gives; /* how many of the asked rights it gives */
-	unsigned idle_line;   /* the first that speaks of this practitioner but is not in force */
+	struct place idle;    /* the first that speaks of this practitioner without effect */
 	bool any;	      /* some entry is in force */
 };
 
@@ -71,7 +78,8 @@ static void status(const struct policy_practitioner *who, int64_t now_s, struct 
 }
 
 /* Keeps the first of the entries that give most of what was asked. */
-static void better(struct tally *t, const struct policy_entry *e, uint32_t role, uint32_t asked)
+static void better(struct tally *t, const struct policy_entry *e, struct place at, uint32_t role,
+		   uint32_t asked)
 {
 	unsigned gives =
 		(unsigned)__builtin_popcount(policy_decide_rights(role, e->perms) & asked) + 1;
@@ -79,32 +87,48 @@ static void better(struct tally *t, const struct policy_entry *e, uint32_t role,
 	if (gives <= t->allow_gives)
 		return;
 	t->allow_gives = gives;
-	t->allow_line = e->line;
+	t->allow = at;
+}
+
+/* One entry that speaks of this practitioner. */
+static void entry(const struct policy_question *q, const struct policy_role *role,
+		  const struct policy_entry *e, struct place at, struct tally *t,
+		  struct policy_verdict *v)
+{
+	edge(v, policy_span_minute_seconds(e->from), q->now_s);
+	edge(v, policy_span_minute_seconds(e->until), q->now_s);
+	if (!policy_entry_in_force(e, policy_span_minute(q->now_s)) ||
+	    (e->kind == POLICY_ENTRY_ATTEND && !policy_role_attends(role))) {
+		if (!t->idle.line)
+			t->idle = at;
+	} else if (e->kind == POLICY_ENTRY_BLOCK) {
+		if (!t->block.line)
+			t->block = at;
+	} else {
+		t->any = true;
+		t->perms |= e->perms;
+		better(t, e, at, role->rights, q->rights);
+	}
 }
 
 static void entries(const struct policy_question *q, const struct policy_person *who,
 		    struct tally *t, struct policy_verdict *v)
 {
 	const struct policy_journal *j = q->journal;
-	int32_t day = policy_span_day(q->now_s);
+	const struct policy_default *d;
+	size_t count;
 
-	for (uint32_t i = 0; i < j->count; i++) {
-		const struct policy_entry *e = &j->entry[i];
-
-		if (!policy_entry_names(j, e, who))
-			continue;
-		edge(v, policy_span_seconds(e->from_day), q->now_s);
-		edge(v, policy_span_seconds(e->until_day), q->now_s);
-		if (!policy_entry_in_force(e, day)) {
-			t->idle_line = t->idle_line ? t->idle_line : e->line;
-		} else if (e->block) {
-			t->block_line = t->block_line ? t->block_line : e->line;
-		} else {
-			t->any = true;
-			t->perms |= e->perms;
-			better(t, e, who->pub.role->rights, q->rights);
-		}
-	}
+	for (uint32_t i = 0; i < j->count; i++)
+		if (policy_entry_names(j, &j->entry[i], who))
+			entry(q, who->pub.role, &j->entry[i], (struct place){j->entry[i].line, 0},
+			      t, v);
+	d = policy_practice_defaults(q->practice, policy_journal_unit(j), &count);
+	for (size_t i = 0; i < count; i++)
+		if (policy_entry_speaks(&d[i].entry, d[i].name, who))
+			entry(q, who->pub.role, &d[i].entry,
+			      (struct place){d[i].entry.line,
+					     (unsigned)(d + i - q->practice->deflt) + 1},
+			      t, v);
 }
 
 static void vault(const struct policy_question *q, const struct policy_role *role,
@@ -121,6 +145,12 @@ static void ground(struct policy_verdict *v, enum policy_ground g, unsigned line
 {
 	v->ground = g;
 	v->line = line;
+}
+
+static void ground_at(struct policy_verdict *v, enum policy_ground g, struct place at)
+{
+	ground(v, g, at.line);
+	v->unit_default = at.unit_default;
 }
 
 static bool same_unit(const struct policy_journal *j, const struct policy_person *who)
@@ -140,8 +170,9 @@ static void journal(const struct policy_question *q, const struct policy_person 
 	struct tally t = {0};
 
 	entries(q, who, &t, v);
-	v->visible = !t.block_line && ((lists && (unit || t.any)) || role->rights & POLICY_POLICY);
-	if (v->visible)
+	v->visible = (!t.block.line || q->practice->settings.blocks_shown) &&
+		     ((lists && (unit || t.any)) || role->rights & POLICY_POLICY);
+	if (v->visible && !t.block.line)
 		v->rights =
 			policy_decide_rights(role->rights, t.perms) | (role->rights & VAULT_RIGHTS);
 	if (q->rights && !(q->rights & ~v->rights))
@@ -149,18 +180,18 @@ static void journal(const struct policy_question *q, const struct policy_person 
 
 	if (q->rights & ~most || !(role->rights & (POLICY_LIST | POLICY_POLICY)))
 		ground(v, POLICY_GROUND_ROLE, role->line);
-	else if (t.block_line)
-		ground(v, POLICY_GROUND_BLOCK, t.block_line);
+	else if (t.block.line)
+		ground_at(v, POLICY_GROUND_BLOCK, t.block);
 	else if (v->answer == POLICY_ALLOW && !(q->rights & ~VAULT_RIGHTS))
 		ground(v, POLICY_GROUND_RIGHT, role->line);
 	else if (v->answer == POLICY_ALLOW || (!q->rights && lists && t.any))
-		ground(v, POLICY_GROUND_ENTRY, t.allow_line);
+		ground_at(v, POLICY_GROUND_ENTRY, t.allow);
 	else if (!q->rights && lists && unit)
 		ground(v, POLICY_GROUND_UNIT, q->journal->unit_line);
 	else if (!q->rights && v->visible)
 		ground(v, POLICY_GROUND_RIGHT, role->line);
 	else
-		ground(v, POLICY_GROUND_NONE, t.any ? t.allow_line : t.idle_line);
+		ground_at(v, POLICY_GROUND_NONE, t.any ? t.allow : t.idle);
 }
 
 void policy_decide(const struct policy_question *q, struct policy_verdict *out)
@@ -184,11 +215,28 @@ void policy_decide(const struct policy_question *q, struct policy_verdict *out)
 	*out = v;
 }
 
-static const struct policy_entry *entry_at(const struct policy_journal *j, unsigned line)
+/* The entry that the verdict speaks of, with its words and its place; NULL when there is none. */
+static const struct policy_entry *entry_at(const struct policy_question *q,
+					   const struct policy_verdict *v, char out[static 400])
 {
-	for (uint32_t i = 0; j && line && i < j->count; i++)
-		if (j->entry[i].line == line)
-			return &j->entry[i];
+	const struct policy_journal *j = q->journal;
+	const struct policy_default *d;
+	char text[160];
+
+	if (j && v->unit_default && v->unit_default <= q->practice->default_count) {
+		d = &q->practice->deflt[v->unit_default - 1];
+		policy_entry_write(&d->entry, d->name, text, sizeof(text));
+		snprintf(out, 400, "default unit %s %s (%s line %u)", d->unit, text, d->file,
+			 d->entry.line);
+		return &d->entry;
+	}
+	for (uint32_t i = 0; j && v->line && i < j->count; i++) {
+		if (j->entry[i].line != v->line)
+			continue;
+		policy_entry_text(j, &j->entry[i], text, sizeof(text));
+		snprintf(out, 400, "%s (line %u)", text, v->line);
+		return &j->entry[i];
+	}
 	return NULL;
 }
 
@@ -203,7 +251,7 @@ static void status_text(const struct policy_question *q, const struct policy_pra
 		why = "has left";
 	else if (q->now_s < who->from_s)
 		why = "is not valid yet";
-	snprintf(out, cap, "%s %s (practice line %u)", who->name, why, who->line);
+	snprintf(out, cap, "%s %s (%s line %u)", who->name, why, who->file, who->line);
 }
 
 static void role_text(const struct policy_question *q, const struct policy_verdict *v,
@@ -219,29 +267,29 @@ static void role_text(const struct policy_question *q, const struct policy_verdi
 	else if (!lacks)
 		lacks = role->rights & POLICY_LIST ? q->rights : POLICY_LIST;
 	policy_right_text(lacks, rights);
-	snprintf(out, cap, "role %s may%s %s (practice line %u)", role->name,
+	snprintf(out, cap, "role %s may%s %s (%s line %u)", role->name,
 		 v->ground == POLICY_GROUND_RIGHT ? "" : " not", rights[0] ? rights : "do that",
-		 role->line);
+		 role->file, role->line);
 }
 
-static void none_text(const struct policy_question *q, const struct policy_verdict *v, char *out,
-		      size_t cap)
+static void none_text(const struct policy_question *q, const struct policy_verdict *v,
+		      const struct policy_role *role, char *out, size_t cap)
 {
-	const struct policy_entry *e = entry_at(q->journal, v->line);
-	int32_t day = policy_span_day(q->now_s);
-	char text[160], rights[128];
+	int32_t minute = policy_span_minute(q->now_s);
+	char text[400], rights[128];
+	const struct policy_entry *e = entry_at(q, v, text);
 
-	if (!e) {
+	if (!e)
 		snprintf(out, cap, "no entry admits %s", q->who);
-		return;
-	}
-	policy_entry_text(q->journal, e, text, sizeof(text));
-	if (day < e->from_day)
-		snprintf(out, cap, "%s (line %u) is not in force yet", text, e->line);
-	else if (day >= e->until_day)
-		snprintf(out, cap, "%s (line %u) is not in force any more", text, e->line);
+	else if (minute < e->from)
+		snprintf(out, cap, "%s is not in force yet", text);
+	else if (minute >= e->until)
+		snprintf(out, cap, "%s is not in force any more", text);
+	else if (e->kind == POLICY_ENTRY_ATTEND && !policy_role_attends(role))
+		snprintf(out, cap, "%s gives nothing: role %s may not attend (%s line %u)", text,
+			 role->name, role->file, role->line);
 	else
-		snprintf(out, cap, "%s (line %u) does not give %s", text, e->line,
+		snprintf(out, cap, "%s does not give %s", text,
 			 policy_right_text(q->rights & ~v->rights, rights));
 }
 
@@ -250,8 +298,7 @@ void policy_verdict_text(const struct policy_question *q, const struct policy_ve
 {
 	const struct policy_practitioner *who =
 		q->practice && q->who ? policy_practice_find(q->practice, q->who) : NULL;
-	const struct policy_entry *e = entry_at(q->journal, v->line);
-	char text[160];
+	char text[400];
 
 	if (!cap)
 		return;
@@ -269,10 +316,9 @@ void policy_verdict_text(const struct policy_question *q, const struct policy_ve
 		return;
 	case POLICY_GROUND_ENTRY:
 	case POLICY_GROUND_BLOCK:
-		if (!e)
+		if (!entry_at(q, v, text))
 			break;
-		policy_entry_text(q->journal, e, text, sizeof(text));
-		snprintf(out, cap, "%s (line %u)", text, v->line);
+		snprintf(out, cap, "%s", text);
 		return;
 	case POLICY_GROUND_UNIT:
 		if (!q->journal)
@@ -283,5 +329,5 @@ void policy_verdict_text(const struct policy_question *q, const struct policy_ve
 	case POLICY_GROUND_UNKNOWN:
 		break;
 	}
-	none_text(q, v, out, cap);
+	none_text(q, v, who->role, out, cap);
 }

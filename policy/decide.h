@@ -27,16 +27,17 @@ enum policy_ground {
 
 struct policy_verdict {
 	enum policy_answer answer; /* for the rights asked */
-	uint32_t rights; /* everything that holds in this journal now; 0 when it may not even be listed */
+	uint32_t rights; /* everything that holds in this journal now; 0 when not visible, or blocked */
 	bool visible; /* appears in a listing of the root */
 	enum policy_ground ground;
 	unsigned line; /* of the deciding line in the journal's (or, for status and role, practice) policy; 0: none */
+	unsigned unit_default; /* not 0: that line is the practice's, this `default unit` (from 1) */
 	int64_t until_s; /* the verdict holds until then at most (next from/until edge), INT64_MAX: open */
 };
 
 struct policy_question {
 	const struct policy_practice *practice;
-	const struct policy_journal *journal; /* NULL: a vault-level right (create, policy, audit, review) */
+	const struct policy_journal *journal; /* NULL: a vault-level right (create, policy, audit, review, attend) */
 	const char *who;
 	uint32_t rights; /* all of these are asked for; 0: only fill rights and visible */
 	int64_t now_s;	 /* wall clock */
@@ -47,10 +48,12 @@ struct policy_question {
  * remove files and folders) and FINALIZE where the role has it, x gives LIST of the directory and
  * entering; EXPORT needs READ. Without x nothing in the journal is reached. Listing the root shows
  * a journal to whom `list` and (same unit or an entry that is in force) apply, or `policy`; a block
- * hides and refuses.
+ * refuses, and hides unless the practice has `blocks shown`. Entries are those of the journal's
+ * text, then the practice's defaults for its unit; an attend line gives rwx where the role is
+ * clinical and has `attend`, and nothing elsewhere.
  *
  * The answer is ALLOW exactly when something was asked and all of it is in `rights`. CREATE,
- * BREAK_GLASS, POLICY, AUDIT and REVIEW are the role's; asked with a journal they hold while it is
+ * BREAK_GLASS, POLICY, AUDIT, REVIEW and ATTEND are the role's; asked with a journal they hold while it is
  * visible. Without a journal `rights` holds those and LIST. Denied with ground NONE, `line` is that
  * of an entry which speaks of the practitioner but is not in force or gives too little, or 0.
  */

@@ -25,7 +25,7 @@ static struct {
 	[POLICY_FEATURE_LOG_STRICT] = {"log strict", "the line", true},
 	[POLICY_FEATURE_DURABILITY_CLOSE] = {"durability close", "the line", true},
 	[POLICY_FEATURE_PROGRAM_DENY] = {"program deny", "the line", true},
-	[POLICY_FEATURE_HOLD] = {"hold", "the line", false},
+	[POLICY_FEATURE_HOLD] = {"hold", "the line", true},
 };
 
 bool policy_feature_built(enum policy_feature feature)

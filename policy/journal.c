@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entry.h"
 #include "lexer.h"
 #include "model.h"
 #include "utf8.h"
@@ -45,6 +46,11 @@ bool policy_journal_held(const struct policy_journal *j)
 
 bool policy_journal_name_check(const char *name)
 {
+	return policy_journal_name_form(name) && strcmp(name, "practice") != 0;
+}
+
+bool policy_journal_name_form(const char *name)
+{
 	size_t len = strlen(name);
 
 	if (!len || len > POLICY_JOURNAL_NAME_MAX || strchr(name, '/') || !strcmp(name, ".") ||
@@ -64,35 +70,13 @@ bool policy_journal_name_check(const char *name)
 bool policy_entry_names(const struct policy_journal *j, const struct policy_entry *e,
 			const struct policy_person *person)
 {
-	const char *name = policy_journal_string(j, e->name);
-
-	switch (e->subject) {
-	case POLICY_SUBJECT_USER:
-		return e->hash == person->hash && !strcmp(name, person->pub.name);
-	case POLICY_SUBJECT_UNIT:
-		return person->pub.unit && e->hash == person->unit_hash &&
-		       !strcmp(name, person->pub.unit->name);
-	case POLICY_SUBJECT_ROLE:
-		return person->pub.role && e->hash == person->role_hash &&
-		       !strcmp(name, person->pub.role->name);
-	default:
-		return false;
-	}
+	return policy_entry_speaks(e, policy_journal_string(j, e->name), person);
 }
 
 void policy_entry_text(const struct policy_journal *j, const struct policy_entry *e, char *out,
 		       size_t cap)
 {
-	static const char *const subjects[] = {"user", "unit", "role"};
-	const char *subject = e->group ? "group" : subjects[e->subject];
-	const char *name = policy_journal_string(j, e->name);
-
-	if (e->block)
-		snprintf(out, cap, "block %s:%s", subject, name);
-	else
-		snprintf(out, cap, "allow %s:%s:%c%c%c", subject, name,
-			 e->perms & POLICY_PERM_R ? 'r' : '-', e->perms & POLICY_PERM_W ? 'w' : '-',
-			 e->perms & POLICY_PERM_X ? 'x' : '-');
+	policy_entry_write(e, policy_journal_string(j, e->name), out, cap);
 }
 
 /* The name as a string of the language, or NULL with errno. */

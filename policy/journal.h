@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy/journal.h - one journal's policy: its name, unit, allow, block, hold.
+ * policy/journal.h - one journal's policy: its name, unit, allow, block, attend, hold.
  *
  * Immutable with a reference count, and compact: a vault holds 100,000 of them.
  * Entries name practitioners, units and roles by name and are resolved against a
@@ -28,8 +28,8 @@ struct policy_journal *policy_journal_get(struct policy_journal *j);
 void policy_journal_put(struct policy_journal *j);
 
 /*
- * May a journal bear this name? 1 to 242 bytes of UTF-8 without controls and `/`; not ".", ".."
- * or ".policy".
+ * May a journal bear this name? 1 to 242 bytes of UTF-8 without controls and `/`; not ".", "..",
+ * ".policy", nor "practice", which names the practice policy where policies are listed.
  */
 bool policy_journal_name_check(const char *name);
 

@@ -13,18 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entry.h"
 #include "lexer.h"
 #include "model.h"
-#include "span.h"
-#include "utf8.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ENTRY_MAX 1024
-
-struct draft {
-	struct policy_entry entry;
-	const char *name;
-};
 
 struct parser {
 	struct policy_lexer lx;
@@ -32,7 +26,7 @@ struct parser {
 	const char *name, *unit;
 	unsigned name_line, unit_line, held_line;
 	unsigned column; /* of the statement's first word */
-	struct draft *draft;
+	struct policy_entry_draft *draft;
 	uint32_t count;
 	bool short_of_memory;
 };
@@ -50,10 +44,16 @@ static bool journal_name_parse(struct parser *pr)
 	    !policy_lexer_end(&pr->lx))
 		return false;
 	pr->name_line = pr->lx.line;
-	if (!policy_journal_name_check(name))
+	if (!policy_journal_name_form(name))
 		return policy_lexer_error(&pr->lx, column,
 					  "a journal is a directory and cannot be called \"%s\": "
 					  "leave out `/`, and do not use `.`, `..` or `.policy`",
+					  name);
+	/* A journal of that name may be there from before: its text must still be read. */
+	if (pr->practice && !policy_journal_name_check(name))
+		return policy_lexer_error(&pr->lx, column,
+					  "\"%s\" is what the practice policy is called: give the "
+					  "journal another name",
 					  name);
 	pr->name = name;
 	return true;
@@ -103,167 +103,10 @@ static bool unit_parse(struct parser *pr)
 	return known(pr, POLICY_SUBJECT_UNIT, unit, column);
 }
 
-/* "rwx", "r-x", "r": each letter at most once. */
-static bool perms_parse(const char *text, uint8_t *perms)
-{
-	uint8_t v = 0;
-	size_t n = strlen(text);
-
-	if (n < 1 || n > 3)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		uint8_t bit = text[i] == 'r'   ? POLICY_PERM_R
-			      : text[i] == 'w' ? POLICY_PERM_W
-			      : text[i] == 'x' ? POLICY_PERM_X
-					       : 0;
-
-		if ((!bit && text[i] != '-') || v & bit)
-			return false;
-		v |= bit;
-	}
-	*perms = v;
-	return true;
-}
-
-/* How many bytes of the user's word go into a message. */
-static int shown(const char *word)
-{
-	return (int)policy_utf8_cut(word, strlen(word), 64);
-}
-
-static bool subject_parse(struct parser *pr, const char *word, unsigned column,
-			  struct policy_entry *e)
-{
-	static const char *const words[] = {"user", "unit", "role", "group"};
-	struct policy_suggest s;
-	char nearest[128];
-
-	policy_suggest_init(&s, word);
-	for (unsigned i = 0; i < COUNT(words); i++) {
-		policy_suggest_try(&s, words[i]);
-		if (strcmp(word, words[i]))
-			continue;
-		e->group = i == 3;
-		e->subject = e->group ? POLICY_SUBJECT_UNIT : (uint8_t)i;
-		return true;
-	}
-	if (s.best)
-		return policy_lexer_error(&pr->lx, column, "unknown kind of entry `%.*s`%s",
-					  shown(word), word, policy_suggest_text(&s, nearest));
-	return policy_lexer_error(&pr->lx, column,
-				  "unknown kind of entry `%.*s`: known are user, group, unit, role",
-				  shown(word), word);
-}
-
-/* Takes the word KIND:NAME:PERMS (allow) or KIND:NAME (block) apart, in the pool. */
-static bool entry_parse(struct parser *pr, struct draft *d)
-{
-	struct policy_lexer *lx = &pr->lx;
-	unsigned column = lx->token.column, name_column, perms_column;
-	const char *form = d->entry.block ? "user:NAME" : "user:NAME:rwx";
-	char *kind, *name, *perms;
-
-	if (lx->token.kind == POLICY_TOKEN_BAD)
-		return false;
-	if (lx->token.kind != POLICY_TOKEN_WORD)
-		return policy_lexer_error(lx, column, "%s: write %s",
-					  lx->token.kind == POLICY_TOKEN_STRING
-						  ? "an entry stands without quotes"
-						  : "an entry is missing here",
-					  form);
-	/* The pool is this parser's own and writable. */
-	kind = lx->pool + (lx->token.text - lx->pool);
-	policy_lexer_next(lx);
-	name = strchr(kind, ':');
-	if (!name)
-		return policy_lexer_error(lx, column, "`%.*s` is not an entry: write %s",
-					  shown(kind), kind, form);
-	*name++ = '\0';
-	perms = strchr(name, ':');
-	if (perms)
-		*perms++ = '\0';
-	name_column = column + (unsigned)strlen(kind) + 1;
-	perms_column = name_column + (unsigned)strlen(name) + 1;
-	if (!subject_parse(pr, kind, column, &d->entry))
-		return false;
-	if (!*name)
-		return policy_lexer_error(lx, name_column, "a name is missing here: write %s",
-					  form);
-	if (!policy_name_check(name))
-		return policy_lexer_error(lx, name_column,
-					  "`%.*s` is not a name: use at most %d of a-z, 0-9, `.`, "
-					  "`_` and `-`, and begin with a letter or digit",
-					  shown(name), name, POLICY_NAME_MAX);
-	if (d->entry.block && perms)
-		return policy_lexer_error(lx, perms_column - 1,
-					  "a block takes no permissions, it refuses everything: "
-					  "write `block %s:%s`",
-					  kind, name);
-	if (!d->entry.block && (!perms || !*perms))
-		return policy_lexer_error(lx, perms_column - 1,
-					  "permissions are missing: write `allow %s:%s:rwx`", kind,
-					  name);
-	if (perms && !perms_parse(perms, &d->entry.perms))
-		return policy_lexer_error(lx, perms_column,
-					  "`%.*s` are no permissions: use r, w, x and -, as in r-x",
-					  shown(perms), perms);
-	if (perms && !d->entry.perms)
-		return policy_lexer_error(lx, perms_column,
-					  "this allows nothing; to refuse somebody write `block "
-					  "%s:%s`",
-					  kind, name);
-	d->name = name;
-	d->entry.hash = policy_name_hash(name);
-	return known(pr, d->entry.subject, name, name_column);
-}
-
-static bool validity_parse(struct parser *pr, struct policy_entry *e)
-{
-	static const char *const words[] = {"from", "until", "reason"};
-	struct policy_lexer *lx = &pr->lx;
-	bool seen[COUNT(words)] = {false};
-
-	while (lx->token.kind != POLICY_TOKEN_END) {
-		unsigned column = lx->token.column, i;
-		const char *reason;
-		bool good;
-
-		for (i = 0; i < COUNT(words) && !policy_lexer_at(lx, words[i]); i++)
-			;
-		if (i == COUNT(words))
-			return policy_lexer_unknown(lx, "word", words, COUNT(words));
-		if (seen[i])
-			return policy_lexer_error(lx, column, "`%s` is given twice", words[i]);
-		seen[i] = true;
-		policy_lexer_next(lx);
-		if (i == 0) {
-			good = policy_lexer_date(lx, "a date", &e->from_day);
-		} else if (i == 1) {
-			good = policy_lexer_date(lx, "a date", &e->until_day);
-			/* until holds to the end of its day. */
-			e->until_day += good;
-		} else {
-			good = policy_lexer_string(lx, "the reason", POLICY_STRING_MAX, &reason);
-		}
-		if (!good)
-			return false;
-		if (i < 2 && e->from_day >= e->until_day)
-			return policy_lexer_error(lx, column, "`until` lies before `from`");
-	}
-	return true;
-}
-
-static bool same(const struct draft *a, const struct draft *b)
-{
-	return a->entry.hash == b->entry.hash && a->entry.block == b->entry.block &&
-	       a->entry.subject == b->entry.subject && a->entry.from_day == b->entry.from_day &&
-	       a->entry.until_day == b->entry.until_day && !strcmp(a->name, b->name);
-}
-
-static bool draft_add(struct parser *pr, const struct draft *d)
+static bool draft_add(struct parser *pr, const struct policy_entry_draft *d)
 {
 	for (uint32_t i = 0; i < pr->count; i++)
-		if (same(&pr->draft[i], d))
+		if (policy_entry_same(&pr->draft[i], d))
 			return policy_lexer_error(
 				&pr->lx, pr->column,
 				"line %u says this already: remove one of the two",
@@ -273,7 +116,7 @@ static bool draft_add(struct parser *pr, const struct draft *d)
 					  "there are more than %d entries: use units or roles",
 					  ENTRY_MAX);
 	if (!(pr->count & (pr->count - 1)) && (!pr->count || pr->count >= 8)) {
-		struct draft *bigger =
+		struct policy_entry_draft *bigger =
 			reallocarray(pr->draft, pr->count ? pr->count * 2 : 8, sizeof(*bigger));
 
 		if (!bigger) {
@@ -286,25 +129,33 @@ static bool draft_add(struct parser *pr, const struct draft *d)
 	return true;
 }
 
+static bool entry_parse(struct parser *pr, enum policy_entry_kind kind)
+{
+	struct policy_entry_draft d;
+
+	policy_entry_draft_init(&d, &pr->lx, kind);
+	if (!policy_entry_parse(&pr->lx, &d) ||
+	    !known(pr, d.entry.subject, d.name, d.name_column))
+		return false;
+	if (kind == POLICY_ENTRY_BLOCK ? !policy_lexer_end(&pr->lx)
+				       : !policy_entry_clauses(&pr->lx, &d))
+		return false;
+	return draft_add(pr, &d);
+}
+
 static bool allow_parse(struct parser *pr)
 {
-	struct draft d = {.name = "",
-			  .entry = {.line = pr->lx.line,
-				    .from_day = POLICY_DAY_MIN,
-				    .until_day = POLICY_DAY_MAX}};
-
-	return entry_parse(pr, &d) && validity_parse(pr, &d.entry) && draft_add(pr, &d);
+	return entry_parse(pr, POLICY_ENTRY_ALLOW);
 }
 
 static bool block_parse(struct parser *pr)
 {
-	struct draft d = {.name = "",
-			  .entry = {.line = pr->lx.line,
-				    .block = true,
-				    .from_day = POLICY_DAY_MIN,
-				    .until_day = POLICY_DAY_MAX}};
+	return entry_parse(pr, POLICY_ENTRY_BLOCK);
+}
 
-	return entry_parse(pr, &d) && policy_lexer_end(&pr->lx) && draft_add(pr, &d);
+static bool attend_parse(struct parser *pr)
+{
+	return entry_parse(pr, POLICY_ENTRY_ATTEND);
 }
 
 static bool hold_parse(struct parser *pr)
@@ -327,7 +178,7 @@ static const struct {
 	bool (*parse)(struct parser *pr);
 } statements[] = {
 	{"journal", journal_name_parse}, {"unit", unit_parse}, {"allow", allow_parse},
-	{"block", block_parse},		 {"hold", hold_parse},
+	{"block", block_parse},		 {"attend", attend_parse}, {"hold", hold_parse},
 };
 
 static void statement_parse(struct parser *pr)
@@ -377,20 +228,36 @@ static struct policy_journal *pack(const struct parser *pr)
 	return j;
 }
 
-/* Does it let an active practitioner in, at some time? There is no clock here. */
-static bool admits(const struct policy_journal *j, const struct policy_person *who)
+/* What the entry gives this person, whenever it holds; false when it keeps them out. */
+static bool admits_by(const struct policy_entry *e, const char *name,
+		      const struct policy_person *who, unsigned *perms)
 {
+	if (!policy_entry_speaks(e, name, who))
+		return true;
+	if (e->kind == POLICY_ENTRY_BLOCK)
+		return false;
+	if (e->kind != POLICY_ENTRY_ATTEND || policy_role_attends(who->pub.role))
+		*perms |= e->perms;
+	return true;
+}
+
+/* Does it let an active practitioner in, at some time? There is no clock here. */
+static bool admits(const struct parser *pr, const struct policy_journal *j,
+		   const struct policy_person *who)
+{
+	const struct policy_default *d;
 	unsigned perms = 0;
+	size_t count;
 
 	if (who->pub.state != POLICY_ACTIVE)
 		return false;
-	for (uint32_t i = 0; i < j->count; i++) {
-		if (!policy_entry_names(j, &j->entry[i], who))
-			continue;
-		if (j->entry[i].block)
+	for (uint32_t i = 0; i < j->count; i++)
+		if (!admits_by(&j->entry[i], policy_journal_string(j, j->entry[i].name), who,
+			       &perms))
 			return false;
-		perms |= j->entry[i].perms;
-	}
+	d = policy_practice_defaults(pr->practice, policy_journal_unit(j), &count);
+	for (size_t i = 0; i < count; i++)
+		admits_by(&d[i].entry, d[i].name, who, &perms);
 	return policy_decide_rights(who->pub.role->rights, perms) &
 	       (POLICY_LIST | POLICY_READ | POLICY_WRITE);
 }
@@ -398,7 +265,7 @@ static bool admits(const struct policy_journal *j, const struct policy_person *w
 static void admission_check(struct parser *pr, const struct policy_journal *j)
 {
 	for (size_t i = 0; i < pr->practice->person_count; i++)
-		if (admits(j, &pr->practice->person[i]))
+		if (admits(pr, j, &pr->practice->person[i]))
 			return;
 	if (!pr->lx.line)
 		pr->lx.line = 1;

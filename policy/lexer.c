@@ -39,6 +39,15 @@ int policy_lexer_init(struct policy_lexer *lx, const char *text, size_t len, con
 	return 0;
 }
 
+void policy_lexer_part(struct policy_lexer *lx, const char *text, size_t len, const char *file)
+{
+	lx->file = file;
+	lx->text = text;
+	lx->len = len;
+	lx->line_start = lx->line_end = lx->next = lx->at = 0;
+	lx->line = 0;
+}
+
 void policy_lexer_clear(struct policy_lexer *lx)
 {
 	free(lx->pool);
@@ -372,18 +381,31 @@ bool policy_lexer_duration(struct policy_lexer *lx, const char *what, uint32_t m
 	return true;
 }
 
-bool policy_lexer_date(struct policy_lexer *lx, const char *what, int32_t *day)
+bool policy_lexer_time(struct policy_lexer *lx, bool until, int64_t *minute)
 {
 	char text[SHOWN_MAX + 16];
+	int64_t v = 0;
+	bool day = false;
 
 	if (lx->token.kind != POLICY_TOKEN_WORD)
-		return wanted(lx, what);
-	if (!policy_span_date(lx->token.text, day))
-		return policy_lexer_error(lx, lx->token.column,
-					  "%s is not a date: write YYYY-MM-DD, as in 2026-11-01",
-					  shown(lx, text));
+		return wanted(lx, "a date");
+	if (!policy_span_time(lx->token.text, &v, &day))
+		return policy_lexer_error(
+			lx, lx->token.column,
+			"%s is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in "
+			"2026-11-01 or 2026-11-01T14:30Z",
+			shown(lx, text));
+	*minute = v + (until && day ? POLICY_DAY_S / 60 : 0);
 	policy_lexer_next(lx);
 	return true;
+}
+
+bool policy_lexer_span(struct policy_lexer *lx, unsigned column, int64_t from, int64_t until)
+{
+	return from < until ||
+	       policy_lexer_error(lx, column,
+				  "nothing lies between `from` and `until`: write the earlier one "
+				  "at `from`");
 }
 
 bool policy_lexer_feature(struct policy_lexer *lx, unsigned column, enum policy_feature feature)

@@ -50,6 +50,11 @@ struct policy_lexer {
 /* text is borrowed until clear. -ENOMEM. */
 int policy_lexer_init(struct policy_lexer *lx, const char *text, size_t len, const char *file,
 		      struct policy_report *report);
+/*
+ * Goes on with another part of the text given to init, from its line 1, as another file: parts of
+ * a bundle share one pool. Lines of marks lie between parts, so that the pool stays large enough.
+ */
+void policy_lexer_part(struct policy_lexer *lx, const char *text, size_t len, const char *file);
 void policy_lexer_clear(struct policy_lexer *lx);
 /* The texts of all tokens so far; the caller frees it (after clear too). */
 char *policy_lexer_take_pool(struct policy_lexer *lx);
@@ -78,7 +83,14 @@ bool policy_lexer_number(struct policy_lexer *lx, const char *what, uint32_t min
 			 uint32_t *out);
 bool policy_lexer_duration(struct policy_lexer *lx, const char *what, uint32_t min_s,
 			   uint32_t max_s, const char *range, uint32_t *out_s);
-bool policy_lexer_date(struct policy_lexer *lx, const char *what, int32_t *day);
+/*
+ * A date or a time, as minutes since 1970: where something begins, or (until) where it ends: a
+ * date ends with its day.
+ */
+bool policy_lexer_time(struct policy_lexer *lx, bool until, int64_t *minute);
+
+/* Reports at the column when nothing lies between the two. */
+bool policy_lexer_span(struct policy_lexer *lx, unsigned column, int64_t from, int64_t until);
 
 /* False and reported when the feature is not built; column is that of its first word. */
 bool policy_lexer_feature(struct policy_lexer *lx, unsigned column, enum policy_feature feature);

@@ -18,6 +18,9 @@ struct policy_person {
 	uint32_t hash, role_hash, unit_hash; /* of the names; unit_hash is 0 without a unit */
 };
 
+/* "practice.d/" and a name. */
+#define POLICY_FILE_NAME (POLICY_NAME_MAX + 12)
+
 struct policy_practice {
 	_Atomic unsigned refs;
 	struct policy_settings settings;
@@ -29,6 +32,10 @@ struct policy_practice {
 	size_t person_count;
 	char (*denied)[16]; /* comm, cut as the kernel cuts it */
 	size_t denied_count;
+	struct policy_default *deflt; /* by unit, in the order of the text */
+	size_t default_count;
+	uint32_t *default_first; /* of each unit, and one more; NULL without defaults */
+	char (*file)[POLICY_FILE_NAME]; /* "practice", "practice.d/north", ... */
 	struct policy_index roles, units, persons;
 	char *pool; /* all names and texts */
 };
@@ -37,16 +44,24 @@ enum policy_subject { POLICY_SUBJECT_USER, POLICY_SUBJECT_UNIT, POLICY_SUBJECT_R
 
 enum { POLICY_PERM_R = 4, POLICY_PERM_W = 2, POLICY_PERM_X = 1 };
 
-/* Days make it 24 bytes; the last day of `until` is included, so until_day is the day after. */
+enum policy_entry_kind { POLICY_ENTRY_ALLOW, POLICY_ENTRY_BLOCK, POLICY_ENTRY_ATTEND };
+
+/* Minutes of 32 bits make it 24 bytes: 100,000 journals have ten of them each, in memory. */
 struct policy_entry {
 	uint32_t hash;
 	uint32_t name; /* offset in the journal's strings */
 	uint32_t line;
-	int32_t from_day, until_day; /* in force from <= day < until */
-	uint8_t subject;
-	uint8_t perms; /* 0 in a block */
-	bool block;
-	bool group; /* written as group:, for messages */
+	int32_t from, until; /* in force from <= minute < until, since 1970 */
+	uint8_t kind;	     /* enum policy_entry_kind */
+	uint8_t subject;     /* enum policy_subject */
+	uint8_t perms;	     /* 0 in a block, all in an attend line */
+	bool group;	     /* written as group:, for messages */
+};
+
+/* An entry that holds in every journal of a unit (`default unit`). */
+struct policy_default {
+	struct policy_entry entry; /* its name offset is not used */
+	const char *name, *unit, *file;
 };
 
 /* One allocation: the struct, the entries, the strings. */
@@ -65,19 +80,34 @@ static inline const char *policy_journal_string(const struct policy_journal *j, 
 	return (const char *)&j->entry[j->count] + offset;
 }
 
-static inline bool policy_entry_in_force(const struct policy_entry *e, int32_t day)
+static inline bool policy_entry_in_force(const struct policy_entry *e, int32_t minute)
 {
-	return e->from_day <= day && day < e->until_day;
+	return e->from <= minute && minute < e->until;
+}
+
+/* May they state a care relationship of their own? Else an attend line gives them nothing. */
+static inline bool policy_role_attends(const struct policy_role *role)
+{
+	return role->clinical && role->rights & POLICY_ATTEND;
 }
 
 const struct policy_person *policy_practice_person(const struct policy_practice *p,
 						   const char *name);
+/* The defaults of a unit, by name; *count may be 0. Numbers of defaults count from p->deflt. */
+const struct policy_default *policy_practice_defaults(const struct policy_practice *p,
+						      const char *unit, size_t *count);
 void policy_practice_free(struct policy_practice *p);
+
+/*
+ * As policy_journal_name_check, but takes `practice` too: journals of that name were made before
+ * it meant the practice policy.
+ */
+bool policy_journal_name_form(const char *name);
 
 /* The entry speaks of this person, whether in force or not. */
 bool policy_entry_names(const struct policy_journal *j, const struct policy_entry *e,
 			const struct policy_person *person);
-/* "allow user:anna:rwx", "block unit:south". */
+/* As policy_entry_write, for an entry of a journal. */
 void policy_entry_text(const struct policy_journal *j, const struct policy_entry *e, char *out,
 		       size_t cap);
 
@@ -86,6 +116,6 @@ uint32_t policy_decide_rights(uint32_t role, unsigned perms);
 
 /* The rights by name, for the parser: NULL-terminated, in the order of their bits. */
 extern const char *const policy_right_names[];
-#define POLICY_RIGHT_COUNT 10
+#define POLICY_RIGHT_COUNT 11
 
 #endif

@@ -18,7 +18,7 @@
 
 const char *const policy_right_names[] = {"list",     "read",	"write",       "create",
 					  "finalize", "export", "break-glass", "policy",
-					  "audit",    "review", NULL};
+					  "audit",    "review", "attend",      NULL};
 
 const char *policy_right_text(uint32_t rights, char out[static 128])
 {
@@ -56,6 +56,9 @@ void policy_practice_free(struct policy_practice *p)
 	free(p->unit);
 	free(p->person);
 	free(p->denied);
+	free(p->deflt);
+	free(p->default_first);
+	free(p->file);
 	free(p->pool);
 	free(p);
 }
@@ -105,6 +108,18 @@ const struct policy_role *policy_practice_role(const struct policy_practice *p, 
 	return n < 0 ? NULL : &p->role[n];
 }
 
+const struct policy_default *policy_practice_defaults(const struct policy_practice *p,
+						      const char *unit, size_t *count)
+{
+	int64_t n = p->default_first ? policy_index_find(&p->units, unit) : -1;
+
+	*count = 0;
+	if (n < 0)
+		return NULL;
+	*count = p->default_first[n + 1] - p->default_first[n];
+	return p->deflt + p->default_first[n];
+}
+
 bool policy_practice_denies_program(const struct policy_practice *p, const char *comm)
 {
 	for (size_t i = 0; i < p->denied_count; i++)
@@ -131,8 +146,8 @@ static const char clinic_text[] =
 	"practice     %s\n"
 	"session      ceiling 12h\n"
 	"\n"
-	"role  physician         clinical  may list read write create\n"
-	"role  nurse             clinical  may list read write\n"
+	"role  physician         clinical  may list read write create attend\n"
+	"role  nurse             clinical  may list read write attend\n"
 	"role  secretary                   may list create\n"
 	"role  steward                     may policy\n"
 	"role  auditor                     may audit review\n"

@@ -23,16 +23,19 @@ enum policy_right {
 	POLICY_POLICY = 1 << 7,
 	POLICY_AUDIT = 1 << 8,
 	POLICY_REVIEW = 1 << 9,
+	POLICY_ATTEND = 1 << 10,
 };
 /* "read write", for messages; out has room for 128 bytes. */
 const char *policy_right_text(uint32_t rights, char out[static 128]);
 
 enum policy_state { POLICY_ACTIVE, POLICY_ON_LEAVE, POLICY_LEFT };
 
+/* `file` and `line` are where it was declared: "practice" or "practice.d/NAME". */
 struct policy_role {
 	const char *name;
 	bool clinical;
 	uint32_t rights; /* enum policy_right */
+	const char *file;
 	unsigned line;
 };
 
@@ -40,6 +43,8 @@ struct policy_unit {
 	const char *name;
 	const char *title;
 	const char *group; /* system group shown by getfacl, or NULL */
+	const char *file;
+	unsigned line;
 };
 
 struct policy_practitioner {
@@ -49,6 +54,7 @@ struct policy_practitioner {
 	const struct policy_unit *unit; /* NULL: none */
 	enum policy_state state;
 	int64_t from_s, until_s; /* validity, wall clock; INT64_MIN / INT64_MAX: open */
+	const char *file;
 	unsigned line;
 };
 
@@ -62,6 +68,9 @@ struct policy_settings {
 	uint32_t break_glass_reason; /* characters */
 	uint32_t break_glass_review_s;
 	bool break_glass_notify;
+	uint32_t attend_limit_s; /* a care relationship of one's own holds at most that long */
+	uint32_t attend_reason;	 /* characters */
+	bool blocks_shown;	 /* whoever a block refuses learns that it is there */
 	uint32_t finalize_after_s; /* 0: never */
 	bool finalize_on_read_only;
 	uint32_t retention_years;
@@ -72,10 +81,13 @@ struct policy_settings {
 struct policy_practice;
 
 /*
- * Parses len bytes of text (not NUL-terminated, may hold anything). `file` names it in errors.
+ * Parses len bytes of text (not NUL-terminated, may hold anything): the practice policy, alone or
+ * as a bundle with its parts (bundle.h). `file` names the practice itself in errors; a part is
+ * "practice.d/NAME.policy" there.
  * 0 and *out (one reference), or -EINVAL with at least one error in report, or -ENOMEM.
- * Also refused: break-glass for a role that is not clinical, no practitioner with the policy
- * right, none with the audit right (each counted over practitioners who are active and not `left`).
+ * Also refused: break-glass or attend for a role that is not clinical, parts that are not
+ * included, settings in a part, no practitioner with the policy right, none with the audit right
+ * (each counted over practitioners who are active and not `left`).
  */
 int policy_practice_parse(const char *text, size_t len, const char *file,
 			  struct policy_report *report, struct policy_practice **out);

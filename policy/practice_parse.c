@@ -2,10 +2,10 @@
 /*
  * policy/practice_parse.c - reads a practice policy.
  *
- * Two passes: statements are taken line by line, so that every error is found; then
- * roles and units are resolved, so that they may be declared in any order. A
- * statement is a row of `statements`; those that only set something are read in
- * practice_settings.c.
+ * Two passes: statements are taken line by line, so that every error is found, first those of the
+ * practice itself, then those of its parts; then roles and units are resolved
+ * (practice_resolve.c), so that they may be declared in any order. A statement is a row of
+ * `statements`; those that only set something are read in practice_settings.c.
  */
 #include "practice.h"
 
@@ -36,10 +36,25 @@ static bool name_put(struct policy_practice_parser *pr, struct policy_index *ix,
 }
 
 static bool taken(struct policy_practice_parser *pr, unsigned column, const char *what,
-		  const char *name, unsigned line)
+		  const char *name, const char *file, unsigned line)
 {
-	return policy_lexer_error(&pr->lx, column, "%s `%s` was declared on line %u already", what,
-				  name, line);
+	char place[POLICY_PLACE_MAX];
+
+	return policy_lexer_error(&pr->lx, column, "%s `%s` was declared on %s already", what, name,
+				  policy_practice_place(pr, file, line, place));
+}
+
+static void clinical_check(struct policy_practice_parser *pr, const struct policy_role *role,
+			   uint32_t right, unsigned column)
+{
+	if (role->clinical || !(right & (POLICY_BREAK_GLASS | POLICY_ATTEND)))
+		return;
+	policy_lexer_error(&pr->lx, column,
+			   "role `%s` is not clinical and can never %s: remove `%s`, or write "
+			   "`clinical` before `may`",
+			   role->name,
+			   right == POLICY_ATTEND ? "state a care relationship" : "break the glass",
+			   right == POLICY_ATTEND ? "attend" : "break-glass");
 }
 
 static bool rights_parse(struct policy_practice_parser *pr, struct policy_role *role)
@@ -58,12 +73,7 @@ static bool rights_parse(struct policy_practice_parser *pr, struct policy_role *
 		if (role->rights & 1u << i)
 			return policy_lexer_error(lx, column, "`%s` is named twice",
 						  policy_right_names[i]);
-		if (1u << i == POLICY_BREAK_GLASS && !role->clinical)
-			policy_lexer_error(lx, column,
-					   "role `%s` is not clinical and can never break the "
-					   "glass: remove `break-glass`, or write `clinical` "
-					   "before `may`",
-					   role->name);
+		clinical_check(pr, role, 1u << i, column);
 		role->rights |= 1u << i;
 		policy_lexer_next(lx);
 	} while (lx->token.kind != POLICY_TOKEN_END);
@@ -73,7 +83,7 @@ static bool rights_parse(struct policy_practice_parser *pr, struct policy_role *
 static bool role_parse(struct policy_practice_parser *pr)
 {
 	static const char *const words[] = {"clinical", "may"};
-	struct policy_role role = {.line = pr->lx.line};
+	struct policy_role role = {.file = pr->file, .line = pr->lx.line};
 	unsigned column = pr->lx.token.column;
 	struct policy_practice *p = pr->p;
 	struct policy_role *array;
@@ -96,7 +106,8 @@ static bool role_parse(struct policy_practice_parser *pr)
 	/* The name counts as declared also when its rights are wrong: one error, not twenty. */
 	other = policy_index_find(&p->roles, role.name);
 	if (other >= 0)
-		return taken(pr, column, "role", role.name, p->role[other].line);
+		return taken(pr, column, "role", role.name, p->role[other].file,
+			     p->role[other].line);
 	array = policy_practice_grow(pr, p->role, p->role_count, sizeof(*array));
 	if (!array)
 		return false;
@@ -111,9 +122,8 @@ static bool unit_parse(struct policy_practice_parser *pr)
 {
 	unsigned column = pr->lx.token.column;
 	struct policy_practice *p = pr->p;
-	struct policy_unit unit = {.title = ""};
+	struct policy_unit unit = {.title = "", .file = pr->file, .line = pr->lx.line};
 	struct policy_unit *array;
-	unsigned *lines;
 	int64_t other;
 	bool good;
 
@@ -127,18 +137,14 @@ static bool unit_parse(struct policy_practice_parser *pr)
 	good = good && policy_lexer_end(&pr->lx);
 	other = policy_index_find(&p->units, unit.name);
 	if (other >= 0)
-		return taken(pr, column, "unit", unit.name, pr->unit_line[other]);
+		return taken(pr, column, "unit", unit.name, p->unit[other].file,
+			     p->unit[other].line);
 	array = policy_practice_grow(pr, p->unit, p->unit_count, sizeof(*array));
 	if (!array)
 		return false;
 	p->unit = array;
-	lines = policy_practice_grow(pr, pr->unit_line, p->unit_count, sizeof(*lines));
-	if (!lines)
-		return false;
-	pr->unit_line = lines;
 	if (!name_put(pr, &p->units, "unit", unit.name, column, p->unit_count))
 		return false;
-	pr->unit_line[p->unit_count] = pr->lx.line;
 	p->unit[p->unit_count++] = unit;
 	return good;
 }
@@ -163,19 +169,15 @@ static bool of_unit_parse(struct policy_practice_parser *pr)
 
 static bool from_parse(struct policy_practice_parser *pr)
 {
-	return policy_lexer_date(&pr->lx, "a date", &pr->now->from_day);
+	return policy_lexer_time(&pr->lx, false, &pr->now->from);
 }
 
 static bool until_parse(struct policy_practice_parser *pr)
 {
 	unsigned column = pr->lx.token.column;
 
-	if (!policy_lexer_date(&pr->lx, "a date", &pr->now->until_day))
-		return false;
-	pr->now->until_day++;
-	if (pr->now->from_day >= pr->now->until_day)
-		return policy_lexer_error(&pr->lx, column, "`until` lies before `from`");
-	return true;
+	return policy_lexer_time(&pr->lx, true, &pr->now->until) &&
+	       policy_lexer_span(&pr->lx, column, pr->now->from, pr->now->until);
 }
 
 static bool leave_parse(struct policy_practice_parser *pr)
@@ -201,10 +203,11 @@ static bool practitioner_parse(struct policy_practice_parser *pr)
 		{"on", leave_parse, SEEN_STATE, POLICY_FEATURE_ALWAYS},
 		{"left", left_parse, SEEN_STATE, POLICY_FEATURE_ALWAYS},
 	};
-	struct policy_practice_pending now = {.line = pr->lx.line,
+	struct policy_practice_pending now = {.file = pr->file,
+					      .line = pr->lx.line,
 					      .name_column = pr->lx.token.column,
-					      .from_day = POLICY_DAY_MIN,
-					      .until_day = POLICY_DAY_MAX};
+					      .from = POLICY_TIME_MIN,
+					      .until = POLICY_TIME_MAX};
 	struct policy_practice_pending *array;
 	int64_t other;
 	bool good;
@@ -214,8 +217,7 @@ static bool practitioner_parse(struct policy_practice_parser *pr)
 	memset(pr->seen + SEEN_SETTINGS, 0, sizeof(pr->seen[0]) * (SEEN_COUNT - SEEN_SETTINGS));
 	pr->now = &now;
 	good = policy_practice_clauses(pr, "practitioner clause", table, COUNT(table));
-	if (good && now.from_day >= now.until_day)
-		good = policy_lexer_error(&pr->lx, now.name_column, "`until` lies before `from`");
+	good = good && policy_lexer_span(&pr->lx, now.name_column, now.from, now.until);
 	if (good && !now.account)
 		good = policy_lexer_error(&pr->lx, pr->lx.token.column,
 					  "`user ACCOUNT` is missing: the system account of `%s`",
@@ -226,7 +228,7 @@ static bool practitioner_parse(struct policy_practice_parser *pr)
 	pr->now = NULL;
 	other = policy_index_find(&pr->p->persons, now.name);
 	if (other >= 0)
-		return taken(pr, now.name_column, "practitioner", now.name,
+		return taken(pr, now.name_column, "practitioner", now.name, pr->pending[other].file,
 			     pr->pending[other].line);
 	array = policy_practice_grow(pr, pr->pending, pr->pending_count, sizeof(*array));
 	if (!array)
@@ -242,162 +244,117 @@ static bool practitioner_parse(struct policy_practice_parser *pr)
 static const struct {
 	const char *word;
 	bool (*parse)(struct policy_practice_parser *pr);
+	bool part; /* may stand in a part */
 } statements[] = {
-	{"practice", policy_practice_title},
-	{"session", policy_practice_session},
-	{"break-glass", policy_practice_break_glass},
-	{"finalize", policy_practice_finalize},
-	{"retention", policy_practice_retention},
-	{"log", policy_practice_log},
-	{"durability", policy_practice_durability},
-	{"role", role_parse},
-	{"unit", unit_parse},
-	{"practitioner", practitioner_parse},
-	{"program", policy_practice_program},
+	{"practice", policy_practice_title, false},
+	{"session", policy_practice_session, false},
+	{"break-glass", policy_practice_break_glass, false},
+	{"attend", policy_practice_attend, false},
+	{"blocks", policy_practice_blocks, false},
+	{"finalize", policy_practice_finalize, false},
+	{"retention", policy_practice_retention, false},
+	{"log", policy_practice_log, false},
+	{"durability", policy_practice_durability, false},
+	{"include", policy_practice_include, false},
+	{"role", role_parse, true},
+	{"unit", unit_parse, true},
+	{"default", policy_practice_default, true},
+	{"practitioner", practitioner_parse, true},
+	{"program", policy_practice_program, true},
 };
 
 static void statement_parse(struct policy_practice_parser *pr)
 {
 	const char *words[COUNT(statements)];
+	bool part = pr->file != pr->p->file[0];
+	size_t known = 0;
 
 	pr->column = pr->lx.token.column;
 	for (size_t i = 0; i < COUNT(statements); i++) {
-		words[i] = statements[i].word;
-		if (!policy_lexer_at(&pr->lx, words[i]))
+		if (statements[i].part || !part)
+			words[known++] = statements[i].word;
+		if (!policy_lexer_at(&pr->lx, statements[i].word))
 			continue;
+		if (part && !statements[i].part) {
+			policy_lexer_error(&pr->lx, pr->column,
+					   "`%s` is for the whole practice: move the line to "
+					   "practice.policy",
+					   statements[i].word);
+			return;
+		}
 		policy_lexer_next(&pr->lx);
 		statements[i].parse(pr);
 		return;
 	}
-	policy_lexer_unknown(&pr->lx, "statement", words, COUNT(words));
+	policy_lexer_unknown(&pr->lx, "statement", words, known);
 }
 
-/* Reports at a line that was read before. */
-static void error_at(struct policy_practice_parser *pr, unsigned line, unsigned column,
-		     const char *message)
+static void file_parse(struct policy_practice_parser *pr, const struct policy_bundle_part *part,
+		       size_t number)
 {
-	unsigned now = pr->lx.line;
+	char *name = pr->p->file[number];
 
-	pr->lx.line = line;
-	policy_lexer_error(&pr->lx, column, "%s", message);
-	pr->lx.line = now;
-}
-
-static void unresolved(struct policy_practice_parser *pr, const struct policy_practice_pending *now,
-		       const char *what, const char *name, unsigned column,
-		       const struct policy_index *ix)
-{
-	char message[512], nearest[128];
-	struct policy_suggest s;
-
-	policy_suggest_init(&s, name);
-	for (uint32_t i = 0; i < ix->size && pr->lx.errors < POLICY_REPORT_MAX; i++)
-		if (ix->slot[i].name)
-			policy_suggest_try(&s, ix->slot[i].name);
-	if (s.best)
-		snprintf(message, sizeof(message), "unknown %s `%s`%s", what, name,
-			 policy_suggest_text(&s, nearest));
-	else
-		snprintf(message, sizeof(message), "unknown %s `%s`: declare it on a `%s` line",
-			 what, name, what);
-	error_at(pr, now->line, column, message);
-}
-
-static void account_check(struct policy_practice_parser *pr,
-			  const struct policy_practice_pending *now, size_t number)
-{
-	char message[256];
-	int64_t other;
-
-	/* An account that somebody who left had may serve a new practitioner. */
-	if (!now->account || now->state == POLICY_LEFT)
-		return;
-	other = policy_index_find(&pr->accounts, now->account);
-	if (other >= 0) {
-		snprintf(message, sizeof(message),
-			 "account `%s` is that of practitioner `%s` on line %u already",
-			 now->account, pr->pending[other].name, pr->pending[other].line);
-		error_at(pr, now->line, now->account_column, message);
-		return;
+	if (number) {
+		snprintf(name, POLICY_FILE_NAME, "practice.d/%s", part->name);
+		snprintf(pr->shown, sizeof(pr->shown), "%s.policy", name);
+	} else {
+		strcpy(name, "practice");
 	}
-	if (policy_index_put(&pr->accounts, now->account, (uint32_t)number))
-		pr->short_of_memory = true;
+	pr->file = name;
+	policy_lexer_part(&pr->lx, part->text, part->len, number ? pr->shown : pr->main);
+	/* The parts of a bundle stand in order: what stands twice would be seen once. */
+	if (number > 1 && strcmp(pr->p->file[number - 1], name) >= 0) {
+		pr->lx.line = 1;
+		policy_lexer_error(&pr->lx, 1,
+				   "this part stands twice, or not in the order of names: put its "
+				   "file back");
+		pr->lx.line = 0;
+	}
+	while (policy_lexer_line(&pr->lx))
+		statement_parse(pr);
+	if (!number)
+		pr->main_line = pr->lx.line ? pr->lx.line : 1;
 }
 
-static void person_resolve(struct policy_practice_parser *pr,
-			   const struct policy_practice_pending *now, struct policy_person *person)
+/* The practice itself and its parts, each with lines and columns of its own. */
+static void files_parse(struct policy_practice_parser *pr, const char *text, size_t len)
 {
-	struct policy_practice *p = pr->p;
+	struct policy_bundle_part part = {.text = text};
+	size_t at = 0, count = 0;
 
-	*person = (struct policy_person){
-		.pub = {.name = now->name,
-			.account = now->account,
-			.state = now->state,
-			.from_s = policy_span_seconds(now->from_day),
-			.until_s = policy_span_seconds(now->until_day),
-			.line = now->line},
-		.hash = policy_name_hash(now->name),
-	};
-	if (now->role) {
-		person->pub.role = policy_practice_role(p, now->role);
-		person->role_hash = policy_name_hash(now->role);
-		if (!person->pub.role)
-			unresolved(pr, now, "role", now->role, now->role_column, &p->roles);
-	}
-	if (now->unit) {
-		person->pub.unit = policy_practice_unit(p, now->unit);
-		person->unit_hash = policy_name_hash(now->unit);
-		if (!person->pub.unit)
-			unresolved(pr, now, "unit", now->unit, now->unit_column, &p->units);
-	}
-}
-
-/* Somebody must be able to change the policy, and somebody to read the log. */
-static void duties_check(struct policy_practice_parser *pr)
-{
-	uint32_t held = 0;
-
-	for (size_t i = 0; i < pr->p->person_count; i++) {
-		const struct policy_practitioner *who = &pr->p->person[i].pub;
-
-		/* One whose role is unknown has an error of their own and may hold either. */
-		if (who->state == POLICY_ACTIVE)
-			held |= who->role ? who->role->rights : POLICY_POLICY | POLICY_AUDIT;
-	}
-	if (!(held & POLICY_POLICY))
-		error_at(
-			pr, pr->lx.line ? pr->lx.line : 1, 1,
-			"no active practitioner may `policy`: nobody could change this file again");
-	if (!(held & POLICY_AUDIT))
-		error_at(pr, pr->lx.line ? pr->lx.line : 1, 1,
-			 "no active practitioner may `audit`: nobody could read the log");
-}
-
-static void resolve(struct policy_practice_parser *pr)
-{
-	struct policy_practice *p = pr->p;
-	struct policy_settings *s = &p->settings;
-
-	p->person = calloc(pr->pending_count ? pr->pending_count : 1, sizeof(*p->person));
-	if (!p->person) {
+	while (count <= POLICY_BUNDLE_PARTS && policy_bundle_next(text, len, &at, &part))
+		count++;
+	pr->p->file = calloc(count, sizeof(pr->p->file[0]));
+	if (!pr->p->file) {
 		pr->short_of_memory = true;
 		return;
 	}
-	for (size_t i = 0; i < pr->pending_count; i++) {
-		person_resolve(pr, &pr->pending[i], &p->person[i]);
-		account_check(pr, &pr->pending[i], i);
+	at = 0;
+	for (size_t i = 0; i < count && policy_bundle_next(text, len, &at, &part); i++)
+		file_parse(pr, &part, i);
+	/* A line that only looks like the mark of a part ends the bundle. */
+	if (part.text + part.len != text + len) {
+		pr->lx.line++;
+		if (count > POLICY_BUNDLE_PARTS)
+			policy_lexer_error(&pr->lx, 1, "there are more than %d parts",
+					   POLICY_BUNDLE_PARTS);
+		else
+			policy_lexer_error(
+				&pr->lx, 1,
+				"`%%part` begins no line of a policy: remove the line");
 	}
-	p->person_count = pr->pending_count;
-	duties_check(pr);
-	if (pr->seen[SEEN_IDLE] && s->idle_s > s->ceiling_s)
-		error_at(pr, pr->seen[SEEN_IDLE], 1,
-			 "`idle` is longer than `ceiling`: it would never end a session");
+	if (count > 1 && !pr->seen[SEEN_INCLUDE])
+		policy_practice_error_at(pr, pr->p->file[0], pr->main_line, 1,
+					 "%s.policy is there, but nothing includes it: add the "
+					 "line `include practice.d`, or remove the file",
+					 pr->p->file[1]);
+	pr->file = pr->p->file[0];
 }
 
 int policy_practice_parse(const char *text, size_t len, const char *file,
 			  struct policy_report *report, struct policy_practice **out)
 {
-	struct policy_practice_parser pr = {.p = calloc(1, sizeof(*pr.p))};
+	struct policy_practice_parser pr = {.p = calloc(1, sizeof(*pr.p)), .main = file};
 	int rc = -ENOMEM;
 
 	if (!pr.p)
@@ -411,6 +368,8 @@ int policy_practice_parse(const char *text, size_t len, const char *file,
 		.break_glass_limit_s = 60 * 60,
 		.break_glass_reason = 20,
 		.break_glass_review_s = 72 * 3600,
+		.attend_limit_s = POLICY_DAY_S,
+		.attend_reason = 10,
 		.finalize_after_s = 14u * POLICY_DAY_S,
 		.retention_years = 10,
 	};
@@ -419,9 +378,9 @@ int policy_practice_parse(const char *text, size_t len, const char *file,
 	rc = -EINVAL;
 	if (pr.lx.errors)
 		goto out;
-	while (policy_lexer_line(&pr.lx))
-		statement_parse(&pr);
-	resolve(&pr);
+	files_parse(&pr, text, len);
+	if (!pr.short_of_memory)
+		policy_practice_resolve(&pr);
 	if (pr.short_of_memory)
 		rc = -ENOMEM;
 	if (pr.short_of_memory || pr.lx.errors)
@@ -433,7 +392,7 @@ int policy_practice_parse(const char *text, size_t len, const char *file,
 out:
 	policy_lexer_clear(&pr.lx);
 	policy_index_clear(&pr.accounts);
-	free(pr.unit_line);
+	free(pr.deflt);
 	free(pr.pending);
 	policy_practice_free(pr.p);
 	return rc;

@@ -144,6 +144,28 @@ bool policy_practice_break_glass(struct policy_practice_parser *pr)
 	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_BREAK_GLASS);
 }
 
+static bool attend_limit_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_duration(&pr->lx, "`limit`", 60, 7u * POLICY_DAY_S, "from 1m to 7d",
+				     &pr->p->settings.attend_limit_s);
+}
+
+static bool attend_reason_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_number(&pr->lx, "`reason`, in characters,", 10, 500,
+				   &pr->p->settings.attend_reason);
+}
+
+bool policy_practice_attend(struct policy_practice_parser *pr)
+{
+	static const struct policy_practice_clause table[] = {
+		{"limit", attend_limit_parse, SEEN_ATTEND_LIMIT, POLICY_FEATURE_ALWAYS},
+		{"reason", attend_reason_parse, SEEN_ATTEND_REASON, POLICY_FEATURE_ALWAYS},
+	};
+
+	return policy_practice_clauses(pr, "attend setting", table, COUNT(table));
+}
+
 static bool after_parse(struct policy_practice_parser *pr)
 {
 	return policy_lexer_duration(&pr->lx, "`after`", POLICY_DAY_S, 3650u * POLICY_DAY_S,
@@ -207,6 +229,23 @@ bool policy_practice_durability(struct policy_practice_parser *pr)
 	return policy_lexer_word(&pr->lx, "close") && policy_lexer_end(&pr->lx) &&
 	       once(pr, SEEN_DURABILITY, "durability") &&
 	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_DURABILITY_CLOSE);
+}
+
+bool policy_practice_blocks(struct policy_practice_parser *pr)
+{
+	static const char *const words[] = {"hidden", "shown"};
+
+	if (!policy_lexer_at(&pr->lx, words[0]) && !policy_lexer_at(&pr->lx, words[1]))
+		return policy_lexer_unknown(&pr->lx, "word", words, COUNT(words));
+	pr->p->settings.blocks_shown = policy_lexer_at(&pr->lx, words[1]);
+	policy_lexer_next(&pr->lx);
+	return policy_lexer_end(&pr->lx) && once(pr, SEEN_BLOCKS, "blocks");
+}
+
+bool policy_practice_include(struct policy_practice_parser *pr)
+{
+	return policy_lexer_word(&pr->lx, "practice.d") && policy_lexer_end(&pr->lx) &&
+	       once(pr, SEEN_INCLUDE, "include");
 }
 
 bool policy_practice_program(struct policy_practice_parser *pr)

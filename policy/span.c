@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool number(const char **text, uint32_t *out)
 {
@@ -127,24 +128,68 @@ bool policy_span_date(const char *text, int32_t *day)
 	return true;
 }
 
-int32_t policy_span_day(int64_t now_s)
+/* "T14:03Z" as minutes of the day. */
+static bool clock_of(const char *p, unsigned *minutes)
 {
-	int64_t day = now_s / POLICY_DAY_S - (now_s % POLICY_DAY_S < 0);
+	unsigned h, m;
 
-	if (day <= INT32_MIN)
-		return INT32_MIN + 1;
-	if (day >= INT32_MAX)
-		return INT32_MAX - 1;
-	return (int32_t)day;
+	if (p[0] != 'T' || !digits(p + 1, 2, &h) || p[3] != ':' || !digits(p + 4, 2, &m) ||
+	    p[6] != 'Z' || p[7])
+		return false;
+	*minutes = h * 60 + m;
+	return h < 24 && m < 60;
 }
 
-int64_t policy_span_seconds(int32_t day)
+bool policy_span_time(const char *text, int64_t *minute, bool *day)
 {
-	if (day == POLICY_DAY_MIN)
+	char date[11] = "";
+	unsigned of_day = 0;
+	int32_t days;
+	size_t n = 0;
+
+	while (n < 10 && text[n]) {
+		date[n] = text[n];
+		n++;
+	}
+	if (!policy_span_date(date, &days) || (text[10] && !clock_of(text + 10, &of_day)))
+		return false;
+	*minute = (int64_t)days * 1440 + of_day;
+	*day = !text[10];
+	return true;
+}
+
+int64_t policy_span_time_seconds(int64_t minute)
+{
+	if (minute == POLICY_TIME_MIN || minute == POLICY_TIME_MAX)
+		return minute;
+	return minute * 60;
+}
+
+int32_t policy_span_minute_of(int64_t minute)
+{
+	if (minute <= POLICY_MINUTE_MIN)
+		return POLICY_MINUTE_MIN;
+	return minute >= POLICY_MINUTE_MAX ? POLICY_MINUTE_MAX : (int32_t)minute;
+}
+
+int32_t policy_span_minute(int64_t now_s)
+{
+	int64_t minute = now_s / 60 - (now_s % 60 < 0);
+
+	if (minute <= POLICY_MINUTE_MIN)
+		return POLICY_MINUTE_MIN + 1;
+	if (minute >= POLICY_MINUTE_MAX)
+		return POLICY_MINUTE_MAX - 1;
+	return (int32_t)minute;
+}
+
+int64_t policy_span_minute_seconds(int32_t minute)
+{
+	if (minute == POLICY_MINUTE_MIN)
 		return INT64_MIN;
-	if (day == POLICY_DAY_MAX)
+	if (minute == POLICY_MINUTE_MAX)
 		return INT64_MAX;
-	return (int64_t)day * POLICY_DAY_S;
+	return (int64_t)minute * 60;
 }
 
 void policy_span_text(int64_t time_ns, char sep, unsigned fraction, char out[static 48])
@@ -178,4 +223,13 @@ void policy_span_date_text(int32_t days, char out[static 24])
 
 	civil_of(days, &year, &month, &day);
 	snprintf(out, 24, "%04lld-%02u-%02u", (long long)year, month, day);
+}
+
+void policy_span_minute_text(int32_t minute, char out[static 24])
+{
+	int32_t days = minute / 1440 - (minute % 1440 < 0);
+	unsigned of_day = (unsigned)(minute - (int64_t)days * 1440);
+
+	policy_span_date_text(days, out);
+	snprintf(out + strlen(out), 24 - strlen(out), "T%02u:%02uZ", of_day / 60, of_day % 60);
 }

@@ -52,7 +52,16 @@ static const char practice_text[] =
 	"practitioner eva user eva role blind unit north\n"
 	"practitioner dan user dan role steward unit north\n"
 	"practitioner tim user tim role physician from 2026-06-01 until 2026-06-30\n"
-	"practitioner pia user pia role exporter unit south\n";
+	"practitioner pia user pia role exporter unit south\n"
+	"role locum clinical may list read attend\n"
+	"practitioner kai user kai role locum unit south\n"
+	"unit ward \"W\"\ndefault unit ward allow user:kai:r-x\n"
+	"default unit ward allow role:physician:--x\n"
+	"default unit east allow user:kai:r-x until 2026-01-01\n"
+	"unit east \"E\"\n";
+
+#define ATTEND(who)                                                                                \
+	"attend user:" who " from 2026-05-26T10:00Z until 2026-05-29T10:00Z reason \"locum\"\n"
 
 struct fixture {
 	struct policy_practice *p;
@@ -153,6 +162,41 @@ static const struct {
 	/* A name of one kind does not speak of another. */
 	{"allow role:anna:rwx\nallow unit:anna:rwx\nallow user:north:rwx\n", "anna", POLICY_READ, 0,
 	 0, 0, POLICY_GROUND_NONE, 0, "no entry admits anna"},
+	/* A care relationship of one's own gives what the role may. */
+	{ATTEND("kai"), "kai", POLICY_READ | POLICY_WRITE, 0, 1,
+	 POLICY_LIST | POLICY_READ | POLICY_ATTEND, POLICY_GROUND_ROLE, 12,
+	 "role locum may not write (practice line 12)"},
+	{ATTEND("kai"), "kai", POLICY_READ, 1, 1, POLICY_LIST | POLICY_READ | POLICY_ATTEND,
+	 POLICY_GROUND_ENTRY, 1, "attend user:kai (line 1)"},
+	{ATTEND("anna"), "anna", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 1,
+	 "attend user:anna (line 1) gives nothing: role physician may not attend (practice line "
+	 "1)"},
+	{ATTEND("kai") "block unit:south\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_BLOCK, 2,
+	 "block unit:south (line 2)"},
+	{NULL, "kai", POLICY_ATTEND, 1, 0, POLICY_LIST | POLICY_ATTEND, POLICY_GROUND_RIGHT, 12,
+	 "role locum may attend (practice line 12)"},
+	{NULL, "anna", POLICY_ATTEND, 0, 0, POLICY_LIST | POLICY_CREATE, POLICY_GROUND_ROLE, 1,
+	 "role physician may not attend (practice line 1)"},
+	/* Defaults of the journal's unit come after its own entries. */
+	{"unit ward\n", "kai", POLICY_READ, 1, 1, POLICY_LIST | POLICY_READ | POLICY_ATTEND,
+	 POLICY_GROUND_ENTRY, 15, "default unit ward allow user:kai:r-x (practice line 15)"},
+	{"unit ward\n", "anna", POLICY_READ, 0, 1, POLICY_LIST | POLICY_CREATE,
+	 POLICY_GROUND_NONE, 16,
+	 "default unit ward allow role:physician:--x (practice line 16) does not give read"},
+	{"unit ward\nallow user:kai:--x\n", "kai", POLICY_READ, 1, 1,
+	 POLICY_LIST | POLICY_READ | POLICY_ATTEND, POLICY_GROUND_ENTRY, 15,
+	 "default unit ward allow user:kai:r-x (practice line 15)"},
+	{"unit ward\nallow user:kai:r-x\n", "kai", POLICY_READ, 1, 1,
+	 POLICY_LIST | POLICY_READ | POLICY_ATTEND, POLICY_GROUND_ENTRY, 2,
+	 "allow user:kai:r-x (line 2)"},
+	{"unit ward\nblock user:kai\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_BLOCK, 2,
+	 "block user:kai (line 2)"},
+	{"unit east\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 17,
+	 "default unit east allow user:kai:r-x (practice line 17) is not in force any more"},
+	{"unit north\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 0,
+	 "no entry admits kai"},
+	{"allow user:dan:rwx\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 0,
+	 "no entry admits kai"},
 };
 
 START_TEST(decide_case_comes_out)
@@ -168,7 +212,78 @@ START_TEST(decide_case_comes_out)
 	ck_assert_uint_eq(v.rights, cases[_i].holds);
 	ck_assert_int_eq(v.ground, cases[_i].ground);
 	ck_assert_uint_eq(v.line, cases[_i].line);
-	ck_assert_int_eq(v.until_s, INT64_MAX);
+	ck_assert_int_eq(v.until_s, cases[_i].journal && strstr(cases[_i].journal, "attend")
+					    ? 1780048800
+					    : INT64_MAX);
+}
+END_TEST
+
+START_TEST(decide_holds_to_the_minute)
+{
+	static const int64_t ten = 1779876000; /* 2026-05-27T10:00Z */
+	static const char *const texts[] = {
+		"attend user:kai from 2026-05-27T10:00Z until 2026-05-27T10:01Z reason \"r\"\n",
+		"allow user:kai:r-x from 2026-05-27T10:00Z until 2026-05-27T10:01Z\n"};
+	struct fixture f;
+	char text[256];
+
+	for (unsigned i = 0; i < COUNT(texts); i++) {
+		struct policy_verdict v = ask(&f, texts[i], "kai", POLICY_READ, ten - 1, text);
+
+		ck_assert_int_eq(v.answer, POLICY_DENY);
+		ck_assert_int_eq(v.until_s, ten);
+		ck_assert_ptr_nonnull(strstr(text, "(line 1) is not in force yet"));
+		v = ask(&f, texts[i], "kai", POLICY_READ, ten, text);
+		ck_assert_int_eq(v.answer, POLICY_ALLOW);
+		ck_assert_int_eq(v.until_s, ten + 60);
+		v = ask(&f, texts[i], "kai", POLICY_READ, ten + 59, text);
+		ck_assert_int_eq(v.answer, POLICY_ALLOW);
+		v = ask(&f, texts[i], "kai", POLICY_READ, ten + 60, text);
+		ck_assert_int_eq(v.answer, POLICY_DENY);
+		ck_assert_int_eq(v.until_s, INT64_MAX);
+		ck_assert_ptr_nonnull(strstr(text, "(line 1) is not in force any more"));
+	}
+}
+END_TEST
+
+START_TEST(decide_block_is_shown_where_the_practice_says_so)
+{
+	static const struct {
+		const char *journal, *who;
+		bool seen;
+	} shown[] = {
+		{"unit south\nallow user:anna:rwx\nblock user:pia\n", "pia", true},
+		{"unit north\nallow user:pia:rwx\nblock user:pia\n", "pia", true},
+		{"unit north\nblock user:pia\n", "pia", false},
+		{"unit north\nblock user:dan\n", "dan", true},
+		{"unit north\nblock user:eva\n", "eva", false},
+	};
+
+	for (unsigned i = 0; i < 2 * COUNT(shown); i++) {
+		char *text = NULL;
+		struct policy_question q = {.who = shown[i / 2].who, .now_s = BASE_DAY * DAY};
+		struct policy_practice *p;
+		struct policy_journal *j = journal_of(shown[i / 2].journal);
+		struct policy_verdict v;
+
+		ck_assert_int_gt(asprintf(&text, "%sblocks %s\n", practice_text,
+					  i % 2 ? "shown" : "hidden"),
+				 0);
+		p = practice_of(text);
+		q.practice = p;
+		q.journal = j;
+		policy_decide(&q, &v);
+		ck_assert_msg(v.visible == (i % 2 && shown[i / 2].seen), "case %u", i / 2);
+		ck_assert_uint_eq(v.rights, 0);
+		q.rights = POLICY_LIST;
+		policy_decide(&q, &v);
+		ck_assert_int_eq(v.answer, POLICY_DENY);
+		if (strcmp(q.who, "dan") && strcmp(q.who, "eva"))
+			ck_assert_int_eq(v.ground, POLICY_GROUND_BLOCK);
+		policy_journal_put(j);
+		policy_practice_put(p);
+		free(text);
+	}
 }
 END_TEST
 
@@ -530,6 +645,8 @@ int main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, decide_case_comes_out, 0, (int)COUNT(cases));
+	tcase_add_test(t, decide_holds_to_the_minute);
+	tcase_add_test(t, decide_block_is_shown_where_the_practice_says_so);
 	tcase_add_test(t, decide_practitioner_is_valid_to_the_last_second);
 	tcase_add_test(t, decide_until_is_the_nearest_edge_ahead);
 	tcase_add_test(t, verdict_text_is_cut_at_its_room);

@@ -22,7 +22,11 @@ static const char practice_text[] = "role r clinical may list read policy audit\
 				    "practitioner anna user anna role r unit north\n"
 				    "practitioner bo user bo role w unit south\n"
 				    "practitioner eva user eva role w on leave\n"
-				    "practitioner dan user dan role nobody\n";
+				    "practitioner dan user dan role nobody\n"
+				    "role c clinical may list read attend\n"
+				    "practitioner tom user tom role c unit south\n"
+				    "unit ward \"W\"\n"
+				    "default unit ward allow role:w:r-x\n";
 
 static struct policy_practice *practice(void)
 {
@@ -136,13 +140,13 @@ static const struct {
 	 "j:2:19: unknown word `form`: did you mean `from`?\n"},
 	{BASE "allow user:bo:rwx from\n", "j:2:23: a date is missing here\n"},
 	{BASE "allow user:bo:rwx from 2026-1-1\n",
-	 "j:2:24: `2026-1-1` is not a date: write YYYY-MM-DD, as in 2026-11-01\n"},
+	 "j:2:24: `2026-1-1` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in 2026-11-01 or 2026-11-01T14:30Z\n"},
 	{BASE "allow user:bo:rwx from 2026-01-01 from 2026-01-02\n",
 	 "j:2:35: `from` is given twice\n"},
 	{BASE "allow user:bo:rwx from 2026-01-02 until 2026-01-01\n",
-	 "j:2:35: `until` lies before `from`\n"},
+	 "j:2:35: nothing lies between `from` and `until`: write the earlier one at `from`\n"},
 	{BASE "allow user:bo:rwx until 2026-01-01 from 2026-01-02\n",
-	 "j:2:36: `until` lies before `from`\n"},
+	 "j:2:36: nothing lies between `from` and `until`: write the earlier one at `from`\n"},
 	{BASE "allow user:bo:rwx reason\n", "j:2:25: the reason is missing here\n"},
 	{BASE "allow user:bo:rwx reason because\n",
 	 "j:2:26: the reason is wanted here: put `because` into double quotes\n"},
@@ -170,6 +174,34 @@ static const struct {
 	{BASE "block group:south\n"
 	      "block unit:south\n",
 	 "j:3:1: line 2 says this already: remove one of the two\n"},
+	{BASE "attend\n", "j:2:7: an entry is missing here: write user:NAME\n"},
+	{BASE "attend bo from\n", "j:2:8: `bo` is not an entry: write user:NAME\n"},
+	{BASE "attend \"user:bo\"\n",
+	 "j:2:8: an entry stands without quotes: write user:NAME\n"},
+	{BASE "attend role:w from\n",
+	 "j:2:8: a care relationship of one's own is one person's: write `attend user:NAME`\n"},
+	{BASE "attend user:bo:rwx from\n",
+	 "j:2:15: `attend` takes no permissions, it gives what the role may: write `attend "
+	 "user:bo`\n"},
+	{BASE "attend user:boo from\n",
+	 "j:2:13: unknown practitioner `boo`: did you mean `bo`?\n"},
+	{BASE "attend user:bo\n",
+	 "j:2:15: `from TIME` is missing: when the care relationship begins\n"},
+	{BASE "attend user:bo from 2026-01-01T10:00Z reason \"r\"\n",
+	 "j:2:49: `until TIME` is missing: a care relationship of one's own ends by itself\n"},
+	{BASE "attend user:bo from 2026-01-01T10:00Z until 2026-01-02\n",
+	 "j:2:55: `reason \"...\"` is missing: why there is a care relationship\n"},
+	{BASE "attend user:bo from 2026-01-01T10:00Z until 2026-01-01T10:00Z reason \"r\"\n",
+	 "j:2:39: nothing lies between `from` and `until`: write the earlier one at `from`\n"},
+	{BASE "attend user:bo from 2026-01-01T10:00 until 2026-01-01T11:00Z reason \"r\"\n",
+	 "j:2:21: `2026-01-01T10:00` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in "
+	 "2026-11-01 or 2026-11-01T14:30Z\n"},
+	{BASE "attend user:bo from 2026-01-01T10:00Z until 2026-01-01T11:00Z reason \"r\"\n"
+	      "attend user:bo from 2026-01-01T10:00Z until 2026-01-01T11:00Z reason \"s\"\n",
+	 "j:3:1: line 2 says this already: remove one of the two\n"},
+	{BASE "journal \"practice\"\n",
+	 "j:2:9: \"practice\" is what the practice policy is called: give the journal another "
+	 "name\n"},
 	{BASE "blok user:bo\n", "j:2:1: unknown statement `blok`: did you mean `block`?\n"},
 	{BASE "hold\n", "j:2:5: what the journal is held for is missing here\n"},
 	{BASE "hold case\n",
@@ -180,6 +212,12 @@ static const struct {
 	 "j:3:1: `hold` was given on line 2 already\n"},
 	{"\n", "j:1:1: nobody who is active could open this journal: add a line such as `allow "
 	       "user:NAME:rwx` for somebody whose role may read or write\n"},
+	{"attend user:bo from 2026-01-01T10:00Z until 2026-01-01T11:00Z reason \"r\"\n",
+	 "j:1:1: nobody who is active could open this journal: add a line such as `allow "
+	 "user:NAME:rwx` for somebody whose role may read or write\n"},
+	{"unit north\nblock user:anna\nblock user:bo\nblock user:tom\n",
+	 "j:4:1: nobody who is active could open this journal: add a line such as `allow "
+	 "user:NAME:rwx` for somebody whose role may read or write\n"},
 	{"allow user:eva:rwx",
 	 "j:1:1: nobody who is active could open this journal: add a line such as `allow "
 	 "user:NAME:rwx` for somebody whose role may read or write\n"},
@@ -231,6 +269,41 @@ START_TEST(journal_full_text_is_taken)
 	policy_journal_put(j);
 	policy_journal_put(NULL);
 	policy_practice_put(p);
+}
+END_TEST
+
+START_TEST(journal_is_admitted_to_by_defaults_and_attend_lines)
+{
+	struct policy_practice *p = practice();
+
+	policy_journal_put(parsed("unit ward\n", p));
+	policy_journal_put(parsed("attend user:tom from 2026-01-01T10:00Z until 2026-01-01T11:00Z "
+				  "reason \"covering\"\n",
+				  p));
+	refused("unit ward\nblock user:bo\n", p,
+		"j:2:1: nobody who is active could open this journal: add a line such as `allow "
+		"user:NAME:rwx` for somebody whose role may read or write\n");
+	policy_practice_put(p);
+}
+END_TEST
+
+START_TEST(journal_called_practice_is_read_but_not_made)
+{
+	struct policy_journal *j = parsed("journal \"practice\"\n", NULL);
+
+	ck_assert_str_eq(policy_journal_name(j), "practice");
+	policy_journal_put(j);
+	ck_assert(!policy_journal_name_check("practice"));
+	ck_assert(policy_journal_name_check("practice 2"));
+}
+END_TEST
+
+START_TEST(journal_dates_may_lie_centuries_ahead)
+{
+	/* Later than minutes of 32 bits reach. */
+	policy_journal_put(parsed("allow user:a:r from 6000-01-01 until 9998-12-31\n"
+				  "allow user:b:r from 7000-01-01 until 7000-01-02\n",
+				  NULL));
 }
 END_TEST
 
@@ -358,6 +431,9 @@ int main(void)
 	tcase_add_loop_test(t, journal_error_reads_as_written, 0,
 			    (int)(sizeof(golden) / sizeof(golden[0])));
 	tcase_add_test(t, journal_full_text_is_taken);
+	tcase_add_test(t, journal_is_admitted_to_by_defaults_and_attend_lines);
+	tcase_add_test(t, journal_called_practice_is_read_but_not_made);
+	tcase_add_test(t, journal_dates_may_lie_centuries_ahead);
 	tcase_add_test(t, journal_without_statements_is_empty_when_no_practice_is_given);
 	tcase_add_test(t, journal_names_are_not_checked_when_no_practice_is_given);
 	tcase_add_test(t, journal_hold_without_effect_is_refused_by_name);

@@ -90,16 +90,17 @@ static uint32_t rights_of(char *text)
 
 static void decision_line(struct reader *rd, const char *line)
 {
-	char who[65], rights[65], date[16], answer[16], text[256], got[256];
+	char who[65], rights[65], date[24], answer[16], text[256], got[256];
 	struct policy_question q = {.practice = rd->practice, .journal = rd->journal, .who = who};
 	struct policy_verdict v;
-	int32_t day;
+	int64_t minute;
+	bool day;
 
 	ck_assert_int_eq(
-		sscanf(line, "%64s %64s %15s %15s %255[^\n]", who, rights, date, answer, text), 5);
-	ck_assert(policy_span_date(date, &day));
+		sscanf(line, "%64s %64s %23s %15s %255[^\n]", who, rights, date, answer, text), 5);
+	ck_assert(policy_span_time(date, &minute, &day));
 	q.rights = rights_of(rights);
-	q.now_s = policy_span_seconds(day) + 12 * 3600;
+	q.now_s = policy_span_time_seconds(minute) + (day ? 12 * 3600 : 0);
 	policy_decide(&q, &v);
 	policy_verdict_text(&q, &v, got, sizeof(got));
 	ck_assert_msg(!strcmp(got, text), "\"%s\": got \"%s\"", line, got);

@@ -78,11 +78,13 @@ static const char practice_text[] =
 	"role r2 may list\nrole r3 may list\nrole r4 may list\nrole r5 may list\nrole r6 may list\n"
 	"role r7 may list\nrole r8 may list\nrole r9 may list\nunit south \"S\" group s\n"
 	"practitioner anna user anna role r unit north\npractitioner bo user bo role r2\n"
-	"program deny updatedb\n";
+	"program deny updatedb\ndefault unit south allow role:r:r-x\ninclude practice.d\n"
+	"%part a\nrole r10 may list\ndefault unit north allow user:bo:r-x\n";
 static const char journal_text[] =
 	"journal \"A\"\nunit north\nallow user:anna:rwx\nallow unit:north:r\nallow unit:south:r\n"
 	"allow role:r:r\nallow role:r2:r\nallow role:r3:r\nallow role:r4:r\nallow role:r5:r\n"
-	"allow role:r6:r\nallow role:r7:r\nblock user:bo\n";
+	"allow role:r6:r\nallow role:r7:r\nblock user:bo\n"
+	"attend user:anna from 2026-01-01 until 2026-01-02 reason \"r\"\n";
 
 /* One attempt; the n-th allocation fails. True when it came through. */
 static bool practice_attempt(unsigned n)

@@ -58,7 +58,8 @@ static const struct {
 } golden[] = {
 	{BASE "sesion idle 5m\n", "p:4:1: unknown statement `sesion`: did you mean `session`?\n"},
 	{BASE "zzz\n", "p:4:1: unknown statement `zzz`: known are practice, session, break-glass, "
-		       "finalize, retention, log, durability, role, unit, practitioner, program\n"},
+		       "attend, blocks, finalize, retention, log, durability, include, role, unit, "
+		       "default, practitioner, program\n"},
 	{BASE "\"practice\"\n", "p:4:1: a statement begins with a word, not with a string\n"},
 	{BASE "practice\n", "p:4:9: the practice's name is missing here\n"},
 	{BASE "practice Klinik\n",
@@ -169,12 +170,12 @@ static const struct {
 	{BASE "role nurse clinicl may list\n",
 	 "p:4:12: unknown word `clinicl`: did you mean `clinical`?\n"},
 	{BASE "role nurse may\n", "p:4:15: missing here is one of list, read, write, create, "
-				  "finalize, export, break-glass, policy, audit, review\n"},
+				  "finalize, export, break-glass, policy, audit, review, attend\n"},
 	{BASE "role nurse may raed\n", "p:4:16: unknown right `raed`: did you mean `read`?\n"},
 	{BASE "role nurse may list list\n", "p:4:21: `list` is named twice\n"},
 	{BASE "role nurse may list fly\n",
 	 "p:4:21: unknown right `fly`: known are list, read, write, create, finalize, export, "
-	 "break-glass, policy, audit, review\n"},
+	 "break-glass, policy, audit, review, attend\n"},
 	{BASE "role nurse may break-glass\n",
 	 "p:4:16: role `nurse` is not clinical and can never break the glass: remove "
 	 "`break-glass`, or write `clinical` before `may`\n"},
@@ -211,16 +212,16 @@ static const struct {
 	 "p:4:42: unknown unit `zzzzzz`: declare it on a `unit` line\n"},
 	{BASE "practitioner bo user bo role r unit\n", "p:4:36: a unit name is missing here\n"},
 	{BASE "practitioner bo user bo role r from 2026-13-01\n",
-	 "p:4:37: `2026-13-01` is not a date: write YYYY-MM-DD, as in 2026-11-01\n"},
+	 "p:4:37: `2026-13-01` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in 2026-11-01 or 2026-11-01T14:30Z\n"},
 	{BASE "practitioner bo user bo role r from 2026-02-29\n",
-	 "p:4:37: `2026-02-29` is not a date: write YYYY-MM-DD, as in 2026-11-01\n"},
+	 "p:4:37: `2026-02-29` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in 2026-11-01 or 2026-11-01T14:30Z\n"},
 	{BASE "practitioner bo user bo role r from 1.2.2026\n",
-	 "p:4:37: `1.2.2026` is not a date: write YYYY-MM-DD, as in 2026-11-01\n"},
+	 "p:4:37: `1.2.2026` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in 2026-11-01 or 2026-11-01T14:30Z\n"},
 	{BASE "practitioner bo user bo role r until\n", "p:4:37: a date is missing here\n"},
 	{BASE "practitioner bo user bo role r from 2026-02-02 until 2026-02-01\n",
-	 "p:4:54: `until` lies before `from`\n"},
+	 "p:4:54: nothing lies between `from` and `until`: write the earlier one at `from`\n"},
 	{BASE "practitioner bo user bo role r until 2026-02-01 from 2026-02-02\n",
-	 "p:4:14: `until` lies before `from`\n"},
+	 "p:4:14: nothing lies between `from` and `until`: write the earlier one at `from`\n"},
 	{BASE "practitioner bo user bo role r on holiday\n",
 	 "p:4:35: `leave` is wanted here, not `holiday`\n"},
 	{BASE "practitioner bo user bo role r on\n", "p:4:34: `leave` is missing here\n"},
@@ -257,16 +258,107 @@ static const struct {
 	 "p:4:13: a carriage return: save the file with Unix line ends (LF)\n"},
 	{BASE "\xc3\xa6\xc3\xb8\xc3\xa5 x \"y\n",
 	 "p:4:1: unknown statement `\xc3\xa6\xc3\xb8\xc3\xa5`: known are practice, session, "
-	 "break-glass, finalize, retention, log, durability, role, unit, practitioner, program\n"},
+	 "break-glass, attend, blocks, finalize, retention, log, durability, include, role, unit, "
+	 "default, practitioner, program\n"},
 	{BASE "x\tsession\n",
-	 "p:4:1: unknown statement `x`: known are practice, session, break-glass, finalize, "
-	 "retention, log, durability, role, unit, practitioner, program\n"},
+	 "p:4:1: unknown statement `x`: known are practice, session, break-glass, attend, "
+	 "blocks, finalize, retention, log, durability, include, role, unit, default, "
+	 "practitioner, program\n"},
 	{BASE "  practice \"a\" # ok\n"
 	      "\t# only a comment\n"
 	      "sessoin idle 5m # typo\n"
 	      "lgo strict\n",
 	 "p:6:1: unknown statement `sessoin`: did you mean `session`?\n"
 	 "p:7:1: unknown statement `lgo`: did you mean `log`?\n"},
+	{BASE "attend\n", "p:4:7: missing here is one of limit, reason\n"},
+	{BASE "attend limt 1h\n", "p:4:8: unknown attend setting `limt`: did you mean `limit`?\n"},
+	{BASE "attend limit 8d\n", "p:4:14: `limit` is from 1m to 7d, not `8d`\n"},
+	{BASE "attend reason 9\n",
+	 "p:4:15: `reason`, in characters, is from 10 to 500, not `9`\n"},
+	{BASE "attend reason 501\n",
+	 "p:4:15: `reason`, in characters, is from 10 to 500, not `501`\n"},
+	{BASE "attend limit 1h\n"
+	      "attend reason 10 limit 2h\n",
+	 "p:5:18: `limit` was given on line 4 already\n"},
+	{BASE "blocks\n", "p:4:7: missing here is one of hidden, shown\n"},
+	{BASE "blocks show\n", "p:4:8: unknown word `show`: did you mean `shown`?\n"},
+	{BASE "blocks \"shown\"\n", "p:4:8: unknown word \"shown\": did you mean `shown`?\n"},
+	{BASE "blocks shown now\n",
+	 "p:4:14: nothing more is wanted on this line: remove `now`\n"},
+	{BASE "blocks shown\n"
+	      "blocks hidden\n",
+	 "p:5:1: `blocks` was given on line 4 already\n"},
+	{BASE "include\n", "p:4:8: `practice.d` is missing here\n"},
+	{BASE "include parts\n", "p:4:9: `practice.d` is wanted here, not `parts`\n"},
+	{BASE "include practice.d x\n",
+	 "p:4:20: nothing more is wanted on this line: remove `x`\n"},
+	{BASE "include practice.d\n"
+	      "include practice.d\n",
+	 "p:5:1: `include` was given on line 4 already\n"},
+	{BASE "role nurse may attend\n",
+	 "p:4:16: role `nurse` is not clinical and can never state a care relationship: remove "
+	 "`attend`, or write `clinical` before `may`\n"},
+	{BASE "default\n", "p:4:8: `unit` is missing here\n"},
+	{BASE "default north\n", "p:4:9: `unit` is wanted here, not `north`\n"},
+	{BASE "default unit\n", "p:4:13: a unit name is missing here\n"},
+	{BASE "default unit north\n", "p:4:19: `allow` is missing here\n"},
+	{BASE "default unit north alow user:anna:rwx\n",
+	 "p:4:20: `allow` is wanted here, not `alow`\n"},
+	{BASE "default unit north block user:anna\n",
+	 "p:4:20: a default only allows: write `block` into the journals themselves, it is the "
+	 "patient's own\n"},
+	{BASE "default unit north allow\n",
+	 "p:4:25: an entry is missing here: write user:NAME:rwx\n"},
+	{BASE "default unit north allow \"user:anna:r\"\n",
+	 "p:4:26: an entry stands without quotes: write user:NAME:rwx\n"},
+	{BASE "default unit north allow user:anna\n",
+	 "p:4:35: permissions are missing: write `allow user:anna:rwx`\n"},
+	{BASE "default unit north allow user:anna:rwx now\n",
+	 "p:4:40: unknown word `now`: known are from, until, reason\n"},
+	{BASE "default unit nrth allow user:ana:r-x\n",
+	 "p:4:14: unknown unit `nrth`: did you mean `north`?\n"
+	 "p:4:30: unknown practitioner `ana`: did you mean `anna`?\n"},
+	{BASE "default unit west allow role:nurse:r-x\n",
+	 "p:4:14: unknown unit `west`: declare it on a `unit` line\n"
+	 "p:4:30: unknown role `nurse`: declare it on a `role` line\n"},
+	{BASE "default unit north allow unit:nort:r-x\n",
+	 "p:4:31: unknown unit `nort`: did you mean `north`?\n"},
+	{BASE "default unit north allow role:r:r-x\n"
+	      "default unit north allow role:r:rwx\n",
+	 "p:5:1: line 4 says this already: remove one of the two\n"},
+	{BASE "%part\n", "p:4:1: `%part` begins no line of a policy: remove the line\n"},
+	{BASE "%part No\n", "p:4:1: `%part` begins no line of a policy: remove the line\n"},
+	{BASE "include practice.d\n%part a\nlog strict\nrole r may list\n"
+	      "practice \"x\"\ninclude practice.d\n",
+	 "practice.d/a.policy:1:1: `log` is for the whole practice: move the line to "
+	 "practice.policy\n"
+	 "practice.d/a.policy:2:6: role `r` was declared on line 1 of p already\n"
+	 "practice.d/a.policy:3:1: `practice` is for the whole practice: move the line to "
+	 "practice.policy\n"
+	 "practice.d/a.policy:4:1: `include` is for the whole practice: move the line to "
+	 "practice.policy\n"},
+	{BASE "include practice.d\n%part a\nsesion idle 5m\n%part b\n"
+	      "practitioner bo user anna role rr\nunit west \"W\"\n%part c\nunit west \"V\"\n"
+	      "default unit nort allow user:bo:r-x\n",
+	 "practice.d/a.policy:1:1: unknown statement `sesion`: known are role, unit, default, "
+	 "practitioner, program\n"
+	 "practice.d/c.policy:1:6: unit `west` was declared on line 2 of practice.d/b.policy "
+	 "already\n"
+	 "practice.d/b.policy:1:32: unknown role `rr`: did you mean `r`?\n"
+	 "practice.d/b.policy:1:22: account `anna` is that of practitioner `anna` on line 3 of p "
+	 "already\n"
+	 "practice.d/c.policy:2:14: unknown unit `nort`: did you mean `north`?\n"},
+	{BASE "\n\n%part a\nrole x may list\n%part b\nrole y may list\n",
+	 "p:5:1: practice.d/a.policy is there, but nothing includes it: add the line `include "
+	 "practice.d`, or remove the file\n"},
+	{BASE "include practice.d\n%part b\nrole x may list\n%part a\nrole y may list\n"
+	      "%part a\nrole z may list\n",
+	 "practice.d/a.policy:1:1: this part stands twice, or not in the order of names: put its "
+	 "file back\n"
+	 "practice.d/a.policy:1:1: this part stands twice, or not in the order of names: put its "
+	 "file back\n"},
+	{BASE "include practice.d\n%part a\nrole x may list\n%part B\nrole y may list\n",
+	 "practice.d/a.policy:2:1: `%part` begins no line of a policy: remove the line\n"},
 	{"\n", "p:1:1: no active practitioner may `policy`: nobody could change this file again\n"
 	       "p:1:1: no active practitioner may `audit`: nobody could read the log\n"},
 	{"role r clinical may list read policy\n"
@@ -299,6 +391,7 @@ START_TEST(practice_full_text_gives_every_setting)
 		"\tsession passphrase-age 1y idle 60m second-factor required\n"
 		"session ceiling 24h\n"
 		"break-glass notify review 90d limit 1h reason 500\n"
+		"attend reason 20 limit 7d\nblocks shown\ninclude practice.d\n"
 		"finalize on read-only\nfinalize after 1d\n"
 		"retention 15y after last-entry\nlog strict\ndurability close\n" BASE
 		"practitioner bo user b-o role late from 2026-11-01 until 2026-11-30 left\n"
@@ -339,7 +432,11 @@ START_TEST(practice_full_text_gives_every_setting)
 	ck_assert_int_eq(bo->state, POLICY_LEFT);
 	ck_assert_int_eq(bo->from_s, 1793491200);
 	ck_assert_int_eq(bo->until_s, 1796083200);
-	ck_assert_uint_eq(bo->line, 13);
+	ck_assert_uint_eq(bo->line, 16);
+	ck_assert_str_eq(bo->file, "practice");
+	ck_assert_uint_eq(s->attend_limit_s, 7u * 86400);
+	ck_assert_uint_eq(s->attend_reason, 20);
+	ck_assert(s->blocks_shown);
 	ck_assert_int_eq(policy_practice_find(p, "eva")->state, POLICY_ON_LEAVE);
 	ck_assert_int_eq(policy_practice_find(p, "anna")->from_s, INT64_MIN);
 	ck_assert_int_eq(policy_practice_find(p, "anna")->until_s, INT64_MAX);
@@ -370,8 +467,65 @@ START_TEST(practice_settings_left_out_have_defaults)
 	ck_assert_uint_eq(s->ceiling_s, 12 * 3600);
 	ck_assert(!s->log_strict);
 	ck_assert(!s->durability_close);
+	ck_assert_uint_eq(s->attend_limit_s, 24 * 3600);
+	ck_assert_uint_eq(s->attend_reason, 10);
+	ck_assert(!s->blocks_shown);
 	ck_assert(!policy_practice_denies_program(p, "updatedb"));
 	policy_practice_put(p);
+}
+END_TEST
+
+START_TEST(practice_parts_are_read_as_one_policy)
+{
+	static const char text[] =
+		"include practice.d\npractitioner anna user anna role r unit north\n"
+		"%part a\nrole r clinical may policy audit list read\n\n# comment\n"
+		"practitioner bo user bo role late unit north from 2026-11-01T08:30Z until "
+		"2026-11-01T09:00Z\n"
+		"%part b\nunit north \"N\"\nrole late may list\n"
+		"default unit north allow role:late:r-x\nprogram deny updatedb\n%part empty\n";
+	struct policy_practice *p = parsed(text);
+	const struct policy_practitioner *bo = policy_practice_find(p, "bo");
+
+	ck_assert_str_eq(policy_practice_find(p, "anna")->file, "practice");
+	ck_assert_uint_eq(policy_practice_find(p, "anna")->line, 2);
+	ck_assert_str_eq(bo->file, "practice.d/a");
+	ck_assert_uint_eq(bo->line, 4);
+	ck_assert_int_eq(bo->from_s, 1793521800);
+	ck_assert_int_eq(bo->until_s, 1793523600);
+	ck_assert_str_eq(bo->role->file, "practice.d/b");
+	ck_assert_uint_eq(bo->role->line, 2);
+	ck_assert_str_eq(bo->unit->file, "practice.d/b");
+	ck_assert_uint_eq(bo->unit->line, 1);
+	ck_assert(policy_practice_denies_program(p, "updatedb"));
+	policy_practice_put(p);
+}
+END_TEST
+
+START_TEST(practice_takes_256_parts_and_64_defaults_of_a_unit)
+{
+	static const char more[] =
+		"p:70:1: unit `north` has more than 64 defaults: use roles\n";
+	char *text = malloc(40000);
+	size_t n;
+
+	ck_assert_ptr_nonnull(text);
+	n = (size_t)sprintf(text, "%sinclude practice.d\n", BASE);
+	for (unsigned i = 0; i < 64; i++)
+		n += (size_t)sprintf(text + n,
+				     "default unit north allow role:r:r-x until %u-01-01\n",
+				     2000 + i);
+	n += (size_t)sprintf(text + n, "#\n");
+	for (unsigned i = 0; i < 256; i++)
+		n += (size_t)sprintf(text + n, "%%part n%03u\nrole r%u may list\n", i, i);
+	policy_practice_put(parsed(text));
+	sprintf(text + n, "%%part o\n");
+	refused(text, n + 8, "practice.d/n255.policy:2:1: there are more than 256 parts\n");
+
+	n = (size_t)(strstr(text, "#\n") - text);
+	n += (size_t)sprintf(text + n, "\ndefault unit north allow role:r:rwx\n");
+	refused(text, n, more);
+	free(text);
 }
 END_TEST
 
@@ -401,12 +555,13 @@ START_TEST(practice_rights_without_effect_may_be_named)
 {
 	struct policy_practice *p = parsed(
 		"role all clinical may list read write create finalize export break-glass policy "
-		"audit review\npractitioner a user a role all\n");
+		"audit review attend\npractitioner a user a role all\n");
 	char text[128];
 
-	ck_assert_uint_eq(policy_practice_role(p, "all")->rights, 0x3ff);
-	ck_assert_str_eq(policy_right_text(0x3ff, text),
-			 "list read write create finalize export break-glass policy audit review");
+	ck_assert_uint_eq(policy_practice_role(p, "all")->rights, 0x7ff);
+	ck_assert_str_eq(policy_right_text(0x7ff, text),
+			 "list read write create finalize export break-glass policy audit review "
+			 "attend");
 	ck_assert_str_eq(policy_right_text(0, text), "");
 	policy_practice_put(p);
 }
@@ -568,6 +723,8 @@ int main(void)
 			    (int)(sizeof(golden) / sizeof(golden[0])));
 	tcase_add_test(t, practice_full_text_gives_every_setting);
 	tcase_add_test(t, practice_settings_left_out_have_defaults);
+	tcase_add_test(t, practice_parts_are_read_as_one_policy);
+	tcase_add_test(t, practice_takes_256_parts_and_64_defaults_of_a_unit);
 	tcase_add_test(t, practice_statement_without_effect_is_refused_by_name);
 	tcase_add_test(t, practice_rights_without_effect_may_be_named);
 	tcase_add_test(t, practice_with_nul_bytes_is_refused);

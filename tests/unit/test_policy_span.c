@@ -69,19 +69,85 @@ START_TEST(duration_is_a_number_and_a_unit)
 }
 END_TEST
 
-START_TEST(day_is_rounded_down_and_stays_in_range)
+START_TEST(minute_is_rounded_down_and_stays_in_range)
 {
-	ck_assert_int_eq(policy_span_day(0), 0);
-	ck_assert_int_eq(policy_span_day(86399), 0);
-	ck_assert_int_eq(policy_span_day(86400), 1);
-	ck_assert_int_eq(policy_span_day(-1), -1);
-	ck_assert_int_eq(policy_span_day(-86400), -1);
-	ck_assert_int_eq(policy_span_day(-86401), -2);
-	ck_assert_int_gt(policy_span_day(INT64_MIN), POLICY_DAY_MIN);
-	ck_assert_int_lt(policy_span_day(INT64_MAX), POLICY_DAY_MAX);
-	ck_assert_int_eq(policy_span_seconds(POLICY_DAY_MIN), INT64_MIN);
-	ck_assert_int_eq(policy_span_seconds(POLICY_DAY_MAX), INT64_MAX);
-	ck_assert_int_eq(policy_span_seconds(-3), -3 * 86400);
+	ck_assert_int_eq(policy_span_minute(0), 0);
+	ck_assert_int_eq(policy_span_minute(59), 0);
+	ck_assert_int_eq(policy_span_minute(60), 1);
+	ck_assert_int_eq(policy_span_minute(-1), -1);
+	ck_assert_int_eq(policy_span_minute(-60), -1);
+	ck_assert_int_eq(policy_span_minute(-61), -2);
+	ck_assert_int_gt(policy_span_minute(INT64_MIN), POLICY_MINUTE_MIN);
+	ck_assert_int_lt(policy_span_minute(INT64_MAX), POLICY_MINUTE_MAX);
+	ck_assert_int_eq(policy_span_minute_seconds(POLICY_MINUTE_MIN), INT64_MIN);
+	ck_assert_int_eq(policy_span_minute_seconds(POLICY_MINUTE_MAX), INT64_MAX);
+	ck_assert_int_eq(policy_span_minute_seconds(-3), -180);
+	ck_assert_int_eq(policy_span_minute_of(INT64_MAX), POLICY_MINUTE_MAX);
+	ck_assert_int_eq(policy_span_minute_of(INT64_MIN), POLICY_MINUTE_MIN);
+	ck_assert_int_eq(policy_span_minute_of(-7), -7);
+	ck_assert_int_eq(policy_span_time_seconds(POLICY_TIME_MIN), INT64_MIN);
+	ck_assert_int_eq(policy_span_time_seconds(POLICY_TIME_MAX), INT64_MAX);
+	ck_assert_int_eq(policy_span_time_seconds(-2), -120);
+}
+END_TEST
+
+START_TEST(time_is_read_to_the_minute)
+{
+	static const char *const bad[] = {"",
+					  "2026-11-01T",
+					  "2026-11-01T14",
+					  "2026-11-01T14:03",
+					  "2026-11-01T14:03z",
+					  "2026-11-01t14:03Z",
+					  "2026-11-01 14:03Z",
+					  "2026-11-01T24:00Z",
+					  "2026-11-01T23:60Z",
+					  "2026-11-01T14:03ZZ",
+					  "2026-11-01T14:03:00Z",
+					  "2026-11-01T1:03Z",
+					  "2026-02-30T00:00Z",
+					  "1899-12-31T00:00Z",
+					  "9999-01-01T00:00Z"};
+	int64_t minute = 77;
+	bool day = false;
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!policy_span_time(bad[i], &minute, &day), "%s", bad[i]);
+	ck_assert_int_eq(minute, 77);
+	ck_assert(policy_span_time("1970-01-02", &minute, &day));
+	ck_assert(day);
+	ck_assert_int_eq(minute, 1440);
+	ck_assert(policy_span_time("1970-01-02T00:00Z", &minute, &day));
+	ck_assert(!day);
+	ck_assert_int_eq(minute, 1440);
+	ck_assert(policy_span_time("1969-12-31T23:59Z", &minute, &day));
+	ck_assert_int_eq(minute, -1);
+	ck_assert(policy_span_time("9998-12-31T23:59Z", &minute, &day));
+	ck_assert_int_gt(minute, POLICY_MINUTE_MAX);
+}
+END_TEST
+
+START_TEST(minute_is_written_as_it_is_read)
+{
+	static const int32_t minutes[] = {0,	 1,	   -1,	      1439,  1440, -1440,
+					  -1441, 29664843, -36000000, 21600000};
+	char text[24];
+	int64_t minute;
+	bool day;
+
+	for (unsigned i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
+		policy_span_minute_text(minutes[i], text);
+		ck_assert_uint_eq(strlen(text), 17);
+		ck_assert_msg(policy_span_time(text, &minute, &day), "%s", text);
+		ck_assert_int_eq(minute, minutes[i]);
+		ck_assert(!day);
+	}
+	policy_span_minute_text(29664843, text);
+	ck_assert_str_eq(text, "2026-05-27T14:03Z");
+	policy_span_minute_text(POLICY_MINUTE_MAX, text);
+	ck_assert_str_eq(text, "6053-01-23T02:07Z");
+	policy_span_minute_text(POLICY_MINUTE_MIN, text);
+	ck_assert_uint_le(strlen(text), 23);
 }
 END_TEST
 
@@ -176,7 +242,9 @@ int main(void)
 	tcase_add_test(t, date_of_every_day_agrees_with_the_library);
 	tcase_add_test(t, date_that_does_not_exist_is_refused);
 	tcase_add_test(t, duration_is_a_number_and_a_unit);
-	tcase_add_test(t, day_is_rounded_down_and_stays_in_range);
+	tcase_add_test(t, minute_is_rounded_down_and_stays_in_range);
+	tcase_add_test(t, time_is_read_to_the_minute);
+	tcase_add_test(t, minute_is_written_as_it_is_read);
 	tcase_add_test(t, suggestion_is_at_most_two_edits_away);
 	tcase_add_test(t, index_finds_what_was_put);
 	tcase_add_test(t, utf8_that_is_not_strict_is_refused);
