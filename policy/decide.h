@@ -30,7 +30,7 @@ struct policy_verdict {
 	uint32_t rights; /* everything that holds in this journal now; 0 when not visible, or blocked */
 	bool visible; /* appears in a listing of the root */
 	enum policy_ground ground;
-	unsigned line; /* of the deciding line in the journal's (or, for status and role, practice) policy; 0: none */
+	unsigned line; /* of the deciding line in the journal's policy; 0: none. Status, role: in the practice's */
 	unsigned unit_default; /* not 0: that line is the practice's, this `default unit` (from 1) */
 	int64_t until_s; /* the verdict holds until then at most (next from/until edge), INT64_MAX: open */
 };

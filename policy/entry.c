@@ -61,15 +61,16 @@ static bool subject_parse(struct policy_lexer *lx, const char *word, unsigned co
 	struct policy_suggest s;
 	char nearest[128];
 
-	policy_suggest_init(&s, word);
 	for (unsigned i = 0; i < COUNT(words); i++) {
-		policy_suggest_try(&s, words[i]);
 		if (strcmp(word, words[i]))
 			continue;
 		e->group = i == 3;
 		e->subject = e->group ? POLICY_SUBJECT_UNIT : (uint8_t)i;
 		return true;
 	}
+	policy_suggest_init(&s, word);
+	for (unsigned i = 0; i < COUNT(words); i++)
+		policy_suggest_try(&s, words[i]);
 	if (s.best)
 		return policy_lexer_error(lx, column, "unknown kind of entry `%.*s`%s", shown(word),
 					  word, policy_suggest_text(&s, nearest));

@@ -41,6 +41,7 @@ struct policy_lexer {
 	size_t line_start, line_end, next; /* bytes: current line, start of the one after */
 	size_t at;			   /* behind the current token */
 	unsigned line;
+	bool ascii; /* the current line: its columns need no counting */
 	size_t errors;
 	char *pool; /* texts of tokens */
 	size_t pooled;

@@ -111,20 +111,19 @@ static bool digits(const char *p, unsigned n, unsigned *out)
 
 bool policy_span_date(const char *text, int32_t *day)
 {
-	unsigned y, m, d, m2, d2;
-	int64_t days, y2;
+	static const uint8_t month[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	unsigned y, m, d;
+	bool leap;
 
 	if (!digits(text, 4, &y) || text[4] != '-' || !digits(text + 5, 2, &m) || text[7] != '-' ||
 	    !digits(text + 8, 2, &d) || text[10])
 		return false;
-	if (y < 1900 || y > 9998 || m < 1 || m > 12 || d < 1 || d > 31)
+	if (y < 1900 || y > 9998 || m < 1 || m > 12)
 		return false;
-	days = days_of(y, m, d);
-	/* 2026-02-30 would come back as another day. */
-	civil_of(days, &y2, &m2, &d2);
-	if (m2 != m || d2 != d)
+	leap = m == 2 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+	if (d < 1 || d > month[m - 1] + (unsigned)leap)
 		return false;
-	*day = (int32_t)days;
+	*day = (int32_t)days_of(y, m, d);
 	return true;
 }
 
