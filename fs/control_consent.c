@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/control_consent.c - verbs of the second steward: proposals, approve, reject.
+ * fs/control_consent.c - verbs by which people answer for an act: attend; proposals, approve, reject.
  *
  * Rights are the vault's to judge.
  */
@@ -55,4 +55,20 @@ int fs_control_verb_approve(struct fs_control_request *rq)
 int fs_control_verb_reject(struct fs_control_request *rq)
 {
 	return fs_vault_proposal_reject(rq->c->vault, rq->session, number_of(rq), &rq->say);
+}
+
+int fs_control_verb_attend(struct fs_control_request *rq)
+{
+	const struct fs_attend in = {
+		.journal = fs_control_text(rq, "journal"),
+		.reason = fs_control_text(rq, "reason"),
+		.seconds = (uint32_t)fs_control_int(rq, "seconds"),
+	};
+	int64_t until_s = 0;
+	int rc = fs_vault_attend(rq->c->vault, rq->session, &in, &until_s, &rq->say);
+
+	if (!rc && (json_object_set_new(rq->answer, "until_s", json_integer(until_s)) ||
+		    json_object_set_new(rq->answer, "notice", json_string(rq->say.text))))
+		rc = -ENOMEM;
+	return rc;
 }

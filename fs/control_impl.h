@@ -143,6 +143,7 @@ int fs_control_verb_status(struct fs_control_request *rq);
 int fs_control_verb_policy_show(struct fs_control_request *rq);
 int fs_control_verb_policy_check(struct fs_control_request *rq);
 int fs_control_verb_policy_put(struct fs_control_request *rq);
+int fs_control_verb_attend(struct fs_control_request *rq);
 int fs_control_verb_proposals(struct fs_control_request *rq);
 int fs_control_verb_approve(struct fs_control_request *rq);
 int fs_control_verb_reject(struct fs_control_request *rq);

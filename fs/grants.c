@@ -295,6 +295,71 @@ static int look_at(struct look *l)
 	return rc;
 }
 
+/* ---- one that cannot wait ---- */
+
+/* The record first: no use of the break-glass key without it. */
+static int break_glass_key(struct look *l, struct fs_session *s)
+{
+	struct fs_vault *v = l->v;
+	uint8_t *sk = keys_guard_new(KEYS_LEN);
+	struct keys_manifest m;
+	int rc = sk ? 0 : -ENOMEM;
+
+	if (!rc)
+		rc = fs_vault_tell(v, s, POLICY_RECORD_KEYS, l->entry->index, l->entry->name,
+				   "key given to %s with the break-glass key, since nobody who "
+				   "holds it is logged in",
+				   s->who);
+	if (!rc) {
+		pthread_rwlock_rdlock(&s->lock);
+		rc = s->secret ? fs_lists_get_bg(v, s->pid, s->enrolment, s->secret->box_sk, sk)
+			       : -ENOKEY;
+		pthread_rwlock_unlock(&s->lock);
+	}
+	if (!rc)
+		rc = fs_journals_unwrap(v, l->entry->index, FS_WRAP_BREAK_GLASS, 0, 0, sk, &m,
+					l->key);
+	fs_batch_init(&l->b, NULL);
+	if (!rc)
+		rc = fs_journals_put_wrap(v, &l->b, &m.place, FS_WRAP_PRACTITIONER, s->pid,
+					  s->enrolment, l->key, s->identity.box_pk);
+	if (!rc)
+		rc = fs_group_apply(fs_records_group(v->records), &l->b, NULL);
+	fs_batch_clear(&l->b);
+	keys_wipe(l->key, KEYS_LEN);
+	keys_guard_free(sk);
+	return rc;
+}
+
+static bool holds(const struct look *l, const struct fs_session *s)
+{
+	for (size_t i = 0; i < l->v->people_count; i++) {
+		if (l->v->people[i]->pid == s->pid)
+			return l->holds[i] == s->enrolment;
+	}
+	return false;
+}
+
+int fs_grants_serve(struct fs_vault *v, struct fs_entry *e, struct fs_session *s)
+{
+	struct look l = {.v = v, .entry = e};
+	int rc = -ENOMEM;
+
+	l.holds = calloc(v->people_count + 1, sizeof(*l.holds));
+	l.key = keys_guard_new(KEYS_LEN);
+	if (l.holds && l.key)
+		rc = look_at(&l);
+	if (!rc && !holds(&l, s)) {
+		rc = 1;
+		if (l.vault_wraps & NEED_BREAK_GLASS &&
+		    fs_sessions_has(v, s, POLICY_BREAK_GLASS) && !break_glass_key(&l, s))
+			rc = 0;
+	}
+	keys_guard_free(l.key);
+	free(l.holds);
+	return rc;
+}
+
 /* ---- the tick ---- */
 
 /* Journals whose policy lets somebody in since a date that has come are looked at again. */

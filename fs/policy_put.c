@@ -319,33 +319,42 @@ static int check_base(struct fs_vault *v, const struct accept *a, uint32_t base,
 	return -ESTALE;
 }
 
-static void publish(struct fs_vault *v, struct accept *a, uint32_t version)
+void fs_policies_publish_journal(struct fs_vault *v, struct fs_entry *e,
+				 struct policy_journal **journal, uint32_t version)
 {
-	struct policy_practice *old_practice = NULL;
-	struct policy_journal *old_journal = NULL;
-	struct fs_entry *e;
+	struct policy_journal *old;
 
 	pthread_rwlock_wrlock(&v->lock);
-	if (a->which) {
-		e = fs_catalog_by_index(v, a->which);
-		old_journal = e->policy;
-		e->policy = a->journal;
-		e->version = version;
-		e->checked = 0;
-		a->journal = NULL;
-	} else {
-		old_practice = v->practice;
-		v->practice = a->practice;
-		a->practice = NULL;
-	}
+	old = e->policy;
+	e->policy = *journal;
+	e->version = version;
+	e->checked = 0;
 	pthread_rwlock_unlock(&v->lock);
+	*journal = NULL;
 	v->grants_idle = false;
-	if (!a->which)
-		fs_grants_changed(v);
-	if (old_practice)
-		policy_practice_put(old_practice);
-	if (old_journal)
-		policy_journal_put(old_journal);
+	policy_journal_put(old);
+}
+
+static void publish_practice(struct fs_vault *v, struct policy_practice **practice)
+{
+	struct policy_practice *old;
+
+	pthread_rwlock_wrlock(&v->lock);
+	old = v->practice;
+	v->practice = *practice;
+	pthread_rwlock_unlock(&v->lock);
+	*practice = NULL;
+	fs_grants_changed(v);
+	policy_practice_put(old);
+}
+
+static void publish(struct fs_vault *v, struct accept *a, uint32_t version)
+{
+	if (a->which)
+		fs_policies_publish_journal(v, fs_catalog_by_index(v, a->which), &a->journal,
+					    version);
+	else
+		publish_practice(v, &a->practice);
 }
 
 static int tell_change(struct fs_vault *v, const struct accept *a)
@@ -460,8 +469,7 @@ static int put_locked(struct fs_vault *v, struct accept *a, uint32_t base, char 
 	return rc ? rc : accept_version(v, a);
 }
 
-/* Everybody who had access and has not any more is cut; roots may be signed under the new version. */
-static int in_force(struct fs_vault *v)
+int fs_policies_in_force(struct fs_vault *v)
 {
 	fs_sessions_trim(v);
 	if (v->cfg.policy_changed)
@@ -494,7 +502,7 @@ int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *f
 		policy_journal_put(a.journal);
 	if (rc == -EINPROGRESS && fs_group_sync(fs_records_group(v->records), 0))
 		return -EIO;
-	return rc ? rc : in_force(v);
+	return rc ? rc : fs_policies_in_force(v);
 }
 
 /* ---- the second steward ---- */
@@ -559,7 +567,7 @@ int fs_vault_proposal_approve(struct fs_vault *v, struct fs_session *by, uint32_
 	pthread_mutex_unlock(&v->edit);
 	if (!rc)
 		rc = p.what == FS_PROPOSAL_POLICY
-			     ? in_force(v)
+			     ? fs_policies_in_force(v)
 			     : fs_group_sync(fs_records_group(v->records), 0);
 	fs_consent_clear(&p);
 	return rc;

@@ -247,6 +247,20 @@ int fs_vault_list(struct fs_vault *v, struct fs_session *by,
 		  int (*fn)(void *ctx, uint32_t index, const char *name, uint64_t cookie),
 		  uint64_t after, void *ctx);
 
+struct fs_attend {
+	const char *journal; /* exactly as it is called */
+	const char *reason;  /* in own words */
+	uint32_t seconds;    /* 0: as long as the practice lets it last */
+};
+/*
+ * A clinician states a care relationship of their own; it holds, and what opens with it, until *until_s. say
+ * tells when the key still waits, though the result is 0. -EACCES: not this role, or (where the practice
+ * shows blocks) a block; -ENOENT: no such journal, or a block hides it; -EINVAL: the reason or the time;
+ * -EEXIST: nothing more would be given. Refusals are logged.
+ */
+int fs_vault_attend(struct fs_vault *v, struct fs_session *s, const struct fs_attend *in,
+		    int64_t *until_s, struct fs_say *say);
+
 /* ---- journals ---- */
 /* The decision for a journal (rights, ground), now. -ENOKEY, -ENOENT (no such index). */
 int fs_vault_decide(struct fs_vault *v, struct fs_session *s, uint32_t index, uint32_t rights,

@@ -12,6 +12,7 @@
  * policy_history.c  what was in force at a version
  * policy_put.c  show, check, accept a new version
  * consent.c     what takes two stewards: proposals
+ * attend.c      a care relationship of one's own
  * catalog.c     the journals there are, decisions, listings
  * journals.c    their keys: wraps, manifests, who may have signed
  * journal_make.c  make, rename, remove
@@ -384,6 +385,15 @@ int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const
 		      size_t len, char **report, struct policy_practice **practice,
 		      struct policy_journal **journal);
 
+/* policy_put.c: this version of a journal's policy holds from now on; edit held. *journal is taken. */
+void fs_policies_publish_journal(struct fs_vault *v, struct fs_entry *e,
+				 struct policy_journal **journal, uint32_t version);
+/*
+ * After any of them, no lock held: who had access and has not any more is cut, and roots may be signed
+ * under the new version.
+ */
+int fs_policies_in_force(struct fs_vault *v);
+
 /* ---- consent.c: edit held ---- */
 enum fs_proposal_what { FS_PROPOSAL_POLICY = 1, FS_PROPOSAL_INVITE = 2 };
 struct fs_proposal {
@@ -510,6 +520,11 @@ int fs_login_unseal(struct fs_vault *v, const struct fs_person *p, const uint8_t
 void fs_grants_tick(struct fs_vault *v);
 void fs_grants_changed(struct fs_vault *v); /* everybody's; edit held */
 void fs_grants_retry(struct fs_vault *v);   /* a new session may serve; edit held */
+/*
+ * The wraps of this journal now, if some session can make them; else, for s alone and if his role may
+ * break the glass, with the break-glass key, told first. 0: s has one; 1: it waits. edit held.
+ */
+int fs_grants_serve(struct fs_vault *v, struct fs_entry *e, struct fs_session *s);
 /* Who is to have a wrap: calls fn for every enrolled practitioner who may read. edit held. */
 int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *practice,
 			 const struct policy_journal *policy, uint32_t always,

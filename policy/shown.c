@@ -26,7 +26,7 @@ int policy_shown_list(const struct policy_journal *j, int64_t now_s, struct poli
 		      size_t *count)
 {
 	struct policy_shown *list = calloc((size_t)j->count + 1, sizeof(*list)), *s;
-	int32_t day = policy_span_day(now_s);
+	int32_t minute = policy_span_minute(now_s);
 	size_t n = 0;
 
 	if (!list)
@@ -34,13 +34,14 @@ int policy_shown_list(const struct policy_journal *j, int64_t now_s, struct poli
 	for (uint32_t i = 0; i < j->count; i++) {
 		const struct policy_entry *e = &j->entry[i];
 
-		if (e->subject == POLICY_SUBJECT_ROLE || !policy_entry_in_force(e, day))
+		if (e->subject == POLICY_SUBJECT_ROLE || e->kind == POLICY_ENTRY_ATTEND ||
+		    !policy_entry_in_force(e, minute))
 			continue;
 		s = place_of(list, &n,
 			     e->subject == POLICY_SUBJECT_USER ? POLICY_EDIT_USER
 							       : POLICY_EDIT_UNIT,
 			     policy_journal_string(j, e->name));
-		s->blocked |= e->block;
+		s->blocked |= e->kind == POLICY_ENTRY_BLOCK;
 		s->perms = s->blocked ? 0 : s->perms | e->perms;
 	}
 	*out = list;

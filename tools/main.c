@@ -44,6 +44,8 @@ static const struct verb verbs[] = {
 	{ "policy", tools_cmd_policy, 1, 3,
 	  "policy show|edit|check [practice|JOURNAL] | policy check practice|JOURNAL FILE",
 	  "steward: show, edit and check the policy" },
+	{ "attend", tools_cmd_attend, 1, 1, "attend JOURNAL [--reason TEXT] [--for DURATION]",
+	  "clinician: take part in a patient's care for a while, saying why" },
 	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
 	  "steward: what another steward proposed and what takes two" },
 	{ "audit", tools_cmd_audit, 1, 1,

@@ -59,6 +59,7 @@ int tools_cmd_policy(struct tool_options *o, int argc, char **argv);
 int tools_cmd_audit(struct tool_options *o, int argc, char **argv);
 int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
+int tools_cmd_attend(struct tool_options *o, int argc, char **argv);
 int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
 int tools_cmd_list(struct tool_options *o, int argc, char **argv);
 
