@@ -391,43 +391,89 @@ static void note_due(struct fs_vault *v, struct fs_entry *e, int64_t due_s)
 		v->grants_due_s = e->due_s;
 }
 
-void fs_grants_tick(struct fs_vault *v)
+void fs_grants_journal_changed(struct fs_vault *v, struct fs_entry *e)
 {
-	struct look l = {.v = v};
-	uint64_t end = fs_vault_boot_ns() + BUDGET_NS;
-	uint32_t at;
+	e->checked = 0;
+	if (v->grants_changed_count < FS_GRANTS_CHANGED)
+		v->grants_changed[v->grants_changed_count++] = e->index;
+	else
+		v->grants_idle = false;
+}
 
-	come_due(v);
-	if (v->grants_idle || !v->journals.cap)
-		return;
-	l.holds = calloc(v->people_count + 1, sizeof(*l.holds));
-	l.key = keys_guard_new(KEYS_LEN);
-	for (at = v->cursor; l.holds && l.key && at < v->journals.cap && fs_vault_boot_ns() < end;
-	     at++) {
-		struct fs_entry *e = v->journals.by_index[at];
-		int rc;
+static void look_once(struct look *l, struct fs_entry *e)
+{
+	struct fs_vault *v = l->v;
+	int rc;
+
+	l->entry = e;
+	rc = look_at(l);
+	if (!rc)
+		note_due(v, e, l->due_s);
+	pthread_rwlock_wrlock(&v->lock);
+	if (!rc)
+		e->waiting = (uint32_t)l->missing;
+	/* Damage is not looked at for ever. */
+	if (!rc || rc == -EBADMSG)
+		e->checked = v->epoch;
+	else
+		v->grants_again = true;
+	pthread_rwlock_unlock(&v->lock);
+}
+
+/* Those whose own policy changed: not the whole vault is looked through for one journal. */
+static void look_at_changed(struct look *l, uint64_t end)
+{
+	struct fs_vault *v = l->v;
+
+	while (v->grants_changed_count && fs_vault_boot_ns() < end) {
+		struct fs_entry *e =
+			fs_catalog_by_index(v, v->grants_changed[--v->grants_changed_count]);
 
 		if (!e || e->checked == v->epoch)
 			continue;
-		l.entry = e;
-		rc = look_at(&l);
-		if (!rc)
-			note_due(v, e, l.due_s);
-		pthread_rwlock_wrlock(&v->lock);
-		if (!rc)
-			e->waiting = (uint32_t)l.missing;
-		/* Damage is not looked at for ever. */
-		if (!rc || rc == -EBADMSG)
-			e->checked = v->epoch;
-		else
-			v->grants_again = true;
-		pthread_rwlock_unlock(&v->lock);
+		look_once(l, e);
+		if (e->checked != v->epoch)
+			v->grants_idle = false; /* it failed: the next round tries again */
+	}
+}
+
+/* The next journals of the round. */
+static void look_on(struct look *l, uint64_t end)
+{
+	struct fs_vault *v = l->v;
+	uint32_t at;
+
+	for (at = v->cursor; at < v->journals.cap; at++) {
+		struct fs_entry *e = v->journals.by_index[at];
+
+		if (!e || e->checked == v->epoch)
+			continue;
+		if (fs_vault_boot_ns() >= end)
+			break;
+		look_once(l, e);
 	}
 	v->cursor = at;
 	if (at >= v->journals.cap) {
 		v->cursor = 0;
 		v->grants_idle = !v->grants_again;
 		v->grants_again = false;
+	}
+}
+
+void fs_grants_tick(struct fs_vault *v)
+{
+	struct look l = {.v = v};
+	uint64_t end = fs_vault_boot_ns() + BUDGET_NS;
+
+	come_due(v);
+	if ((v->grants_idle && !v->grants_changed_count) || !v->journals.cap)
+		return;
+	l.holds = calloc(v->people_count + 1, sizeof(*l.holds));
+	l.key = keys_guard_new(KEYS_LEN);
+	if (l.holds && l.key) {
+		look_at_changed(&l, end);
+		if (!v->grants_idle)
+			look_on(&l, end);
 	}
 	keys_guard_free(l.key);
 	free(l.holds);

@@ -200,7 +200,7 @@ static int make_locked(struct making *m)
 	pthread_rwlock_unlock(&m->v->lock);
 	if (rc)
 		return rc;
-	m->v->grants_idle = false;
+	fs_grants_journal_changed(m->v, m->entry);
 	fs_session_journal_add(m->s, m->journal);
 	m->entry = NULL;
 	return 0;
@@ -343,8 +343,9 @@ static int rename_locked(struct renaming *r, const char *name)
 		fs_catalog_remove(&r->v->journals, r->old);
 		rc = fs_catalog_insert(&r->v->journals, r->next);
 		pthread_rwlock_unlock(&r->v->lock);
+		if (!rc)
+			fs_grants_journal_changed(r->v, r->next);
 		r->next = was; /* freed by the caller */
-		r->v->grants_idle = false;
 	}
 	fs_signer_put(signer);
 	if (j)

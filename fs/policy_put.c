@@ -328,10 +328,9 @@ void fs_policies_publish_journal(struct fs_vault *v, struct fs_entry *e,
 	old = e->policy;
 	e->policy = *journal;
 	e->version = version;
-	e->checked = 0;
 	pthread_rwlock_unlock(&v->lock);
 	*journal = NULL;
-	v->grants_idle = false;
+	fs_grants_journal_changed(v, e);
 	policy_journal_put(old);
 }
 

@@ -149,6 +149,8 @@ struct fs_index_old {
 
 #define FS_DAEMONS_MAX 32 /* the oldest is forgotten: its log streams are no longer believed */
 
+#define FS_GRANTS_CHANGED 64
+
 struct fs_vault {
 	char *path;
 	int dirfd, lockfd, shredfd, containers;
@@ -197,6 +199,8 @@ struct fs_vault {
 	uint32_t cursor;   /* journal index where the next tick goes on */
 	bool grants_idle;  /* a whole round found nothing left to look at */
 	bool grants_again; /* something failed in this round */
+	uint32_t grants_changed[FS_GRANTS_CHANGED]; /* journals to look at before the round */
+	unsigned grants_changed_count;
 	int64_t grants_due_s; /* the earliest due_s of the journals; 0 never */
 	bool lists_dirty;
 	/* renewal of the index key: edit */
@@ -519,6 +523,8 @@ int fs_login_unseal(struct fs_vault *v, const struct fs_person *p, const uint8_t
 /* ---- grants.c ---- */
 void fs_grants_tick(struct fs_vault *v);
 void fs_grants_changed(struct fs_vault *v); /* everybody's; edit held */
+/* This journal's policy or name; edit held. */
+void fs_grants_journal_changed(struct fs_vault *v, struct fs_entry *e);
 void fs_grants_retry(struct fs_vault *v);   /* a new session may serve; edit held */
 /*
  * The wraps of this journal now, if some session can make them; else, for s alone and if his role may

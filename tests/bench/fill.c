@@ -3,7 +3,9 @@
  * tests/bench/fill.c - a large practice's policy put into a vault, over the control socket.
  *
  *   fill VAULT practice PRACTITIONERS        the practice's policy: so many people in ten units
- *   fill VAULT journals FIRST N LINES PEOPLE  policies of "journal %06d": LINES allow lines each
+ *   fill VAULT journals FIRST N LINES PEOPLE WHO
+ *                                           policies of "journal %06d": LINES allow lines each, one in
+ *                                           a thousand for WHO
  *
  * Prints microseconds per accepted policy. The caller is logged in and has the policy right.
  */
@@ -84,7 +86,8 @@ static void practice(struct client *cl, unsigned people)
 	free(before);
 }
 
-static char *journal_text(const char *name, unsigned j, unsigned lines, unsigned people)
+static char *journal_text(const char *name, unsigned j, unsigned lines, unsigned people,
+			  const char *who)
 {
 	char *text = NULL;
 	size_t len;
@@ -95,7 +98,7 @@ static char *journal_text(const char *name, unsigned j, unsigned lines, unsigned
 		unsigned p = (j * 7919u + l * (people / lines)) % people;
 
 		if (l == 0 && j % 1000 == 7)
-			fputs("allow user:eva:rwx\n", f); /* who may see one in a thousand */
+			fprintf(f, "allow user:%s:rwx\n", who);
 		else if (l % 5 == 4)
 			fprintf(f, "allow unit:u%u:r-x from 2020-0%u-01\n", p % 10, 1 + l % 9);
 		else
@@ -114,14 +117,14 @@ int main(int argc, char **argv)
 	double t;
 
 	if (argc < 4)
-		errx(2, "usage: fill VAULT practice N | fill VAULT journals FIRST N LINES PEOPLE");
+		errx(2, "usage: fill VAULT practice N | fill VAULT journals FIRST N LINES PEOPLE WHO");
 	if (keys_init() || tools_client_find(&o, &c, &cl))
 		return 1;
 	t = now();
 	if (!strcmp(argv[2], "practice")) {
 		practice(&cl, (unsigned)atoi(argv[3]));
 		printf("%.0f\n", (now() - t) * 1e6);
-	} else if (argc == 7) {
+	} else if (argc == 8) {
 		unsigned first = (unsigned)atoi(argv[3]), n = (unsigned)atoi(argv[4]);
 
 		for (unsigned j = first; j < first + n; j++) {
@@ -129,7 +132,7 @@ int main(int argc, char **argv)
 
 			snprintf(name, sizeof(name), "journal %06u", j);
 			text = journal_text(name, j, (unsigned)atoi(argv[5]),
-					    (unsigned)atoi(argv[6]));
+					    (unsigned)atoi(argv[6]), argv[7]);
 			put(&cl, name, text, version_of(&cl, name, NULL));
 			free(text);
 		}

@@ -34,8 +34,8 @@ row "$JOURNALS journals, $LINES lines each, $PEOPLE practitioners" ''
 row --- ---:
 row 'make one, us' "$(as anna "$PROBES/ops" make "$(J anna)" 0 "$JOURNALS")"
 row 'accept the practice policy, ms' "$(as dan "$PROBES/fill" "$ROOT/clinic.conf" practice "$PEOPLE" | awk '{printf "%.1f", $1 / 1000}')"
-row 'accept a journal'\''s policy (show, put), mean of all, us' "$(as dan "$PROBES/fill" "$ROOT/clinic.conf" journals 0 "$JOURNALS" "$LINES" "$PEOPLE")"
-row 'the same with eva and anna logged in, mean of 1000, us' "$(login eva >/dev/null; as dan "$PROBES/fill" "$ROOT/clinic.conf" journals $((JOURNALS / 2)) 1000 "$LINES" "$PEOPLE")"
+row 'accept a journal'\''s policy (show, put), mean of all, us' "$(as dan "$PROBES/fill" "$ROOT/clinic.conf" journals 0 "$JOURNALS" "$LINES" "$PEOPLE" eva)"
+row 'the same with eva and anna logged in, mean of 1000, us' "$(login eva >/dev/null; as dan "$PROBES/fill" "$ROOT/clinic.conf" journals $((JOURNALS / 2)) 1000 "$LINES" "$PEOPLE" eva)"
 row "list the root (eva sees $(as eva ls "$(J eva)" | wc -l)), ms" "$(for _ in $(seq "$ROUNDS"); do milliseconds as eva ls "$(J eva)"; done | median)"
 row '  of that a process that only starts, ms' "$(for _ in $(seq "$ROUNDS"); do milliseconds as eva ls /proc/self/fdinfo; done | median)"
 for n in anna dan eva; do logout $n; done
