@@ -224,11 +224,11 @@ void policy_span_date_text(int32_t days, char out[static 24])
 	snprintf(out, 24, "%04lld-%02u-%02u", (long long)year, month, day);
 }
 
-void policy_span_minute_text(int32_t minute, char out[static 24])
+void policy_span_minute_text(int64_t minute, char out[static 24])
 {
-	int32_t days = minute / 1440 - (minute % 1440 < 0);
-	unsigned of_day = (unsigned)(minute - (int64_t)days * 1440);
+	int64_t days = minute / 1440 - (minute % 1440 < 0);
+	unsigned of_day = (unsigned)(minute - days * 1440);
 
-	policy_span_date_text(days, out);
+	policy_span_date_text((int32_t)days, out);
 	snprintf(out + strlen(out), 24 - strlen(out), "T%02u:%02uZ", of_day / 60, of_day % 60);
 }

@@ -41,8 +41,8 @@ int64_t policy_span_minute_seconds(int32_t minute);
 
 /* "2026-11-21T14:03:07.123456789Z" with `digits` (0 to 9) of fraction and sep between the two. */
 void policy_span_text(int64_t time_ns, char sep, unsigned digits, char out[static 48]);
-/* "2026-11-21T14:03Z", which policy_span_time reads. */
-void policy_span_minute_text(int32_t minute, char out[static 24]);
+/* "2026-11-21T14:03Z", which policy_span_time reads; for minutes of days that int32_t holds. */
+void policy_span_minute_text(int64_t minute, char out[static 24]);
 /* "2026-11-21" */
 void policy_span_date_text(int32_t day, char out[static 24]);
 

@@ -7,11 +7,12 @@
 #include <check.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/explain.h"
 #include "policy/features.h"
-#include "policy/journal.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
@@ -189,6 +190,40 @@ START_TEST(texts_gives_back_all_when_memory_is_short)
 }
 END_TEST
 
+START_TEST(explanation_gives_back_all_when_memory_is_short)
+{
+	struct policy_practice *p = NULL;
+	struct policy_journal *j = NULL;
+	struct policy_question q = {.who = "bo", .rights = POLICY_READ, .now_s = 1780000000};
+	char *text = NULL, many[4096] = "";
+	unsigned n;
+
+	for (unsigned i = 0; i < 60; i++)
+		sprintf(many + strlen(many), "allow user:bo:r-x until 2%03u-01-01\n", i);
+	ck_assert_int_eq(policy_practice_parse(practice_text, strlen(practice_text), "p", NULL, &p),
+			 0);
+	ck_assert_int_eq(policy_journal_parse(many, strlen(many), "j", NULL, NULL, &j), 0);
+	q.practice = p;
+	q.journal = j;
+	for (n = 1; !text; n++) {
+		int rc;
+
+		fail_at = n;
+		asked = 0;
+		held = 0;
+		counting = true;
+		rc = policy_explain(&q, &text);
+		counting = false;
+		ck_assert(rc == (text ? 0 : -ENOMEM));
+		ck_assert(text || held == 0);
+	}
+	ck_assert_uint_ge(n, OWN_MALLOC ? 4 : 1);
+	free(text);
+	policy_journal_put(j);
+	policy_practice_put(p);
+}
+END_TEST
+
 START_TEST(report_counts_on_when_memory_is_short)
 {
 	struct policy_report *report = NULL;
@@ -217,6 +252,7 @@ int main(void)
 	tcase_add_test(t, practice_parse_gives_back_all_when_memory_is_short);
 	tcase_add_test(t, journal_parse_gives_back_all_when_memory_is_short);
 	tcase_add_test(t, texts_gives_back_all_when_memory_is_short);
+	tcase_add_test(t, explanation_gives_back_all_when_memory_is_short);
 	tcase_add_test(t, report_counts_on_when_memory_is_short);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
