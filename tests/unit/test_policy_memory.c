@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/expect.h"
 #include "policy/explain.h"
 #include "policy/features.h"
 
@@ -224,6 +225,31 @@ START_TEST(explanation_gives_back_all_when_memory_is_short)
 }
 END_TEST
 
+START_TEST(expect_parse_gives_back_all_when_memory_is_short)
+{
+	char text[2048] = "";
+	struct policy_expect *e = NULL;
+	unsigned n;
+
+	for (unsigned i = 0; i < 40; i++)
+		strcat(text, "expect anna read \"J\" allow\n");
+	for (n = 1; !e; n++) {
+		int rc;
+
+		fail_at = n;
+		asked = 0;
+		held = 0;
+		counting = true;
+		rc = policy_expect_parse(text, strlen(text), "e", NULL, &e);
+		counting = false;
+		ck_assert(rc == (e ? 0 : -ENOMEM));
+		ck_assert(e || held == 0);
+	}
+	ck_assert_uint_ge(n, OWN_MALLOC ? 6 : 1);
+	policy_expect_free(e);
+}
+END_TEST
+
 START_TEST(report_counts_on_when_memory_is_short)
 {
 	struct policy_report *report = NULL;
@@ -253,6 +279,7 @@ int main(void)
 	tcase_add_test(t, journal_parse_gives_back_all_when_memory_is_short);
 	tcase_add_test(t, texts_gives_back_all_when_memory_is_short);
 	tcase_add_test(t, explanation_gives_back_all_when_memory_is_short);
+	tcase_add_test(t, expect_parse_gives_back_all_when_memory_is_short);
 	tcase_add_test(t, report_counts_on_when_memory_is_short);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
