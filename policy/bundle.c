@@ -134,9 +134,10 @@ char *policy_bundle_put(const char *bundle, size_t len, const char *name, const 
 			put_part(&w, part.name, part.text, part.len);
 			continue;
 		}
-		found = done = true;
-		if (text)
+		/* Once only, also where a damaged bundle has the part twice or out of order. */
+		if (text && !done)
 			put_part(&w, name, text, text_len);
+		found = done = true;
 	}
 	if (!done && text)
 		put_part(&w, name, text, text_len);

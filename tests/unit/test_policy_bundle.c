@@ -114,6 +114,32 @@ START_TEST(damaged_head_ends_the_bundle)
 }
 END_TEST
 
+START_TEST(part_that_stands_twice_is_replaced_once)
+{
+	static const char *const damaged[] = {"a\n%part x\n1\n%part x\n2\n%part x\n3\n",
+					      "a\n%part y\n1\n%part x\n2\n%part y\n3\n"};
+	char big[2000];
+	size_t len = 0;
+
+	memset(big, '#', sizeof(big));
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = i ? "y" : "x";
+		char *b = policy_bundle_put(damaged[i], strlen(damaged[i]), name, big, sizeof(big),
+					    &len);
+		struct policy_bundle_part part;
+		size_t at = 0, found = 0;
+
+		ck_assert_ptr_nonnull(b);
+		while (policy_bundle_next(b, len, &at, &part))
+			found += !strcmp(part.name, name);
+		ck_assert_uint_eq(found, 1);
+		ck_assert(policy_bundle_find(b, len, name, &part));
+		ck_assert(part.len >= sizeof(big) && !memcmp(part.text, big, sizeof(big)));
+		free(b);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("policy_bundle");
@@ -125,6 +151,7 @@ int main(void)
 	tcase_add_test(t, parts_are_kept_in_the_order_of_their_names);
 	tcase_add_test(t, empty_practice_keeps_its_parts);
 	tcase_add_test(t, text_that_would_make_a_part_is_refused);
+	tcase_add_test(t, part_that_stands_twice_is_replaced_once);
 	tcase_add_test(t, damaged_head_ends_the_bundle);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
