@@ -10,12 +10,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char practice_text[] = "role r clinical may list read write policy audit\n"
+static const char practice_text[] = "role r clinical may list read write policy audit attend\n"
 				    "role s may list create\n"
 				    "unit n \"N\"\nunit m \"M\"\n"
 				    "practitioner a user a role r unit n\n"
 				    "practitioner b user b role s unit m until 2026-06-01\n"
-				    "practitioner c user c role r on leave\n";
+				    "practitioner c user c role r on leave\n"
+				    "default unit n allow unit:m:r-x until 2026-05-28T20:27Z\n";
 
 static void require(int holds)
 {

@@ -210,6 +210,15 @@ static const struct {
 	{BASE "hold \"a\"\n"
 	      "hold \"b\"\n",
 	 "j:3:1: `hold` was given on line 2 already\n"},
+	{"jurnal \"a\"\nunit noth\nallow user:ana:rwx\nallow user:bo:rwz\n"
+	 "attend user:bo from 2026-01-01\nblock usr:bo\nhold case\n",
+	 "j:1:1: unknown statement `jurnal`: did you mean `journal`?\n"
+	 "j:2:6: unknown unit `noth`: did you mean `north`?\n"
+	 "j:3:12: unknown practitioner `ana`: did you mean `anna`?\n"
+	 "j:4:15: `rwz` are no permissions: use r, w, x and -, as in r-x\n"
+	 "j:5:31: `until TIME` is missing: a care relationship of one's own ends by itself\n"
+	 "j:6:7: unknown kind of entry `usr`: did you mean `user`?\n"
+	 "j:7:6: what the journal is held for is wanted here: put `case` into double quotes\n"},
 	{"\n", "j:1:1: nobody who is active could open this journal: add a line such as `allow "
 	       "user:NAME:rwx` for somebody whose role may read or write\n"},
 	{"attend user:bo from 2026-01-01T10:00Z until 2026-01-01T11:00Z reason \"r\"\n",

@@ -251,6 +251,8 @@ static const struct {
 	{BASE "a\x07"
 	      "b\n",
 	 "p:4:2: control character U+0007: remove it\n"},
+	{BASE "practice \"N\xc3\xb8rre\xff\"\n",
+	 "p:4:16: not UTF-8: save the file as UTF-8 text\n"},
 	{BASE "practice \"\xc2\x85\"\n", "p:4:11: control character U+0085: remove it\n"},
 	{BASE "practice \"\xe2\x80\xae\"\n", "p:4:11: control character U+202E: remove it\n"},
 	{BASE "\xef\xbb\xbfpractice \"a\"\n", "p:4:1: control character U+FEFF: remove it\n"},
@@ -529,6 +531,43 @@ START_TEST(practice_takes_256_parts_and_64_defaults_of_a_unit)
 }
 END_TEST
 
+/* BASE, and `count` lines with a number where the @ is. */
+static void refused_many(const char *line, unsigned count, const char *errors)
+{
+	char *text = malloc(sizeof(BASE) + count * (strlen(line) + 10));
+	const char *mark = strchr(line, '@');
+	size_t n;
+
+	ck_assert_ptr_nonnull(text);
+	n = (size_t)sprintf(text, "%s", BASE);
+	for (unsigned i = 0; i < count; i++)
+		n += (size_t)sprintf(text + n, "%.*s%u%s", (int)(mark - line), line, i, mark + 1);
+	refused(text, n, errors);
+	free(text);
+}
+
+START_TEST(practice_of_too_many_is_refused)
+{
+	char *text = malloc(1100 * 60);
+	size_t n;
+
+	refused_many("unit u@ \"U\"\n", 4096, "p:4099:6: there are more than 4096 units\n");
+	refused_many("role q@ may list\n", 4096, "p:4099:6: there are more than 4096 roles\n");
+	refused_many("program deny p@\n", 257,
+		     "p:260:14: there are more than 256 programs\n");
+	ck_assert_ptr_nonnull(text);
+	n = (size_t)sprintf(text, "%s", BASE);
+	for (unsigned i = 0; i < 17; i++)
+		n += (size_t)sprintf(text + n, "unit u%u \"U\"\n", i);
+	for (unsigned i = 0; i < 1025; i++)
+		n += (size_t)sprintf(text + n,
+				     "default unit u%u allow role:r:r-x until %u-01-01\n", i % 17,
+				     2000 + i / 17);
+	refused(text, n, "p:1045:1: there are more than 1024 defaults: use roles\n");
+	free(text);
+}
+END_TEST
+
 START_TEST(practice_statement_without_effect_is_refused_by_name)
 {
 	static const char text[] =
@@ -725,6 +764,7 @@ int main(void)
 	tcase_add_test(t, practice_settings_left_out_have_defaults);
 	tcase_add_test(t, practice_parts_are_read_as_one_policy);
 	tcase_add_test(t, practice_takes_256_parts_and_64_defaults_of_a_unit);
+	tcase_add_test(t, practice_of_too_many_is_refused);
 	tcase_add_test(t, practice_statement_without_effect_is_refused_by_name);
 	tcase_add_test(t, practice_rights_without_effect_may_be_named);
 	tcase_add_test(t, practice_with_nul_bytes_is_refused);
