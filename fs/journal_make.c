@@ -434,7 +434,7 @@ static int remove_locked(struct fs_vault *v, struct fs_session *s, const char *n
 	int rc = check_change(v, s, name, &e, "removing a journal");
 
 	if (!rc && e->policy && policy_journal_held(e->policy))
-		rc = refuse(v, s, e->index, name, -EPERM, "removing a journal on hold");
+		rc = refuse(v, s, e->index, name, -EPERM, "removing a journal that is under a hold");
 	if (!rc)
 		rc = fs_vault_journal(v, s, e->index, &j);
 	if (!rc)

@@ -99,6 +99,7 @@ START_TEST(make_refuses_bad_names_and_missing_rights)
 	ck_assert_int_eq(fs_vault_journal_make(t.v, anna, "", &index), -EINVAL);
 	ck_assert_int_eq(fs_vault_journal_make(t.v, anna, ".Trash-1000", &index), -EINVAL);
 	ck_assert_int_eq(fs_vault_journal_make(t.v, anna, "a/b", &index), -EINVAL);
+	ck_assert_int_eq(fs_vault_journal_make(t.v, anna, "practice", &index), -EINVAL);
 	ck_assert_int_eq(fs_vault_journal_make(t.v, anna, "new\nline", &index), -EINVAL);
 	ck_assert_int_eq(fs_vault_journal_make(t.v, bo, "q", &index), -EACCES);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "making a journal"), 1);
@@ -249,6 +250,26 @@ START_TEST(remove_only_when_empty_and_never_reuses_the_number)
 	ck_assert_int_eq(
 		fs_record_get(fs_records_vault(t.v->records), &key, &(struct fs_buf *){NULL}),
 		-ENOENT);
+}
+END_TEST
+
+START_TEST(journal_under_a_hold_is_not_removed)
+{
+	uint32_t index = t_make(anna, "p"), found = 0;
+
+	t_put(dan, "p", "journal \"p\"\nallow user:anna:rwx\nhold \"case 7\"\n");
+	ck_assert_int_eq(fs_vault_journal_remove(t.v, anna, "p"), -EPERM);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "under a hold"), 1);
+	ck_assert_int_eq(fs_vault_journal_by_name(t.v, "p", &found), 0);
+	ck_assert_uint_eq(found, index);
+	/* Who may not remove it learns nothing of the hold. */
+	ck_assert_int_eq(fs_vault_journal_remove(t.v, eva, "p"), -ENOENT);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "under a hold"), 1);
+	/* Another name is none the less under the hold. */
+	ck_assert_int_eq(fs_vault_journal_rename(t.v, anna, "p", "q"), 0);
+	ck_assert_int_eq(fs_vault_journal_remove(t.v, anna, "q"), -EPERM);
+	t_put(dan, "q", "journal \"q\"\nallow user:anna:rwx\n");
+	ck_assert_int_eq(fs_vault_journal_remove(t.v, anna, "q"), 0);
 }
 END_TEST
 
@@ -494,6 +515,7 @@ int main(void)
 	tcase_add_test(c, secretary_makes_a_journal_that_physicians_then_read);
 	tcase_add_test(c, rename_moves_name_and_policy);
 	tcase_add_test(c, remove_only_when_empty_and_never_reuses_the_number);
+	tcase_add_test(c, journal_under_a_hold_is_not_removed);
 	tcase_add_test(c, wraps_of_two_journals_swapped_are_refused);
 	tcase_add_test(c, key_planted_by_somebody_else_is_refused);
 	tcase_add_test(c, forged_manifest_is_refused);
