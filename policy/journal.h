@@ -24,6 +24,8 @@ struct policy_journal;
 int policy_journal_parse(const char *text, size_t len, const char *file,
 			 const struct policy_practice *practice, struct policy_report *report,
 			 struct policy_journal **out);
+/* Could somebody who is active read or write in it, at some time? Dates are not looked at. */
+bool policy_journal_admits(const struct policy_journal *j, const struct policy_practice *practice);
 struct policy_journal *policy_journal_get(struct policy_journal *j);
 void policy_journal_put(struct policy_journal *j);
 

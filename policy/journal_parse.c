@@ -241,8 +241,8 @@ static bool admits_by(const struct policy_entry *e, const char *name,
 	return true;
 }
 
-/* Does it let an active practitioner in, at some time? There is no clock here. */
-static bool admits(const struct parser *pr, const struct policy_journal *j,
+/* Does it let this practitioner in, at some time? There is no clock here. */
+static bool admits(const struct policy_practice *practice, const struct policy_journal *j,
 		   const struct policy_person *who)
 {
 	const struct policy_default *d;
@@ -255,18 +255,25 @@ static bool admits(const struct parser *pr, const struct policy_journal *j,
 		if (!admits_by(&j->entry[i], policy_journal_string(j, j->entry[i].name), who,
 			       &perms))
 			return false;
-	d = policy_practice_defaults(pr->practice, policy_journal_unit(j), &count);
+	d = policy_practice_defaults(practice, policy_journal_unit(j), &count);
 	for (size_t i = 0; i < count; i++)
 		admits_by(&d[i].entry, d[i].name, who, &perms);
 	return policy_decide_rights(who->pub.role->rights, perms) &
 	       (POLICY_LIST | POLICY_READ | POLICY_WRITE);
 }
 
+bool policy_journal_admits(const struct policy_journal *j, const struct policy_practice *practice)
+{
+	for (size_t i = 0; i < practice->person_count; i++)
+		if (admits(practice, j, &practice->person[i]))
+			return true;
+	return false;
+}
+
 static void admission_check(struct parser *pr, const struct policy_journal *j)
 {
-	for (size_t i = 0; i < pr->practice->person_count; i++)
-		if (admits(pr, j, &pr->practice->person[i]))
-			return;
+	if (policy_journal_admits(j, pr->practice))
+		return;
 	if (!pr->lx.line)
 		pr->lx.line = 1;
 	policy_lexer_error(
