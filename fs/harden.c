@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/landlock.h>
 #include <pwd.h>
 #include <sched.h>
@@ -241,13 +242,15 @@ static int restrict_calls(void)
 static int preload(void)
 {
 	struct passwd pw, *found = NULL;
+	struct group gr, *group = NULL;
 	char buf[16384];
 
 	/* pthread_cancel and pthread_exit unwind with it; aborts the process when it is missing. */
 	if (!dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_GLOBAL))
 		return -ENOENT;
-	/* A number that nobody has asks every source of account names, which loads them all. */
+	/* A number that nobody has asks every source of names, which loads them all. */
 	getpwuid_r((uid_t)-2, &pw, buf, sizeof(buf), &found);
+	getgrgid_r((gid_t)-2, &gr, buf, sizeof(buf), &group);
 	return 0;
 }
 

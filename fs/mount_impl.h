@@ -371,4 +371,11 @@ void fs_root_readdir(struct fs_op *op, size_t size, uint64_t off, bool plus);
 /* Attributes of a journal's directory that may be listed but not entered: d---------. */
 void fs_root_closed_stat(const struct fs_op *op, uint64_t nodeid, struct stat *st);
 
+/* ---- op_acl.c: the access list of a journal's own directory ---- */
+/* Is it asked about? Then the next three answer. */
+bool fs_op_acl_name(uint64_t nodeid, const char *name);
+void fs_op_acl_get(struct fs_op *op, uint64_t nodeid, size_t size);
+void fs_op_acl_set(struct fs_op *op, uint64_t nodeid, const char *value, size_t size);
+void fs_op_acl_remove(struct fs_op *op, uint64_t nodeid);
+
 #endif

@@ -79,13 +79,14 @@
 	OP(statfs, (fuse_ino_t ino), (ino), (.nodeid = FS_NODE_ROOT))                              \
 	OP(setxattr,                                                                               \
 	   (fuse_ino_t ino, const char *name, const char *value, size_t size, int flags),          \
-	   (ino, name, value, size, flags), (.nodeid = ino, .rights = POLICY_WRITE))               \
+	   (ino, name, value, size, flags),                                                        \
+	   (.nodeid = ino, .rights = fs_op_xattr_change_rights(ino, name)))                        \
 	OP(getxattr, (fuse_ino_t ino, const char *name, size_t size), (ino, name, size),           \
 	   (.nodeid = ino, .rights = fs_op_xattr_rights(name)))                                    \
 	OP(listxattr, (fuse_ino_t ino, size_t size), (ino, size),                                  \
 	   (.nodeid = ino, .rights = fs_op_inside(ino)))                                           \
 	OP(removexattr, (fuse_ino_t ino, const char *name), (ino, name),                           \
-	   (.nodeid = ino, .rights = POLICY_WRITE))                                                \
+	   (.nodeid = ino, .rights = fs_op_xattr_change_rights(ino, name)))                        \
 	OP(access, (fuse_ino_t ino, int mask), (ino, mask), (.nodeid = ino))                       \
 	OP(create,                                                                                 \
 	   (fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi),          \
@@ -149,6 +150,8 @@ static inline uint32_t fs_op_inside(uint64_t nodeid)
 }
 uint32_t fs_op_open_rights(int flags);
 uint32_t fs_op_xattr_rights(const char *name);
+/* A journal's access list is policy's: asking needs no right in the journal (op_acl.c). */
+uint32_t fs_op_xattr_change_rights(uint64_t nodeid, const char *name);
 uint32_t fs_op_lock_rights(int type);
 
 #endif

@@ -3,7 +3,8 @@
  * fs/op_xattr.c - extended attributes: user.* is stored, everything else is refused.
  *
  * getxattr is never ENOSYS, or the kernel would stop asking. POSIX ACLs are
- * answered as by a file system without them: who may do what is policy's.
+ * answered as by a file system without them: who may do what is policy's, which
+ * shows as one on a journal's own directory (op_acl.c).
  */
 #include "op_table.h"
 
@@ -24,6 +25,11 @@ static bool is_user(const char *name)
 uint32_t fs_op_xattr_rights(const char *name)
 {
 	return is_user(name) ? POLICY_READ : 0;
+}
+
+uint32_t fs_op_xattr_change_rights(uint64_t nodeid, const char *name)
+{
+	return fs_op_acl_name(nodeid, name) ? 0 : POLICY_WRITE;
 }
 
 /* Values and their names are contents: those of a journal's own directory too want a record. */
@@ -53,6 +59,10 @@ void fs_op_getxattr(struct fs_op *op, fuse_ino_t ino, const char *name, size_t s
 	char *value = NULL;
 	int rc = 0;
 
+	if (fs_op_acl_name(ino, name)) {
+		fs_op_acl_get(op, ino, size);
+		return;
+	}
 	if (!is_user(name))
 		rc = strncmp(name, "security.", 9) == 0 ? -ENODATA : -EOPNOTSUPP;
 	else if (ino == FS_NODE_ROOT)
@@ -141,8 +151,13 @@ void fs_op_setxattr(struct fs_op *op, fuse_ino_t ino, const char *name, const ch
 {
 	struct fs_actor who = fs_op_actor(op);
 	struct fs_inode *i = NULL;
-	int rc = change_begin(op, ino, name, &i);
+	int rc;
 
+	if (fs_op_acl_name(ino, name)) {
+		fs_op_acl_set(op, ino, value, size);
+		return;
+	}
+	rc = change_begin(op, ino, name, &i);
 	if (!rc)
 		rc = fs_xattr_set(i, name, value, size, flags, &who);
 	if (!rc)
@@ -155,8 +170,13 @@ void fs_op_removexattr(struct fs_op *op, fuse_ino_t ino, const char *name)
 {
 	struct fs_actor who = fs_op_actor(op);
 	struct fs_inode *i = NULL;
-	int rc = change_begin(op, ino, name, &i);
+	int rc;
 
+	if (fs_op_acl_name(ino, name)) {
+		fs_op_acl_remove(op, ino);
+		return;
+	}
+	rc = change_begin(op, ino, name, &i);
 	if (!rc)
 		rc = fs_xattr_remove(i, name, &who);
 	if (!rc)

@@ -23,6 +23,7 @@
  * index_key.c   generations of the index key, renewal when somebody leaves
  * log_grants.c  the log's earlier streams for auditors who came later
  * recover.c     the recovery key
+ * vault_acl.c   a journal's policy as an access control list (fs/vault_acl.h)
  * audit.c       log records, reading the log, status, what waits
  *
  * Locks, outer first: `edit` (one change of the vault's own records at a time;

@@ -101,6 +101,16 @@ const struct policy_unit *policy_practice_unit(const struct policy_practice *p, 
 	return n < 0 ? NULL : &p->unit[n];
 }
 
+size_t policy_practice_unit_count(const struct policy_practice *p)
+{
+	return p->unit_count;
+}
+
+const struct policy_unit *policy_practice_unit_at(const struct policy_practice *p, size_t n)
+{
+	return n < p->unit_count ? &p->unit[n] : NULL;
+}
+
 const struct policy_role *policy_practice_role(const struct policy_practice *p, const char *name)
 {
 	int64_t n = policy_index_find(&p->roles, name);

@@ -100,6 +100,9 @@ const struct policy_practitioner *policy_practice_at(const struct policy_practic
 /* By policy name, or NULL. Practitioner and account names are at most 64 bytes. */
 const struct policy_practitioner *policy_practice_find(const struct policy_practice *p,
 						       const char *name);
+/* Units in the order of the text; NULL behind the last. */
+size_t policy_practice_unit_count(const struct policy_practice *p);
+const struct policy_unit *policy_practice_unit_at(const struct policy_practice *p, size_t n);
 const struct policy_unit *policy_practice_unit(const struct policy_practice *p, const char *name);
 const struct policy_role *policy_practice_role(const struct policy_practice *p, const char *name);
 /* True when a `program deny` line names this (kernel-truncated, 15 bytes) comm. */

@@ -194,6 +194,8 @@ expect_errno() { # ERRNO-NAME COMMAND...: fails with that errno's text
 	EXDEV) want='cross-device\|Cross-device' ;;
 	ENOSPC) want='No space left' ;;
 	EIO) want='Input/output error' ;;
+	EINVAL) want='Invalid argument' ;;
+	ENOTSUP) want='not supported' ;;
 	ENOTCONN) want='not connected\|not connected' ;;
 	esac
 	grep -q "$want" <<<"$out" || fail "wanted $want from: $* -- got: $out"

@@ -230,6 +230,32 @@ START_TEST(cut_mount_admits_no_operation_until_the_session_is_active)
 }
 END_TEST
 
+START_TEST(access_list_of_a_journal_passes_the_gate_and_asks_no_right)
+{
+	static const struct {
+		uint32_t opcode;
+		size_t fixed;
+	} ops[] = {{21, 8}, {22, 8}, {24, 0}};
+	const uint64_t journal = fs_nodeid(1, FS_ROOT_INO);
+	const char *name = "system.posix_acl_access";
+	char body[64] = {0};
+
+	atomic_store(&session.state, FS_SESSION_LOCKED);
+	for (size_t n = 0; n < 3; n++) {
+		strcpy(body + ops[n].fixed, name);
+		send_raw(ops[n].opcode, journal, body, ops[n].fixed + strlen(name) + 1);
+		ck_assert_int_eq(reply(ops[n].opcode), -ENOKEY);
+	}
+	/* Whether policy may be changed is asked of the vault; all else still needs w. */
+	ck_assert_uint_eq(fs_op_xattr_change_rights(journal, name), 0);
+	ck_assert_uint_eq(fs_op_xattr_change_rights(journal, "user.name"), POLICY_WRITE);
+	ck_assert_uint_eq(fs_op_xattr_change_rights(journal, "system.posix_acl_default"),
+			  POLICY_WRITE);
+	ck_assert_uint_eq(fs_op_xattr_change_rights(NODE, name), POLICY_WRITE);
+	ck_assert_uint_eq(fs_op_xattr_change_rights(FS_NODE_ROOT, name), POLICY_WRITE);
+}
+END_TEST
+
 START_TEST(dead_mount_admits_no_operation)
 {
 	mount.phase = FS_MOUNT_DEAD;
@@ -372,6 +398,7 @@ int main(void)
 	tcase_add_test(t, locked_session_refuses_every_operation_at_the_gate);
 	tcase_add_test(t, ended_session_refuses_every_operation_at_the_gate);
 	tcase_add_test(t, cut_mount_admits_no_operation_until_the_session_is_active);
+	tcase_add_test(t, access_list_of_a_journal_passes_the_gate_and_asks_no_right);
 	tcase_add_test(t, dead_mount_admits_no_operation);
 	tcase_add_test(t, forget_is_admitted_when_locked);
 	tcase_add_test(t, change_while_the_session_is_locked_is_told_to_the_kernel);

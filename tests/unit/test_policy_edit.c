@@ -170,6 +170,20 @@ START_TEST(attend_is_added_at_the_end_or_replaces_the_earlier_one)
 }
 END_TEST
 
+START_TEST(attend_text_is_one_that_the_language_reads)
+{
+	struct policy_journal *j = NULL;
+	char *out = NULL;
+
+	ck_assert_int_eq(
+		policy_edit_attend(HEAD, strlen(HEAD), attend("bo", "on \"duty\" # here \\"), &out),
+		0);
+	ck_assert_int_eq(policy_journal_parse(out, strlen(out), "x", NULL, NULL, &j), 0);
+	policy_journal_put(j);
+	free(out);
+}
+END_TEST
+
 /* ---- what is shown ---- */
 
 static struct policy_shown *shown(const char *text, struct policy_journal **j, size_t *n)
@@ -190,7 +204,9 @@ START_TEST(shown_are_the_names_that_entries_in_force_speak_of)
 				   "allow user:eva:r-- until 2026-11-27\n"
 				   "allow user:eva:--x from 2026-11-27\n"
 				   "allow group:south:rwx\nblock unit:south\nblock user:ida\n"
-				   "allow unit:anna:--x\n";
+				   "allow unit:anna:--x\n"
+				   "attend user:max from 2026-11-27T10:00Z until 2026-11-28T10:00Z "
+				   "reason \"on duty here\"\n";
 	static const struct policy_shown want[] = {
 		{POLICY_EDIT_USER, "anna", 7, false}, {POLICY_EDIT_UNIT, "north", 5, false},
 		{POLICY_EDIT_USER, "eva", 5, false},  {POLICY_EDIT_UNIT, "south", 0, true},
@@ -354,6 +370,7 @@ int main(void)
 	tcase_add_test(t, remove_takes_the_line_with_its_comment);
 	tcase_add_test(t, what_one_line_cannot_say_is_refused);
 	tcase_add_test(t, attend_is_added_at_the_end_or_replaces_the_earlier_one);
+	tcase_add_test(t, attend_text_is_one_that_the_language_reads);
 	tcase_add_test(t, shown_are_the_names_that_entries_in_force_speak_of);
 	tcase_add_test(t, edited_text_differs_in_that_entry_and_in_no_other_line);
 	suite_add_tcase(s, t);
