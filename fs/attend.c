@@ -25,6 +25,7 @@ struct attending {
 	struct fs_entry *entry;
 	const struct policy_settings *settings;
 	int64_t from_s, until_s;
+	bool served; /* policy admits already: only the key was missing */
 	char *old, *text;
 	struct policy_journal *policy;
 };
@@ -140,6 +141,12 @@ static int check_journal(struct fs_vault *v, struct attending *a, struct fs_say 
 			      say);
 	}
 	if (verdict.answer == POLICY_ALLOW && verdict.until_s >= a->until_s) {
+		/* Admitted, but the key waits: asking for it is an act like stating it. */
+		if (fs_grants_serve(v, a->entry, a->s) > 0) {
+			a->until_s = verdict.until_s;
+			a->served = true;
+			return 0;
+		}
 		snprintf(why, sizeof(why), "you take part in this patient's care already: %s", rule);
 		return refuse(v, a, -EEXIST, why, say);
 	}
@@ -225,6 +232,8 @@ static int attend_locked(struct fs_vault *v, struct attending *a, struct fs_say 
 		rc = check_words(v, a, say);
 	if (!rc)
 		rc = check_journal(v, a, say);
+	if (!rc && a->served)
+		return 0;
 	if (!rc)
 		rc = next_text(v, a);
 	if (!rc)
@@ -244,8 +253,8 @@ int fs_vault_attend(struct fs_vault *v, struct fs_session *s, const struct fs_at
 	pthread_mutex_lock(&v->edit);
 	rc = attend_locked(v, &a, say);
 	/* The line holds whatever becomes of the key: it is tried again with every log-in. */
-	if (!rc)
-		waits = fs_grants_serve(v, a.entry, s) != 0;
+	if (!rc && !a.served)
+		waits = fs_grants_serve(v, a.entry, s) < 0;
 	pthread_mutex_unlock(&v->edit);
 	policy_journal_put(a.policy);
 	free(a.text);
@@ -253,6 +262,10 @@ int fs_vault_attend(struct fs_vault *v, struct fs_session *s, const struct fs_at
 	if (rc)
 		return rc;
 	*until_s = a.until_s;
+	if (a.served) {
+		fs_say(say, "You were admitted already; the journal's key was given to you now.");
+		return fs_group_sync(fs_records_group(v->records), 0);
+	}
 	if (waits)
 		fs_say(say, "Nobody who holds the journal's key is logged in: it opens as soon as "
 			    "one of them is.");

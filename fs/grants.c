@@ -343,18 +343,24 @@ static bool holds(const struct look *l, const struct fs_session *s)
 int fs_grants_serve(struct fs_vault *v, struct fs_entry *e, struct fs_session *s)
 {
 	struct look l = {.v = v, .entry = e};
+	bool had = false;
 	int rc = -ENOMEM;
 
 	l.holds = calloc(v->people_count + 1, sizeof(*l.holds));
 	l.key = keys_guard_new(KEYS_LEN);
 	if (l.holds && l.key)
-		rc = look_at(&l);
-	if (!rc && !holds(&l, s)) {
-		rc = 1;
-		if (l.vault_wraps & NEED_BREAK_GLASS &&
-		    fs_sessions_has(v, s, POLICY_BREAK_GLASS) && !break_glass_key(&l, s))
-			rc = 0;
+		rc = look_wraps(&l);
+	if (!rc) {
+		had = holds(&l, s);
+		rc = had ? 0 : look_at(&l);
 	}
+	if (!rc && !had && !holds(&l, s)) {
+		rc = -EACCES;
+		if (l.vault_wraps & NEED_BREAK_GLASS && fs_sessions_has(v, s, POLICY_BREAK_GLASS))
+			rc = break_glass_key(&l, s);
+	}
+	if (!rc)
+		rc = had ? 0 : 1;
 	keys_guard_free(l.key);
 	free(l.holds);
 	return rc;

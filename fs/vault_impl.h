@@ -529,7 +529,8 @@ void fs_grants_journal_changed(struct fs_vault *v, struct fs_entry *e);
 void fs_grants_retry(struct fs_vault *v);   /* a new session may serve; edit held */
 /*
  * The wraps of this journal now, if some session can make them; else, for s alone and if his role may
- * break the glass, with the break-glass key, told first. 0: s has one; 1: it waits. edit held.
+ * break the glass, with the break-glass key, told first. 0: s had one; 1: it was given one; negative: it
+ * waits. edit held.
  */
 int fs_grants_serve(struct fs_vault *v, struct fs_entry *e, struct fs_session *s);
 /* Who is to have a wrap: calls fn for every enrolled practitioner who may read. edit held. */

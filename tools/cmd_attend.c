@@ -58,7 +58,10 @@ int tools_cmd_attend(struct tool_options *o, int argc, char **argv)
 		json_int_t end = json_integer_value(json_object_get(m.json, "until_s"));
 		const char *notice = json_string_value(json_object_get(m.json, "notice"));
 
-		policy_span_text(end * 1000000000, ' ', 0, until);
+		if (end < POLICY_DAY_S * INT64_C(100000))
+			policy_span_text(end * 1000000000, ' ', 0, until);
+		else
+			strcpy(until, "a steward changes that");
 		printf("You take part in the care of \"%s\" until %s. It stands in the log, and the "
 		       "steward sees it.\n",
 		       argv[0], until);

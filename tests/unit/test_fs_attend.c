@@ -270,6 +270,29 @@ START_TEST(break_glass_key_serves_who_may_break_the_glass_and_is_told)
 }
 END_TEST
 
+/* Whoever holds the key may have left: an admitted clinician asks for it, which is told. */
+START_TEST(admitted_clinician_whose_key_waits_asks_for_it)
+{
+	int64_t until_s;
+	char got[256];
+
+	clinic("may list read attend", "may list read attend break-glass");
+	t_ticks();
+	t_logout(anna);
+	t_put(dan, "p", "journal \"p\"\nunit north\nallow user:anna:rwx\nallow user:eva:r-x\n");
+	t_ticks();
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "with the break-glass key"), 0);
+	ck_assert_int_eq(attend(eva, "p", REASON, 0, &until_s), 0);
+	ck_assert_ptr_nonnull(strstr(t.say.text, "admitted already"));
+	t_read(eva, p, "note", got);
+	ck_assert_str_eq(got, "what anna wrote");
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "with the break-glass key"), 1);
+	ck_assert_int_eq(attend(eva, "p", REASON, 0, &until_s), -EEXIST);
+	anna = t_login("anna", ANNA);
+	everybody_out();
+}
+END_TEST
+
 /* What an attending clinician wrote is believed afterwards, by whoever opens the journal. */
 START_TEST(notes_written_while_attending_verify_later)
 {
@@ -321,6 +344,7 @@ int main(void)
 	tcase_add_test(tc, reason_and_time_have_bounds);
 	tcase_add_test(tc, key_waits_for_somebody_who_holds_it);
 	tcase_add_test(tc, break_glass_key_serves_who_may_break_the_glass_and_is_told);
+	tcase_add_test(tc, admitted_clinician_whose_key_waits_asks_for_it);
 	tcase_add_test(tc, notes_written_while_attending_verify_later);
 	tcase_add_test(tc, locked_session_states_nothing);
 	suite_add_tcase(s, tc);
