@@ -64,6 +64,21 @@ int fs_vault_tell(struct fs_vault *v, struct fs_session *s, enum policy_record_k
 	return fs_log_write(v->log, &r);
 }
 
+int fs_vault_tell_because(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
+			  uint32_t journal, const char *name, const char *reason, const char *fmt,
+			  ...)
+{
+	struct policy_record r;
+	va_list ap;
+
+	fill(v, s, kind, journal, name, &r);
+	policy_record_copy(r.reason, sizeof(r.reason), reason);
+	va_start(ap, fmt);
+	vsnprintf(r.detail, sizeof(r.detail), fmt, ap);
+	va_end(ap);
+	return fs_log_write(v->log, &r);
+}
+
 int fs_vault_mention(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
 		     uint32_t journal, const char *name, const char *fmt, ...)
 {

@@ -15,7 +15,8 @@
  */
 #include "vault_impl.h"
 
-#define FORMAT 1
+#define FORMAT 1	 /* without a reason */
+#define FORMAT_REASON 2 /* a text with the reason before the policy's text */
 #define BODY_HEAD 13
 
 /* ---- statements ---- */
@@ -52,10 +53,12 @@ static int version_decode(struct fs_vault *v, const uint8_t *p, size_t len, uint
 	out->file = bytes_get_u32(&in);
 	out->practice = bytes_get_u32(&in);
 	out->before = bytes_get_u32(&in);
+	if (format == FORMAT_REASON)
+		bytes_get_text(&in, out->reason, sizeof(out->reason));
 	out->signer = out->st.signer;
 	out->enrolment = out->st.enrolment;
 	out->time_s = out->st.time_s;
-	if (in.bad || format != FORMAT || out->st.kind != KEYS_STATEMENT_POLICY ||
+	if (in.bad || (format != FORMAT && format != FORMAT_REASON) || out->st.kind != KEYS_STATEMENT_POLICY ||
 	    out->number != number || out->before >= number || out->practice >= number ||
 	    memcmp(out->st.vault, v->header.vault, KEYS_VAULT_ID_LEN))
 		return -EBADMSG;
@@ -65,10 +68,9 @@ static int version_decode(struct fs_vault *v, const uint8_t *p, size_t len, uint
 	return 0;
 }
 
-int fs_policies_read(struct fs_vault *v, uint32_t number, struct fs_version *out)
+int fs_policies_peek(struct fs_vault *v, uint32_t number, struct fs_version *out)
 {
 	struct fs_key prefix = version_key(number);
-	uint8_t pk[KEYS_LEN];
 	size_t len;
 	int rc;
 
@@ -76,8 +78,19 @@ int fs_policies_read(struct fs_vault *v, uint32_t number, struct fs_version *out
 	rc = fs_vault_parts_get(v, &prefix, &out->bytes, &len);
 	if (!rc)
 		rc = version_decode(v, out->bytes, len, number, out);
-	if (!rc)
-		rc = fs_people_signer_pk(v, out->signer, out->enrolment, false, pk);
+	if (rc)
+		fs_policies_clear(out);
+	return rc == -ENOENT ? -EBADMSG : rc;
+}
+
+int fs_policies_read(struct fs_vault *v, uint32_t number, struct fs_version *out)
+{
+	uint8_t pk[KEYS_LEN];
+	int rc = fs_policies_peek(v, number, out);
+
+	if (rc)
+		return rc;
+	rc = fs_people_signer_pk(v, out->signer, out->enrolment, false, pk);
 	if (!rc)
 		rc = keys_statement_verify(&out->st, pk);
 	if (rc)
@@ -96,7 +109,15 @@ static void put_in_force(struct fs_edit *e, uint32_t file, const uint8_t *body, 
 int fs_policies_add(struct fs_edit *e, const struct fs_hand *by, uint32_t file, uint32_t before,
 		    const char *text, size_t len)
 {
-	size_t cap = BODY_HEAD + len, room = cap + KEYS_STATEMENT_OVERHEAD, made = 0;
+	return fs_policies_add_because(e, by, file, before, text, len, "");
+}
+
+/* Without a reason in the first format, which earlier versions of this program read too. */
+int fs_policies_add_because(struct fs_edit *e, const struct fs_hand *by, uint32_t file,
+			    uint32_t before, const char *text, size_t len, const char *reason)
+{
+	size_t cap = BODY_HEAD + 2 + strlen(reason) + len;
+	size_t room = cap + KEYS_STATEMENT_OVERHEAD, made = 0;
 	uint8_t *body = malloc(cap), *bytes = malloc(room);
 	struct bytes_out out;
 	struct fs_key prefix;
@@ -112,10 +133,12 @@ int fs_policies_add(struct fs_edit *e, const struct fs_hand *by, uint32_t file, 
 	if (!body || !bytes)
 		goto out;
 	out = bytes_out(body, cap);
-	bytes_put_u8(&out, FORMAT);
+	bytes_put_u8(&out, reason[0] ? FORMAT_REASON : FORMAT);
 	bytes_put_u32(&out, file);
 	bytes_put_u32(&out, e->c.practice);
 	bytes_put_u32(&out, before);
+	if (reason[0])
+		bytes_put_text(&out, reason);
 	bytes_put(&out, text, len);
 	st.body = (struct keys_span){body, out.len};
 	memcpy(st.vault, e->v->header.vault, sizeof(st.vault));

@@ -293,6 +293,7 @@ struct accept {
 	uint32_t which, before;
 	const char *text;
 	size_t len;
+	const char *reason;
 	struct policy_practice *practice;
 	struct policy_journal *journal;
 	const struct fs_proposal *agreed; /* NULL: nobody has proposed it */
@@ -368,10 +369,11 @@ static int tell_change(struct fs_vault *v, const struct accept *a)
 		return rc;
 	diff_text(old ? old : "", len, a->text, a->len, diff, sizeof(diff));
 	free(old);
-	rc = fs_vault_tell(v, a->by, POLICY_RECORD_POLICY, a->which, a->which ? a->file : NULL,
-			   "version %u%s%s:\n%s", v->counters.policy + 1,
-			   a->agreed ? ", as proposed by " : "", a->agreed ? a->agreed->who : "",
-			   diff);
+	rc = fs_vault_tell_because(v, a->by, POLICY_RECORD_POLICY, a->which,
+				   a->which ? a->file : NULL, a->reason,
+				   "version %u%s%s:\n%s", v->counters.policy + 1,
+				   a->agreed ? ", as proposed by " : "",
+				   a->agreed ? a->agreed->who : "", diff);
 	if (!rc && a->practice)
 		rc = alarm_powers(v, a->by, a->practice);
 	return rc;
@@ -390,7 +392,8 @@ static int accept_version(struct fs_vault *v, struct accept *a)
 	rc = a->by->secret ? 0 : -ENOKEY;
 	if (!rc) {
 		hand.sk = a->by->secret->statement_sk;
-		rc = fs_policies_add(&e, &hand, a->which, a->before, a->text, a->len);
+		rc = fs_policies_add_because(&e, &hand, a->which, a->before, a->text, a->len,
+					     a->reason);
 	}
 	pthread_rwlock_unlock(&a->by->lock);
 	if (a->agreed)
@@ -480,11 +483,22 @@ int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *f
 			const char *text, size_t len, uint32_t base, char **report,
 			struct fs_say *say)
 {
-	struct accept a = {.by = by, .file = file, .text = text, .len = len};
+	return fs_vault_policy_put_because(v, by, file, text, len, base, "", report, say);
+}
+
+int fs_vault_policy_put_because(struct fs_vault *v, struct fs_session *by, const char *file,
+				const char *text, size_t len, uint32_t base, const char *reason,
+				char **report, struct fs_say *say)
+{
+	struct accept a = {.by = by, .file = file, .text = text, .len = len, .reason = reason};
 	int rc;
 
 	if (fs_session_state(by) != FS_SESSION_ACTIVE)
 		return -ENOKEY;
+	if (strlen(reason) > FS_REASON_MAX) {
+		fs_say(say, "a reason has at most %u bytes", FS_REASON_MAX);
+		return -EINVAL;
+	}
 	rc = fs_policies_file(v, file, &a.which);
 	if (!rc) {
 		pthread_mutex_lock(&v->edit);
@@ -509,13 +523,17 @@ int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *f
 static int approve_policy(struct fs_vault *v, struct fs_session *by, const struct fs_proposal *p,
 			  char **report, struct fs_say *say)
 {
+	char reason[sizeof(p->who) + 32];
 	struct accept a = {.by = by,
 			   .file = "practice",
 			   .text = p->text,
 			   .len = p->len,
+			   .reason = reason,
 			   .agreed = p};
-	int rc = put_locked(v, &a, p->base, report, say);
+	int rc;
 
+	snprintf(reason, sizeof(reason), "as proposed by %s", p->who);
+	rc = put_locked(v, &a, p->base, report, say);
 	if (a.practice)
 		policy_practice_put(a.practice);
 	return rc;

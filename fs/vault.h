@@ -218,6 +218,59 @@ int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char 
 int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *file,
 			const char *text, size_t len, uint32_t base, char **report,
 			struct fs_say *say);
+/* The same with the reason, which stays with the version: at most FS_REASON_MAX bytes, "" none. */
+#define FS_REASON_MAX 255u
+int fs_vault_policy_put_because(struct fs_vault *v, struct fs_session *by, const char *file,
+				const char *text, size_t len, uint32_t base, const char *reason,
+				char **report, struct fs_say *say);
+
+/* ---- policy as it was (policy_log.c) ---- */
+/* version (global number), else the moment, else (both 0) now. */
+struct fs_policy_when {
+	uint32_t version;
+	int64_t at_s;
+};
+struct fs_policy_text {
+	char *text; /* the caller frees */
+	size_t len;
+	uint32_t version; /* the one that made it */
+	int64_t time_s;
+	char file[256];			/* as it was called in that version */
+	char who[KEYS_NAME_MAX + 1];	/* who signed it; "" the vault's root */
+	char reason[FS_REASON_MAX + 1]; /* "" none was given */
+};
+/*
+ * The text that was in force then: of the practice, of a part ("practice.d/NAME"), or of a journal
+ * by the name that it had then, though it was renamed or removed since. -ENOENT, -EACCES (needs the
+ * policy or the audit right).
+ */
+int fs_vault_policy_at(struct fs_vault *v, struct fs_session *by, const char *file,
+		       const struct fs_policy_when *when, struct fs_policy_text *out,
+		       struct fs_say *say);
+enum fs_policy_state {
+	FS_POLICY_IN_FORCE,
+	FS_POLICY_REPLACED,
+	FS_POLICY_GONE /* of a journal that is not there any more */
+};
+struct fs_policy_change {
+	uint32_t number, before; /* before: which it replaced; 0: the first of its file */
+	int64_t time_s;
+	enum fs_policy_state state;
+	char file[256];
+	char who[KEYS_NAME_MAX + 1];
+	char reason[FS_REASON_MAX + 1];
+	bool changed; /* of a part: other versions of the practice leave it as it was */
+	unsigned added, removed; /* lines */
+	char summary[400];	 /* the first of them that are no comments */
+};
+/*
+ * The versions after number `after`, newest first, of one file or (file "") of all. fn returns 1 to
+ * stop, a negative errno to fail. Same rights.
+ */
+int fs_vault_policy_log(struct fs_vault *v, struct fs_session *by, const char *file, uint32_t after,
+			int (*fn)(void *ctx, const struct fs_policy_change *c), void *ctx,
+			struct fs_say *say);
+
 /*
  * What takes two stewards. fs_vault_policy_put answers -EINPROGRESS when it has kept a text that gives new
  * powers as a proposal, and fs_vault_invite so for a new identity, when the practice has two. All of these

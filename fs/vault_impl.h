@@ -13,6 +13,9 @@
  * policy_put.c  show, check, accept a new version
  * consent.c     what takes two stewards: proposals
  * attend.c      a care relationship of one's own
+ * policy_log.c  versions by number, time and file
+ * policy_ask.c  explain a decision, try expected decisions against drafts
+ * policy_report.c  what a steward should look at: status, effective access, sign-off
  * catalog.c     the journals there are, decisions, listings
  * journals.c    their keys: wraps, manifests, who may have signed
  * journal_make.c  make, rename, remove
@@ -112,6 +115,7 @@ struct fs_version {
 	uint32_t signer, enrolment;
 	uint64_t time_s;
 	uint8_t hash[KEYS_LEN];
+	char reason[FS_REASON_MAX + 1]; /* why, in the words of who signed; "" none was given */
 	const char *text;
 	size_t len;
 	struct keys_statement st;
@@ -267,6 +271,10 @@ void fs_vault_edit_clear(struct fs_edit *e);
 int fs_vault_tell(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
 		  uint32_t journal, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
+/* The same with the reason that the person gave, "" for none. */
+int fs_vault_tell_because(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
+			  uint32_t journal, const char *name, const char *reason, const char *fmt,
+			  ...) __attribute__((format(printf, 7, 8)));
 /* Queued, not waited for. */
 int fs_vault_mention(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
 		     uint32_t journal, const char *name, const char *fmt, ...)
@@ -360,10 +368,15 @@ int fs_policies_open_index(struct fs_vault *v, const struct fs_index_keys *keys)
 void fs_policies_release(struct fs_vault *v);
 void fs_policies_forget(struct fs_vault *v);
 int fs_policies_read(struct fs_vault *v, uint32_t number, struct fs_version *out);
+/* The same without verifying the signature, for searches: what is found is then read. */
+int fs_policies_peek(struct fs_vault *v, uint32_t number, struct fs_version *out);
 void fs_policies_clear(struct fs_version *ver);
 /* Adds the next version of file (0 practice, else journal) to the edit: history and in force. */
 int fs_policies_add(struct fs_edit *e, const struct fs_hand *by, uint32_t file, uint32_t before,
 		    const char *text, size_t len);
+/* reason: at most FS_REASON_MAX bytes, "" for none. */
+int fs_policies_add_because(struct fs_edit *e, const struct fs_hand *by, uint32_t file,
+			    uint32_t before, const char *text, size_t len, const char *reason);
 /* A reference to the practice policy that was in force at version (<= the newest). */
 int fs_policies_at(struct fs_vault *v, uint32_t version, struct policy_practice **out);
 /* The same for a journal; its first version when it is younger. */
