@@ -147,6 +147,13 @@ int fs_control_verb_attend(struct fs_control_request *rq);
 int fs_control_verb_proposals(struct fs_control_request *rq);
 int fs_control_verb_approve(struct fs_control_request *rq);
 int fs_control_verb_reject(struct fs_control_request *rq);
+int fs_control_verb_policy_at(struct fs_control_request *rq);
+int fs_control_verb_policy_log(struct fs_control_request *rq);
+int fs_control_verb_policy_status(struct fs_control_request *rq);
+int fs_control_verb_policy_review(struct fs_control_request *rq);
+int fs_control_verb_policy_sign_off(struct fs_control_request *rq);
+int fs_control_verb_policy_explain(struct fs_control_request *rq);
+int fs_control_verb_policy_test(struct fs_control_request *rq);
 int fs_control_verb_list(struct fs_control_request *rq);
 int fs_control_verb_audit(struct fs_control_request *rq);
 

@@ -164,9 +164,10 @@ int fs_control_verb_policy_put(struct fs_control_request *rq)
 	const json_t *text = json_object_get(rq->m.json, "text");
 	int rc;
 
-	rc = fs_vault_policy_put(rq->c->vault, rq->session, fs_control_text(rq, "file"),
-				 json_string_value(text), json_string_length(text),
-				 (uint32_t)fs_control_int(rq, "base"), &rq->report, &rq->say);
+	rc = fs_vault_policy_put_because(
+		rq->c->vault, rq->session, fs_control_text(rq, "file"), json_string_value(text),
+		json_string_length(text), (uint32_t)fs_control_int(rq, "base"),
+		fs_control_text(rq, "reason"), &rq->report, &rq->say);
 	if (!rc && json_object_set_new(rq->answer, "version",
 				       json_integer(fs_vault_policy_version(rq->c->vault))))
 		rc = -ENOMEM;

@@ -24,13 +24,13 @@ enum need {
 	NEED_TRIES = 16, /* refusals are logged: not too many of them */
 };
 
-enum kind { TEXT, NUMBER, TRUTH };
+enum kind { TEXT, NUMBER, TRUTH, LIST };
 
 struct field {
 	const char *name; /* NULL ends the list */
 	enum kind kind;
 	bool required;
-	int64_t min, max; /* of the number, or of the text's bytes */
+	int64_t min, max; /* of the number, the text's bytes, the list's members */
 };
 
 struct verb {
@@ -248,6 +248,11 @@ static int verb_passwd(struct fs_control_request *rq)
 	{"passes", NUMBER, true, 1, 16}, {"memory_kib", NUMBER, true, 8192, 1048576}
 #define FILE_NAME {"file", TEXT, true, 1, 255}
 #define PROPOSAL(required) {"number", NUMBER, required, 0, INT32_MAX}
+#define MOMENT_MAX INT64_C(9000000000) /* the year 2255: in nanoseconds it still fits */
+#define REASON {"reason", TEXT, false, 0, FS_REASON_MAX}
+#define UNIT {"unit", TEXT, false, 0, KEYS_NAME_MAX}
+#define WHEN                                                                                       \
+	{"version", NUMBER, false, 0, UINT32_MAX}, {"at_s", NUMBER, false, 0, MOMENT_MAX}
 #define POLICY_TEXT {"text", TEXT, true, 0, 262144}
 
 static const struct verb verbs[] = {
@@ -273,7 +278,7 @@ static const struct verb verbs[] = {
 	{"policy-check", ACTIVE | NEED_TRIES, fs_control_verb_policy_check, {0, 0},
 	 {FILE_NAME, POLICY_TEXT}},
 	{"policy-put", ACTIVE | NEED_TRIES, fs_control_verb_policy_put, {0, 0},
-	 {FILE_NAME, POLICY_TEXT, {"base", NUMBER, true, 0, UINT32_MAX}}},
+	 {FILE_NAME, POLICY_TEXT, {"base", NUMBER, true, 0, UINT32_MAX}, REASON}},
 	{"attend", ACTIVE | NEED_TRIES, fs_control_verb_attend, {0, 0},
 	 {{"journal", TEXT, true, 1, 255},
 	  {"reason", TEXT, true, 0, 1024},
@@ -281,6 +286,29 @@ static const struct verb verbs[] = {
 	{"proposals", ACTIVE | NEED_TRIES, fs_control_verb_proposals, {0, 0}, {PROPOSAL(false)}},
 	{"approve", ACTIVE | NEED_TRIES, fs_control_verb_approve, {0, 0}, {PROPOSAL(true)}},
 	{"reject", ACTIVE | NEED_TRIES, fs_control_verb_reject, {0, 0}, {PROPOSAL(true)}},
+	{"policy-at", ACTIVE | NEED_TRIES, fs_control_verb_policy_at, {0, 0}, {FILE_NAME, WHEN}},
+	{"policy-log", ACTIVE | NEED_TRIES, fs_control_verb_policy_log, {0, 0},
+	 {{"file", TEXT, false, 0, 255}, {"after", NUMBER, false, 0, UINT32_MAX}}},
+	{"policy-status", ACTIVE | NEED_TRIES, fs_control_verb_policy_status, {0, 0},
+	 {{"days", NUMBER, false, 1, 3650}}},
+	{"policy-review", ACTIVE | NEED_TRIES, fs_control_verb_policy_review, {0, 0}, {UNIT}},
+	{"policy-sign-off", ACTIVE | NEED_TRIES, fs_control_verb_policy_sign_off, {0, 0},
+	 {{"practice", NUMBER, true, 1, UINT32_MAX},
+	  {"version", NUMBER, true, 1, UINT32_MAX},
+	  {"text", TEXT, true, 1, FS_REASON_MAX},
+	  {"digest", TEXT, true, 2 * FS_REVIEW_DIGEST, 2 * FS_REVIEW_DIGEST},
+	  UNIT}},
+	{"policy-explain", ACTIVE | NEED_TRIES, fs_control_verb_policy_explain, {0, 0},
+	 {WHO,
+	  {"journal", TEXT, false, 0, 255},
+	  {"note", TEXT, false, 0, 255},
+	  {"action", TEXT, false, 0, 127},
+	  {"at_s", NUMBER, false, 0, MOMENT_MAX}}},
+	{"policy-test", ACTIVE | NEED_TRIES, fs_control_verb_policy_test, {0, 0},
+	 {POLICY_TEXT,
+	  {"name", TEXT, true, 1, 255},
+	  {"at_s", NUMBER, false, 0, MOMENT_MAX},
+	  {"drafts", LIST, false, 0, 64}}},
 	{"list", ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
 	{"audit", ACTIVE | NEED_TRIES, fs_control_verb_audit, {0, 0},
 	 {WHO,
@@ -311,13 +339,17 @@ static bool field_fits(const struct field *f, const json_t *value)
 		n = json_integer_value(value);
 		return json_is_integer(value) && n >= f->min && n <= f->max;
 	}
+	if (f->kind == LIST) {
+		n = (int64_t)json_array_size(value);
+		return json_is_array(value) && n >= f->min && n <= f->max;
+	}
 	n = (int64_t)json_string_length(value);
 	return json_is_string(value) && n >= f->min && n <= f->max;
 }
 
 static int check_fields(struct fs_control_request *rq, const struct verb *verb)
 {
-	static const char *const kinds[] = {"a text", "a number", "true or false"};
+	static const char *const kinds[] = {"a text", "a number", "true or false", "a list"};
 
 	for (const struct field *f = verb->field; f->name; f++) {
 		const json_t *value = json_object_get(rq->m.json, f->name);

@@ -61,6 +61,7 @@ enum fs_table {
 	FS_T_NAME = 0x49,	/* name hash u64, slot u8: journal's name; index key */
 	FS_T_COUNTERS = 0x4a,	/* next journal, pid, invite, policy version; clear */
 	FS_T_LOG_WRAP = 0x4b,	/* pid u32, stream id [16], or pid u32 alone; clear (sealed itself) */
+	FS_T_REVIEW = 0x4c,	/* number u32: an access review that was signed off; clear */
 	/* tag tree nodes, of a journal or (journal 0) the vault; clear, covered by their parent */
 	FS_T_NODE = 0x7f, /* node u32 */
 };

@@ -9,8 +9,8 @@
  * theirs it is found along their chain; for others all versions before are looked
  * through, once.
  *
- * Invariants: (1) whoever asks has the policy or the audit right, judged before
- * anything is looked up, so that refusals tell nothing; (2) what is shown was
+ * Invariants: (1) whoever asks has the policy, the audit or the review right, judged
+ * before anything is looked up, so that refusals tell nothing; (2) what is shown was
  * verified to the root; searches look without verifying.
  *
  * Locks: `lock` for single look-ups in memory; none while records are read, so that
@@ -18,7 +18,7 @@
  */
 #include "../policy/bundle.h"
 #include "../policy/diff.h"
-#include "../policy/lexer.h"
+#include "../policy/which.h"
 #include "policy_log.h"
 
 #define PART_PREFIX "practice.d/"
@@ -73,21 +73,14 @@ int fs_policy_log_version(struct fs_vault *v, const struct fs_policy_when *when,
 /* The journal's name in this version; "" when the text is damaged. */
 static void name_in(const struct fs_version *ver, char name[static 256])
 {
-	struct policy_journal *j = NULL;
-
-	name[0] = '\0';
-	if (fs_policies_parse_journal(ver->text, ver->len, "journal", &j))
-		return;
-	snprintf(name, 256, "%s", policy_journal_name(j));
-	policy_journal_put(j);
+	if (!policy_which_journal(ver->text, ver->len, name))
+		name[0] = '\0';
 }
 
-static bool bears(const struct fs_version *ver, const char *name, const char *quoted)
+static bool bears(const struct fs_version *ver, const char *name)
 {
 	char got[256];
 
-	if (!memmem(ver->text, ver->len, quoted, strlen(quoted)))
-		return false;
 	name_in(ver, got);
 	return !strcmp(got, name);
 }
@@ -127,8 +120,8 @@ static uint32_t in_force_of(struct fs_vault *v, const char *name)
  * All versions back from `version`. Only the newest of each file says how it was called then; ever:
  * whatever file ever bore the name, and the version in which it did last.
  */
-static int search(struct fs_vault *v, const char *name, const char *quoted, uint32_t version,
-		  bool ever, uint32_t *found)
+static int search(struct fs_vault *v, const char *name, uint32_t version, bool ever,
+		  uint32_t *found)
 {
 	uint8_t *seen = calloc(FS_JOURNAL_MAX / 8 + 1, 1);
 	int rc = seen ? -ENOENT : -ENOMEM;
@@ -143,7 +136,7 @@ static int search(struct fs_vault *v, const char *name, const char *quoted, uint
 		rc = -ENOENT;
 		byte = &seen[(ver.file & FS_JOURNAL_MAX) / 8];
 		bit = (uint8_t)(1u << ver.file % 8);
-		if (ver.file && (ever || !(*byte & bit)) && bears(&ver, name, quoted)) {
+		if (ver.file && (ever || !(*byte & bit)) && bears(&ver, name)) {
 			*found = n;
 			rc = 0;
 		}
@@ -157,27 +150,25 @@ static int search(struct fs_vault *v, const char *name, const char *quoted, uint
 static int find_journal(struct fs_vault *v, const char *name, uint32_t version, uint32_t *found)
 {
 	uint32_t current = in_force_of(v, name), by_chain = 0;
-	char *quoted = policy_lexer_quote(name);
 	struct fs_version ver;
-	int rc = quoted ? -ENOENT : errno == EINVAL ? -ENOENT : -ENOMEM;
+	int rc = -ENOENT;
 
-	if (quoted && current) {
+	if (current) {
 		rc = back_to(v, current, version, &ver);
 		if (!rc) {
 			by_chain = ver.number;
-			rc = bears(&ver, name, quoted) ? 0 : -ENOENT;
+			rc = bears(&ver, name) ? 0 : -ENOENT;
 			*found = ver.number;
 			fs_policies_clear(&ver);
 		}
 	}
-	if (quoted && rc == -ENOENT)
-		rc = search(v, name, quoted, version, false, found);
+	if (rc == -ENOENT)
+		rc = search(v, name, version, false, found);
 	/* Nothing had this name then; the journal that has it now had another one. */
 	if (rc == -ENOENT && by_chain) {
 		*found = by_chain;
 		rc = 0;
 	}
-	free(quoted);
 	return rc;
 }
 
@@ -224,8 +215,8 @@ static bool part_of(const struct fs_version *ver, const char *file, const char *
 {
 	struct policy_bundle_part part;
 
-	*text = ver->text;
-	*len = ver->len;
+	*text = ver->file ? ver->text : "";
+	*len = ver->file ? ver->len : 0;
 	if (ver->file)
 		return true;
 	if (!policy_bundle_find(ver->text, ver->len,
@@ -242,11 +233,12 @@ static int may_look_back(struct fs_vault *v, struct fs_session *by, struct fs_sa
 
 	if (fs_session_state(by) != FS_SESSION_ACTIVE)
 		return -ENOKEY;
-	if (fs_sessions_has(v, by, POLICY_POLICY) || fs_sessions_has(v, by, POLICY_AUDIT))
+	if (fs_sessions_has(v, by, POLICY_POLICY) || fs_sessions_has(v, by, POLICY_AUDIT) ||
+	    fs_sessions_has(v, by, POLICY_REVIEW))
 		return 0;
 	fs_say(say,
-	       "earlier versions of policies are shown to whom the practice policy gives the policy "
-	       "or the audit right, which %s does not have",
+	       "earlier versions of policies are shown to whom the practice policy gives the policy, "
+	       "the audit or the review right, which %s does not have",
 	       by->who);
 	rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL,
 			   "reading earlier versions of a policy");
@@ -393,7 +385,7 @@ static uint32_t version_in_force(struct fs_vault *v, uint32_t file)
 	return number;
 }
 
-/* One line of the list. file NULL: of all files. *before receives the version that it replaced. */
+/* One line of the list. file NULL: of all files, and of all parts of the practice. *before receives the version that it replaced. */
 static int describe(struct fs_vault *v, uint32_t number, const char *file,
 		    struct fs_policy_change *out, uint32_t *before)
 {
@@ -421,7 +413,9 @@ static int describe(struct fs_vault *v, uint32_t number, const char *file,
 	if (ver.before)
 		rc = fs_policies_peek(v, ver.before, &old);
 	if (!rc)
-		rc = compare(&old, &ver, file, out);
+		rc = compare(&old, &ver, file && !strncmp(file, PART_PREFIX, strlen(PART_PREFIX)) ? file
+											  : NULL,
+			     out);
 	fs_policies_clear(&old);
 	fs_policies_clear(&ver);
 	return rc;
@@ -430,18 +424,13 @@ static int describe(struct fs_vault *v, uint32_t number, const char *file,
 /* Where the list of a file begins: its newest version, also of one that had this name once. */
 static int newest_of(struct fs_vault *v, const char *file, uint32_t *out)
 {
-	char *quoted = NULL;
 	struct fs_version ver;
 	uint32_t current;
 	int rc = fs_policy_log_find(v, file, newest(v), out);
 
 	if (rc != -ENOENT)
 		return rc;
-	quoted = policy_lexer_quote(file);
-	if (!quoted)
-		return errno == EINVAL ? -ENOENT : -ENOMEM;
-	rc = search(v, file, quoted, newest(v), true, out);
-	free(quoted);
+	rc = search(v, file, newest(v), true, out);
 	if (!rc)
 		rc = fs_policies_peek(v, *out, &ver);
 	if (rc)

@@ -18,7 +18,7 @@
 #ifndef FS_VAULT_H
 #define FS_VAULT_H
 
-#include "../policy/decide.h"
+#include "../policy/grounds.h"
 #include "log.h"
 #include "../keys/header.h"
 #include "../keys/invite.h"
@@ -242,7 +242,7 @@ struct fs_policy_text {
 /*
  * The text that was in force then: of the practice, of a part ("practice.d/NAME"), or of a journal
  * by the name that it had then, though it was renamed or removed since. -ENOENT, -EACCES (needs the
- * policy or the audit right).
+ * policy, the audit or the review right).
  */
 int fs_vault_policy_at(struct fs_vault *v, struct fs_session *by, const char *file,
 		       const struct fs_policy_when *when, struct fs_policy_text *out,
@@ -270,6 +270,116 @@ struct fs_policy_change {
 int fs_vault_policy_log(struct fs_vault *v, struct fs_session *by, const char *file, uint32_t after,
 			int (*fn)(void *ctx, const struct fs_policy_change *c), void *ctx,
 			struct fs_say *say);
+
+/* ---- what a steward should look at (policy_report.c, policy_review.c) ---- */
+struct fs_policy_item {
+	const char *kind; /* proposal, enrolment, leave, validity, keys, grant, ends, attend, damaged */
+	const char *who;  /* practitioners, or the name in an entry; NULL: none */
+	const char *journal; /* NULL: none */
+	int64_t until_s;     /* 0: no such time */
+	char text[600];	     /* what is so */
+	char next[600];	     /* what to do about it; "" nothing */
+};
+/*
+ * What waits, and what ends within so many days. For the policy right. fn returns 1 to stop, a
+ * negative errno to fail; it is called without locks and may wait.
+ */
+int fs_vault_policy_status(struct fs_vault *v, struct fs_session *by, uint32_t days,
+			   int (*fn)(void *ctx, const struct fs_policy_item *item), void *ctx,
+			   struct fs_say *say);
+
+/* ---- questions about decisions (policy_ask.c) ---- */
+struct fs_explain {
+	const char *who;     /* "": the asker */
+	const char *journal; /* "": about rights of the vault */
+	const char *note;    /* "" none; only named in the answer */
+	const char *action;  /* rights by their words, "read,write"; "": read */
+	int64_t at_s;	     /* 0: now */
+};
+/*
+ * Why it is so, in plain words that the caller frees. Of themselves everybody may ask, for journals
+ * that they see (-ENOENT else, as if there were none); of others the policy or the audit right may
+ * (-EACCES). Logged.
+ */
+int fs_vault_explain(struct fs_vault *v, struct fs_session *by, const struct fs_explain *in,
+		     char **text, struct fs_say *say);
+
+struct fs_policy_draft {
+	const char *file, *text; /* "practice", "practice.d/NAME", a journal's name */
+	size_t len;
+};
+struct fs_policy_test {
+	const struct fs_policy_draft *draft; /* take the place of what is in force */
+	size_t drafts;
+	const char *name, *text; /* expectations (policy/expect.h); name is for errors */
+	size_t len;
+	int64_t at_s; /* of expectations that name no time; 0: now */
+};
+struct fs_policy_tested {
+	unsigned total, failed;
+};
+/*
+ * Calls fn for each expectation that does not hold. -EINVAL with *report when a draft or the
+ * expectations don't parse. For the policy right; nothing is changed.
+ */
+int fs_vault_policy_test(struct fs_vault *v, struct fs_session *by, const struct fs_policy_test *in,
+			 int (*fn)(void *ctx, const char *line), void *ctx,
+			 struct fs_policy_tested *out, char **report, struct fs_say *say);
+
+/* ---- the access review ---- */
+#define FS_REVIEW_DIGEST 32u /* SHA-256 of the report that was signed off */
+struct fs_review_sign_off {
+	uint32_t number; /* 0: there was none */
+	int64_t time_s;
+	uint32_t pid, enrolment;
+	char who[KEYS_NAME_MAX + 1];
+	uint32_t practice, version; /* of the practice policy, of all policy */
+	uint32_t practitioners;
+	uint8_t digest[FS_REVIEW_DIGEST];
+};
+struct fs_review_head {
+	int64_t time_s;
+	const char *title;
+	uint32_t practice, version, practitioners, journals;
+	struct fs_review_sign_off last;
+};
+/* One journal that a practitioner reaches by an entry of his own, or that a block keeps him from. */
+struct fs_review_access {
+	const char *who, *journal;
+	uint32_t index; /* of the journal, as the access log has it */
+	enum policy_access access;
+	uint32_t rights;
+	int64_t until_s;   /* INT64_MAX: open */
+	const char *block; /* NULL: none; else the block's entry, and there are no rights */
+};
+struct fs_review_total {
+	const char *who;
+	uint32_t by[POLICY_ACCESS_COUNT + 1]; /* journals, each under its strongest ground */
+	uint32_t read, write, blocked;
+	uint32_t named; /* journals that name him, whether that gives him anything or not */
+};
+/* What is found, in this order; each returns 1 to stop, a negative errno to fail, and may wait. */
+struct fs_review_to {
+	int (*head)(void *ctx, const struct fs_review_head *h);
+	int (*person)(void *ctx, const struct policy_practitioner *p, bool enrolled);
+	int (*access)(void *ctx, const struct fs_review_access *a); /* of that person */
+	int (*total)(void *ctx, const struct fs_review_total *t);   /* of that person */
+	int (*alone)(void *ctx, const char *who, uint32_t journals); /* that nobody else reads */
+};
+/*
+ * For the policy or the review right; logged. unit "": everybody, else its practitioners. -ENOENT: no
+ * such unit.
+ */
+int fs_vault_review(struct fs_vault *v, struct fs_session *by, const char *unit,
+		    const struct fs_review_to *to, void *ctx, struct fs_say *say);
+struct fs_review_request {
+	uint32_t practice, version; /* as the review's head said */
+	const char *unit, *text;    /* text: what was found, 1 to FS_REASON_MAX bytes */
+	uint8_t digest[FS_REVIEW_DIGEST];
+};
+/* Durable in the log, then kept in the vault. -ESTALE: another practice policy is in force. */
+int fs_vault_review_sign_off(struct fs_vault *v, struct fs_session *by,
+			     const struct fs_review_request *rq, struct fs_say *say);
 
 /*
  * What takes two stewards. fs_vault_policy_put answers -EINPROGRESS when it has kept a text that gives new

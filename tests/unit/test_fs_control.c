@@ -344,6 +344,17 @@ static const struct {
 	{"policy-check", "{\"verb\":\"policy-check\",\"file\":\"practice\",\"text\":\"\"}", 0, true},
 	{"policy-put", "{\"verb\":\"policy-put\",\"file\":\"practice\",\"text\":\"\",\"base\":1}", 0,
 	 true},
+	{"policy-at", "{\"verb\":\"policy-at\",\"file\":\"practice\",\"version\":1,\"at_s\":0}", 0, true},
+	{"policy-log", "{\"verb\":\"policy-log\",\"file\":\"practice\",\"after\":0}", 0, true},
+	{"policy-explain", "{\"verb\":\"policy-explain\",\"who\":\"anna\",\"journal\":\"\",\"note\":\"\","
+			   "\"action\":\"policy\",\"at_s\":0}", 0, true},
+	{"policy-test", "{\"verb\":\"policy-test\",\"name\":\"e\",\"text\":\"expect anna policy allow\"}", 0,
+	 true},
+	{"policy-status", "{\"verb\":\"policy-status\",\"days\":30}", 0, true},
+	{"policy-review", "{\"verb\":\"policy-review\",\"unit\":\"\"}", 0, true},
+	{"policy-sign-off",
+	 "{\"verb\":\"policy-sign-off\",\"practice\":1,\"version\":1,\"text\":\"t\",\"unit\":\"\",\"digest\":"
+	 "\"0000000000000000000000000000000000000000000000000000000000000000\"}", 0, true},
 	{"list", "{\"verb\":\"list\"}", 0, true},
 	{"audit", "{\"verb\":\"audit\",\"who\":\"\",\"journal\":\"\",\"since_ns\":0,\"until_ns\":0,"
 		  "\"format\":\"text\"}", 0, true},
@@ -376,7 +387,7 @@ START_TEST(verbs_without_a_session_are_refused)
 		ck_assert_int_eq(call(s, verbs[i].text, zeros, verbs[i].blob, -1), -ENOKEY);
 		n++;
 	}
-	ck_assert_int_eq(n, 7);
+	ck_assert_int_eq(n, 14);
 	ck_assert_int_eq(call(s, "{\"verb\":\"mount\"}", NULL, 0, s), -EACCES);
 	ck_assert_int_eq(call(s, "{\"verb\":\"unlock\"}", zeros, 32, -1), -ENOKEY);
 	ck_assert_int_eq(ask(s, "{\"verb\":\"lock\"}"), 0);
@@ -461,14 +472,45 @@ START_TEST(fields_required_are_missed)
 		"{\"verb\":\"invite\"}", "{\"verb\":\"passwd\",\"memory_kib\":8192}",
 		"{\"verb\":\"policy-show\"}", "{\"verb\":\"policy-check\",\"file\":\"practice\"}",
 		"{\"verb\":\"policy-put\",\"file\":\"practice\",\"text\":\"\"}",
+		"{\"verb\":\"policy-at\"}", "{\"verb\":\"policy-test\",\"name\":\"e\"}",
+		"{\"verb\":\"policy-sign-off\",\"practice\":1,\"version\":1,\"text\":\"t\"}",
 	};
-	static const size_t blobs[] = {32, 64, 0, 80, 0, 0, 0};
+	static const size_t blobs[] = {32, 64, 0, 80, 0, 0, 0, 0, 0, 0};
 	int s;
 
 	start_alone();
 	s = agent("anna");
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		ck_assert_int_eq(call(s, texts[i], zeros, blobs[i], -1), -EINVAL);
+	close(s);
+}
+END_TEST
+
+START_TEST(drafts_of_another_form_are_refused)
+{
+	static const char *const drafts[] = {
+		"7", "\"p\"", "{}", "[7]", "[{}]", "[{\"file\":\"practice\"}]", "[{\"text\":\"t\"}]",
+		"[{\"file\":7,\"text\":\"t\"}]", "[[\"practice\",\"t\"]]",
+	};
+	char text[512], many[4096] = "[";
+	int s;
+
+	start_alone();
+	s = agent("anna");
+	for (size_t i = 0; i < sizeof(drafts) / sizeof(drafts[0]); i++) {
+		snprintf(text, sizeof(text),
+			 "{\"verb\":\"policy-test\",\"name\":\"e\",\"text\":\"expect anna policy allow\","
+			 "\"drafts\":%s}",
+			 drafts[i]);
+		ck_assert_int_eq(ask(s, text), -EINVAL);
+	}
+	for (int i = 0; i < 65; i++)
+		strcat(many, i ? ",{\"file\":\"p\",\"text\":\"\"}" : "{\"file\":\"p\",\"text\":\"\"}");
+	strcat(many, "]");
+	ck_assert_int_eq(call_json(s, json_pack("{s:s, s:s, s:s, s:o}", "verb", "policy-test", "name",
+						"e", "text", "expect anna policy allow", "drafts",
+						json_loads(many, 0, NULL)), 0),
+			 -EINVAL);
 	close(s);
 }
 END_TEST
@@ -1222,6 +1264,7 @@ int main(void)
 	tcase_add_test(tc, verb_unknown_or_no_text_is_refused);
 	tcase_add_test(tc, fields_of_wrong_type_are_refused_by_every_verb);
 	tcase_add_test(tc, fields_required_are_missed);
+	tcase_add_test(tc, drafts_of_another_form_are_refused);
 	tcase_add_test(tc, secrets_of_wrong_length_are_refused_by_every_verb);
 	tcase_add_test(tc, descriptors_are_taken_by_mount_alone);
 	tcase_add_test(tc, mount_of_what_is_no_fuse_device_is_refused);

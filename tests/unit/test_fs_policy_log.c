@@ -314,6 +314,58 @@ START_TEST(looking_back_needs_a_right_and_refusals_tell_nothing)
 }
 END_TEST
 
+/* A version of the practice as it is stored, with parts. */
+static void add_practice(struct fs_session *by, const char *text)
+{
+	struct fs_hand hand = {.pid = by->pid, .enrolment = by->enrolment};
+	struct fs_edit e;
+
+	pthread_mutex_lock(&t.v->edit);
+	fs_vault_edit_begin(t.v, &e, NULL);
+	pthread_rwlock_rdlock(&by->lock);
+	hand.sk = by->secret->statement_sk;
+	ck_assert_int_eq(fs_policies_add(&e, &hand, 0, t.v->counters.practice, text, strlen(text)),
+			 0);
+	pthread_rwlock_unlock(&by->lock);
+	ck_assert_int_eq(fs_vault_edit_commit(&e), 0);
+	fs_vault_edit_clear(&e);
+	pthread_mutex_unlock(&t.v->edit);
+}
+
+START_TEST(part_of_the_practice_has_a_history_of_its_own)
+{
+	struct fs_session *dan = t_clinic();
+	struct fs_policy_text text;
+	struct listed *l;
+	uint32_t n;
+
+	add_practice(dan, CLINIC_POLICY "include practice.d\n%part south\nunit far \"Far\"\n");
+	n = fs_vault_policy_version(t.v);
+	add_practice(dan, CLINIC_POLICY "include practice.d\n# a comment\n%part south\nunit far \"Far\"\n");
+	add_practice(dan, CLINIC_POLICY "include practice.d\n# a comment\n%part south\n"
+					"unit far \"Far\"\nunit off \"Off\"\n");
+	holds(dan, "practice.d/south", 0, "unit off");
+	holds(dan, "practice.d/south", n + 1, "unit far");
+	ck_assert_int_eq(at(dan, "practice.d/south", n + 1, &text), 0);
+	ck_assert_str_eq(text.text, "unit far \"Far\"\n");
+	ck_assert_str_eq(text.file, "practice.d/south");
+	free(text.text);
+	ck_assert_int_eq(at(dan, "practice.d/south", n - 1, &text), -ENOENT);
+	ck_assert_int_eq(at(dan, "practice.d/north", 0, &text), -ENOENT);
+	ck_assert_int_eq(at(dan, "practice", 0, &text), 0);
+	ck_assert_ptr_null(strstr(text.text, "%part"));
+	free(text.text);
+	/* Only the versions that changed it. */
+	l = list(dan, "practice.d/south", 0);
+	ck_assert_uint_eq(l->n, 2);
+	ck_assert_uint_eq(l->c[0].number, n + 2);
+	ck_assert_str_eq(l->c[0].summary, "+ unit off \"Off\"");
+	ck_assert_uint_eq(l->c[1].number, n);
+	ck_assert_uint_eq(list(dan, "practice", n - 1)->n, 3);
+	t_logout(dan);
+}
+END_TEST
+
 /* A body that claims a reason longer than there are bytes, or format 3, is damage. */
 START_TEST(forged_reason_is_damage)
 {
@@ -369,6 +421,7 @@ int main(void)
 	tcase_add_test(tc, moment_finds_the_version_that_was_in_force);
 	tcase_add_test(tc, log_of_all_files_names_who_made_each_version_also_who_left);
 	tcase_add_test(tc, looking_back_needs_a_right_and_refusals_tell_nothing);
+	tcase_add_test(tc, part_of_the_practice_has_a_history_of_its_own);
 	tcase_add_test(tc, forged_reason_is_damage);
 	suite_add_tcase(s, tc);
 	return t_run(s);
