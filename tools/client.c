@@ -167,23 +167,31 @@ void tools_client_close(struct client *cl)
 	cl->sock = -1;
 }
 
+static int refusal_of(const json_t *json)
+{
+	int no = (int)json_integer_value(json_object_get(json, "errno"));
+
+	return no > 0 ? -no : -EPROTO;
+}
+
 /* Prints the daemon's text; the errno it names, negated. */
 static int refused(const json_t *json)
 {
 	const char *say = json_string_value(json_object_get(json, "say"));
 	const char *report = json_string_value(json_object_get(json, "report"));
-	int no = (int)json_integer_value(json_object_get(json, "errno"));
+	int rc = refusal_of(json);
 
 	if (report)
 		fputs(report, stderr);
 	if (say && *say)
 		tools_fail("%s", say);
 	else if (!report)
-		tools_fail("the daemon refused: %s", strerror(no > 0 ? no : EPROTO));
-	return no > 0 ? -no : -EPROTO;
+		tools_fail("the daemon refused: %s", strerror(-rc));
+	return rc;
 }
 
-int tools_client_next(struct client *cl, struct fs_wire_message *answer)
+/* The next answer, whatever it says; says why when none comes. */
+static int receive(struct client *cl, struct fs_wire_message *answer)
 {
 	int rc;
 
@@ -195,11 +203,36 @@ int tools_client_next(struct client *cl, struct fs_wire_message *answer)
 	if (rc) {
 		tools_fail(rc == -EPIPE ? "the daemon closed the connection"
 				       : "the daemon's answer did not arrive: %s", strerror(-rc));
-		return rc;
+		fs_wire_message_clear(answer);
 	}
-	if (!json_is_true(json_object_get(answer->json, "ok")))
-		return refused(answer->json);
-	return 0;
+	return rc;
+}
+
+int tools_client_next(struct client *cl, struct fs_wire_message *answer)
+{
+	int rc = receive(cl, answer);
+
+	if (!rc && !json_is_true(json_object_get(answer->json, "ok")))
+		rc = refused(answer->json);
+	return rc;
+}
+
+int tools_client_ask(struct client *cl, json_t *json, struct fs_wire_message *answer)
+{
+	int rc = send_request(cl, json, NULL, 0, -1);
+
+	if (!rc)
+		rc = receive(cl, answer);
+	if (!rc && !json_is_true(json_object_get(answer->json, "ok")))
+		rc = refusal_of(answer->json);
+	return rc;
+}
+
+int tools_client_refused(const struct fs_wire_message *answer)
+{
+	if (answer->json)
+		(void)refused(answer->json);
+	return TOOL_FAILED;
 }
 
 int tools_client_call(struct client *cl, json_t *json, const void *blob, size_t blob_len, int fd,

@@ -31,6 +31,13 @@ int tools_client_call(struct client *cl, json_t *json, const void *blob, size_t 
 int tools_client_do(struct client *cl, json_t *json, const void *blob, size_t blob_len);
 /* Another message of a stream. */
 int tools_client_next(struct client *cl, struct fs_wire_message *answer);
+/*
+ * As tools_client_call without a blob, but a refusal is not printed: the answer holds its texts. Its
+ * json is NULL when none came, which has been said.
+ */
+int tools_client_ask(struct client *cl, json_t *json, struct fs_wire_message *answer);
+/* Prints the texts of a refusal that tools_client_ask brought, if any. Returns TOOL_FAILED. */
+int tools_client_refused(const struct fs_wire_message *answer);
 
 /* tty name or "remote HOST" for the log. */
 const char *tools_client_origin(char out[static 256]);

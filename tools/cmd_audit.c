@@ -1,37 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/cmd_audit.c - audit show, and list: what an auditor and a practitioner may see.
+ * tools/cmd_audit.c - audit show, audit usage, and list: what an auditor and a practitioner may see.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "client.h"
+#include "usage.h"
+#include "when.h"
 
-/* "2026-11-21", "2026-11-21 14:30", "2026-11-21T14:30:00" (local time), "-2h", "-3d" (from now). */
-static int parse_time(const char *text, json_int_t *out)
+/* The filters as the daemon takes them; NULL after saying what a time is. */
+static json_t *query(const struct tool_options *o, bool json)
 {
-	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S",
-					     "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
-	unsigned n;
-	char unit, rest;
+	int64_t since = 0, until = 0;
 
-	if (sscanf(text, "-%u%c%c", &n, &unit, &rest) == 2 && strchr("mhd", unit)) {
-		json_int_t step = unit == 'm' ? 60 : unit == 'h' ? 3600 : 86400;
-
-		*out = ((json_int_t)time(NULL) - (json_int_t)n * step) * 1000000000;
-		return 0;
+	if ((o->since && tools_when_parse(o->since, &since)) ||
+	    (o->until && tools_when_parse(o->until, &until))) {
+		tools_usage("a time is " TOOLS_WHEN_FORMS);
+		return NULL;
 	}
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct tm tm = { .tm_isdst = -1 };
-		const char *end = strptime(text, forms[i], &tm);
-
-		if (end && !*end) {
-			*out = (json_int_t)mktime(&tm) * 1000000000;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "verb", "audit", "who",
+			 o->who ? o->who : "", "journal", o->journal ? o->journal : "", "since_ns",
+			 (json_int_t)since * 1000000000, "until_ns", (json_int_t)until * 1000000000,
+			 "format", json ? "json" : "text");
 }
 
 /* Prints the strings of the array `key`, over all messages of the answer. */
@@ -56,27 +47,29 @@ static int print_stream(struct client *cl, struct fs_wire_message *m, const char
 
 int tools_cmd_audit(struct tool_options *o, int argc, char **argv)
 {
+	bool usage = !strcmp(argv[0], "usage");
 	struct client cl = { .sock = -1 };
-	json_int_t since = 0, until = 0;
 	struct fs_wire_message m;
 	struct conf c;
+	json_t *json;
 	int rc;
 
 	(void)argc;
-	if (strcmp(argv[0], "show"))
-		return tools_fail("`audit %s` is not known; there is show", argv[0]);
-	if ((o->since && parse_time(o->since, &since)) || (o->until && parse_time(o->until, &until)))
-		return tools_fail("a time is 2026-11-21, \"2026-11-21 14:30\" or -2h, -30m, -7d from now");
-	if (tools_client_find(o, &c, &cl))
+	if (strcmp(argv[0], "show") && !usage)
+		return tools_usage("`audit %s` is not known; there are show and usage", argv[0]);
+	json = query(o, usage || o->json);
+	if (!json)
+		return TOOL_USAGE;
+	if (tools_client_find(o, &c, &cl)) {
+		json_decref(json);
 		return TOOL_FAILED;
+	}
 	fs_wire_message_init(&m);
-	rc = tools_client_call(&cl,
-			 json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "verb", "audit", "who",
-				   o->who ? o->who : "", "journal", o->journal ? o->journal : "",
-				   "since_ns", since, "until_ns", until, "format",
-				   o->json ? "json" : "text"),
-			 NULL, 0, -1, &m);
-	rc = rc ? TOOL_FAILED : print_stream(&cl, &m, "lines");
+	rc = tools_client_call(&cl, json, NULL, 0, -1, &m);
+	if (rc)
+		rc = TOOL_FAILED;
+	else
+		rc = usage ? tools_usage_print(o, &cl, &m) : print_stream(&cl, &m, "lines");
 	fs_wire_message_clear(&m);
 	tools_client_close(&cl);
 	return rc;

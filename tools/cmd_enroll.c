@@ -12,20 +12,25 @@
 #include "client.h"
 #include "prompt.h"
 
+#define INVITE_DAYS 7
+#define INVITE_DAYS_MAX 90
+
 int tools_cmd_invite(struct tool_options *o, int argc, char **argv)
 {
 	struct client cl = { .sock = -1 };
 	struct fs_wire_message m;
 	struct conf c;
-	int rc;
+	int rc, days = o->days ? o->days : INVITE_DAYS;
 
 	(void)argc;
+	if (days > INVITE_DAYS_MAX)
+		return tools_usage("an invitation is valid for 1 to %d days", INVITE_DAYS_MAX);
 	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
 	fs_wire_message_init(&m);
 	rc = tools_client_call(&cl,
 			 json_pack("{s:s, s:s, s:b, s:i}", "verb", "invite", "name", argv[0],
-				   "again", o->again, "days", o->days),
+				   "again", o->again, "days", days),
 			 NULL, 0, -1, &m);
 	if (!rc) {
 		printf("%.*s\n", (int)m.blob_len, (const char *)m.blob);
@@ -33,7 +38,7 @@ int tools_cmd_invite(struct tool_options *o, int argc, char **argv)
 			"This code makes %s's identity, once, within %d days. Give it to them in "
 			"person;\nthey type it at `journalfs enroll` under their own account. A second "
 			"use raises an alarm.\n",
-			argv[0], o->days);
+			argv[0], days);
 	}
 	fs_wire_message_clear(&m);
 	tools_client_close(&cl);

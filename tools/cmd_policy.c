@@ -1,221 +1,183 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/cmd_policy.c - policy show, edit, check.
- *
- * The text under edit lies in memory only: a private directory in
- * $XDG_RUNTIME_DIR or /dev/shm (tmpfs), removed afterwards; a text that was
- * refused is kept there and named, so that no work is lost.
+ * tools/cmd_policy.c - policy: the table of its sub-commands, and those that only show and put.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/magic.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include "client.h"
-#include "prompt.h"
 
-#define TEXT_MAX (256u << 10)
+#include "cmd_policy.h"
+#include "policy_text.h"
+#include "when.h"
 
-static int fetch(struct client *cl, const char *file, struct fs_wire_message *m)
+int tools_policy_moment(const struct tool_options *o, json_int_t *at_s)
 {
-	return tools_client_call(cl, json_pack("{s:s, s:s}", "verb", "policy-show", "file", file), NULL, 0,
-			   -1, m);
+	int64_t s = 0;
+
+	if (o->at && tools_when_parse(o->at, &s)) {
+		tools_usage("a time is " TOOLS_WHEN_FORMS);
+		return -EINVAL;
+	}
+	*at_s = s;
+	return 0;
 }
 
-static int show(struct client *cl, const char *file)
+int tools_policy_version(const char *text, json_int_t *out)
 {
+	char *end;
+	long n;
+
+	*out = 0;
+	if (!text)
+		return 0;
+	n = strtol(text, &end, 10);
+	if (!*text || *end || n < 1 || n > UINT32_MAX) {
+		tools_usage("a version is a number; `journalfs policy log` lists them");
+		return -EINVAL;
+	}
+	*out = n;
+	return 0;
+}
+
+static int show(struct tool_options *o, struct client *cl, int argc, char **argv)
+{
+	const char *file = argc ? argv[0] : "practice";
+	json_int_t at_s, version;
 	struct fs_wire_message m;
 	int rc;
 
+	if (tools_policy_moment(o, &at_s) || tools_policy_version(o->version, &version))
+		return TOOL_USAGE;
+	if (at_s && version)
+		return tools_usage("--at and --version are two ways to say when: give one");
 	fs_wire_message_init(&m);
-	rc = fetch(cl, file, &m);
+	rc = at_s || version ? tools_policy_text_at(cl, file, version, at_s, &m)
+			     : tools_policy_text_fetch(cl, file, &m);
 	if (!rc)
-		fputs(json_string_value(json_object_get(m.json, "text")), stdout);
+		fputs(tools_policy_text_of(m.json, "text"), stdout);
 	fs_wire_message_clear(&m);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }
 
-/* The whole file, NUL-terminated; caller frees. NULL after saying why. */
-static char *read_text(const char *path)
+static int check(struct tool_options *o, struct client *cl, int argc, char **argv)
 {
-	char *text = malloc(TEXT_MAX + 1);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t got = 0;
-	ssize_t n = 0;
-
-	while (text && fd >= 0 && got < TEXT_MAX && (n = read(fd, text + got, TEXT_MAX - got)) > 0)
-		got += (size_t)n;
-	if (fd >= 0)
-		close(fd);
-	if (!text || fd < 0 || n < 0 || got == TEXT_MAX || memchr(text, 0, got)) {
-		tools_fail("%s can't be read as a policy text: %s", path,
-			  fd < 0 || n < 0 ? strerror(errno) : "it is over 256 KiB or holds NUL bytes");
-		free(text);
-		return NULL;
-	}
-	text[got] = '\0';
-	return text;
-}
-
-static int check(struct client *cl, const char *file, const char *path)
-{
-	char *text = read_text(path);
-	json_t *json;
+	const char *path = argv[argc - 1];
+	char *text = tools_policy_text_read(path), *name = NULL;
+	struct fs_wire_message m;
 	int rc = TOOL_FAILED;
 
-	if (!text)
-		return TOOL_FAILED;
-	json = json_pack("{s:s, s:s, s:s}", "verb", "policy-check", "file", file, "text", text);
-	if (!json)
-		tools_fail("%s is not valid UTF-8", path);
-	else
-		rc = tools_client_do(cl, json, NULL, 0);
-	if (rc == TOOL_OK)
-		printf("%s: would be accepted\n", path);
+	(void)o;
+	fs_wire_message_init(&m);
+	if (text)
+		name = argc == 2 ? strdup(argv[0]) : tools_policy_text_name(text);
+	if (text && name) {
+		rc = tools_policy_text_offer(cl,
+					     json_pack("{s:s, s:s, s:s}", "verb", "policy-check",
+						       "file", name, "text", text),
+					     name, path, &m)
+			     ? TOOL_FAILED
+			     : TOOL_OK;
+		if (rc == TOOL_OK)
+			printf("%s: would be accepted as %s\n", path, name);
+		else if (argc == 1 && !strcmp(name, "practice"))
+			fputs("It was judged as the practice policy, since it has no `journal` line; for "
+			      "another: journalfs policy check practice.d/NAME|JOURNAL FILE\n",
+			      stderr);
+	}
+	fs_wire_message_clear(&m);
+	free(name);
 	free(text);
 	return rc;
 }
 
-static int write_text(const char *path, const char *text)
+/* For scripts. Without --version the file replaces whatever is in force at this moment. */
+static int put(struct tool_options *o, struct client *cl, int argc, char **argv)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	size_t len = strlen(text);
-	ssize_t n = fd >= 0 ? write(fd, text, len) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	return n == (ssize_t)len ? TOOL_OK : tools_fail("%s: %s", path, strerror(errno));
-}
-
-static int run_editor(const char *path)
-{
-	const char *editor = getenv("VISUAL");
-	char command[PATH_MAX + 256];
-	int status;
-
-	if (!editor || !*editor)
-		editor = getenv("EDITOR");
-	if (!editor || !*editor)
-		editor = "sensible-editor";
-	/* The editor may be a command with arguments, as everywhere; the path is ours and plain. */
-	snprintf(command, sizeof(command), "%s %s", editor, path);
-	status = system(command);
-	if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status))
-		return tools_fail("the editor `%s` did not end well; nothing was changed. Set EDITOR",
-				 editor);
-	return TOOL_OK;
-}
-
-/* A policy names patients: it is never written to a disk. */
-static bool in_memory(const char *dir)
-{
-	struct statfs sf;
-
-	return dir && dir[0] == '/' && strlen(dir) < 100 && !statfs(dir, &sf) &&
-	       sf.f_type == TMPFS_MAGIC;
-}
-
-static int temp_dir(char *out, size_t cap)
-{
-	const char *run = getenv("XDG_RUNTIME_DIR");
-
-	if (!in_memory(run))
-		run = "/dev/shm";
-	if (!in_memory(run))
-		return tools_fail("neither XDG_RUNTIME_DIR nor /dev/shm is a tmpfs: there is no place in "
-				  "memory to edit in; mount one");
-	snprintf(out, cap, "%s/journalfs-policy-XXXXXX", run);
-	if (!mkdtemp(out))
-		return tools_fail("no private place in memory to edit in (%s): %s", out,
-				 strerror(errno));
-	return TOOL_OK;
-}
-
-/* Offers the text until it is accepted or the person gives up. */
-static int edit_loop(struct client *cl, const char *file, const char *path, const char *before,
-		     json_int_t base)
-{
-	for (;;) {
-		char *text;
-		json_t *json;
-		int rc;
-
-		if (run_editor(path))
-			return TOOL_FAILED;
-		text = read_text(path);
-		if (!text)
-			return TOOL_FAILED;
-		if (!strcmp(text, before)) {
-			free(text);
-			puts("nothing was changed");
-			return TOOL_OK;
-		}
-		json = json_pack("{s:s, s:s, s:s, s:I}", "verb", "policy-put", "file", file, "text",
-				 text, "base", base);
-		free(text);
-		rc = json ? tools_client_do(cl, json, NULL, 0) : tools_fail("the text is not valid UTF-8");
-		if (rc == TOOL_OK) {
-			printf("%s: accepted and in force\n", file);
-			return TOOL_OK;
-		}
-		fputs("What was in force stays in force.\n", stderr);
-		if (!tools_prompt_yes("Edit again?"))
-			return TOOL_FAILED;
-	}
-}
-
-static int edit(struct client *cl, const char *file)
-{
-	char dir[256], path[300];
+	char *text = tools_policy_text_read(argv[1]);
+	json_int_t base;
 	struct fs_wire_message m;
-	const char *text;
 	int rc = TOOL_FAILED;
 
+	(void)argc;
 	fs_wire_message_init(&m);
-	if (fetch(cl, file, &m) || temp_dir(dir, sizeof(dir)))
-		goto out;
-	snprintf(path, sizeof(path), "%s/text.policy", dir);
-	text = json_string_value(json_object_get(m.json, "text"));
-	if (!text || write_text(path, text))
-		goto remove;
-	rc = edit_loop(cl, file, path, text, json_integer_value(json_object_get(m.json, "version")));
-	if (rc != TOOL_OK) {
-		fprintf(stderr, "Your text is kept in memory, until the computer restarts: %s\n", path);
+	if (tools_policy_version(o->version, &base)) {
+		rc = TOOL_USAGE;
 		goto out;
 	}
-remove:
-	unlink(path);
-	rmdir(dir);
+	if (!text)
+		goto out;
+	if (!base) {
+		if (tools_policy_text_fetch(cl, argv[0], &m))
+			goto out;
+		base = tools_policy_number_of(m.json, "version");
+		fs_wire_message_clear(&m);
+	}
+	if (!tools_policy_text_offer(cl,
+				     json_pack("{s:s, s:s, s:s, s:I, s:s}", "verb", "policy-put",
+					       "file", argv[0], "text", text, "base", base,
+					       "reason", o->reason ? o->reason : ""),
+				     argv[0], argv[1], &m)) {
+		printf("%s: version %lld, in force\n", argv[0],
+		       (long long)tools_policy_number_of(m.json, "version"));
+		rc = TOOL_OK;
+	}
 out:
 	fs_wire_message_clear(&m);
+	free(text);
 	return rc;
+}
+
+static const struct sub {
+	const char *name;
+	tool_policy_fn fn;
+	int min_args, max_args;
+	const char *usage;
+} subs[] = {
+	{ "show", show, 0, 1, "[practice|practice.d/NAME|JOURNAL] [--at TIME | --version N]" },
+	{ "edit", tools_policy_edit, 0, 1, "[practice|practice.d/NAME|JOURNAL] [--reason TEXT]" },
+	{ "check", check, 1, 2, "[practice|practice.d/NAME|JOURNAL] FILE" },
+	{ "put", put, 2, 2, "practice|practice.d/NAME|JOURNAL FILE [--reason TEXT] [--version N]" },
+	{ "diff", tools_policy_diff, 1, 2,
+	  "practice|practice.d/NAME|JOURNAL [FILE | --from VERSION [--to VERSION]]" },
+	{ "log", tools_policy_log, 0, 1, "[practice|practice.d/NAME|JOURNAL] [--json]" },
+	{ "explain", tools_policy_explain, 0, 0,
+	  "[--who NAME] [--journal NAME] [--note NAME] [--action ACTION] [--at TIME]" },
+	{ "test", tools_policy_test, 1, 1,
+	  "FILE [--draft NAME=FILE]... [--at TIME] | policy test FILE --from DIR [--at TIME]" },
+	{ "status", tools_policy_status, 0, 0, "[--days N] [--json]" },
+	{ "review", tools_policy_review, 0, 0,
+	  "[--unit UNIT] [--usage FILE] [--json] [--sign-off TEXT]" },
+};
+
+static const struct sub *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(subs) / sizeof(subs[0]); i++)
+		if (!strcmp(subs[i].name, name))
+			return &subs[i];
+	return NULL;
 }
 
 int tools_cmd_policy(struct tool_options *o, int argc, char **argv)
 {
-	const char *file = argc > 1 ? argv[1] : "practice";
+	const struct sub *sub = find(argv[0]);
 	struct client cl = { .sock = -1 };
 	struct conf c;
 	int rc;
 
-	if (strcmp(argv[0], "show") && strcmp(argv[0], "edit") && strcmp(argv[0], "check"))
-		return tools_fail("`policy %s` is not known; there are show, edit and check", argv[0]);
-	if ((argc == 3) != !strcmp(argv[0], "check"))
-		return tools_fail("usage: journalfs policy show|edit [practice|JOURNAL], or policy check "
-				 "practice|JOURNAL FILE");
-	if (tools_client_find(o, &c, &cl))
+	if (!sub)
+		return tools_usage("`policy %s` is not known; there are show, edit, check, put, diff, log, "
+				   "explain, test, status and review", argv[0]);
+	argc--;
+	argv++;
+	if (argc < sub->min_args || argc > sub->max_args) {
+		fprintf(stderr, "usage: journalfs policy %s %s\n", sub->name, sub->usage);
+		return TOOL_USAGE;
+	}
+	/* A draft in files is tried without any vault. */
+	if (!(sub->fn == tools_policy_test && o->from) && tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
-	if (!strcmp(argv[0], "show"))
-		rc = show(&cl, file);
-	else if (!strcmp(argv[0], "edit"))
-		rc = edit(&cl, file);
-	else
-		rc = check(&cl, file, argv[2]);
+	rc = sub->fn(o, &cl, argc, argv);
 	tools_client_close(&cl);
 	return rc;
 }

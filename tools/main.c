@@ -42,15 +42,15 @@ static const struct verb verbs[] = {
 	  "the printed recovery key: forgotten passphrase, dead host, lost local state" },
 	{ "list", tools_cmd_list, 0, 0, "list", "the journals that you may list" },
 	{ "policy", tools_cmd_policy, 1, 3,
-	  "policy show|edit|check [practice|JOURNAL] | policy check practice|JOURNAL FILE",
-	  "steward: show, edit and check the policy" },
+	  "policy show|edit|check|put|diff|log|explain|test|status|review [OPTION...] [ARGUMENT...]",
+	  "steward: show, edit, check, explain and review the policy" },
 	{ "attend", tools_cmd_attend, 1, 1, "attend JOURNAL [--reason TEXT] [--for DURATION]",
 	  "clinician: take part in a patient's care for a while, saying why" },
 	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
 	  "steward: what another steward proposed and what takes two" },
 	{ "audit", tools_cmd_audit, 1, 1,
-	  "audit show [--who NAME] [--journal NAME] [--since TIME] [--until TIME] [--json]",
-	  "auditor: who did what, when, on which ground" },
+	  "audit show|usage [--who NAME] [--journal NAME] [--since TIME] [--until TIME] [--json]",
+	  "auditor: who did what, when, on which ground; who used which journal last" },
 	{ "status", tools_cmd_status, 0, 0, "status [--json]",
 	  "what is served, who is logged in, space, log, what waits" },
 	{ "doctor", tools_cmd_doctor, 0, 1, "doctor [VAULT]",
@@ -67,6 +67,18 @@ int tools_fail(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return TOOL_FAILED;
+}
+
+int tools_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("journalfs: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return TOOL_USAGE;
 }
 
 enum option_id {
@@ -99,6 +111,15 @@ enum option_id {
 	OPT_REJECT,
 	OPT_YES,
 	OPT_VERSION,
+	OPT_FROM,
+	OPT_TO,
+	OPT_AT,
+	OPT_NOTE,
+	OPT_ACTION,
+	OPT_UNIT,
+	OPT_USAGE,
+	OPT_SIGN_OFF,
+	OPT_DRAFT,
 };
 
 static const struct option long_options[] = {
@@ -132,6 +153,15 @@ static const struct option long_options[] = {
 	{ "yes", no_argument, NULL, OPT_YES },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "from", required_argument, NULL, OPT_FROM },
+	{ "to", required_argument, NULL, OPT_TO },
+	{ "at", required_argument, NULL, OPT_AT },
+	{ "note", required_argument, NULL, OPT_NOTE },
+	{ "action", required_argument, NULL, OPT_ACTION },
+	{ "unit", required_argument, NULL, OPT_UNIT },
+	{ "usage", required_argument, NULL, OPT_USAGE },
+	{ "sign-off", required_argument, NULL, OPT_SIGN_OFF },
+	{ "draft", required_argument, NULL, OPT_DRAFT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -175,7 +205,21 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_UNTIL: o->until = arg; break;
 	case OPT_PASSPHRASE_FD: return number_option(arg, 0, 1 << 20, &o->passphrase_fd);
 	case OPT_NEW_PASSPHRASE_FD: return number_option(arg, 0, 1 << 20, &o->new_passphrase_fd);
-	case OPT_DAYS: return number_option(arg, 1, 90, &o->days);
+	case OPT_DAYS: return number_option(arg, 1, 3650, &o->days);
+	case OPT_REASON: o->reason = arg; break;
+	case OPT_FROM: o->from = arg; break;
+	case OPT_TO: o->to = arg; break;
+	case OPT_AT: o->at = arg; break;
+	case OPT_NOTE: o->note = arg; break;
+	case OPT_ACTION: o->action = arg; break;
+	case OPT_UNIT: o->unit = arg; break;
+	case OPT_USAGE: o->usage = arg; break;
+	case OPT_SIGN_OFF: o->sign_off = arg; break;
+	case OPT_DRAFT:
+		if (o->drafts == TOOL_DRAFTS)
+			return -1;
+		o->draft[o->drafts++] = arg;
+		break;
 	case OPT_READY_FD: return number_option(arg, 3, 1 << 20, &o->ready_fd);
 	case OPT_FOREGROUND: o->foreground = true; break;
 	case OPT_DAEMON: o->daemon = true; break;
@@ -183,7 +227,6 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_JSON: o->json = true; break;
 	case OPT_ALONE: o->alone = true; break;
 	case OPT_EXIT_WHEN_IDLE: o->exit_when_idle = true; break;
-	case OPT_REASON: o->reason = arg; break;
 	case OPT_FOR: o->span = arg; break;
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
@@ -200,10 +243,16 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* --version N is a version of a policy; --version alone asks for that of the program. */
+static bool is_number(const char *text)
+{
+	return text && *text && strspn(text, "0123456789") == strlen(text);
+}
+
 int main(int argc, char **argv)
 {
 	struct tool_options o = {
-		.passphrase_fd = -1, .new_passphrase_fd = -1, .ready_fd = -1, .days = 7
+		.passphrase_fd = -1, .new_passphrase_fd = -1, .ready_fd = -1
 	};
 	const struct verb *verb;
 	int id;
@@ -214,6 +263,10 @@ int main(int argc, char **argv)
 		if (id == 'h') {
 			print_help(stdout);
 			return TOOL_OK;
+		}
+		if (id == OPT_VERSION && is_number(argv[optind])) {
+			o.version = argv[optind++];
+			continue;
 		}
 		if (id == OPT_VERSION) {
 			puts("journalfs " TOOL_VERSION);

@@ -150,6 +150,24 @@ bool tools_prompt_yes(const char *question)
 	return n > 0 && (!strcmp(line, "y\n") || !strcmp(line, "yes\n"));
 }
 
+char tools_prompt_choice(const char *question, const char *letters)
+{
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	char line[64], got = 0;
+	ssize_t n = 1;
+
+	if (tty < 0)
+		return 0;
+	while (!got && n > 0) {
+		dprintf(tty, "%s ", question);
+		n = read(tty, line, sizeof(line));
+		if (n == 2 && line[1] == '\n' && strchr(letters, line[0]))
+			got = line[0];
+	}
+	close(tty);
+	return got;
+}
+
 int tools_prompt_key_file(const char *path, uint8_t out[static KEYS_LEN])
 {
 	static const size_t max = 1 << 20;

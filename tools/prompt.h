@@ -33,6 +33,9 @@ int tools_prompt_stretch(const struct prompt_secret *s, const uint8_t salt[stati
 /* "y" or "yes" at the terminal. false without one. */
 bool tools_prompt_yes(const char *question);
 
+/* One of these letters, asked at the terminal until one is given; 0 without a terminal or at its end. */
+char tools_prompt_choice(const char *question, const char *letters);
+
 /* BLAKE2b-256 of a key file's content (1 byte .. 1 MiB, a regular file). 0 or negative errno. */
 int tools_prompt_key_file(const char *path, uint8_t out[static KEYS_LEN]);
 

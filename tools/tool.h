@@ -16,6 +16,7 @@
 #define TOOL_OK 0
 #define TOOL_FAILED 1
 #define TOOL_USAGE 2
+#define TOOL_DRAFTS 64
 
 /* Options that verbs share; each verb says which it takes. Strings are argv's. */
 struct tool_options {
@@ -32,7 +33,12 @@ struct tool_options {
 	const char *who, *journal, *since, *until; /* audit show */
 	int passphrase_fd;     /* --passphrase-fd N, -1 none */
 	int new_passphrase_fd; /* --new-passphrase-fd N (passwd), -1 none */
-	int days;	       /* invite --days N */
+	int days;	       /* --days N (invite, policy status), 0 none */
+	const char *from, *to, *version, *at;	       /* policy: which version */
+	const char *note, *action;		       /* policy explain */
+	const char *unit, *usage, *sign_off;	       /* policy review */
+	const char *draft[TOOL_DRAFTS]; /* policy test --draft NAME=FILE, each */
+	int drafts;
 	int ready_fd;
 	const char *reason;    /* --reason TEXT */
 	const char *span;      /* --for DURATION */
@@ -41,6 +47,8 @@ struct tool_options {
 
 /* A line "journalfs: ..." on standard error. Always returns TOOL_FAILED. */
 int tools_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same about how the command was called. Always returns TOOL_USAGE. */
+int tools_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 typedef int (*tool_verb_fn)(struct tool_options *o, int argc, char **argv);
 

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/usage.c - who used which journal last and how often.
+ *
+ * In memory: an object by practitioner of objects by the journal's number, which
+ * stays when the journal is renamed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policy_text.h"
+#include "usage.h"
+#include "when.h"
+
+/* What counts as using a journal: what was done in it, not what was refused or only allowed. */
+static const char *const kinds[] = { "open",   "list",	 "create",   "write",
+				     "delete", "rename", "attribute" };
+
+struct usage {
+	json_t *by_who;
+	int64_t since_s, made_s;
+};
+
+static bool counts(const char *kind)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kind, kinds[i]))
+			return true;
+	return false;
+}
+
+/* The member, made when it is missing; borrowed. */
+static json_t *member(json_t *of, const char *key)
+{
+	json_t *one = json_object_get(of, key);
+
+	if (!one) {
+		one = json_object();
+		if (json_object_set_new(of, key, one))
+			return NULL;
+	}
+	return one;
+}
+
+static int keep(json_t *by_who, const char *who, json_int_t index, const char *journal,
+		json_int_t last_s, json_int_t count)
+{
+	char key[24];
+	json_t *one;
+
+	snprintf(key, sizeof(key), "%lld", (long long)index);
+	one = member(by_who, who);
+	one = one ? member(one, key) : NULL;
+	if (!one)
+		return -ENOMEM;
+	count += tools_policy_number_of(one, "count");
+	if (last_s < tools_policy_number_of(one, "last_s"))
+		last_s = tools_policy_number_of(one, "last_s");
+	return json_object_set_new(one, "count", json_integer(count)) ||
+			       json_object_set_new(one, "last_s", json_integer(last_s)) ||
+			       json_object_set_new(one, "journal", json_string(journal))
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int take_record(json_t *by_who, const char *line)
+{
+	json_t *r = json_loads(line, 0, NULL);
+	const char *kind = tools_policy_text_of(r, "kind");
+	json_int_t count = tools_policy_number_of(r, "count");
+	int64_t at_s = 0;
+	char time_text[24];
+	int rc = 0;
+
+	/* "2026-11-21T14:03:07.123456789Z" to the second. */
+	snprintf(time_text, sizeof(time_text), "%.19sZ", tools_policy_text_of(r, "time"));
+	if (r && counts(kind) && !tools_policy_number_of(r, "outcome") &&
+	    tools_policy_number_of(r, "journal") && !tools_when_parse(time_text, &at_s))
+		rc = keep(by_who, tools_policy_text_of(r, "who"),
+			  tools_policy_number_of(r, "journal"),
+			  tools_policy_text_of(r, "journal_name"), at_s, count ? count : 1);
+	json_decref(r);
+	return rc;
+}
+
+static int gather(json_t *by_who, struct client *cl, struct fs_wire_message *m)
+{
+	int rc = 0;
+
+	while (!rc) {
+		const char *notice = json_string_value(json_object_get(m->json, "notice"));
+		json_t *line;
+		size_t i;
+
+		json_array_foreach(json_object_get(m->json, "lines"), i, line) {
+			if (!rc)
+				rc = take_record(by_who, json_string_value(line));
+		}
+		if (notice)
+			fprintf(stderr, "journalfs: %s\n", notice);
+		if (!json_is_true(json_object_get(m->json, "more")))
+			break;
+		if (!rc)
+			rc = tools_client_next(cl, m);
+	}
+	return rc;
+}
+
+static json_t *list_of(const json_t *by_who)
+{
+	json_t *list = json_array(), *journals, *one;
+	const char *who, *index;
+
+	json_object_foreach((json_t *)by_who, who, journals) {
+		json_object_foreach(journals, index, one) {
+			json_t *use = json_deep_copy(one);
+
+			if (!use || json_object_set_new(use, "who", json_string(who)) ||
+			    json_object_set_new(use, "index", json_integer(atoll(index))) ||
+			    json_array_append_new(list, use)) {
+				json_decref(list);
+				return NULL;
+			}
+		}
+	}
+	return list;
+}
+
+int tools_usage_print(const struct tool_options *o, struct client *cl, struct fs_wire_message *m)
+{
+	json_t *by_who = json_object(), *all = NULL, *list;
+	int64_t since_s = 0;
+	int rc = by_who ? gather(by_who, cl, m) : -ENOMEM;
+
+	if (o->since)
+		(void)tools_when_parse(o->since, &since_s);
+	list = rc ? NULL : list_of(by_who);
+	if (list)
+		all = json_pack("{s:i, s:I, s:I, s:o}", "journalfs_usage", 1, "since_s",
+				(json_int_t)since_s, "made_s", (json_int_t)time(NULL), "uses", list);
+	if (all && !json_dumpf(all, stdout, JSON_INDENT(1) | JSON_SORT_KEYS) && putchar('\n') != EOF &&
+	    !fflush(stdout))
+		rc = TOOL_OK;
+	else if (rc != -EPROTO)
+		rc = tools_fail("the usage could not be gathered or written");
+	json_decref(all);
+	json_decref(by_who);
+	return rc ? TOOL_FAILED : TOOL_OK;
+}
+
+/* ---- reading ---- */
+
+void tools_usage_free(struct usage *u)
+{
+	if (u)
+		json_decref(u->by_who);
+	free(u);
+}
+
+int tools_usage_read(const char *path, struct usage **out)
+{
+	json_error_t error;
+	json_t *all = json_load_file(path, JSON_REJECT_DUPLICATES, &error), *use;
+	struct usage *u = calloc(1, sizeof(*u));
+	size_t i;
+	int rc = u ? 0 : -ENOMEM;
+
+	if (u)
+		u->by_who = json_object();
+	if (!all || tools_policy_number_of(all, "journalfs_usage") != 1) {
+		tools_fail("%s is not what `journalfs audit usage` prints%s%s", path,
+			   all ? "" : ": ", all ? "" : error.text);
+		rc = -EINVAL;
+	}
+	if (!rc) {
+		u->since_s = tools_policy_number_of(all, "since_s");
+		u->made_s = tools_policy_number_of(all, "made_s");
+		json_array_foreach(json_object_get(all, "uses"), i, use) {
+			if (!rc)
+				rc = keep(u->by_who, tools_policy_text_of(use, "who"),
+					  tools_policy_number_of(use, "index"), "",
+					  tools_policy_number_of(use, "last_s"),
+					  tools_policy_number_of(use, "count"));
+		}
+	}
+	json_decref(all);
+	if (rc)
+		tools_usage_free(u);
+	else
+		*out = u;
+	return rc;
+}
+
+int64_t tools_usage_since(const struct usage *u)
+{
+	return u->since_s;
+}
+
+int64_t tools_usage_made(const struct usage *u)
+{
+	return u->made_s;
+}
+
+bool tools_usage_find(const struct usage *u, const char *who, int64_t index, int64_t *last_s,
+		      int64_t *count)
+{
+	const json_t *one;
+	char key[24];
+
+	snprintf(key, sizeof(key), "%lld", (long long)index);
+	one = json_object_get(json_object_get(u->by_who, who), key);
+	if (!one)
+		return false;
+	*last_s = tools_policy_number_of(one, "last_s");
+	*count = tools_policy_number_of(one, "count");
+	return true;
+}
+
+size_t tools_usage_journals(const struct usage *u, const char *who)
+{
+	return json_object_size(json_object_get(u->by_who, who));
+}
