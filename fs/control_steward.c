@@ -175,7 +175,8 @@ static json_t *last_sign_off(const struct fs_review_sign_off *r)
 static int add_head(void *ctx, const struct fs_review_head *h)
 {
 	return objects_put(
-		ctx, json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:o}", "item", "head", "time_s",
+		ctx, json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "item", "head",
+			       "time_s",
 			       (json_int_t)h->time_s, "title", h->title, "practice",
 			       (json_int_t)h->practice, "version", (json_int_t)h->version,
 			       "practitioners", (json_int_t)h->practitioners, "journals",

@@ -17,6 +17,7 @@
 #include "../policy/expect.h"
 #include "../policy/explain.h"
 #include "../policy/span.h"
+#include "policy_keys.h"
 #include "policy_log.h"
 
 #define PART_PREFIX "practice.d/"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/policy_log.h - policy versions by number, time and file, and who holds a key: for the files behind
- * fs/vault.h that answer stewards.
+ * fs/policy_log.h - policy versions by number, time and file, for the files behind fs/vault.h.
  */
 #ifndef FS_POLICY_LOG_H
 #define FS_POLICY_LOG_H
@@ -17,10 +16,5 @@ int fs_policy_log_version(struct fs_vault *v, const struct fs_policy_when *when,
  * verified. -ENOENT. No lock held.
  */
 int fs_policy_log_find(struct fs_vault *v, const char *file, uint32_t version, uint32_t *found);
-
-/* ---- policy_report.c ---- */
-/* Has this practitioner an identity, and does it hold the newest key of the journal? No lock held. */
-int fs_policy_key_held(struct fs_vault *v, uint32_t index, const char *name, bool *enrolled,
-		       bool *held);
 
 #endif

@@ -13,20 +13,10 @@
 
 #include "../policy/grounds.h"
 #include "../policy/span.h"
-#include "policy_log.h"
+#include "policy_keys.h"
 
 #define PAGE 128
 #define DAY_S 86400
-
-/* The wraps of a journal's newest generation. */
-struct wraps {
-	uint32_t generation;
-	bool break_glass, recovery;
-	struct wrap_of {
-		uint32_t pid, enrolment;
-	} * of;
-	size_t n, cap;
-};
 
 struct status {
 	struct fs_vault *v;
@@ -35,7 +25,7 @@ struct status {
 	int (*fn)(void *ctx, const struct fs_policy_item *item);
 	void *ctx;
 	int rc;
-	struct wraps wraps;
+	struct fs_policy_wraps wraps;
 };
 
 /* Whether to go on. text is formatted into the item. */
@@ -239,54 +229,6 @@ static size_t note_page(const struct status *s, uint32_t *index, struct noted *p
 	return n;
 }
 
-static int wrap_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
-{
-	struct wraps *w = ctx;
-	struct bytes_in in = bytes_in(buf->data, buf->len);
-	uint32_t generation = (uint32_t)fs_key_sub(key, 4);
-	uint64_t kind = fs_key_be(key, 14, 1);
-
-	if (generation != w->generation) {
-		w->generation = generation;
-		w->break_glass = w->recovery = false;
-		w->n = 0;
-	}
-	w->break_glass = w->break_glass || kind == FS_WRAP_BREAK_GLASS;
-	w->recovery = w->recovery || kind == FS_WRAP_RECOVERY;
-	if (kind != FS_WRAP_PRACTITIONER)
-		return 0;
-	if (w->n == w->cap) {
-		size_t cap = w->cap ? 2 * w->cap : 64;
-		struct wrap_of *of = reallocarray(w->of, cap, sizeof(*of));
-
-		if (!of)
-			return -ENOMEM;
-		w->of = of;
-		w->cap = cap;
-	}
-	w->of[w->n++] = (struct wrap_of){(uint32_t)fs_key_be(key, 15, 4), bytes_get_u32(&in)};
-	return 0;
-}
-
-static int look_wraps(struct fs_vault *v, uint32_t index, struct wraps *w)
-{
-	struct fs_key from = fs_key(index, 0, FS_T_WRAP), to = fs_key(index, 0, FS_T_WRAP + 1);
-
-	w->n = 0;
-	w->generation = 0;
-	w->break_glass = w->recovery = false;
-	return fs_record_scan(fs_records_vault(v->records), &from, &to, wrap_one, w);
-}
-
-static bool holds(const struct wraps *w, struct wrap_of who)
-{
-	for (size_t i = 0; i < w->n; i++) {
-		if (w->of[i].pid == who.pid && w->of[i].enrolment == who.enrolment)
-			return true;
-	}
-	return false;
-}
-
 static void add_name(char *list, size_t cap, const char *name)
 {
 	size_t at = strlen(list);
@@ -312,48 +254,22 @@ static bool reads(const struct status *s, const struct noted *j, const char *who
 	return verdict.answer == POLICY_ALLOW;
 }
 
-/* This practitioner's newest identity; enrolment 0 without one. */
-static struct wrap_of identity_of(struct fs_vault *v, const char *name)
-{
-	const struct fs_person *p;
-	struct wrap_of who = {0};
-
-	pthread_rwlock_rdlock(&v->lock);
-	p = fs_people_find(v, name);
-	if (p)
-		who = (struct wrap_of){p->pid, p->enrolment};
-	pthread_rwlock_unlock(&v->lock);
-	return who;
-}
-
-int fs_policy_key_held(struct fs_vault *v, uint32_t index, const char *name, bool *enrolled,
-		       bool *held)
-{
-	struct wrap_of who = identity_of(v, name);
-	struct wraps w = {0};
-	int rc = look_wraps(v, index, &w);
-
-	*enrolled = who.enrolment != 0;
-	*held = holds(&w, who);
-	free(w.of);
-	return rc;
-}
-
 static void journal_grants(struct status *s, const struct noted *j)
 {
 	char lack[400] = "", hold[400] = "";
 	struct fs_policy_item item = {.kind = "grant", .who = lack, .journal = j->name};
 
-	s->rc = look_wraps(s->v, j->index, &s->wraps);
+	s->rc = fs_policy_wraps_read(s->v, j->index, &s->wraps);
 	for (size_t i = 0; i < policy_practice_count(s->practice) && !s->rc; i++) {
 		const char *name = policy_practice_at(s->practice, i)->name;
-		struct wrap_of who;
+		struct fs_policy_holder who;
 
 		if (!reads(s, j, name))
 			continue;
-		who = identity_of(s->v, name);
+		who = fs_policy_holder(s->v, name);
 		if (who.enrolment)
-			add_name(holds(&s->wraps, who) ? hold : lack, sizeof(lack), name);
+			add_name(fs_policy_wraps_hold(&s->wraps, who) ? hold : lack,
+				 sizeof(lack), name);
 	}
 	if (s->rc || (!lack[0] && s->wraps.break_glass && s->wraps.recovery))
 		return; /* made meanwhile */
@@ -497,6 +413,6 @@ int fs_vault_policy_status(struct fs_vault *v, struct fs_session *by, uint32_t d
 	if (!s.rc)
 		journals(&s);
 	policy_practice_put(s.practice);
-	free(s.wraps.of);
+	fs_policy_wraps_clear(&s.wraps);
 	return s.rc < 0 ? s.rc : 0;
 }

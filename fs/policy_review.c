@@ -16,6 +16,7 @@
 #include "vault_impl.h"
 
 #define PAGE 256
+#define CHANGED_PAGE 2048
 #define DETAIL_DIGEST (2 * FS_REVIEW_DIGEST + 1)
 
 /* ---- sign-offs ---- */
@@ -296,6 +297,25 @@ static int alone(struct review *r)
 	return rc;
 }
 
+/* Journals whose policy in force is younger than this version. */
+static uint32_t count_changed(struct review *r, uint32_t version)
+{
+	struct fs_vault *v = r->v;
+	uint32_t index = 0, n = 0;
+
+	while (index < r->cap) {
+		uint32_t stop = index + CHANGED_PAGE;
+
+		pthread_rwlock_rdlock(&v->lock);
+		for (; index < r->cap && index < v->journals.cap && index < stop; index++)
+			n += v->journals.by_index[index] &&
+			     v->journals.by_index[index]->version > version;
+		pthread_rwlock_unlock(&v->lock);
+		index = stop;
+	}
+	return n;
+}
+
 static int head(struct review *r)
 {
 	struct fs_review_head h = {.time_s = r->now_s};
@@ -316,6 +336,7 @@ static int head(struct review *r)
 	if (r->unit[0] && !policy_practice_unit(r->practice, r->unit))
 		return -ENOENT;
 	h.practitioners = (uint32_t)policy_practice_count(r->practice);
+	h.changed = count_changed(r, h.last.version);
 	h.title = policy_practice_settings(r->practice)->title;
 	r->readers = calloc(r->cap ? r->cap : 1, sizeof(*r->readers));
 	r->reader = calloc(r->cap ? r->cap : 1, sizeof(*r->reader));

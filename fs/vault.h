@@ -341,6 +341,7 @@ struct fs_review_head {
 	int64_t time_s;
 	const char *title;
 	uint32_t practice, version, practitioners, journals;
+	uint32_t changed; /* journals whose policy in force is younger than the last sign-off */
 	struct fs_review_sign_off last;
 };
 /* One journal that a practitioner reaches by an entry of his own, or that a block keeps him from. */

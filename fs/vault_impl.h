@@ -15,7 +15,9 @@
  * attend.c      a care relationship of one's own
  * policy_log.c  versions by number, time and file
  * policy_ask.c  explain a decision, try expected decisions against drafts
- * policy_report.c  what a steward should look at: status, effective access, sign-off
+ * policy_report.c  what a steward should look at now
+ * policy_review.c  the yearly access review
+ * policy_keys.c  who holds a journal's key, for those answers
  * catalog.c     the journals there are, decisions, listings
  * journals.c    their keys: wraps, manifests, who may have signed
  * journal_make.c  make, rename, remove

@@ -69,53 +69,35 @@ static int receive(struct making *m)
 	return rc;
 }
 
-/* Counts one version; those of the practice are kept. */
-static int add_change(json_t *practice, json_t *seen, json_int_t *versions, json_t *v)
-{
-	const char *file = tools_policy_text_of(v, "file");
-
-	if (!strcmp(file, "practice"))
-		return json_array_append(practice, v);
-	++*versions;
-	return json_object_set_new(seen, file, json_true());
-}
-
+/* The versions of the practice since the last sign-off; of journals only how many. */
 static int receive_changes(struct making *m)
 {
 	const json_t *last = json_object_get(m->r.head, "last");
-	json_t *practice = json_array(), *seen = json_object(), *v;
-	json_int_t versions = 0;
+	json_t *practice = json_array();
 	struct fs_wire_message msg;
-	size_t i;
+	json_int_t others;
 	int rc;
 
 	fs_wire_message_init(&msg);
 	rc = tools_client_call(m->cl,
-			       json_pack("{s:s, s:I}", "verb", "policy-log", "after",
-					 tools_policy_number_of(last, "version")),
+			       json_pack("{s:s, s:s, s:I}", "verb", "policy-log", "file", "practice",
+					 "after", tools_policy_number_of(last, "version")),
 			       NULL, 0, -1, &msg);
 	while (!rc) {
-		json_array_foreach(json_object_get(msg.json, "versions"), i, v) {
-			if (!rc)
-				rc = add_change(practice, seen, &versions, v);
-		}
+		rc = json_array_extend(practice, json_object_get(msg.json, "versions"));
 		if (rc || !json_is_true(json_object_get(msg.json, "more")))
 			break;
 		rc = tools_client_next(m->cl, &msg);
 	}
 	if (!rc) {
-		m->r.changes = json_pack("{s:O, s:I, s:I, s:o}", "practice", practice, "versions",
-					 versions, "journals", (json_int_t)json_object_size(seen),
-					 "summary",
-					 json_pack("{s:s, s:I, s:I, s:I}", "item", "changes",
-						   "practice_versions",
-						   (json_int_t)json_array_size(practice),
-						   "journal_versions", versions, "journals",
-						   (json_int_t)json_object_size(seen)));
+		others = tools_policy_number_of(m->r.head, "version") -
+			 tools_policy_number_of(last, "version") -
+			 (json_int_t)json_array_size(practice);
+		m->r.changes = json_pack("{s:O, s:I}", "practice", practice, "versions",
+					 others > 0 ? others : 0);
 		rc = m->r.changes ? 0 : -ENOMEM;
 	}
 	json_decref(practice);
-	json_decref(seen);
 	fs_wire_message_clear(&msg);
 	return rc;
 }

@@ -17,7 +17,7 @@
 struct review {
 	json_t *head;	 /* NULL until it came */
 	json_t *people;	 /* array of "person", each with its "total" and "alone" */
-	json_t *changes; /* {"practice": [versions], "versions": n, "journals": n} since the last sign-off */
+	json_t *changes; /* since the last sign-off: {"practice": [versions], "versions": of journals} */
 	const char *unit;
 	const struct usage *usage; /* NULL: nobody contributed any */
 

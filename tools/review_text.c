@@ -113,7 +113,7 @@ static void put_changes(const struct review *r, FILE *to)
 	}
 	fprintf(to, "  and of journals' policies: versions %lld, journals %lld (journalfs policy log)\n",
 		(long long)tools_policy_number_of(r->changes, "versions"),
-		(long long)tools_policy_number_of(r->changes, "journals"));
+		(long long)tools_policy_number_of(r->head, "changed"));
 }
 
 /* ---- people ---- */
@@ -290,8 +290,12 @@ int tools_review_print_json_end(const struct review *r, FILE *to)
 	unsigned n;
 	size_t i;
 
-	if (r->changes && json_dumpf(json_object_get(r->changes, "summary"), to, JSON_COMPACT) == 0)
-		fputc('\n', to);
+	if (r->changes)
+		fprintf(to,
+			"{\"item\":\"changes\",\"practice_versions\":%zu,"
+			"\"journal_versions\":%lld}\n",
+			json_array_size(json_object_get(r->changes, "practice")),
+			(long long)tools_policy_number_of(r->changes, "versions"));
 	json_array_foreach((json_t *)r->people, i, p) {
 		if (active(r, p) && duties(p, text) >= 2)
 			fprintf(to, "{\"item\":\"duties\",\"who\":\"%s\",\"duties\":\"%s\"}\n",

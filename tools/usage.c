@@ -96,8 +96,9 @@ static int gather(json_t *by_who, struct client *cl, struct fs_wire_message *m)
 		size_t i;
 
 		json_array_foreach(json_object_get(m->json, "lines"), i, line) {
-			if (!rc)
-				rc = take_record(by_who, json_string_value(line));
+			rc = take_record(by_who, json_string_value(line));
+			if (rc)
+				break;
 		}
 		if (notice)
 			fprintf(stderr, "journalfs: %s\n", notice);
@@ -179,11 +180,12 @@ int tools_usage_read(const char *path, struct usage **out)
 		u->since_s = tools_policy_number_of(all, "since_s");
 		u->made_s = tools_policy_number_of(all, "made_s");
 		json_array_foreach(json_object_get(all, "uses"), i, use) {
-			if (!rc)
-				rc = keep(u->by_who, tools_policy_text_of(use, "who"),
-					  tools_policy_number_of(use, "index"), "",
-					  tools_policy_number_of(use, "last_s"),
-					  tools_policy_number_of(use, "count"));
+			rc = keep(u->by_who, tools_policy_text_of(use, "who"),
+				  tools_policy_number_of(use, "index"), "",
+				  tools_policy_number_of(use, "last_s"),
+				  tools_policy_number_of(use, "count"));
+			if (rc)
+				break;
 		}
 	}
 	json_decref(all);

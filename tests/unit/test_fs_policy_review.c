@@ -236,6 +236,7 @@ START_TEST(review_counts_access_by_its_strongest_ground)
 	ck_assert_uint_eq(head.practice, t_version("practice"));
 	ck_assert_uint_eq(head.version, fs_vault_policy_version(t.v));
 	ck_assert_uint_eq(head.last.number, 0);
+	ck_assert_uint_eq(head.changed, 3);
 	has("person|anna|physician|1\naccess|anna|p|own entry|list read write|\n"
 	    "access|anna|q|own entry|list read write|\n"
 	    "total|anna|own 2 attend 0 unit 0 role 0 default 1|r 3 w 2|blocked 0 named 2\n");
@@ -324,6 +325,10 @@ START_TEST(sign_off_is_logged_and_found_by_the_next_review)
 	ck_assert_uint_eq(head.last.practitioners, 7);
 	ck_assert_mem_eq(head.last.digest, rq.digest, sizeof(rq.digest));
 	ck_assert_int_le(llabs(head.last.time_s - fs_vault_wall_s()), 60);
+	ck_assert_uint_eq(head.changed, 0);
+	t_put(dan, "q", "journal \"q\"\nallow user:anna:r-x\n");
+	ck_assert_int_eq(review_of(dan, "", &head), 0);
+	ck_assert_uint_eq(head.changed, 1);
 	rq = sign_off_of(&head, "again");
 	ck_assert_int_eq(fs_vault_review_sign_off(t.v, dan, &rq, &t.say), 0);
 	ck_assert_int_eq(review_of(dan, "", &head), 0);
