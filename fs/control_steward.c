@@ -180,7 +180,8 @@ static int add_head(void *ctx, const struct fs_review_head *h)
 			       (json_int_t)h->time_s, "title", h->title, "practice",
 			       (json_int_t)h->practice, "version", (json_int_t)h->version,
 			       "practitioners", (json_int_t)h->practitioners, "journals",
-			       (json_int_t)h->journals, "last", last_sign_off(&h->last)));
+			       (json_int_t)h->journals, "changed",
+			       (json_int_t)h->changed, "last", last_sign_off(&h->last)));
 }
 
 static int add_person(void *ctx, const struct policy_practitioner *p, bool enrolled)

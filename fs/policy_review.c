@@ -103,6 +103,10 @@ static int sign_off_locked(struct fs_vault *v, struct fs_session *by,
 
 	if (!v->practice)
 		return -ENOKEY;
+	if (rq->unit[0] && !policy_practice_unit(v->practice, rq->unit)) {
+		fs_say(say, "the practice policy has no unit `%s`", rq->unit);
+		return -ENOENT;
+	}
 	r.practice = v->counters.practice;
 	r.version = rq->version;
 	r.practitioners = (uint32_t)policy_practice_count(v->practice);

@@ -95,6 +95,17 @@ static int print_failures(struct client *cl, struct fs_wire_message *m)
 		      (unsigned)tools_policy_number_of(m->json, "failed"));
 }
 
+/* json is taken over; NULL: it held what is not UTF-8. */
+static int judge(struct client *cl, json_t *json, const char *path, struct fs_wire_message *m)
+{
+	if (json && json_dumpb(json, NULL, 0, JSON_COMPACT) > FS_WIRE_JSON_MAX) {
+		json_decref(json);
+		return tools_fail("the drafts are together too large for the daemon (1 MiB): put them into a "
+				  "directory and use --from");
+	}
+	return tools_policy_text_offer(cl, json, path, path, m) ? TOOL_FAILED : print_failures(cl, m);
+}
+
 static int by_daemon(struct tool_options *o, struct client *cl, const char *path, json_int_t at_s)
 {
 	char *text = tools_policy_text_read(path);
@@ -108,8 +119,7 @@ static int by_daemon(struct tool_options *o, struct client *cl, const char *path
 	if (rc == TOOL_OK) {
 		json = json_pack("{s:s, s:s, s:s, s:I, s:O}", "verb", "policy-test", "name", path,
 				 "text", text, "at_s", at_s, "drafts", drafts);
-		rc = tools_policy_text_offer(cl, json, path, path, &m) ? TOOL_FAILED
-								       : print_failures(cl, &m);
+		rc = judge(cl, json, path, &m);
 	}
 	json_decref(drafts);
 	fs_wire_message_clear(&m);

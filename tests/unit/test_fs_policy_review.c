@@ -356,6 +356,9 @@ START_TEST(sign_off_without_words_is_refused)
 	text[sizeof(text) - 1] = '\0';
 	rq = sign_off_of(&head, text);
 	ck_assert_int_eq(fs_vault_review_sign_off(t.v, dan, &rq, &t.say), -EINVAL);
+	rq = sign_off_of(&head, "of a unit that is none");
+	rq.unit = "west";
+	ck_assert_int_eq(fs_vault_review_sign_off(t.v, dan, &rq, &t.say), -ENOENT);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_REVIEW, "signed off"), 0);
 	t_logout(anna);
 	t_logout(dan);
