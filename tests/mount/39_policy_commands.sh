@@ -369,6 +369,17 @@ t_sign_off_names_the_reports_digest_in_the_access_log() {
 	[ "$(grep -c 'version [0-9]' "$ROOT/changes")" = 1 ] || fail "$(cat "$ROOT/changes")"
 }
 
+t_long_answers_come_whole() {
+	mounted anna || login anna || return 1
+	as anna sh -c 'cd "$1" && for i in $(seq 230); do mkdir "many $i" || exit 1; done' sh "$(J anna)" || return 1
+	[ "$(jfs dan policy log --json | grep -c '"file":"many ')" = 230 ] || fail "log" || return 1
+	[ "$(jfs rut policy review --json | grep '"item":"access"' | grep -c '"journal":"many ')" = 230 ] || fail "review" || return 1
+	# Who stops reading stops the daemon's answer, and nothing else.
+	jfs dan policy log | head -n 1 | grep -q 'many 230' || return 1
+	jfs dan policy log practice | grep -q "(the vault's root)" || return 1
+	as anna sh -c 'cd "$1" && rmdir many*' sh "$(J anna)"
+}
+
 t_signed_off_and_reasons_survive_a_restart() {
 	stop_daemon && start_daemon && login dan || return 1
 	jfs dan policy review | grep -q 'last sign-off *number 1, .* by rut' || return 1
