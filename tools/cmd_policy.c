@@ -94,7 +94,7 @@ static int check(struct tool_options *o, struct client *cl, int argc, char **arg
 /* For scripts. Without --version the file replaces whatever is in force at this moment. */
 static int put(struct tool_options *o, struct client *cl, int argc, char **argv)
 {
-	char *text = tools_policy_text_read(argv[1]);
+	char *text = tools_policy_text_read(argv[1]), *now;
 	json_int_t base;
 	struct fs_wire_message m;
 	int rc = TOOL_FAILED;
@@ -108,10 +108,10 @@ static int put(struct tool_options *o, struct client *cl, int argc, char **argv)
 	if (!text)
 		goto out;
 	if (!base) {
-		if (tools_policy_text_fetch(cl, argv[0], &m))
+		now = tools_policy_text_begin(cl, argv[0], &base);
+		free(now);
+		if (!now)
 			goto out;
-		base = tools_policy_number_of(m.json, "version");
-		fs_wire_message_clear(&m);
 	}
 	if (!tools_policy_text_offer(cl,
 				     json_pack("{s:s, s:s, s:s, s:I, s:s}", "verb", "policy-put",

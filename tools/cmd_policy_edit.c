@@ -126,18 +126,13 @@ static void leave(struct editing *e, enum keep keep)
 /* The text in force becomes the one to edit. */
 static int begin(struct editing *e)
 {
-	struct fs_wire_message m;
-	int rc = TOOL_FAILED;
+	char *text = tools_policy_text_begin(e->cl, e->file, &e->version);
 
-	fs_wire_message_init(&m);
-	if (!tools_policy_text_fetch(e->cl, e->file, &m)) {
-		free(e->base);
-		e->base = strdup(tools_policy_text_of(m.json, "text"));
-		e->version = tools_policy_number_of(m.json, "version");
-		rc = e->base ? TOOL_OK : tools_fail("out of memory");
-	}
-	fs_wire_message_clear(&m);
-	return rc;
+	if (!text)
+		return TOOL_FAILED;
+	free(e->base);
+	e->base = text;
+	return TOOL_OK;
 }
 
 /* Somebody was quicker: shows what he changed, puts the own text aside and takes his version. */

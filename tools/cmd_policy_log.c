@@ -138,14 +138,15 @@ static int diff_versions(struct client *cl, const char *file, json_int_t from, j
 
 static int diff_file(struct client *cl, const char *file, const char *path)
 {
-	char *next = tools_policy_text_read(path);
-	struct fs_wire_message m;
+	char *next = tools_policy_text_read(path), *old = NULL;
+	json_int_t version;
 	int rc = TOOL_FAILED;
 
-	fs_wire_message_init(&m);
-	if (next && !tools_policy_text_fetch(cl, file, &m))
-		rc = print_diff(tools_policy_text_of(m.json, "text"), next, file);
-	fs_wire_message_clear(&m);
+	if (next)
+		old = tools_policy_text_begin(cl, file, &version);
+	if (old)
+		rc = print_diff(old, next, file);
+	free(old);
 	free(next);
 	return rc;
 }

@@ -15,6 +15,8 @@
 #include "plain.h"
 #include "policy_text.h"
 
+#define PART_PREFIX "practice.d/"
+
 char *tools_policy_text_read(const char *path)
 {
 	char *text = malloc(POLICY_TEXT_LIMIT + 2);
@@ -50,6 +52,24 @@ int tools_policy_text_fetch(struct client *cl, const char *file, struct fs_wire_
 {
 	return tools_client_call(cl, json_pack("{s:s, s:s}", "verb", "policy-show", "file", file),
 				 NULL, 0, -1, m);
+}
+
+char *tools_policy_text_begin(struct client *cl, const char *file, json_int_t *version)
+{
+	struct fs_wire_message m;
+	char *text = NULL;
+	int rc;
+
+	fs_wire_message_init(&m);
+	rc = tools_client_ask(cl, json_pack("{s:s, s:s}", "verb", "policy-show", "file", file), &m);
+	if (!rc || (rc == -ENOENT && !strncmp(file, PART_PREFIX, strlen(PART_PREFIX)))) {
+		text = strdup(rc ? "" : tools_policy_text_of(m.json, "text"));
+		*version = rc ? 0 : tools_policy_number_of(m.json, "version");
+	} else {
+		tools_client_refused(&m);
+	}
+	fs_wire_message_clear(&m);
+	return text;
 }
 
 int tools_policy_text_at(struct client *cl, const char *file, json_int_t version, json_int_t at_s,

@@ -21,6 +21,11 @@ char *tools_policy_text_name(const char *text);
 
 /* The text in force of a file: m has "text" and "version". */
 int tools_policy_text_fetch(struct client *cl, const char *file, struct fs_wire_message *m);
+/*
+ * The text to begin an edit from, which the caller frees, and its version: a part of the practice that
+ * is not there yet is "" with version 0. NULL after saying why.
+ */
+char *tools_policy_text_begin(struct client *cl, const char *file, json_int_t *version);
 /* As it was: version (0: none), else the moment at_s (0: now); m has also "file", "time_s", "who",
  * "reason". */
 int tools_policy_text_at(struct client *cl, const char *file, json_int_t version, json_int_t at_s,
