@@ -2,6 +2,7 @@
 /*
  * tools/cmd_policy_log.c - policy log and policy diff: what changed, who did it, when and why.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +85,6 @@ static int print_diff(const char *old, const char *next, const char *name)
 	return rc ? tools_fail("the difference could not be written") : TOOL_OK;
 }
 
-/* A version of the file that may not exist (before its first): "". The caller frees. */
 static char *text_at(struct client *cl, const char *file, json_int_t version)
 {
 	struct fs_wire_message m;
@@ -93,6 +93,27 @@ static char *text_at(struct client *cl, const char *file, json_int_t version)
 	fs_wire_message_init(&m);
 	if (!tools_policy_text_at(cl, file, version, 0, &m))
 		text = strdup(tools_policy_text_of(m.json, "text"));
+	fs_wire_message_clear(&m);
+	return text;
+}
+
+/* The same of a version that may not have had the file (0, or a part that came later): "". */
+static char *text_before(struct client *cl, const char *file, json_int_t version)
+{
+	struct fs_wire_message m;
+	char *text = NULL;
+	int rc = version ? 0 : -ENOENT;
+
+	fs_wire_message_init(&m);
+	if (!rc)
+		rc = tools_client_ask(cl,
+				      json_pack("{s:s, s:s, s:I}", "verb", "policy-at", "file", file,
+						"version", version),
+				      &m);
+	if (!rc || rc == -ENOENT)
+		text = strdup(rc ? "" : tools_policy_text_of(m.json, "text"));
+	else
+		tools_client_refused(&m);
 	fs_wire_message_clear(&m);
 	return text;
 }
@@ -112,11 +133,11 @@ static int diff_last(struct client *cl, const char *file)
 		char *next;
 
 		replaced = tools_policy_number_of(v, "replaces");
-		/* The rest of a long list is not waited for: the connection is used no more for it. */
+		/* The connection is needed again: the rest of a long list is taken and not looked at. */
 		while (json_is_true(json_object_get(m.json, "more")) && !tools_client_next(cl, &m))
 			;
 		next = text_at(cl, file, 0);
-		old = replaced ? text_at(cl, file, replaced) : strdup("");
+		old = text_before(cl, file, replaced);
 		if (old && next)
 			rc = print_diff(old, next, file);
 		free(next);

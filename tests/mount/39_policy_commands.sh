@@ -125,6 +125,22 @@ t_moments_find_renamed_and_removed_journals() {
 	refused 'no policy' jfs dan policy show practice --at 2001-01-01
 }
 
+t_parts_of_the_practice_have_a_history_of_their_own() {
+	{ jfs dan policy show; echo 'include practice.d'; } | put dan practice >/dev/null || return 1
+	echo 'unit west "Vest"' | put dan practice.d/west --reason 'a third house' >"$ROOT/said" 2>&1 || {
+		grep -q 'no policy "practice.d/west"' "$ROOT/said" && echo 'this daemon takes no parts one by one' && return 77
+		fail "$(cat "$ROOT/said")"
+		return 1
+	}
+	[ "$(jfs dan policy show practice.d/west)" = 'unit west "Vest"' ] || return 1
+	jfs dan policy diff practice.d/west | grep -qx '+unit west "Vest"' || return 1
+	echo 'unit west "Vestfløjen"' | put dan practice.d/west >/dev/null || return 1
+	[ "$(jfs dan policy log practice.d/west | grep -c ^version)" = 2 ] || fail "$(jfs dan policy log practice.d/west)" || return 1
+	jfs dan policy log practice.d/west | grep -q 'why: a third house' || return 1
+	echo 'unit west' >"$ROOT/part"
+	refused "^$ROOT/part:1:10: " jfs dan policy check practice.d/west "$ROOT/part"
+}
+
 t_earlier_versions_are_for_stewards_and_auditors() {
 	refused 'does not have' jfs anna policy show "$HANSEN" --version "$FIRST" || return 1
 	refused 'does not have' jfs anna policy log || return 1
