@@ -308,7 +308,7 @@ t_expectations_are_judged_by_a_directory_alone() {
 }
 
 t_status_shows_what_waits_and_the_next_step() {
-	{ practice_policy; echo 'practitioner rut user jft-rut role steward'; } |
+	{ practice_policy; echo 'practitioner rut user jft-rut role steward'; echo 'include practice.d'; } |
 		sed '/practitioner eva/s/$/ on leave/; /practitioner bo/s/$/ until '"$(date -d '+10 days' +%F)"'/' |
 		put dan practice >/dev/null || return 1
 	jfs dan policy show | sed '/^practitioner rut/a practitioner sue user jft-sue role secretary' | put dan practice || return 1
