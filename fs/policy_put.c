@@ -17,7 +17,7 @@ int fs_policies_file(struct fs_vault *v, const char *file, uint32_t *out)
 	const struct fs_entry *e;
 	int rc = -ENOENT;
 
-	if (!strcmp(file, "practice")) {
+	if (fs_policies_part(file)) {
 		*out = 0;
 		return 0;
 	}
@@ -95,6 +95,13 @@ int fs_vault_policy_show(struct fs_vault *v, struct fs_session *by, const char *
 	}
 	if (!rc)
 		rc = fs_policies_text(v, which, text, len, version);
+	if (!rc && !which) {
+		rc = fs_policies_part_take(file, *text, len);
+		if (rc) {
+			free(*text);
+			*text = NULL;
+		}
+	}
 	if (rc == -ENOENT)
 		fs_say(say,
 		       "there is no policy \"%s\"; it is \"practice\" or the name of a journal",
@@ -137,6 +144,7 @@ int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char 
 {
 	struct policy_practice *practice = NULL;
 	struct policy_journal *journal = NULL;
+	char *whole = NULL;
 	uint32_t which;
 	int rc;
 
@@ -150,13 +158,17 @@ int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char 
 		return rc ? rc : -EACCES;
 	}
 	rc = fs_policies_file(v, file, &which);
+	if (!rc && !which)
+		rc = fs_policies_part_put(v, file, text, len, &whole, &len, report);
 	if (!rc)
-		rc = fs_policies_parse(v, which, file, text, len, report, &practice, &journal);
+		rc = fs_policies_parse(v, which, which ? file : "practice", whole ? whole : text,
+				       len, report, &practice, &journal);
 	if (!rc && practice) {
 		pthread_mutex_lock(&v->edit);
 		rc = keep_people(v, practice, report);
 		pthread_mutex_unlock(&v->edit);
 	}
+	free(whole);
 	if (practice)
 		policy_practice_put(practice);
 	if (journal)
@@ -291,9 +303,10 @@ struct accept {
 	struct fs_session *by;
 	const char *file;
 	uint32_t which, before;
-	const char *text;
+	const char *text; /* NULL: the part of the practice goes */
 	size_t len;
 	const char *reason;
+	char *whole; /* the practice with all its parts: text is this, then */
 	struct policy_practice *practice;
 	struct policy_journal *journal;
 	const struct fs_proposal *agreed; /* NULL: nobody has proposed it */
@@ -306,6 +319,9 @@ static int check_base(struct fs_vault *v, const struct accept *a, uint32_t base,
 	int rc;
 
 	if (base == a->before)
+		return 0;
+	/* Another part may have changed since: they stand together, and are checked together. */
+	if (!a->which && !a->agreed && fs_policies_part_same(v, a->file, base))
 		return 0;
 	rc = fs_policies_read(v, a->before, &ver);
 	if (rc)
@@ -461,9 +477,14 @@ static int put_locked(struct fs_vault *v, struct accept *a, uint32_t base, char 
 		return -ENOENT;
 	a->before = e ? e->version : v->counters.practice;
 	rc = check_base(v, a, base, say);
+	/* What was proposed is the whole already. */
+	if (!rc && !a->which && !a->agreed) {
+		rc = fs_policies_part_put(v, a->file, a->text, a->len, &a->whole, &a->len, report);
+		a->text = a->whole;
+	}
 	if (!rc)
-		rc = fs_policies_parse(v, a->which, a->file, a->text, a->len, report, &a->practice,
-				       &a->journal);
+		rc = fs_policies_parse(v, a->which, a->which ? a->file : "practice", a->text,
+				       a->len, report, &a->practice, &a->journal);
 	if (!rc && a->practice)
 		rc = keep_people(v, a->practice, report);
 	if (!rc)
@@ -479,27 +500,19 @@ int fs_policies_in_force(struct fs_vault *v)
 	return fs_policies_announce(v);
 }
 
-int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *file,
-			const char *text, size_t len, uint32_t base, char **report,
-			struct fs_say *say)
+static int put(struct fs_vault *v, struct accept *in, uint32_t base, char **report,
+	       struct fs_say *say)
 {
-	return fs_vault_policy_put_because(v, by, file, text, len, base, "", report, say);
-}
-
-int fs_vault_policy_put_because(struct fs_vault *v, struct fs_session *by, const char *file,
-				const char *text, size_t len, uint32_t base, const char *reason,
-				char **report, struct fs_say *say)
-{
-	struct accept a = {.by = by, .file = file, .text = text, .len = len, .reason = reason};
+	struct accept a = *in;
 	int rc;
 
-	if (fs_session_state(by) != FS_SESSION_ACTIVE)
+	if (fs_session_state(a.by) != FS_SESSION_ACTIVE)
 		return -ENOKEY;
-	if (strlen(reason) > FS_REASON_MAX) {
+	if (strlen(a.reason) > FS_REASON_MAX) {
 		fs_say(say, "a reason has at most %u bytes", FS_REASON_MAX);
 		return -EINVAL;
 	}
-	rc = fs_policies_file(v, file, &a.which);
+	rc = fs_policies_file(v, a.file, &a.which);
 	if (!rc) {
 		pthread_mutex_lock(&v->edit);
 		rc = put_locked(v, &a, base, report, say);
@@ -507,8 +520,9 @@ int fs_vault_policy_put_because(struct fs_vault *v, struct fs_session *by, const
 	} else {
 		fs_say(say,
 		       "there is no policy \"%s\"; it is \"practice\" or the name of a journal",
-		       file);
+		       a.file);
 	}
+	free(a.whole);
 	if (a.practice)
 		policy_practice_put(a.practice);
 	if (a.journal)
@@ -588,4 +602,31 @@ int fs_vault_proposal_approve(struct fs_vault *v, struct fs_session *by, uint32_
 			     : fs_group_sync(fs_records_group(v->records), 0);
 	fs_consent_clear(&p);
 	return rc;
+}
+
+int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *file,
+			const char *text, size_t len, uint32_t base, char **report,
+			struct fs_say *say)
+{
+	return fs_vault_policy_put_because(v, by, file, text, len, base, "", report, say);
+}
+
+int fs_vault_policy_put_because(struct fs_vault *v, struct fs_session *by, const char *file,
+				const char *text, size_t len, uint32_t base, const char *reason,
+				char **report, struct fs_say *say)
+{
+	struct accept a = {.by = by, .file = file, .text = text, .len = len, .reason = reason};
+
+	return put(v, &a, base, report, say);
+}
+
+int fs_vault_policy_remove(struct fs_vault *v, struct fs_session *by, const char *file,
+			   uint32_t base, char **report, struct fs_say *say)
+{
+	struct accept a = {.by = by, .file = file, .reason = ""};
+	const char *part = fs_policies_part(file);
+
+	if (!part || !*part)
+		return -EPERM;
+	return put(v, &a, base, report, say);
 }

@@ -206,7 +206,10 @@ int fs_vault_recover(const struct fs_recover *in, char code[static KEYS_CODE_TEX
 		     struct fs_say *say);
 
 /* ---- policy ---- */
-/* file: "practice" or a journal's name. The text in force; caller frees. version: its number. */
+/*
+ * file: "practice", "practice.d/NAME" (a part of it) or a journal's name. The text in force; caller
+ * frees. version: its number; the practice and its parts have one number together. -ENOENT.
+ */
 int fs_vault_policy_show(struct fs_vault *v, struct fs_session *by, const char *file, char **text,
 			 size_t *len, uint32_t *version, struct fs_say *say);
 /* Checks only: 0, or -EINVAL with the report's lines in *report (caller frees). -EACCES without the
@@ -214,7 +217,8 @@ int fs_vault_policy_show(struct fs_vault *v, struct fs_session *by, const char *
 int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char *file,
 			  const char *text, size_t len, char **report, struct fs_say *say);
 /* Accepts a new version: signed, chained, logged, in force for the next request. base: the version
- * that was edited; -ESTALE when it is no longer in force (say tells what changed since). */
+ * that was edited, 0 for a new part; -ESTALE when this file's text is no longer that of base (say
+ * tells who replaced it). A part is judged together with the practice and its other parts. */
 int fs_vault_policy_put(struct fs_vault *v, struct fs_session *by, const char *file,
 			const char *text, size_t len, uint32_t base, char **report,
 			struct fs_say *say);
@@ -382,6 +386,33 @@ struct fs_review_request {
 int fs_vault_review_sign_off(struct fs_vault *v, struct fs_session *by,
 			     const struct fs_review_request *rq, struct fs_say *say);
 
+/* The same with the part "practice.d/NAME" taken out; -EPERM for any other file. */
+int fs_vault_policy_remove(struct fs_vault *v, struct fs_session *by, const char *file,
+			   uint32_t base, char **report, struct fs_say *say);
+/* The number in force of a file; of a part, whether it exists or not, the practice's. -ENOENT. */
+int fs_vault_policy_number(struct fs_vault *v, const char *file, uint32_t *version);
+/* What fs_vault_policy_show gives, only with the policy right; no call of these four is logged. */
+int fs_vault_policy_read(struct fs_vault *v, struct fs_session *by, const char *file, char **text,
+			 size_t *len, uint32_t *version);
+/*
+ * The practice policy in force, file by file: name "" is the practice itself, then the parts in the
+ * order of their names. What fn returns, if not 0, ends it. -EACCES
+ * without the policy right, like the next two.
+ */
+int fs_vault_policy_parts(struct fs_vault *v, struct fs_session *by, uint32_t *version,
+			  int (*fn)(void *ctx, const char *name, const char *text, size_t len),
+			  void *ctx);
+struct fs_policy_stamp {
+	uint64_t time_s;
+	uint32_t before; /* the version of this file that it replaced; 0: none */
+	char who[KEYS_NAME_MAX + 1];
+};
+/* When a version was made, and by whom. */
+int fs_vault_policy_stamp(struct fs_vault *v, struct fs_session *by, uint32_t number,
+			  struct fs_policy_stamp *out);
+/* A file's text at a version of its own. -ENOENT: it is another file's number. Caller frees. */
+int fs_vault_policy_text_at(struct fs_vault *v, struct fs_session *by, const char *file,
+			    uint32_t number, char **text, size_t *len);
 /*
  * What takes two stewards. fs_vault_policy_put answers -EINPROGRESS when it has kept a text that gives new
  * powers as a proposal, and fs_vault_invite so for a new identity, when the practice has two. All of these

@@ -18,6 +18,7 @@
  * policy_report.c  what a steward should look at now
  * policy_review.c  the yearly access review
  * policy_keys.c  who holds a journal's key, for those answers
+ * policy_parts.c  the files that the practice policy is made of; one file's past
  * catalog.c     the journals there are, decisions, listings
  * journals.c    their keys: wraps, manifests, who may have signed
  * journal_make.c  make, rename, remove
@@ -398,7 +399,7 @@ int fs_policies_had(struct fs_vault *v, uint32_t version, const char *who, uint3
 /* Makes all durable, then tells the records layer the newest version. No lock held. */
 int fs_policies_announce(struct fs_vault *v);
 struct fs_key fs_policies_key(uint32_t file); /* prefix of the text in force */
-/* "practice" -> 0, a journal's name -> its index; -ENOENT. */
+/* "practice" and "practice.d/NAME" -> 0, a journal's name -> its index; -ENOENT. */
 int fs_policies_file(struct fs_vault *v, const char *file, uint32_t *out);
 /* Parses; *report (may be NULL) receives the lines of errors. One of the two results is set. */
 int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const char *text,
@@ -447,6 +448,22 @@ void fs_consent_drop(struct fs_edit *e, uint32_t number);
 int fs_enroll_invite_agreed(struct fs_vault *v, struct fs_session *by, const char *name,
 			    const struct fs_proposal *p, char code[static KEYS_CODE_TEXT_MAX],
 			    struct fs_say *say);
+/* ---- policy_parts.c ---- */
+/* Which part of the practice policy this file is, "" the practice itself; NULL: a journal's. */
+const char *fs_policies_part(const char *file);
+/* In place: of the practice's text only this file's. -ENOENT: no such part. */
+int fs_policies_part_take(const char *file, char *text, size_t *len);
+/*
+ * The practice's text in force with this file's put in or (text NULL) taken out; the caller frees.
+ * -EINVAL with *report (which may be NULL).
+ */
+int fs_policies_part_put(struct fs_vault *v, const char *file, const char *text, size_t len,
+			 char **out, size_t *out_len, char **report);
+/* Does this file of the practice say what it said at version base (0: was there none)? */
+bool fs_policies_part_same(struct fs_vault *v, const char *file, uint32_t base);
+/* This file's text at one of its versions; -ENOENT: the number is another file's. Caller frees. */
+int fs_policies_text_at(struct fs_vault *v, const char *file, uint32_t which, uint32_t number,
+			char **text, size_t *len);
 
 /* ---- catalog.c ---- */
 struct fs_entry *fs_catalog_by_index(struct fs_vault *v, uint32_t index);  /* edit or lock held */
