@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 int64_t fs_gate_clock_ns(clockid_t id)
@@ -233,6 +234,52 @@ static int check_policy(struct fs_gate *g, const struct fs_gate_request *rq,
 	return 0;
 }
 
+/* Does the request name anything under .policy? */
+static bool at_policy(const struct fs_gate_request *rq)
+{
+	if (fs_nodeid_policy(rq->nodeid) || (rq->nodeid2 && fs_nodeid_policy(rq->nodeid2)))
+		return true;
+	/* The name is looked up before anything else can be done with it. */
+	return rq->nodeid == FS_ROOT_INO && rq->reveals && rq->name &&
+	       !strcmp(rq->name, FS_GATE_POLICY_DIR);
+}
+
+/* A steward's own: the policy right, now. Refusals are logged here. */
+static int check_steward(struct fs_gate *g, const struct fs_gate_request *rq,
+			 struct fs_gate_pass *pass)
+{
+	struct policy_verdict v = {.answer = POLICY_DENY};
+	char rule[POLICY_RECORD_TEXT] = "";
+	int rc = fs_vault_decide_vault(g->vault, g->session, POLICY_POLICY, &v, rule, sizeof(rule));
+
+	if (rc == -ENOKEY)
+		return rc;
+	if (rc || v.answer != POLICY_ALLOW)
+		return fs_gate_refuse(g, rq, 0, -EACCES, rule);
+	pass->rights = POLICY_POLICY;
+	pthread_mutex_lock(&g->lock);
+	g->policy = true;
+	pthread_mutex_unlock(&g->lock);
+	return 0;
+}
+
+bool fs_gate_policy_lost(struct fs_gate *g)
+{
+	struct policy_verdict v = {.answer = POLICY_DENY};
+	bool had;
+
+	pthread_mutex_lock(&g->lock);
+	had = g->policy;
+	pthread_mutex_unlock(&g->lock);
+	if (!had || (!fs_vault_decide_vault(g->vault, g->session, POLICY_POLICY, &v, NULL, 0) &&
+		     v.answer == POLICY_ALLOW))
+		return false;
+	pthread_mutex_lock(&g->lock);
+	g->policy = false;
+	pthread_mutex_unlock(&g->lock);
+	return true;
+}
+
 static int open_journal(struct fs_gate *g, const struct fs_gate_request *rq,
 			struct fs_gate_pass *pass)
 {
@@ -260,7 +307,9 @@ int fs_gate_again(struct fs_gate *g, const struct fs_gate_request *rq, struct fs
 {
 	int rc = check_session(g, rq);
 
-	return rc ? rc : check_policy(g, rq, pass);
+	if (rc)
+		return rc;
+	return at_policy(rq) ? check_steward(g, rq, pass) : check_policy(g, rq, pass);
 }
 
 static int reveal(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_gate_pass *pass)
@@ -288,6 +337,8 @@ static int begin(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_
 		atomic_store(&g->session->active_ns, (uint64_t)fs_gate_clock_ns(CLOCK_BOOTTIME));
 	if (rq->nodeid2 && fs_nodeid_journal(rq->nodeid2) != index)
 		return -EXDEV;
+	if (at_policy(rq))
+		return check_steward(g, rq, pass);
 	if (!index)
 		return 0;
 	rc = check_policy(g, rq, pass);

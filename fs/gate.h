@@ -20,6 +20,12 @@
 #include "inode.h"
 #include "vault.h"
 
+/*
+ * The directory where stewards find policies as files. It and all below it (nodes of journal 0 but
+ * the root) want the policy right, whatever else is asked.
+ */
+#define FS_GATE_POLICY_DIR ".policy"
+
 struct fs_gate_request {
 	const char *op;	  /* for the log: "open", "lookup", ... */
 	uint64_t nodeid;  /* the object or parent directory; FUSE root = 1 */
@@ -43,7 +49,7 @@ struct fs_gate_pass {
 	struct fs_session *session;
 	struct fs_journal *journal; /* reference; NULL for the root of the mount */
 	struct fs_signer *signer;   /* reference; NULL when nothing may be written */
-	uint32_t rights;	    /* effective in the journal */
+	uint32_t rights;	    /* effective in the journal; under .policy POLICY_POLICY */
 };
 
 struct fs_gate; /* per session: rights seen, notes covered by intents, repeat counters, quota */
@@ -95,6 +101,8 @@ void fs_gate_tick(struct fs_gate *g);
 /* Journals (at most cap) in which this session may do more or less than it could; each told once.
  */
 size_t fs_gate_changed(struct fs_gate *g, uint32_t *journals, size_t cap);
+/* Once after the session has lost the policy right: what it was shown under .policy is to go. */
+bool fs_gate_policy_lost(struct fs_gate *g);
 /*
  * Mapped pages of this journal, told by fs_gate_changed, have all been pushed out: what was admitted
  * because the session might write until then (for a second at most) is refused from now on.

@@ -57,6 +57,7 @@ struct fs_gate {
 	struct fs_gate_journal *bucket[FS_GATE_BUCKETS];
 	struct fs_gate_repeat repeat[FS_GATE_REPEATS];
 	struct fs_gate_quota refusals, acts;
+	bool policy; /* something under .policy was let pass: the session had the right */
 	/* The directory whose subdirectories are walked, and how many are covered ahead. */
 	struct {
 		uint32_t index;

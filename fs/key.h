@@ -148,4 +148,10 @@ static inline uint64_t fs_nodeid_ino(uint64_t nodeid)
 	return nodeid & ((UINT64_C(1) << 40) - 1);
 }
 
+/* Inodes of journal 0 above its root: the files under `.policy` (fs/policy_files.h). */
+static inline bool fs_nodeid_policy(uint64_t nodeid)
+{
+	return !fs_nodeid_journal(nodeid) && nodeid > FS_ROOT_INO;
+}
+
 #endif

@@ -38,6 +38,7 @@ void fs_mount_put(struct fs_mount *m)
 		fuse_session_destroy(m->fuse);
 	else if (m->fd >= 0)
 		close(m->fd);
+	fs_policy_files_free(m->policy);
 	fs_gate_free(m->gate);
 	if (m->session)
 		fs_session_put(m->session);
@@ -111,6 +112,8 @@ static int mount_new(struct fs_serve *sv, struct fs_session *s, int fd, struct f
 	rc = fs_nodes_init(m);
 	if (!rc)
 		rc = fs_gate_new(sv->vault, s, &m->gate);
+	if (!rc)
+		rc = fs_policy_files_new(sv->vault, s, &m->policy);
 	if (!rc)
 		rc = fs_node_looked_up(m, FS_NODE_ROOT, NULL, NULL);
 	if (!rc)
@@ -214,6 +217,7 @@ int fs_mount_lock(struct fs_mount *m)
 		die(m);
 	fs_lock_offer(m);
 	fs_nodes_drop(m, 0);
+	fs_policy_files_clear(m->policy);
 	fs_gate_reset(m->gate);
 	return rc;
 }
@@ -228,6 +232,7 @@ void fs_mount_end(struct fs_mount *m)
 	(void)cut(m, FS_MOUNT_DEAD);
 	fs_lock_leave(m);
 	fs_nodes_drop(m, 0);
+	fs_policy_files_clear(m->policy);
 	fs_gate_reset(m->gate);
 	fs_notify_stop(m);
 	unclaim(s, m);

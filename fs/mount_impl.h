@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include "content.h"
 #include "gate.h"
+#include "policy_files.h"
 #include "locks.h"
 #include "serve.h"
 
@@ -90,6 +91,7 @@ struct fs_mount {
 	struct fs_serve *serve;
 	struct fs_session *session; /* reference */
 	struct fs_gate *gate;
+	struct fs_policy_files *policy; /* what lies under .policy */
 	struct fuse_session *fuse;
 	int fd;
 	uint64_t init_unique; /* the first request, while its answer is to be amended; else 0 */

@@ -96,8 +96,8 @@ void fs_notify_listing(struct fs_mount *m, bool begin)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* The numbers of all nodes that the kernel knows, of one journal or (0) all. */
-static size_t known(struct fs_mount *m, uint32_t journal, uint64_t **out)
+/* The numbers of all nodes that the kernel knows, of one journal, (0) all, or of .policy. */
+static size_t known(struct fs_mount *m, uint32_t journal, bool policy, uint64_t **out)
 {
 	uint64_t *ids;
 	size_t n = 0;
@@ -107,7 +107,8 @@ static size_t known(struct fs_mount *m, uint32_t journal, uint64_t **out)
 	for (size_t k = 0; ids && k < m->size; k++) {
 		for (struct fs_node *nd = m->bucket[k]; nd; nd = nd->next) {
 			if ((nd->nlookup || nd->handles) &&
-			    (!journal || fs_nodeid_journal(nd->nodeid) == journal))
+			    (!journal || fs_nodeid_journal(nd->nodeid) == journal) &&
+			    (!policy || fs_nodeid_policy(nd->nodeid)))
 				ids[n++] = nd->nodeid;
 		}
 	}
@@ -116,10 +117,10 @@ static size_t known(struct fs_mount *m, uint32_t journal, uint64_t **out)
 	return n;
 }
 
-static void sweep(struct fs_mount *m, uint32_t journal)
+static void sweep(struct fs_mount *m, uint32_t journal, bool policy)
 {
 	uint64_t *ids = NULL;
-	size_t n = known(m, journal, &ids);
+	size_t n = known(m, journal, policy, &ids);
 
 	for (size_t at = 0; at < n;) {
 		struct fs_call calls[FS_CALLS];
@@ -141,11 +142,15 @@ static void cut_changed(struct fs_mount *m)
 	do {
 		n = fs_gate_changed(m->gate, journals, 64);
 		for (size_t k = 0; k < n; k++) {
-			sweep(m, journals[k]);
+			sweep(m, journals[k], false);
 			fs_gate_drained(m->gate, journals[k]);
 			fs_nodes_drop(m, journals[k]);
 		}
 	} while (n == 64);
+	if (fs_gate_policy_lost(m->gate)) {
+		sweep(m, 0, true);
+		fs_policy_files_clear(m->policy);
+	}
 	/* Names also appear: policy may have admitted the session to journals. */
 	send_epoch(m);
 }
@@ -276,7 +281,7 @@ static bool work_once(struct fs_mount *m)
 	if (m->sweep) {
 		m->sweep = false;
 		pthread_mutex_unlock(&m->lock);
-		sweep(m, 0);
+		sweep(m, 0, false);
 		/* We forget the names of notes; the kernel must ask for them, or the log could not name them. */
 		send_epoch(m);
 		pthread_mutex_lock(&m->lock);
@@ -291,7 +296,7 @@ static bool work_once(struct fs_mount *m)
 		m->forget = false;
 		pthread_mutex_unlock(&m->lock);
 		fs_nodes_drop(m, 0);
-		sweep(m, 0);
+		sweep(m, 0, false);
 		send_epoch(m);
 		pthread_mutex_lock(&m->lock);
 	} else if (m->recheck) {

@@ -544,7 +544,9 @@ void fs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs_handle *h = fs_handle_close(m, fi->fh, ino, false);
 
 	if (h) {
-		if (atomic_load(&h->logged))
+		if (fs_nodeid_policy(ino))
+			fs_op_policy_release(m, h);
+		else if (atomic_load(&h->logged))
 			close_record(m, h, ino);
 		fs_lock_released(m, h);
 		fs_handle_free(m, h);

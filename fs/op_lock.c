@@ -89,6 +89,16 @@ void fs_lock_offer(struct fs_mount *m)
 	fs_lock_answer(m, false);
 }
 
+/* Under .policy a lock needs what everything there needs. */
+static int policy_locks(struct fs_mount *m, struct policy_verdict *v)
+{
+	int rc = fs_vault_decide_vault(m->serve->vault, m->session, POLICY_POLICY, v, NULL, 0);
+
+	v->visible = v->answer == POLICY_ALLOW;
+	v->rights = v->visible ? POLICY_READ | POLICY_WRITE : 0;
+	return rc;
+}
+
 void fs_lock_recheck(struct fs_mount *m)
 {
 	uint32_t journal[FS_LOCKS_HELD + FS_LOCKS_WAITING];
@@ -100,7 +110,9 @@ void fs_lock_recheck(struct fs_mount *m)
 			      FS_LOCKS_HELD + FS_LOCKS_WAITING);
 	for (unsigned k = 0; k < n; k++) {
 		struct policy_verdict v = {.answer = POLICY_DENY};
-		int rc = fs_vault_decide(m->serve->vault, m->session, journal[k], 0, &v, NULL, 0);
+		int rc = journal[k] ? fs_vault_decide(m->serve->vault, m->session, journal[k], 0, &v,
+						      NULL, 0)
+				    : policy_locks(m, &v);
 
 		/* Locked: its locks yield, and this comes again when it is not. */
 		if (rc != -ENOKEY)

@@ -17,6 +17,17 @@
 #include "../keys/label.h"
 
 #define DOTS 2 /* offsets 1 and 2 are "." and "..": a journal's is its cookie and DOTS more */
+#define POLICY_OFF (DOTS + 1) /* journals' cookies leave room for it */
+
+/* Whom the files under .policy are shown to. */
+static bool is_steward(const struct fs_op *op)
+{
+	struct policy_verdict v = {.answer = POLICY_DENY};
+
+	return !fs_vault_decide_vault(op->m->serve->vault, op->m->session, POLICY_POLICY, &v, NULL,
+				      0) &&
+	       v.answer == POLICY_ALLOW;
+}
 
 void fs_root_stat(const struct fs_op *op, struct stat *st)
 {
@@ -100,8 +111,13 @@ static void reply_entry(struct fs_op *op, uint32_t index)
 void fs_root_lookup(struct fs_op *op, const char *name)
 {
 	uint32_t index = 0;
-	int rc = fs_vault_journal_by_name(op->m->serve->vault, name, &index);
+	int rc;
 
+	if (!strcmp(name, FS_GATE_POLICY_DIR)) {
+		fs_op_policy_root(op);
+		return;
+	}
+	rc = fs_vault_journal_by_name(op->m->serve->vault, name, &index);
 	if (rc)
 		fs_op_err(op, rc);
 	else
@@ -223,9 +239,11 @@ void fs_root_readdir(struct fs_op *op, size_t size, uint64_t off, bool plus)
 		full = add(&a, ".", FS_NODE_ROOT, 1);
 	if (!rc && !full && off < 2)
 		full = add(&a, "..", FS_NODE_ROOT, 2);
+	if (!rc && !full && off < POLICY_OFF && is_steward(op))
+		full = add(&a, FS_GATE_POLICY_DIR, FS_POLICY_TOP, POLICY_OFF);
 	if (!rc && !full)
 		rc = fs_vault_list(op->m->serve->vault, op->m->session, add_journal,
-				   off <= DOTS ? 0 : off - DOTS, &a);
+				   off <= POLICY_OFF ? 0 : off - DOTS, &a);
 	if (rc < 0)
 		fs_op_err(op, rc);
 	else

@@ -70,6 +70,12 @@ static bool enter(struct fs_op *op, fuse_req_t req, const struct fs_gate_request
 	return false;
 }
 
+/* Under .policy other bodies answer; the gate has asked for the policy right. */
+static bool at_policy(const struct fs_gate_request *rq)
+{
+	return fs_nodeid_policy(rq->nodeid) || (rq->nodeid2 && fs_nodeid_policy(rq->nodeid2));
+}
+
 static void leave(struct fs_op *op)
 {
 	fs_gate_end(&op->pass);
@@ -84,7 +90,10 @@ static void leave(struct fs_op *op)
                                                                                                    \
 		if (!enter(&op, req, &rq))                                                         \
 			return;                                                                    \
-		fs_op_##name_(&op, FS_OP_UNWRAP args);                                             \
+		if (at_policy(&op.rq))                                                             \
+			fs_op_policy_##name_(&op, FS_OP_UNWRAP args);                              \
+		else                                                                               \
+			fs_op_##name_(&op, FS_OP_UNWRAP args);                                     \
 		leave(&op);                                                                        \
 	}
 FS_OPS(ENTER)

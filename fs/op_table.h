@@ -134,6 +134,16 @@
 	void fs_op_##name_(struct fs_op *op, FS_OP_UNWRAP params);
 FS_OPS(FS_OP_DECLARE)
 
+/* The same for what lies under .policy: op_policy.c and op_policy_file.c. */
+#define FS_OP_DECLARE_POLICY(name_, params, args, request)                                         \
+	void fs_op_policy_##name_(struct fs_op *op, FS_OP_UNWRAP params);
+FS_OPS(FS_OP_DECLARE_POLICY)
+
+/* Of a file under .policy: what was not saved yet is tried to be. */
+void fs_op_policy_release(struct fs_mount *m, struct fs_handle *h);
+/* `.policy` itself, for a session that the gate let look it up. */
+void fs_op_policy_root(struct fs_op *op);
+
 void fs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 

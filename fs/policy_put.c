@@ -125,7 +125,7 @@ static int keep_people(struct fs_vault *v, const struct policy_practice *next, c
 
 		if (p->enrolment && !policy_practice_find(next, p->name))
 			policy_report_add(
-				lines, "practice", 1, 1,
+				lines, "practice.policy", 1, 1,
 				"practitioner `%s` is enrolled and cannot be taken out: keep the "
 				"line and write `left` at its end",
 				p->name);
@@ -161,7 +161,7 @@ int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char 
 	if (!rc && !which)
 		rc = fs_policies_part_put(v, file, text, len, &whole, &len, report);
 	if (!rc)
-		rc = fs_policies_parse(v, which, which ? file : "practice", whole ? whole : text,
+		rc = fs_policies_parse(v, which, which ? file : "practice.policy", whole ? whole : text,
 				       len, report, &practice, &journal);
 	if (!rc && practice) {
 		pthread_mutex_lock(&v->edit);
@@ -483,7 +483,7 @@ static int put_locked(struct fs_vault *v, struct accept *a, uint32_t base, char 
 		a->text = a->whole;
 	}
 	if (!rc)
-		rc = fs_policies_parse(v, a->which, a->which ? a->file : "practice", a->text,
+		rc = fs_policies_parse(v, a->which, a->which ? a->file : "practice.policy", a->text,
 				       a->len, report, &a->practice, &a->journal);
 	if (!rc && a->practice)
 		rc = keep_people(v, a->practice, report);

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,4 +73,23 @@ void fs_program_name(pid_t pid, char *out, size_t cap)
 	}
 	out[got > 0 ? got : 0] = '\0';
 	out[strcspn(out, "\n")] = '\0';
+}
+
+pid_t fs_program_process(pid_t tid)
+{
+	char path[64], text[1024], *at;
+	ssize_t got;
+	int fd;
+
+	if (tid <= 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%ld/status", (long)tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return tid;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	at = strstr(text, "\nTgid:");
+	return at ? (pid_t)strtol(at + 6, NULL, 10) : tid;
 }

@@ -14,4 +14,7 @@
  */
 void fs_program_name(pid_t pid, char *out, size_t cap);
 
+/* The process that a thread belongs to; tid itself when that can't be told. */
+pid_t fs_program_process(pid_t tid);
+
 #endif
