@@ -168,7 +168,8 @@ int fs_pf_measure(struct fs_policy_files *pf, struct fs_pf_node *n);
 /* ---- policy_files_save.c ---- */
 void fs_pf_saw(struct fs_pf_node *n, const struct fs_policy_caller *by, uint32_t version);
 /* The version that a text of this caller's was made from. */
-uint32_t fs_pf_base(const struct fs_pf_node *n, const struct fs_policy_caller *by, uint32_t now);
+uint32_t fs_pf_base(struct fs_policy_files *pf, const struct fs_pf_node *n,
+		    const struct fs_policy_caller *by, const struct fs_pf_text *now);
 /*
  * A new text for a policy file, from this version: n is pinned by the caller. Without the lock.
  * text NULL: the part is to go.

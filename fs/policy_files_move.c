@@ -135,7 +135,7 @@ static int move_to_policy(struct fs_policy_files *pf, const struct fs_policy_cal
 		rc = fs_pf_text(pf, to->node, &now);
 	if (rc)
 		goto out;
-	base = fs_pf_base(to->node, by, now ? now->version : 0);
+	base = fs_pf_base(pf, to->node, by, now);
 	fs_pf_text_put(now);
 	if (len)
 		memcpy(text, b->p, len);
@@ -261,7 +261,7 @@ int fs_policy_files_unlink(struct fs_policy_files *pf, const struct fs_policy_ca
 		p.node->hidden_until_ns = by->now_ns + FS_PF_HIDDEN_NS;
 	else if (!rc) {
 		rc = fs_pf_text(pf, p.node, &now);
-		base = fs_pf_base(p.node, by, now ? now->version : 0);
+		base = fs_pf_base(pf, p.node, by, now);
 		fs_pf_text_put(now);
 		pthread_mutex_unlock(&pf->lock);
 		if (!rc)

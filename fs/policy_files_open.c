@@ -38,7 +38,7 @@ static int open_policy(struct fs_policy_files *pf, const struct fs_policy_caller
 	if (!h->writable)
 		return 0;
 	n->hidden_until_ns = 0;
-	h->base = h->append && !made ? now : fs_pf_base(n, by, now);
+	h->base = h->append && !made ? now : fs_pf_base(pf, n, by, h->text);
 	if (made || flags & O_TRUNC) {
 		h->own = true;
 		h->dirty = true;

@@ -5,8 +5,9 @@
  * A text is saved from the version that its editor was showing. Which one that was
  * is known by what the same process was handed here: not the look it takes at once
  * before saving (for its backup), but what it showed before; of a process that read
- * nothing, what was shown last in this mount; without that, what is in force. So a
- * second steward's save over the first one's is refused, however it is done.
+ * nothing, what was shown last in this mount; without that, or when it was this
+ * steward who changed the file since, what is in force. So a second steward's save
+ * over the first one's is refused, however it is done.
  *
  * A refused text is not lost: it stands in FILE.rejected, and why in FILE.error,
  * until a save of that file is accepted. A save of what is in force anyway is no
@@ -54,7 +55,8 @@ static void saw_own(struct fs_pf_node *n, const struct fs_policy_caller *by, uin
 	fs_pf_saw(n, &before, version);
 }
 
-uint32_t fs_pf_base(const struct fs_pf_node *n, const struct fs_policy_caller *by, uint32_t now)
+/* What this process was shown; 0: nothing. */
+static uint32_t showing(const struct fs_pf_node *n, const struct fs_policy_caller *by)
 {
 	uint32_t settled = 0, first = 0;
 
@@ -68,9 +70,51 @@ uint32_t fs_pf_base(const struct fs_pf_node *n, const struct fs_policy_caller *b
 		if (!first || s->version < first)
 			first = s->version;
 	}
-	if (settled || first)
-		return settled ? settled : first;
-	return n->shown ? n->shown : now;
+	return settled ? settled : first;
+}
+
+/* The version that gave the file the text it has, after base. */
+static uint32_t changed_by(struct fs_policy_files *pf, const char *file, uint32_t base,
+			   uint32_t now, const char *text, size_t len, struct fs_policy_stamp *stamp)
+{
+	uint32_t at = now;
+
+	for (unsigned k = 0; k < WALK_MOST; k++) {
+		char *before = NULL;
+		size_t n = 0;
+		bool same;
+
+		if (fs_vault_policy_stamp(pf->vault, pf->session, at, stamp))
+			return 0;
+		if (stamp->before <= base)
+			return at;
+		same = !fs_vault_policy_text_at(pf->vault, pf->session, file, stamp->before,
+						&before, &n) &&
+		       n == len && !memcmp(before, text, len);
+		free(before);
+		if (!same)
+			return at;
+		at = stamp->before;
+	}
+	return at;
+}
+
+uint32_t fs_pf_base(struct fs_policy_files *pf, const struct fs_pf_node *n,
+		    const struct fs_policy_caller *by, const struct fs_pf_text *now)
+{
+	uint32_t base = showing(n, by);
+	struct fs_policy_stamp stamp;
+	char file[300];
+
+	if (base || !now)
+		return base;
+	if (!n->shown || n->shown == now->version || fs_pf_file(pf, n, file))
+		return now->version;
+	/* By a command of his own, say: what he has written, he has seen. */
+	if (changed_by(pf, file, n->shown, now->version, now->p, now->len, &stamp) &&
+	    !strcmp(stamp.who, pf->session->who))
+		return now->version;
+	return n->shown;
 }
 
 /* ---- FILE.error and FILE.rejected ---- */
@@ -163,32 +207,6 @@ int fs_pf_refuse_name(struct fs_policy_files *pf, uint64_t dir, const char *name
 }
 
 /* ---- why ---- */
-
-/* The version that gave the file the text it has, after base. */
-static uint32_t changed_by(struct fs_policy_files *pf, const char *file, uint32_t base,
-			   uint32_t now, const char *text, size_t len, struct fs_policy_stamp *stamp)
-{
-	uint32_t at = now;
-
-	for (unsigned k = 0; k < WALK_MOST; k++) {
-		char *before = NULL;
-		size_t n = 0;
-		bool same;
-
-		if (fs_vault_policy_stamp(pf->vault, pf->session, at, stamp))
-			return 0;
-		if (stamp->before <= base)
-			return at;
-		same = !fs_vault_policy_text_at(pf->vault, pf->session, file, stamp->before,
-						&before, &n) &&
-		       n == len && !memcmp(before, text, len);
-		free(before);
-		if (!same)
-			return at;
-		at = stamp->before;
-	}
-	return at;
-}
 
 static void tell_changes(FILE *to, const char *name, const char *was, size_t was_len,
 			 const char *now, size_t now_len)
