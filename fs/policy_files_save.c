@@ -43,16 +43,21 @@ void fs_pf_saw(struct fs_pf_node *n, const struct fs_policy_caller *by, uint32_t
 		*use = (struct fs_pf_seen){by->pid, version, by->now_ns};
 }
 
-/* What this process saved is what it shows. */
+/* What an editor saved is what it shows; who never read the file shows nothing. */
 static void saw_own(struct fs_pf_node *n, const struct fs_policy_caller *by, uint32_t version)
 {
 	const struct fs_policy_caller before = {by->pid, by->now_ns - FS_PF_LOOK_NS};
+	bool read = false;
 
-	for (unsigned k = 0; n->seen && k < FS_PF_SEEN; k++) {
-		if (n->seen[k].pid == by->pid)
-			n->seen[k].pid = 0;
+	for (unsigned k = 0; n->seen && by->pid && k < FS_PF_SEEN; k++) {
+		if (n->seen[k].pid != by->pid)
+			continue;
+		n->seen[k].pid = 0;
+		read = true;
 	}
-	fs_pf_saw(n, &before, version);
+	n->shown = version;
+	if (read)
+		fs_pf_saw(n, &before, version);
 }
 
 /* What this process was shown; 0: nothing. */

@@ -237,6 +237,7 @@ t_what_is_no_policy_file_is_no_policy() {
 	[ "$(as dan "$POLICY" try create "$P/journals/Nobody.policy" x)" = EINVAL ] || return 1
 	as dan cat "$P/journals/Nobody.policy.error" | grep -q 'no journal of this name' || return 1
 	[ "$(as dan "$POLICY" try create "$P/practice.d/No Such.policy" x)" = EINVAL ] || return 1
+	in_policy 'rm "practice.d/No Such.policy.error" journals/Nobody.policy.error' || return 1
 	[ "$(as dan "$POLICY" try mkdir "$P/dir" x)" = EPERM ] && [ "$(as dan "$POLICY" try symlink "$P/link" x)" = EPERM ] || return 1
 	[ "$(as dan "$POLICY" try link "$P/practice.policy" "$P/hard")" = EPERM ] && [ "$(as dan "$POLICY" try mkfifo "$P/fifo" x)" = EPERM ] || return 1
 	[ "$(as dan "$POLICY" try rename "$P/practice.d" "$P/elsewhere")" = EPERM ] || return 1
@@ -246,6 +247,229 @@ t_what_is_no_policy_file_is_no_policy() {
 	[ "$(as dan "$POLICY" try rename "$P/practice.policy" "$(J dan)/away")" = EPERM ] || return 1
 	expect_errno EPERM as dan mkdir "$(J dan)/.policies" || return 1
 	as dan "$POLICY" lock "$P/practice.policy" && in_policy 'echo x >scratch' && as dan "$POLICY" lock "$P/scratch" && in_policy 'rm scratch'
+}
+
+# ---- two stewards ----
+
+t_second_save_from_an_old_version_is_refused_with_what_changed() {
+	local way
+	for way in vim sed write; do
+		reset_policy
+		# Both look; sue saves first.
+		as dan cat "$P/practice.policy" >"$ROOT/home/dan/mine" && as sue cat "$Q/practice.policy" >"$ROOT/home/sue/hers" || return 1
+		chown jft-dan "$ROOT/home/dan/mine"
+		as sue sh -c "sed 's/Afdeling Nord/Afdeling Sue/' '$Q/practice.policy' >'$Q/.new' && mv '$Q/.new' '$Q/practice.policy'" || fail "sue was refused" || return 1
+		has 'Afdeling Sue' || return 1
+		echo '# by dan' >>"$ROOT/home/dan/mine"
+		case $way in
+		vim) # an editor that has been open since before
+			reset_policy
+			as dan env -i PATH="$PATH" HOME="$ROOT/home/dan" TERM=vt100 expect -c "set timeout 20
+				spawn vim.tiny -u NONE -N -n \"$P/practice.policy\"
+				expect Klinik; exec touch ready; while {![file exists go]} {after 100}
+				send \"Go# by dan\x1b\"; send \":w!\r\"; expect {-re {E512|E667|error} {puts REFUSED} timeout {}}; send \":q!\r\"; expect eof" >"$ROOT/dan.out" 2>&1 &
+			local pid=$!
+			wait_for 20 test -e "$ROOT/home/dan/ready" || return 1
+			sleep 1.2
+			as sue sh -c "sed 's/Afdeling Nord/Afdeling Sue/' '$Q/practice.policy' >'$Q/.new' && mv '$Q/.new' '$Q/practice.policy'" || fail "sue was refused" || return 1
+			as dan touch "$ROOT/home/dan/go"
+			wait $pid
+			rm -f "$ROOT/home/dan/go" "$ROOT/home/dan/ready"
+			;;
+		sed) as dan sh -c "cp '$ROOT/home/dan/mine' '$P/.x' && mv '$P/.x' '$P/practice.policy'" 2>/dev/null && fail "dan overwrote by renaming" && return 1 ;;
+		write) as dan cp "$ROOT/home/dan/mine" "$P/practice.policy" 2>/dev/null && fail "dan overwrote in place" && return 1 ;;
+		esac
+		has 'Afdeling Sue' || fail "$way: sue's version is gone" || return 1
+		shown | grep -q 'by dan' && fail "$way: dan's version is in force" && return 1
+		error_of practice.policy >"$ROOT/said"
+		grep -q 'practice.policy:1:1: .*out of date: sue replaced it with version [0-9]* at 20' "$ROOT/said" &&
+			grep -q '^-unit north "Afdeling Nord"' "$ROOT/said" && grep -q '^+unit north "Afdeling Sue"' "$ROOT/said" || fail "$way: $(cat "$ROOT/said")" || return 1
+		in_policy 'grep -q "# by dan" practice.policy.rejected' || fail "$way: what dan typed is lost" || return 1
+		! as sue test -e "$Q/practice.policy.error" || fail "sue sees dan's error" || return 1
+		# Read again, changed there, saved.
+		in_policy 'sed -i "\$a # by dan" practice.policy' && has '# by dan' && has 'Afdeling Sue' || return 1
+		! as dan test -e "$P/practice.policy.error" || fail "$way: the error stays" || return 1
+	done
+	reset_policy
+}
+
+t_reader_sees_the_text_it_opened_and_others_the_new_one() {
+	coproc H { as dan "$POLICY" hold "$P/practice.policy" r; }
+	local pid=$H_PID in=${H[1]} out=${H[0]} line
+	read -r -t 20 line <&"$out"
+	{ echo '# first'; with_stewards; } | put_policy sue practice || return 1
+	in_policy 'head -n 1 practice.policy' | grep -qx '# first' || fail "the next open shows the old text" || return 1
+	echo r >&"$in"
+	read -r -t 20 line <&"$out"
+	[ "$line" = 'practice "Klinik Nord"' ] || fail "the open descriptor shows $line" || return 1
+	echo c >&"$in"
+	wait $pid
+	reset_policy
+}
+
+t_readers_see_whole_texts_during_a_hundred_saves() {
+	local k pid n
+	{ echo '# save 0'; with_stewards; echo '# end 0'; } | put_policy dan practice || return 1
+	as sue "$POLICY" whole "$Q/practice.policy" "$ROOT/stop" >"$ROOT/whole.out" 2>&1 &
+	pid=$!
+	with_stewards >"$ROOT/body" && chmod 644 "$ROOT/body"
+	as dan bash -c "for k in \$(seq 50); do
+		{ echo \"# save \$k\"; cat '$ROOT/body'; seq -f '# %g' \$((k % 7 * 100)); echo \"# end \$k\"; } >'$P/.x' && mv '$P/.x' '$P/practice.policy' || exit 1
+		{ echo \"# save 9\$k\"; cat '$ROOT/body'; echo \"# end 9\$k\"; } >'$P/practice.policy' || exit 1
+	done" || fail "a save was refused: $(error_of practice.policy)"
+	local rc=$?
+	touch "$ROOT/stop"
+	wait $pid || { fail "$(cat "$ROOT/whole.out")"; rc=1; }
+	rm -f "$ROOT/stop"
+	[ "$(cat "$ROOT/whole.out")" -gt 20 ] 2>/dev/null || { fail "only $(cat "$ROOT/whole.out") reads"; rc=1; }
+	has '# end 950' || rc=1
+	reset_policy
+	return $rc
+}
+
+# ---- parts ----
+
+t_practice_in_parts() {
+	{ with_stewards | grep -v 'eva\|unit south'; echo 'include practice.d'; } | as dan "$POLICY" save close "$P/practice.policy" >/dev/null
+	error_of practice.policy | grep -q '`eva` is enrolled' || fail "$(error_of practice.policy)" || return 1
+	{ with_stewards; echo 'include practice.d'; } | as dan "$POLICY" save close "$P/practice.policy" || fail "$(error_of practice.policy)" || return 1
+	printf 'unit west "Afdeling Vest"\npractitioner ulla user jft-ulla role nurse unit west\n' | as dan "$POLICY" save rename "$P/practice.d/west.policy" || fail "$(error_of practice.d/west.policy)" || return 1
+	[ "$(in_policy "ls practice.d")" = west.policy ] && in_policy "grep -q ulla practice.d/west.policy" || fail "listed: $(in_policy "ls -lA practice.d; cat practice.d/west.policy; ls practice.d")" || return 1
+	! in_policy 'grep -q ulla practice.policy' || fail "the part shows in the practice" || return 1
+	in_policy 'sed -i s/Vest/Vester/ practice.d/west.policy && grep -q Vester practice.d/west.policy' || return 1
+	vim backupcopy=no '%s/ulla user/ulse user/' "$P/practice.d/west.policy" || fail "vim: $(error_of practice.d/west.policy)" || return 1
+	printf 'unit west "Vest"\npractitioner ulla user jft-ulla role nurze unit west\n' | as dan "$POLICY" save close "$P/practice.d/west.policy" && fail "a bad part was taken" && return 1
+	error_of practice.d/west.policy | grep -q '^practice.d/west.policy:2:.*nurze' || fail "$(error_of practice.d/west.policy)" || return 1
+	in_policy 'grep -q ulse practice.d/west.policy' || fail "the bad part is in force" || return 1
+	# Two stewards, two parts: neither is in the other's way.
+	as dan sh -c "cat '$P/practice.d/west.policy' >'$ROOT/home/dan/w'" || return 1
+	printf 'unit east "Afdeling Oest"\n' | as sue "$POLICY" save rename "$Q/practice.d/east.policy" || return 1
+	as dan sh -c "(cat '$ROOT/home/dan/w'; echo '# more') >'$P/practice.d/west.policy'" || fail "another part made this one stale: $(error_of practice.d/west.policy)" || return 1
+	[ "$(in_policy 'ls practice.d | grep -v "error\|rejected"' | tr '\n' ' ')" = 'east.policy west.policy ' ] || fail "$(in_policy 'ls practice.d')" || return 1
+	# What another part needs can't go; what nobody needs can.
+	printf 'practitioner unn user jft-unn role nurse unit east\n' | as dan "$POLICY" save close "$P/practice.d/people.policy" || return 1
+	[ "$(as dan "$POLICY" try unlink "$P/practice.d/east.policy" x)" = EINVAL ] || fail "east went, unn is there" || return 1
+	error_of practice.d/east.policy | grep -q east || return 1
+	in_policy 'rm practice.d/people.policy practice.d/east.policy practice.d/west.policy' || return 1
+	! in_policy 'ls practice.d' | grep -v 'error\|rejected' | grep . || fail "parts stay" || return 1
+	audit --since -2m | grep -q 'practitioner ulse' || fail "no diff of a part in the log" || return 1
+	reset_policy
+}
+
+# ---- who may not ----
+
+t_everybody_else_is_refused_and_each_refusal_logged() {
+	local who call m n got
+	for who in anna bo lis; do
+		m=$(J $who)/.policy
+		n=0
+		for call in stat read write cut create mmap list mkdir unlink truncate chmod rename link symlink setxattr getxattr; do
+			got=$(as $who "$POLICY" try $call "$m/practice.policy" "$m/other")
+			[ "$got" = EACCES ] || fail "$who: $call answers $got" || return 1
+			got=$(as $who "$POLICY" try $call "$m" "$m.other")
+			[ "$got" = EACCES ] || [ "$call $got" = 'mkdir EPERM' ] || [ "$call $got" = 'symlink EPERM' ] || fail "$who: $call of .policy answers $got" || return 1
+		done
+		expect_errno EACCES as $who ls "$m" || return 1
+		expect_errno EACCES as $who ls "$m/journals" || return 1
+		audit --who $who --since -3m | grep -i refused | grep -q '\.policy' || fail "$who's tries are not in the log" || return 1
+	done
+	expect_errno EACCES as anna mv "$(J anna)/$ONE" "$(J anna)/.policy" || expect_errno EPERM as anna mv "$(J anna)/$ONE" "$(J anna)/.policy" || return 1
+	# Those who are not of this mount at all.
+	! ls "$P" 2>/dev/null && ! as bo ls "$P" 2>/dev/null
+}
+
+t_steward_reads_no_journal_by_any_path() {
+	local p
+	echo secret | as anna tee "$(J anna)/$ONE/note" >/dev/null || return 1
+	for p in "$P/../$ONE/note" "$P/journals/../../$ONE/note" "$P/journals/$ONE/note" "$P/journals/$ONE.policy/note" "$(J dan)/$ONE/note" "$P/practice.d/../../$ONE"; do
+		as dan cat "$p" 2>/dev/null | grep -q . && fail "dan reads $p" && return 1
+		as dan sh -c "ls -A '$p' >'$ROOT/home/dan/ls' 2>/dev/null && [ -s '$ROOT/home/dan/ls' ]" && fail "dan lists $p" && return 1
+	done
+	[ "$(as dan "$POLICY" try rename "$(J dan)/$ONE/note" "$P/note")" != ok ] && [ "$(as dan "$POLICY" try link "$(J dan)/$ONE/note" "$P/note")" != ok ] &&
+		audit --who dan --since -1m | grep -qi refused
+}
+
+t_losing_the_right_cuts_open_files_at_once() {
+	coproc H { as sue "$POLICY" hold "$Q/practice.policy" w; }
+	local pid=$H_PID in=${H[1]} out=${H[0]} line rc=0
+	read -r -t 20 line <&"$out"
+	echo w >&"$in"
+	read -r -t 20 line <&"$out"
+	[ "$line" = ok ] || fail "sue can't write: $line" || return 1
+	as sue sh -c "echo mine >'$Q/scratch'" || return 1
+	with_stewards | sed 's/role owner$/role auditor/' | put_policy dan practice || return 1
+	for what in r w s; do
+		echo $what >&"$in"
+		read -r -t 20 line <&"$out"
+		[ "$line" = EACCES ] || { fail "after the change $what answers $line"; rc=1; }
+	done
+	expect_errno EACCES as sue cat "$Q/scratch" || rc=1
+	! as sue ls -A "$(J sue)" | grep -q policy || rc=1
+	echo c >&"$in"
+	wait $pid
+	audit --who sue --since -1m | grep -i refused | grep -q 'read\|write' || { fail "not in the log"; rc=1; }
+	reset_policy
+	as sue test -e "$Q/scratch" && fail "the scratch file is still there" && rc=1
+	return $rc
+}
+
+t_admission_and_its_end_through_a_journals_file() {
+	local line rc=0
+	shown "$ONE" >"$ROOT/before"
+	as anna sh -c "head -c 9000 /dev/zero | tr '\\0' x >'$(J anna)/$ONE/long'" || return 1
+	in_policy "echo 'allow user:bo:rwx reason \"second opinion\"' >>'journals/$ONE.policy'" || fail "$(error_of "journals/$ONE.policy")" || return 1
+	wait_for 10 as bo cat "$(J bo)/$ONE/long" >/dev/null || fail "bo is not admitted" || return 1
+	coproc HOLD { as bo "$PROBES/probe" hold "$(J bo)/$ONE/long" r; }
+	local pid=$HOLD_PID in=${HOLD[1]} out=${HOLD[0]}
+	read -r -t 20 line <&"$out"
+	coproc MAP { as bo "$PROBES/probe" holdmap "$(J bo)/$ONE/long"; } 2>/dev/null
+	local mpid=$MAP_PID min=${MAP[1]} mout=${MAP[0]}
+	read -r -t 20 line <&"$mout"
+	in_policy "sed -i '/user:bo:/d' 'journals/$ONE.policy'" || rc=1
+	sleep 1
+	echo r >&"$in"; read -r -t 20 line <&"$out"
+	[ "$line" = EACCES ] || { fail "bo's descriptor answers $line"; rc=1; }
+	echo r >&"$min"; read -r -t 20 line <&"$mout"
+	[ "$line" = SIGBUS ] || { fail "bo's mapping answers $line"; rc=1; }
+	eval "exec $in>&-" "$min>&-"
+	wait $pid $mpid 2>/dev/null
+	shown "$ONE" | cmp - "$ROOT/before" || { fail "the file is another than before"; rc=1; }
+	audit --since -1m | grep -q 'second opinion' || { fail "no diff in the log"; rc=1; }
+	return $rc
+}
+
+t_reading_and_listing_are_in_the_log() {
+	in_policy "cat 'journals/$TWO.policy' practice.policy >/dev/null; ls journals >/dev/null" || return 1
+	audit --who dan --since -1m >"$ROOT/said"
+	grep -q "\.policy/journals/$TWO\.policy" "$ROOT/said" && grep -q '\.policy/practice\.policy' "$ROOT/said" && grep -q 'listed.*\.policy/journals' "$ROOT/said" || fail "$(tail -n 5 "$ROOT/said")"
+}
+
+# ---- scratch ----
+
+t_scratch_is_bounded_and_files_do_as_files_do() {
+	in_policy 'echo one >a && mv a b && cat b >c && cmp b c && truncate -s 2 c && [ "$(cat c)" = on ] && chmod 640 c && [ "$(stat -c %a c)" = 640 ] &&
+		touch -d 2001-02-03 c && [ "$(stat -c %Y c)" = "$(date -d 2001-02-03 +%s)" ] && mv c practice.d/c && mv practice.d/c journals/c && rm journals/c b' || return 1
+	in_policy 'exec 3<>gone && rm gone && echo here >&3 && [ "$(cat /proc/self/fd/3)" = here ] || [ $? -eq 1 ]'
+	in_policy 'head -c 6000000 /dev/zero >big' 2>"$ROOT/said" && fail "6 MB were taken" && return 1
+	grep -q 'No space\|too large' "$ROOT/said" || fail "$(cat "$ROOT/said")" || return 1
+	in_policy 'for n in $(seq 300); do echo >f$n || break; done' 2>"$ROOT/said"
+	grep -q 'No space' "$ROOT/said" && in_policy 'rm -f big f*' && in_policy 'echo again >x && rm x' || fail "$(cat "$ROOT/said")" || return 1
+	[ -z "$(in_policy 'ls -A | grep -v "^journals$\|^practice\.\|^practice.d$"')" ] || fail "left: $(in_policy 'ls -A')"
+}
+
+t_lock_wipes_scratch_and_nothing_lies_on_disk() {
+	in_policy 'echo MARKERscratch >scratch; sed "s/^practice .*/practize MARKERrejected/" practice.policy >x; mv x practice.policy 2>/dev/null; rm -f x'
+	in_policy 'grep -q MARKERrejected practice.policy.rejected' || return 1
+	{ with_stewards; echo '# MARKERinforce'; } | as dan "$POLICY" save close "$P/practice.policy" || fail "$(error_of practice.policy)" || return 1
+	in_policy 'echo "practize" >y; mv y practice.policy 2>/dev/null'
+	jfs dan lock || return 1
+	expect_errno ENOKEY as dan cat "$P/practice.policy" || return 1
+	jfs dan unlock --passphrase-fd 9 9< <(pass_of dan) || return 1
+	[ -z "$(in_policy 'ls -A | grep -v "^journals$\|^practice.policy$\|^practice.d$"')" ] || fail "after the lock: $(in_policy 'ls -A')" || return 1
+	in_policy 'grep -q MARKERinforce practice.policy' || return 1
+	sync
+	grep -raq 'MARKER' "$ROOT/disk" "$ROOT/daemon.log" && fail "clear text on disk" && return 1
+	reset_policy
 }
 
 need_root
