@@ -330,30 +330,46 @@ t_readers_see_whole_texts_during_a_hundred_saves() {
 # ---- parts ----
 
 t_practice_in_parts() {
-	{ with_stewards | grep -v 'eva\|unit south'; echo 'include practice.d'; } | as dan "$POLICY" save close "$P/practice.policy" >/dev/null
-	error_of practice.policy | grep -q '`eva` is enrolled' || fail "$(error_of practice.policy)" || return 1
 	{ with_stewards; echo 'include practice.d'; } | as dan "$POLICY" save close "$P/practice.policy" || fail "$(error_of practice.policy)" || return 1
-	printf 'unit west "Afdeling Vest"\npractitioner ulla user jft-ulla role nurse unit west\n' | as dan "$POLICY" save rename "$P/practice.d/west.policy" || fail "$(error_of practice.d/west.policy)" || return 1
-	[ "$(in_policy "ls practice.d")" = west.policy ] && in_policy "grep -q ulla practice.d/west.policy" || fail "listed: $(in_policy "ls -lA practice.d; cat practice.d/west.policy; ls practice.d")" || return 1
-	! in_policy 'grep -q ulla practice.policy' || fail "the part shows in the practice" || return 1
+	printf 'unit west "Afdeling Vest"\ndefault unit west allow user:anna:r-x\n' | as dan "$POLICY" save rename "$P/practice.d/west.policy" || fail "$(error_of practice.d/west.policy)" || return 1
+	[ "$(in_policy 'ls practice.d')" = west.policy ] && in_policy 'grep -q anna practice.d/west.policy' || fail "$(in_policy 'ls practice.d')" || return 1
+	! in_policy 'grep -q Vest practice.policy' || fail "the part shows in the practice" || return 1
 	in_policy 'sed -i s/Vest/Vester/ practice.d/west.policy && grep -q Vester practice.d/west.policy' || return 1
-	vim backupcopy=no '%s/ulla user/ulse user/' "$P/practice.d/west.policy" || fail "vim: $(error_of practice.d/west.policy)" || return 1
-	printf 'unit west "Vest"\npractitioner ulla user jft-ulla role nurze unit west\n' | as dan "$POLICY" save close "$P/practice.d/west.policy" && fail "a bad part was taken" && return 1
-	error_of practice.d/west.policy | grep -q '^practice.d/west.policy:2:.*nurze' || fail "$(error_of practice.d/west.policy)" || return 1
-	in_policy 'grep -q ulse practice.d/west.policy' || fail "the bad part is in force" || return 1
+	vim backupcopy=no '%s/Vester/Vestlig/' "$P/practice.d/west.policy" || fail "vim: $(error_of practice.d/west.policy)" || return 1
+	printf 'unit west "Vest"\ndefault unit wets allow user:anna:r-x\n' | as dan "$POLICY" save close "$P/practice.d/west.policy" && fail "a bad part was taken" && return 1
+	error_of practice.d/west.policy | grep -q '^practice.d/west.policy:2:.*wets.*did you mean' || fail "$(error_of practice.d/west.policy)" || return 1
+	in_policy 'grep -q Vestlig practice.d/west.policy' || fail "the bad part is in force" || return 1
 	# Two stewards, two parts: neither is in the other's way.
 	as dan sh -c "cat '$P/practice.d/west.policy' >'$ROOT/home/dan/w'" || return 1
 	printf 'unit east "Afdeling Oest"\n' | as sue "$POLICY" save rename "$Q/practice.d/east.policy" || return 1
-	as dan sh -c "(cat '$ROOT/home/dan/w'; echo '# more') >'$P/practice.d/west.policy'" || fail "another part made this one stale: $(error_of practice.d/west.policy)" || return 1
+	as dan sh -c "(cat '$ROOT/home/dan/w'; echo '# more') >'$P/practice.d/west.policy'" || return 1
+	in_policy 'grep -q "# more" practice.d/west.policy' || fail "another part made this one stale: $(error_of practice.d/west.policy)" || return 1
+	as sue sh -c "(cat '$Q/practice.d/west.policy' && echo '# by sue') >'$Q/.w' && mv '$Q/.w' '$Q/practice.d/west.policy'" || return 1
+	as dan cp "$ROOT/home/dan/w" "$P/practice.d/west.policy" 2>/dev/null && fail "dan overwrote sue's part" && return 1
+	error_of practice.d/west.policy | grep -q 'sue replaced it' || fail "$(error_of practice.d/west.policy)" || return 1
 	[ "$(in_policy 'ls practice.d | grep -v "error\|rejected"' | tr '\n' ' ')" = 'east.policy west.policy ' ] || fail "$(in_policy 'ls practice.d')" || return 1
 	# What another part needs can't go; what nobody needs can.
-	printf 'practitioner unn user jft-unn role nurse unit east\n' | as dan "$POLICY" save close "$P/practice.d/people.policy" || return 1
-	[ "$(as dan "$POLICY" try unlink "$P/practice.d/east.policy" x)" = EINVAL ] || fail "east went, unn is there" || return 1
+	printf 'default unit east allow user:bo:r-x\n' | as dan "$POLICY" save close "$P/practice.d/more.policy" || fail "$(error_of practice.d/more.policy)" || return 1
+	[ "$(as dan "$POLICY" try unlink "$P/practice.d/east.policy" x)" = EINVAL ] || fail "east went, more needs it" || return 1
 	error_of practice.d/east.policy | grep -q east || return 1
-	in_policy 'rm practice.d/people.policy practice.d/east.policy practice.d/west.policy' || return 1
+	in_policy 'cat practice.d/*.policy >/dev/null; rm practice.d/more.policy practice.d/east.policy practice.d/west.policy' || fail "$(in_policy 'tail practice.d/*.error')" || return 1
 	! in_policy 'ls practice.d' | grep -v 'error\|rejected' | grep . || fail "parts stay" || return 1
-	audit --since -2m | grep -q 'practitioner ulse' || fail "no diff of a part in the log" || return 1
-	reset_policy
+	audit --since -2m | grep -q 'Afdeling Vestlig' || fail "no diff of a part in the log" || return 1
+	reset_policy && in_policy 'rm -f practice.d/*'
+}
+
+t_new_powers_wait_for_a_second_steward() {
+	local n before
+	before=$(shown)
+	{ with_stewards; echo 'practitioner ulla user jft-ulla role physician unit north'; } >"$ROOT/new.text"
+	chmod 644 "$ROOT/new.text"
+	as dan "$POLICY" save close "$P/practice.policy" <"$ROOT/new.text" >"$ROOT/said" && fail "in force at once" && return 1
+	grep -qx 'close EINPROGRESS' "$ROOT/said" && [ "$(shown)" = "$before" ] || fail "$(cat "$ROOT/said")" || return 1
+	error_of practice.policy | grep -q 'takes two stewards: it is kept as proposal' || fail "$(error_of practice.policy)" || return 1
+	n=$(error_of practice.policy | sed -n 's/.*kept as proposal \([0-9]*\) .*/\1/p')
+	jfs sue approve "$n" </dev/null || jfs sue approve --yes "$n" || fail "sue can't agree to proposal $n" || return 1
+	in_policy 'grep -q ulla practice.policy' || fail "not in force after both agreed" || return 1
+	reset_policy && in_policy 'rm -f practice.policy.error'
 }
 
 # ---- who may not ----
@@ -387,30 +403,6 @@ t_steward_reads_no_journal_by_any_path() {
 	done
 	[ "$(as dan "$POLICY" try rename "$(J dan)/$ONE/note" "$P/note")" != ok ] && [ "$(as dan "$POLICY" try link "$(J dan)/$ONE/note" "$P/note")" != ok ] &&
 		audit --who dan --since -1m | grep -qi refused
-}
-
-t_losing_the_right_cuts_open_files_at_once() {
-	coproc H { as sue "$POLICY" hold "$Q/practice.policy" w; }
-	local pid=$H_PID in=${H[1]} out=${H[0]} line rc=0
-	read -r -t 20 line <&"$out"
-	echo w >&"$in"
-	read -r -t 20 line <&"$out"
-	[ "$line" = ok ] || fail "sue can't write: $line" || return 1
-	as sue sh -c "echo mine >'$Q/scratch'" || return 1
-	with_stewards | sed 's/role owner$/role auditor/' | put_policy dan practice || return 1
-	for what in r w s; do
-		echo $what >&"$in"
-		read -r -t 20 line <&"$out"
-		[ "$line" = EACCES ] || { fail "after the change $what answers $line"; rc=1; }
-	done
-	expect_errno EACCES as sue cat "$Q/scratch" || rc=1
-	! as sue ls -A "$(J sue)" | grep -q policy || rc=1
-	echo c >&"$in"
-	wait $pid
-	audit --who sue --since -1m | grep -i refused | grep -q 'read\|write' || { fail "not in the log"; rc=1; }
-	reset_policy
-	as sue test -e "$Q/scratch" && fail "the scratch file is still there" && rc=1
-	return $rc
 }
 
 t_admission_and_its_end_through_a_journals_file() {
@@ -470,6 +462,29 @@ t_lock_wipes_scratch_and_nothing_lies_on_disk() {
 	sync
 	grep -raq 'MARKER' "$ROOT/disk" "$ROOT/daemon.log" && fail "clear text on disk" && return 1
 	reset_policy
+}
+
+# Last: to get it back takes two stewards.
+t_losing_the_right_cuts_open_files_at_once() {
+	coproc H { as sue "$POLICY" hold "$Q/practice.policy" w; }
+	local pid=$H_PID in=${H[1]} out=${H[0]} line rc=0
+	read -r -t 20 line <&"$out"
+	echo w >&"$in"
+	read -r -t 20 line <&"$out"
+	[ "$line" = ok ] || fail "sue can't write: $line" || return 1
+	as sue sh -c "echo mine >'$Q/scratch'" || return 1
+	with_stewards | sed 's/^role owner may policy/role owner may list/' | put_policy dan practice || return 1
+	for what in r w s; do
+		echo $what >&"$in"
+		read -r -t 20 line <&"$out"
+		[ "$line" = EACCES ] || { fail "after the change $what answers $line"; rc=1; }
+	done
+	expect_errno EACCES as sue cat "$Q/scratch" || rc=1
+	! as sue ls -A "$(J sue)" | grep -q policy || rc=1
+	echo c >&"$in"
+	wait $pid
+	audit --who sue --since -1m | grep -i refused | grep -q 'read\|write' || { fail "not in the log"; rc=1; }
+	return $rc
 }
 
 need_root
