@@ -55,6 +55,20 @@ int fs_vault_decide(struct fs_vault *v, struct fs_session *s, uint32_t index, ui
 	return w.decide_rc;
 }
 
+/* The policy right: under .policy. */
+int fs_vault_decide_vault(struct fs_vault *v, struct fs_session *s, uint32_t rights,
+			  struct policy_verdict *out, char *rule, size_t rule_cap)
+{
+	ck_assert_ptr_eq(v, the_vault);
+	ck_assert_uint_eq(rights, POLICY_POLICY);
+	(void)s;
+	w.decided++;
+	out->answer = w.verdict.rights & POLICY_POLICY ? POLICY_ALLOW : POLICY_DENY;
+	if (rule_cap)
+		snprintf(rule, rule_cap, "a rule");
+	return w.decide_rc;
+}
+
 int fs_vault_journal_name(struct fs_vault *v, uint32_t index, char name[static 256])
 {
 	(void)v;
@@ -424,6 +438,106 @@ START_TEST(two_journals_in_one_request_are_exdev)
 END_TEST
 
 /* ---- session state ---- */
+
+/* ---- under .policy ---- */
+
+static struct fs_gate_request asks_policy(uint64_t ino)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+
+	rq.nodeid = ino;
+	rq.name = NULL;
+	return rq;
+}
+
+START_TEST(everything_under_policy_asks_for_the_policy_right)
+{
+	struct fs_gate_request rq = asks_policy(2);
+	struct fs_gate_pass pass;
+
+	/* All other rights are none there. */
+	w.verdict.rights = ~(uint32_t)POLICY_POLICY;
+	for (uint64_t ino = 2; ino < 17; ino++) {
+		rq = asks_policy(ino == 16 ? UINT64_C(0xffffffffff) : ino);
+		rq.rights = ino % 2 ? POLICY_WRITE : 0;
+		rq.by_handle = ino % 3 == 0;
+		ck_assert_int_eq(begin(&rq), -EACCES);
+		ck_assert_uint_eq(w.records, ino - 1);
+		ck_assert_uint_eq(w.durable, ino - 1);
+		ck_assert_uint_eq(w.record[ino - 2].kind, POLICY_RECORD_REFUSED);
+		ck_assert_uint_eq(w.record[ino - 2].journal, 0);
+		ck_assert_int_eq(fs_gate_again(gate, &rq, &pass), -EACCES);
+	}
+	w.verdict.rights = POLICY_POLICY;
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_uint_eq(pass.rights, POLICY_POLICY);
+	ck_assert_ptr_null(pass.journal);
+	ck_assert_ptr_null(pass.signer);
+	ck_assert_int_eq(fs_gate_again(gate, &rq, &pass), 0);
+	w.decide_rc = -EIO;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
+START_TEST(looking_up_policy_by_its_name_asks_too)
+{
+	struct fs_gate_request rq = asks_policy(1);
+
+	rq.reveals = true;
+	rq.name = ".policy";
+	w.verdict.rights = POLICY_LIST;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_str_eq(w.record[0].name, ".policy");
+	rq.name = ".policies";
+	ck_assert_int_eq(begin(&rq), 0);
+	rq.name = ".policy";
+	w.verdict.rights = POLICY_POLICY;
+	ck_assert_int_eq(begin(&rq), 0);
+}
+END_TEST
+
+START_TEST(request_that_names_policy_second_asks_too)
+{
+	struct fs_gate_request rq = asks_policy(1);
+
+	rq.nodeid2 = 2;
+	w.verdict.rights = POLICY_LIST;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	w.verdict.rights = POLICY_POLICY;
+	ck_assert_int_eq(begin(&rq), 0);
+	/* Out of a journal or into one nothing goes. */
+	rq.nodeid = fs_nodeid(7, 5);
+	ck_assert_int_eq(begin(&rq), -EXDEV);
+}
+END_TEST
+
+START_TEST(other_account_is_refused_under_policy_too)
+{
+	struct fs_gate_request rq = asks_policy(5);
+
+	w.verdict.rights = POLICY_POLICY;
+	rq.uid = UID + 1;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	atomic_store(&session.state, FS_SESSION_LOCKED);
+	rq.uid = UID;
+	ck_assert_int_eq(begin(&rq), -ENOKEY);
+}
+END_TEST
+
+START_TEST(lost_policy_right_is_told_once_and_only_to_who_used_it)
+{
+	struct fs_gate_request rq = asks_policy(5);
+
+	w.verdict.rights = 0;
+	ck_assert(!fs_gate_policy_lost(gate));
+	w.verdict.rights = POLICY_POLICY;
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert(!fs_gate_policy_lost(gate));
+	w.verdict.rights = 0;
+	ck_assert(fs_gate_policy_lost(gate));
+	ck_assert(!fs_gate_policy_lost(gate));
+}
+END_TEST
 
 START_TEST(locked_session_answers_enokey_without_record)
 {
@@ -811,6 +925,11 @@ int main(void)
 	tcase_add_test(door, damaged_journal_answers_eio);
 	tcase_add_test(door, other_account_is_refused_but_not_by_handle);
 	tcase_add_test(door, two_journals_in_one_request_are_exdev);
+	tcase_add_test(door, everything_under_policy_asks_for_the_policy_right);
+	tcase_add_test(door, looking_up_policy_by_its_name_asks_too);
+	tcase_add_test(door, request_that_names_policy_second_asks_too);
+	tcase_add_test(door, other_account_is_refused_under_policy_too);
+	tcase_add_test(door, lost_policy_right_is_told_once_and_only_to_who_used_it);
 	tcase_add_test(door, locked_session_answers_enokey_without_record);
 	tcase_add_test(door, draining_session_admits_only_writing_out);
 	tcase_add_test(door, session_past_its_ceiling_answers_enokey);

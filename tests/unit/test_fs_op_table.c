@@ -114,7 +114,7 @@ static int reply(uint32_t opcode)
 	return h.error;
 }
 
-static int ask(const struct raw *raw)
+static int ask_at(const struct raw *raw, uint64_t nodeid)
 {
 	uint8_t body[256] = {0};
 	size_t len = raw->fixed;
@@ -126,8 +126,13 @@ static int ask(const struct raw *raw)
 	/* SETLK with FUSE_LK_FLOCK among its flags. */
 	if (!strcmp(raw->name, "flock"))
 		body[40] = 1;
-	send_raw(raw->opcode, NODE, body, len);
+	send_raw(raw->opcode, nodeid, body, len);
 	return reply(raw->opcode);
+}
+
+static int ask(const struct raw *raw)
+{
+	return ask_at(raw, NODE);
 }
 
 static void set_up(void)
@@ -201,6 +206,19 @@ START_TEST(locked_session_refuses_every_operation_at_the_gate)
 		ck_assert_msg(ask(&raws[n]) == -ENOKEY, "%s", raws[n].name);
 		ck_assert_uint_eq(atomic_load(&mount.refused), n + 1);
 	}
+	ck_assert_uint_eq(mount.inflight, 0);
+}
+END_TEST
+
+/* The same for the bodies that answer under .policy: there is no model behind them here. */
+START_TEST(locked_session_refuses_every_operation_under_policy_at_the_gate)
+{
+	atomic_store(&session.state, FS_SESSION_LOCKED);
+	for (uint64_t ino = 2; ino < 20; ino++) {
+		for (size_t n = 0; n < RAWS; n++)
+			ck_assert_msg(ask_at(&raws[n], ino) == -ENOKEY, "%s", raws[n].name);
+	}
+	ck_assert_uint_eq(atomic_load(&mount.refused), 18 * RAWS);
 	ck_assert_uint_eq(mount.inflight, 0);
 }
 END_TEST
@@ -396,6 +414,7 @@ int main(void)
 	tcase_add_test(t, table_has_exactly_the_listed_entries);
 	tcase_add_test(t, test_asks_for_every_listed_operation);
 	tcase_add_test(t, locked_session_refuses_every_operation_at_the_gate);
+	tcase_add_test(t, locked_session_refuses_every_operation_under_policy_at_the_gate);
 	tcase_add_test(t, ended_session_refuses_every_operation_at_the_gate);
 	tcase_add_test(t, cut_mount_admits_no_operation_until_the_session_is_active);
 	tcase_add_test(t, access_list_of_a_journal_passes_the_gate_and_asks_no_right);
