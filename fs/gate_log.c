@@ -16,6 +16,7 @@
 #include "../keys/label.h"
 
 #define REPEAT_NS (60 * INT64_C(1000000000))
+#define TYPE_SECURITY 110113 /* DICOM: security alert, as all of policy */
 #define REFUSAL_DELAY_NS 20000000
 #define ACT_DELAY_NS 5000000 /* a large copy goes on, slowly */
 
@@ -253,6 +254,11 @@ static int record(struct fs_gate *g, const struct fs_gate_pass *pass,
 		snprintf(r.detail, sizeof(r.detail), "%s", act->detail);
 	if (act->action)
 		r.action = act->action;
+	/* A steward's look at a policy treats nobody, and is no patient's record. */
+	if (fs_nodeid_policy(act->nodeid)) {
+		snprintf(r.purpose, sizeof(r.purpose), "HSYSADMIN");
+		r.type = TYPE_SECURITY;
+	}
 	r.bytes_read = act->bytes_read;
 	r.bytes_written = act->bytes_written;
 	if ((act->kind != POLICY_RECORD_LIST && act->kind != POLICY_RECORD_ATTRIBUTE) ||

@@ -42,7 +42,9 @@ static void drop(struct fs_op *op, uint64_t ino, uint64_t fh)
 	const struct fs_policy_caller by = fs_op_policy_caller(op);
 	struct fs_policy_outcome out = {.refused = false};
 
+	fs_serve_block_begin();
 	fs_policy_files_close(op->m->policy, &by, fh, &out);
+	fs_serve_block_end();
 	if (h)
 		fs_handle_free(op->m, h);
 }

@@ -168,6 +168,21 @@ static bool idle_journal(const struct fs_pf_node *n)
 	       !n->hidden_until_ns;
 }
 
+static bool unpinned_journal(const struct fs_pf_node *n)
+{
+	return n->policy && n->dir == FS_POLICY_JOURNALS && !n->pins;
+}
+
+/* Who searches all policies for a word has read all: from some number on that is forgotten. */
+static void make_room(struct fs_policy_files *pf)
+{
+	sweep(pf, idle_journal);
+	if (pf->journals < FS_PF_KNOWN)
+		return;
+	pf->forgot = fs_vault_policy_version(pf->vault);
+	sweep(pf, unpinned_journal);
+}
+
 struct fs_pf_node *fs_pf_make(struct fs_policy_files *pf, uint64_t ino, uint64_t dir,
 			      const char *name, bool policy)
 {
@@ -206,7 +221,7 @@ int fs_pf_node(struct fs_policy_files *pf, uint64_t ino, struct fs_pf_node **out
 		if (fs_vault_journal_name(pf->vault, (uint32_t)ino, name))
 			return -ENOENT;
 		if (pf->journals >= FS_PF_IDLE)
-			sweep(pf, idle_journal);
+			make_room(pf);
 		n = fs_pf_make(pf, ino, FS_POLICY_JOURNALS, NULL, true);
 	} else if (!n) {
 		return -ENOENT;

@@ -33,7 +33,8 @@
 #define FS_PF_HANDLES 256u
 #define FS_PF_LARGEST (2u << 20) /* one file */
 #define FS_PF_BUCKETS 1024u
-#define FS_PF_IDLE 4096u /* nodes of journals that nobody needs, before they are let go of */
+#define FS_PF_IDLE 4096u /* nodes of journals, before those that nobody needs are let go of */
+#define FS_PF_KNOWN 32768u /* of journals that were read, before what was shown is forgotten */
 #define FS_PF_HIDDEN_NS (10 * INT64_C(1000000000))
 #define FS_PF_SEEN 8u
 /* A look so short before a save is the editor's own (its backup), not its user's. */
@@ -107,6 +108,7 @@ struct fs_policy_files {
 	size_t bytes, report_bytes;
 	struct fs_pf_handle *handle;
 	unsigned handles;
+	uint32_t forgot;   /* newest version when it was forgotten what was shown; 0: never was */
 	uint32_t practice; /* version that the texts of practice and parts were read at; 0: none */
 };
 
@@ -177,6 +179,10 @@ uint32_t fs_pf_base(struct fs_policy_files *pf, const struct fs_pf_node *n,
 int fs_pf_save_text(struct fs_policy_files *pf, const struct fs_policy_caller *by,
 		    struct fs_pf_node *n, const char *text, size_t len, uint32_t base,
 		    struct fs_policy_outcome *out);
+/* The same for a part that gets another name. -EEXIST: there is one. */
+int fs_pf_rename_part(struct fs_policy_files *pf, const struct fs_policy_caller *by,
+		      struct fs_pf_node *n, const char *newname, uint32_t base,
+		      struct fs_policy_outcome *out);
 /* What can't be, with one line of an .error file for it. Returns -EINVAL. */
 int fs_pf_refuse_name(struct fs_policy_files *pf, uint64_t dir, const char *name,
 		      struct fs_policy_outcome *out);

@@ -198,6 +198,23 @@ static int move_scratch(struct fs_policy_files *pf, struct place *from, struct p
 	return 0;
 }
 
+/* A part under another name: one version, so that what needs it never misses it. */
+static int move_part(struct fs_policy_files *pf, const struct fs_policy_caller *by,
+		     struct place *from, struct place *to, struct fs_policy_outcome *out)
+{
+	struct fs_pf_text *now = NULL;
+	int rc = fs_pf_text(pf, from->node, &now);
+	uint32_t base = fs_pf_base(pf, from->node, by, now);
+
+	fs_pf_text_put(now);
+	if (rc)
+		return rc;
+	pthread_mutex_unlock(&pf->lock);
+	rc = fs_pf_rename_part(pf, by, from->node, to->name, base, out);
+	pthread_mutex_lock(&pf->lock);
+	return rc;
+}
+
 static int move(struct fs_policy_files *pf, const struct fs_policy_caller *by, struct place *from,
 		struct place *to, struct fs_policy_outcome *out)
 {
@@ -212,8 +229,12 @@ static int move(struct fs_policy_files *pf, const struct fs_policy_caller *by, s
 						: move_scratch(pf, from, to);
 	if (to->kind != FS_PF_POLICY)
 		return move_from_policy(pf, by, from, to);
-	/* A part under another name is another part; one journal's policy is never another's. */
-	return from->node == to->node ? 0 : -EPERM;
+	if (from->node == to->node)
+		return 0;
+	/* The practice's own text is no part, one journal's policy is never another's. */
+	return from->dir == FS_POLICY_PARTS && to->dir == FS_POLICY_PARTS
+		       ? move_part(pf, by, from, to, out)
+		       : -EPERM;
 }
 
 int fs_policy_files_rename(struct fs_policy_files *pf, const struct fs_policy_caller *by,

@@ -247,6 +247,9 @@ int fs_policy_files_stat(struct fs_policy_files *pf, const struct fs_policy_call
 		rc = fh && !h ? -EIO : fs_pf_node(pf, ino, &n);
 		if (!rc && n->policy && !h)
 			rc = fs_pf_measure(pf, n);
+		if (!rc && n->policy && !h && n->dir == FS_POLICY_PARTS && !n->exists &&
+		    !n->writers)
+			rc = -ENOENT;
 		if (!rc)
 			stat_node(n, h, st);
 	}

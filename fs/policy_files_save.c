@@ -113,6 +113,9 @@ uint32_t fs_pf_base(struct fs_policy_files *pf, const struct fs_pf_node *n,
 
 	if (base || !now)
 		return base;
+	/* Forgotten, and changed since: it may be what an editor shows. */
+	if (!n->shown && n->dir == FS_POLICY_JOURNALS && pf->forgot && now->version > pf->forgot)
+		return pf->forgot;
 	if (!n->shown || n->shown == now->version || fs_pf_file(pf, n, file))
 		return now->version;
 	/* By a command of his own, say: what he has written, he has seen. */
@@ -371,39 +374,79 @@ static void settle(struct fs_policy_files *pf, const struct fs_policy_caller *by
 	}
 }
 
+/* What the file is called, here and in the vault. */
+static int saving_begin(struct fs_policy_files *pf, struct fs_pf_node *n, struct saving *s,
+			struct fs_policy_outcome *out)
+{
+	int rc;
+
+	memset(s, 0, sizeof(*s));
+	pthread_mutex_lock(&pf->lock);
+	n->hidden_until_ns = 0;
+	rc = fs_pf_name(pf, n, s->name);
+	if (!rc)
+		rc = fs_pf_file(pf, n, s->file);
+	fs_pf_path(pf, n, out->path);
+	out->journal = n->dir == FS_POLICY_JOURNALS ? (uint32_t)n->ino : 0;
+	pthread_mutex_unlock(&pf->lock);
+	return rc;
+}
+
+/* What came of it, for the mount to see; the errno for the program. */
+static int saving_end(struct fs_policy_files *pf, const struct fs_policy_caller *by,
+		      struct fs_pf_node *n, struct saving *s, const char *text, size_t len,
+		      uint32_t base, struct fs_policy_outcome *out)
+{
+	char *error = NULL;
+	size_t error_len = 0;
+
+	if (s->rc)
+		error = error_text(pf, s, base, &error_len);
+	pthread_mutex_lock(&pf->lock);
+	if (!s->rc) {
+		settle(pf, by, n, s, text, len);
+	} else {
+		report_put(pf, n->dir, s->name, ".error", error ? error : "", error_len);
+		/* A proposal is kept, and was told of. */
+		if (text && s->rc != -EINPROGRESS)
+			report_put(pf, n->dir, s->name, ".rejected", text, len);
+		if (s->rc != -EINPROGRESS)
+			refused(out, error ? error : "memory is short");
+	}
+	pthread_mutex_unlock(&pf->lock);
+	free(error);
+	free(s->report);
+	/* The kernel would try a path again on ESTALE. */
+	return s->rc == -ESTALE || s->rc == -ENOENT ? -EINVAL : s->rc;
+}
+
 int fs_pf_save_text(struct fs_policy_files *pf, const struct fs_policy_caller *by,
 		    struct fs_pf_node *n, const char *text, size_t len, uint32_t base,
 		    struct fs_policy_outcome *out)
 {
-	struct saving s = {.report = NULL};
-	char *error = NULL;
-	size_t error_len = 0;
+	struct saving s;
+	int rc = saving_begin(pf, n, &s, out);
 
-	pthread_mutex_lock(&pf->lock);
-	n->hidden_until_ns = 0;
-	s.rc = fs_pf_name(pf, n, s.name);
-	if (!s.rc)
-		s.rc = fs_pf_file(pf, n, s.file);
-	fs_pf_path(pf, n, out->path);
-	out->journal = n->dir == FS_POLICY_JOURNALS ? (uint32_t)n->ino : 0;
-	pthread_mutex_unlock(&pf->lock);
-	if (s.rc)
-		return s.rc;
+	if (rc)
+		return rc;
 	put(pf, n, &s, text, len, base);
-	if (s.rc)
-		error = error_text(pf, &s, base, &error_len);
-	pthread_mutex_lock(&pf->lock);
-	if (!s.rc) {
-		settle(pf, by, n, &s, text, len);
-	} else {
-		report_put(pf, n->dir, s.name, ".error", error ? error : "", error_len);
-		if (text)
-			report_put(pf, n->dir, s.name, ".rejected", text, len);
-		refused(out, error ? error : "memory is short");
-	}
-	pthread_mutex_unlock(&pf->lock);
-	free(error);
-	free(s.report);
-	/* The kernel would try a path again on ESTALE. */
-	return s.rc == -ESTALE || s.rc == -ENOENT ? -EINVAL : s.rc;
+	return saving_end(pf, by, n, &s, text, len, base, out);
+}
+
+int fs_pf_rename_part(struct fs_policy_files *pf, const struct fs_policy_caller *by,
+		      struct fs_pf_node *n, const char *newname, uint32_t base,
+		      struct fs_policy_outcome *out)
+{
+	char part[FS_PF_NAME + 1], newfile[300];
+	struct saving s;
+	int rc = fs_pf_part_name(newname, part) ? saving_begin(pf, n, &s, out) : -EPERM;
+
+	if (rc)
+		return rc;
+	snprintf(newfile, sizeof(newfile), "practice.d/%s", part);
+	s.rc = fs_vault_policy_rename(pf->vault, pf->session, s.file, newfile, base, &s.report,
+				      &s.say);
+	if (s.rc == -EEXIST || s.rc == -EPERM)
+		return s.rc;
+	return saving_end(pf, by, n, &s, NULL, 0, base, out);
 }

@@ -81,6 +81,33 @@ int fs_policies_part_put(struct fs_vault *v, const char *file, const char *text,
 	return -EINVAL;
 }
 
+int fs_policies_part_move(struct fs_vault *v, const char *file, const char *newfile, char **out,
+			  size_t *out_len)
+{
+	const char *name = fs_policies_part(file), *newname = fs_policies_part(newfile);
+	char *old = NULL, *both = NULL;
+	struct policy_bundle_part part;
+	size_t len = 0, both_len = 0;
+	uint32_t version;
+	int rc = fs_policies_text(v, 0, &old, &len, &version);
+
+	if (!rc && policy_bundle_find(old, len, newname, &part))
+		rc = -EEXIST;
+	if (!rc && !policy_bundle_find(old, len, name, &part))
+		rc = -ENOENT;
+	if (!rc) {
+		both = policy_bundle_put(old, len, newname, part.text, part.len, &both_len);
+		rc = both ? 0 : -errno;
+	}
+	if (!rc) {
+		*out = policy_bundle_put(both, both_len, name, NULL, 0, out_len);
+		rc = *out ? 0 : -errno;
+	}
+	free(both);
+	free(old);
+	return rc;
+}
+
 int fs_policies_text_at(struct fs_vault *v, const char *file, uint32_t which, uint32_t number,
 			char **text, size_t *len)
 {

@@ -302,6 +302,7 @@ static int alarm_powers(struct fs_vault *v, struct fs_session *by,
 struct accept {
 	struct fs_session *by;
 	const char *file;
+	const char *newfile; /* the part gets this name; NULL: it keeps its own */
 	uint32_t which, before;
 	const char *text; /* NULL: the part of the practice goes */
 	size_t len;
@@ -479,7 +480,9 @@ static int put_locked(struct fs_vault *v, struct accept *a, uint32_t base, char 
 	rc = check_base(v, a, base, say);
 	/* What was proposed is the whole already. */
 	if (!rc && !a->which && !a->agreed) {
-		rc = fs_policies_part_put(v, a->file, a->text, a->len, &a->whole, &a->len, report);
+		rc = a->newfile ? fs_policies_part_move(v, a->file, a->newfile, &a->whole, &a->len)
+				: fs_policies_part_put(v, a->file, a->text, a->len, &a->whole,
+						       &a->len, report);
 		a->text = a->whole;
 	}
 	if (!rc)
@@ -627,6 +630,17 @@ int fs_vault_policy_remove(struct fs_vault *v, struct fs_session *by, const char
 	const char *part = fs_policies_part(file);
 
 	if (!part || !*part)
+		return -EPERM;
+	return put(v, &a, base, report, say);
+}
+
+int fs_vault_policy_rename(struct fs_vault *v, struct fs_session *by, const char *file,
+			   const char *newfile, uint32_t base, char **report, struct fs_say *say)
+{
+	struct accept a = {.by = by, .file = file, .newfile = newfile};
+	const char *part = fs_policies_part(file), *newpart = fs_policies_part(newfile);
+
+	if (!part || !*part || !newpart || !*newpart)
 		return -EPERM;
 	return put(v, &a, base, report, say);
 }

@@ -389,6 +389,12 @@ int fs_vault_review_sign_off(struct fs_vault *v, struct fs_session *by,
 /* The same with the part "practice.d/NAME" taken out; -EPERM for any other file. */
 int fs_vault_policy_remove(struct fs_vault *v, struct fs_session *by, const char *file,
 			   uint32_t base, char **report, struct fs_say *say);
+/*
+ * The part "practice.d/NAME" gets another name, in one version. -EEXIST when there is one of that
+ * name; -EPERM for any other file.
+ */
+int fs_vault_policy_rename(struct fs_vault *v, struct fs_session *by, const char *file,
+			   const char *newfile, uint32_t base, char **report, struct fs_say *say);
 /* The number in force of a file; of a part, whether it exists or not, the practice's. -ENOENT. */
 int fs_vault_policy_number(struct fs_vault *v, const char *file, uint32_t *version);
 /* What fs_vault_policy_show gives, only with the policy right; no call of these four is logged. */

@@ -459,6 +459,9 @@ int fs_policies_part_take(const char *file, char *text, size_t *len);
  */
 int fs_policies_part_put(struct fs_vault *v, const char *file, const char *text, size_t len,
 			 char **out, size_t *out_len, char **report);
+/* The same with the part under another name. -EEXIST, -ENOENT. */
+int fs_policies_part_move(struct fs_vault *v, const char *file, const char *newfile, char **out,
+			  size_t *out_len);
 /* Does this file of the practice say what it said at version base (0: was there none)? */
 bool fs_policies_part_same(struct fs_vault *v, const char *file, uint32_t base);
 /* This file's text at one of its versions; -ENOENT: the number is another file's. Caller frees. */

@@ -352,6 +352,7 @@ t_practice_in_parts() {
 	printf 'default unit east allow user:bo:r-x\n' | as dan "$POLICY" save close "$P/practice.d/more.policy" || fail "$(error_of practice.d/more.policy)" || return 1
 	[ "$(as dan "$POLICY" try unlink "$P/practice.d/east.policy" x)" = EINVAL ] || fail "east went, more needs it" || return 1
 	error_of practice.d/east.policy | grep -q east || return 1
+	in_policy 'mv practice.d/east.policy practice.d/orient.policy && grep -q Oest practice.d/orient.policy && mv practice.d/orient.policy practice.d/east.policy' || fail 'a part gets no other name' || return 1
 	in_policy 'cat practice.d/*.policy >/dev/null; rm practice.d/more.policy practice.d/east.policy practice.d/west.policy' || fail "$(in_policy 'tail practice.d/*.error')" || return 1
 	! in_policy 'ls practice.d' | grep -v 'error\|rejected' | grep . || fail "parts stay" || return 1
 	audit --since -2m | grep -q 'Afdeling Vestlig' || fail "no diff of a part in the log" || return 1

@@ -402,6 +402,13 @@ START_TEST(part_is_added_changed_and_removed_as_a_file)
 	ck_assert_ptr_nonnull(
 		strstr(text_of(FS_POLICY_PARTS, "bad.policy.error"), "practice.d/"));
 	ck_assert_int_eq(write_text(FS_POLICY_PARTS, "mark.policy", "%part x\n"), -EINVAL);
+	/* Another name, in one version; never over another part. */
+	version = fs_vault_policy_version(t.v);
+	ck_assert_int_eq(move(FS_POLICY_PARTS, "new.policy", "east.policy"), -EEXIST);
+	ck_assert_int_eq(move(FS_POLICY_PARTS, "new.policy", "newer.policy"), 0);
+	ck_assert_uint_eq(fs_vault_policy_version(t.v), version + 1);
+	ck_assert_uint_eq(ino_of(FS_POLICY_PARTS, "new.policy"), 0);
+	ck_assert_str_eq(text_of(FS_POLICY_PARTS, "newer.policy"), "unit new \"N\"\n");
 	/* Nor is a part removed that has changed since it was looked at. */
 	ck_assert_int_eq(fs_policy_files_unlink(pf, &me, FS_POLICY_PARTS, "west.policy", &out),
 			 -EINVAL);
