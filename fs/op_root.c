@@ -169,7 +169,7 @@ static int check_visible(struct fs_op *op, const char *name)
 
 void fs_root_rmdir(struct fs_op *op, const char *name)
 {
-	int rc = check_visible(op, name);
+	int rc = strcmp(name, FS_GATE_POLICY_DIR) ? check_visible(op, name) : -EPERM;
 
 	if (!rc) {
 		fs_serve_block_begin();
@@ -183,8 +183,10 @@ void fs_root_rmdir(struct fs_op *op, const char *name)
 
 void fs_root_rename(struct fs_op *op, const char *name, const char *newname, unsigned flags)
 {
-	int rc = flags & ~(unsigned)RENAME_NOREPLACE ? -EINVAL : check_visible(op, name);
+	int rc = flags & ~(unsigned)RENAME_NOREPLACE ? -EINVAL : 0;
 
+	if (!rc)
+		rc = strcmp(name, FS_GATE_POLICY_DIR) ? check_visible(op, name) : -EPERM;
 	if (!rc && newname[0] == '.')
 		rc = -EPERM;
 	if (!rc) {

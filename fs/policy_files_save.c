@@ -186,6 +186,15 @@ static void report_put(struct fs_policy_files *pf, uint64_t dir, const char *nam
 		pf->report_bytes += len;
 }
 
+static void report_put_both(struct fs_policy_files *pf, const struct fs_pf_node *n,
+			    const char *name, const char *error, size_t error_len,
+			    const char *text, size_t len)
+{
+	report_put(pf, n->dir, name, ".error", error ? error : "", error_len);
+	if (text)
+		report_put(pf, n->dir, name, ".rejected", text, len);
+}
+
 static void refused(struct fs_policy_outcome *out, const char *error)
 {
 	out->refused = true;
@@ -286,6 +295,7 @@ static const char *plainly(int rc)
 struct saving {
 	char file[300];		   /* for the vault */
 	char name[FS_PF_NAME + 1]; /* in its directory */
+	char shown[320];	   /* in messages, as the parser calls it */
 	char *report;
 	struct fs_say say;
 	int rc;
@@ -303,9 +313,9 @@ static char *error_text(struct fs_policy_files *pf, const struct saving *s, uint
 	if (s->rc == -EINVAL && s->report)
 		fputs(s->report, to);
 	else if (s->rc == -ESTALE)
-		tell_stale(pf, to, s->file, s->name, base);
+		tell_stale(pf, to, s->file, s->shown, base);
 	else
-		fprintf(to, "%s:1:1: nothing was saved: %s\n", s->name,
+		fprintf(to, "%s:1:1: nothing was saved: %s\n", s->shown,
 			s->say.text[0] ? s->say.text : plainly(s->rc));
 	return fclose(to) ? NULL : text;
 }
@@ -386,6 +396,10 @@ static int saving_begin(struct fs_policy_files *pf, struct fs_pf_node *n, struct
 	rc = fs_pf_name(pf, n, s->name);
 	if (!rc)
 		rc = fs_pf_file(pf, n, s->file);
+	if (n->dir == FS_POLICY_JOURNALS)
+		snprintf(s->shown, sizeof(s->shown), "%s", s->file);
+	else
+		snprintf(s->shown, sizeof(s->shown), "%s.policy", s->file);
 	fs_pf_path(pf, n, out->path);
 	out->journal = n->dir == FS_POLICY_JOURNALS ? (uint32_t)n->ino : 0;
 	pthread_mutex_unlock(&pf->lock);
@@ -406,11 +420,13 @@ static int saving_end(struct fs_policy_files *pf, const struct fs_policy_caller 
 	if (!s->rc) {
 		settle(pf, by, n, s, text, len);
 	} else {
-		report_put(pf, n->dir, s->name, ".error", error ? error : "", error_len);
 		/* A proposal is kept, and was told of. */
-		if (text && s->rc != -EINPROGRESS)
-			report_put(pf, n->dir, s->name, ".rejected", text, len);
-		if (s->rc != -EINPROGRESS)
+		bool kept = s->rc == -EINPROGRESS;
+
+		/* After a lock nothing may lie here. */
+		if (fs_session_state(pf->session) == FS_SESSION_ACTIVE)
+			report_put_both(pf, n, s->name, error, error_len, kept ? NULL : text, len);
+		if (!kept)
 			refused(out, error ? error : "memory is short");
 	}
 	pthread_mutex_unlock(&pf->lock);

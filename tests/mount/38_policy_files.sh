@@ -246,6 +246,7 @@ t_what_is_no_policy_file_is_no_policy() {
 	[ "$(as dan "$POLICY" try mmap "$P/practice.policy" x)" = ENODEV ] || return 1
 	[ "$(as dan "$POLICY" try rename "$P/practice.policy" "$(J dan)/away")" = EPERM ] || return 1
 	expect_errno EPERM as dan mkdir "$(J dan)/.policies" || return 1
+	expect_errno EPERM as dan rmdir "$P" && expect_errno EPERM as dan mv -T "$P" "$(J dan)/away" && expect_errno EPERM as dan mv -T "$P" "$(J dan)/.away" || return 1
 	as dan "$POLICY" lock "$P/practice.policy" && in_policy 'echo x >scratch' && as dan "$POLICY" lock "$P/scratch" && in_policy 'rm scratch'
 }
 

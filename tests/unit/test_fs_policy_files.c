@@ -585,13 +585,16 @@ START_TEST(unlinked_scratch_lives_until_it_is_closed)
 	char buf[8];
 	size_t got;
 
+	ck_assert_int_eq(fs_policy_files_lookup(pf, &me, TOP, "x", &st), 0);
 	ck_assert_int_eq(fs_policy_files_write(pf, fh, 0, false, "here", 4), 0);
 	ck_assert_int_eq(fs_policy_files_unlink(pf, &me, TOP, "x", &out), 0);
 	ck_assert_uint_eq(ino_of(TOP, "x"), 0);
 	ck_assert_int_eq(fs_policy_files_read(pf, &me, fh, 0, 8, buf, &got), 0);
 	ck_assert_uint_eq(got, 4);
-	ck_assert_int_eq(fs_policy_files_stat(pf, &me, 0, fh, &st), -ENOENT);
+	ck_assert_int_eq(fs_policy_files_stat(pf, &me, st.st_ino, fh, &st), 0);
+	ck_assert_int_eq(st.st_nlink, 0);
 	fs_policy_files_close(pf, &me, fh, &out);
+	ck_assert_int_eq(fs_policy_files_stat(pf, &me, st.st_ino, 0, &st), -ENOENT);
 }
 END_TEST
 
