@@ -20,6 +20,7 @@
 #include "../policy/diff.h"
 
 #define DIFF_MOST (64u << 10)
+#define MARK "\xef\xbb\xbf" /* byte order: LibreOffice puts it before UTF-8, where it says nothing */
 #define WALK_MOST 1000u /* versions that are looked through for who changed a part */
 
 /* ---- bases ---- */
@@ -445,6 +446,10 @@ int fs_pf_save_text(struct fs_policy_files *pf, const struct fs_policy_caller *b
 
 	if (rc)
 		return rc;
+	if (text && len >= strlen(MARK) && !memcmp(text, MARK, strlen(MARK))) {
+		text += strlen(MARK);
+		len -= strlen(MARK);
+	}
 	put(pf, n, &s, text, len, base);
 	return saving_end(pf, by, n, &s, text, len, base, out);
 }

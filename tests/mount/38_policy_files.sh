@@ -173,13 +173,13 @@ t_bad_text_is_refused_with_the_place_and_the_fix() {
 	with_stewards | sed 's/role nurse     unit north/role nurze unit north/' | refused practice.policy 'nurze.*did you mean `nurse`' || return 1
 	with_stewards | sed 's/unit north$/unit nort/' | refused practice.policy 'nort.*did you mean `north`' || return 1
 	with_stewards | sed 's/^role secretary.*/role secretary may list create break-glass/' | refused practice.policy 'clinical' || return 1
-	with_stewards | sed 's/ policy//; s/may$/may list/' | grep -v '^role steward' | refused practice.policy '[Ss]teward|policy' || return 1
-	with_stewards | sed 's/audit review/list/; s/ list list/ list/; s/policy list/policy/' | refused practice.policy 'audit' || return 1
+	with_stewards | sed 's/ policy//; s/may$/may list/' | grep -v '^role steward' | refused practice.policy 'no active practitioner may `policy`' || return 1
+	with_stewards | sed 's/audit review/list/; s/ list list/ list/; s/policy list/policy/' | refused practice.policy 'no active practitioner may `audit`' || return 1
 	with_stewards | grep -v '^practitioner bo' | refused practice.policy '`bo` is enrolled' || return 1
 	shown "$ONE" | sed 's/user:anna/user:ana/' | refused "journals/$ONE.policy" 'ana.*did you mean `anna`' || return 1
 	shown "$ONE" | sed 's/^unit .*/unit nowhere/' | refused "journals/$ONE.policy" 'nowhere' || return 1
 	shown "$ONE" | sed 's/^journal .*/journal "Somebody else"/' | refused "journals/$ONE.policy" 'Somebody else' || return 1
-	printf 'journal "%s"\nunit north\nblock role:physician\nblock role:nurse\n' "$ONE" | refused "journals/$ONE.policy" '' || return 1
+	printf 'journal "%s"\nunit north\nblock role:physician\nblock role:nurse\n' "$ONE" | refused "journals/$ONE.policy" 'nobody who is active could open this journal' || return 1
 	with_stewards | put_policy dan practice
 }
 

@@ -213,6 +213,17 @@ START_TEST(refused_save_says_so_at_each_close_and_is_told_once)
 }
 END_TEST
 
+START_TEST(byte_order_mark_is_no_part_of_a_policy)
+{
+	char text[T_POLICY_MAX + 8];
+
+	snprintf(text, sizeof(text), "\xef\xbb\xbf%s", edited("Klinik Nord", "Klinik Ny"));
+	ck_assert_int_eq(write_text(TOP, "practice.policy", text), 0);
+	ck_assert_str_eq(text_of(TOP, "practice.policy"), text + 3);
+	ck_assert_int_eq(write_text(TOP, "practice.policy", "\xef\xbb\xbf"), -EINVAL);
+}
+END_TEST
+
 START_TEST(empty_file_is_refused_at_the_last_close)
 {
 	uint64_t fh = open_write(TOP, "practice.policy", O_TRUNC);
@@ -654,6 +665,7 @@ int main(void)
 	tcase_add_test(t_case, close_by_another_process_is_not_the_end_of_writing);
 	tcase_add_test(t_case, refused_save_tells_why_and_keeps_the_text);
 	tcase_add_test(t_case, refused_save_says_so_at_each_close_and_is_told_once);
+	tcase_add_test(t_case, byte_order_mark_is_no_part_of_a_policy);
 	tcase_add_test(t_case, empty_file_is_refused_at_the_last_close);
 	tcase_add_test(t_case, rename_over_a_policy_saves_and_takes_the_file);
 	tcase_add_test(t_case, policy_renamed_away_is_missing_until_written_or_for_a_while);
