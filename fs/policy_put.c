@@ -637,7 +637,7 @@ int fs_vault_policy_remove(struct fs_vault *v, struct fs_session *by, const char
 int fs_vault_policy_rename(struct fs_vault *v, struct fs_session *by, const char *file,
 			   const char *newfile, uint32_t base, char **report, struct fs_say *say)
 {
-	struct accept a = {.by = by, .file = file, .newfile = newfile};
+	struct accept a = {.by = by, .file = file, .newfile = newfile, .reason = ""};
 	const char *part = fs_policies_part(file), *newpart = fs_policies_part(newfile);
 
 	if (!part || !*part || !newpart || !*newpart)
