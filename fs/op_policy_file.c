@@ -53,7 +53,7 @@ static int open_file(struct fs_op *op, uint64_t ino, struct fuse_file_info *fi, 
 {
 	const struct fs_policy_caller by = fs_op_policy_caller(op);
 	struct fs_handle *h;
-	int rc = fi->flags & ~O_LARGEFILE ? open_record(op, ino, fi->flags) : 0;
+	int rc = fi->flags ? open_record(op, ino, fi->flags) : 0;
 
 	if (!rc)
 		rc = fs_handle_open(op->m, ino, fi->flags, false, &fi->fh);

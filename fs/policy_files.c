@@ -248,6 +248,13 @@ struct fs_pf_node *fs_pf_scratch(struct fs_policy_files *pf, uint64_t dir, const
 	return pf->files ? named(pf, dir, name, false) : NULL;
 }
 
+/* A part that is none: its name was only tried, or it was taken out. */
+static bool tried_part(const struct fs_pf_node *n)
+{
+	return n->policy && n->dir == FS_POLICY_PARTS && !n->exists && !n->text &&
+	       !n->seen && !n->pins;
+}
+
 struct fs_pf_node *fs_pf_part(struct fs_policy_files *pf, const char *name, bool make)
 {
 	char file[FS_PF_NAME + 1];
@@ -255,7 +262,11 @@ struct fs_pf_node *fs_pf_part(struct fs_policy_files *pf, const char *name, bool
 
 	snprintf(file, sizeof(file), "%.*s.policy", FS_PF_NAME - 7, name);
 	n = named(pf, FS_POLICY_PARTS, file, true);
-	return n || !make ? n : fs_pf_make(pf, fs_pf_number(), FS_POLICY_PARTS, file, true);
+	if (n || !make)
+		return n;
+	if (++pf->parts % FS_PF_FILES == 0)
+		sweep(pf, tried_part);
+	return fs_pf_make(pf, fs_pf_number(), FS_POLICY_PARTS, file, true);
 }
 
 void fs_pf_unname(struct fs_policy_files *pf, struct fs_pf_node *n)

@@ -105,6 +105,7 @@ struct fs_policy_files {
 	pthread_mutex_t lock;
 	struct fs_pf_node *bucket[FS_PF_BUCKETS];
 	size_t files, reports, journals; /* nodes: scratch, of those reports; of journals */
+	size_t parts; /* nodes of parts that were ever made */
 	size_t bytes, report_bytes;
 	struct fs_pf_handle *handle;
 	unsigned handles;

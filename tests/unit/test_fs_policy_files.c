@@ -413,6 +413,14 @@ START_TEST(part_is_added_changed_and_removed_as_a_file)
 	ck_assert_ptr_nonnull(
 		strstr(text_of(FS_POLICY_PARTS, "bad.policy.error"), "practice.d/"));
 	ck_assert_int_eq(write_text(FS_POLICY_PARTS, "mark.policy", "%part x\n"), -EINVAL);
+	/* Names that were only tried leave nothing behind. */
+	for (int k = 0; k < 300; k++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "try%d.policy", k);
+		ck_assert_int_eq(write_text(FS_POLICY_PARTS, name, "bad\n"), -EINVAL);
+		ck_assert_uint_eq(ino_of(FS_POLICY_PARTS, name), 0);
+	}
 	/* Another name, in one version; never over another part. */
 	version = fs_vault_policy_version(t.v);
 	ck_assert_int_eq(move(FS_POLICY_PARTS, "new.policy", "east.policy"), -EEXIST);
