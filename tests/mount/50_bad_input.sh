@@ -95,8 +95,8 @@ t_policy_that_does_not_parse_changes_nothing() {
 	local before
 	before=$(jfs dan policy show practice)
 	{ practice_policy; echo 'practitioner zoe user zoe role phisician'; echo 'unit'; } >"$ROOT/bad.policy"
-	says 'practice.policy:14:32: .*did you mean .physician' jfs dan policy check practice "$ROOT/bad.policy" || return 1
-	says 'practice.policy:15:' jfs dan policy check practice "$ROOT/bad.policy" || return 1
+	says ':14:32: .*did you mean .physician' jfs dan policy check practice "$ROOT/bad.policy" || return 1
+	says ':15:' jfs dan policy check practice "$ROOT/bad.policy" || return 1
 	put_policy dan practice <"$ROOT/bad.policy" >/dev/null 2>&1 && return 1
 	[ "$(jfs dan policy show practice)" = "$before" ] || return 1
 	practice_policy | grep -v 'dan' >"$ROOT/bad.policy"
