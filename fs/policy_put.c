@@ -112,33 +112,6 @@ int fs_vault_policy_show(struct fs_vault *v, struct fs_session *by, const char *
 	return rc;
 }
 
-/* Who is enrolled stays in the practice policy for ever: an identity must remain resolvable. */
-static int keep_people(struct fs_vault *v, const struct policy_practice *next, char **report)
-{
-	struct policy_report *lines = NULL;
-	int rc = policy_report_new(&lines);
-
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < v->people_count; i++) {
-		const struct fs_person *p = v->people[i];
-
-		if (p->enrolment && !policy_practice_find(next, p->name))
-			policy_report_add(
-				lines, "practice.policy", 1, 1,
-				"practitioner `%s` is enrolled and cannot be taken out: keep the "
-				"line and write `left` at its end",
-				p->name);
-	}
-	if (policy_report_count(lines)) {
-		rc = -EINVAL;
-		if (report)
-			*report = policy_report_text(lines);
-	}
-	policy_report_free(lines);
-	return rc;
-}
-
 int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char *file,
 			  const char *text, size_t len, char **report, struct fs_say *say)
 {
@@ -165,7 +138,7 @@ int fs_vault_policy_check(struct fs_vault *v, struct fs_session *by, const char 
 				       len, report, &practice, &journal);
 	if (!rc && practice) {
 		pthread_mutex_lock(&v->edit);
-		rc = keep_people(v, practice, report);
+		rc = fs_policies_keep(v, practice, report);
 		pthread_mutex_unlock(&v->edit);
 	}
 	free(whole);
@@ -489,7 +462,7 @@ static int put_locked(struct fs_vault *v, struct accept *a, uint32_t base, char 
 		rc = fs_policies_parse(v, a->which, a->which ? a->file : "practice.policy", a->text,
 				       a->len, report, &a->practice, &a->journal);
 	if (!rc && a->practice)
-		rc = keep_people(v, a->practice, report);
+		rc = fs_policies_keep(v, a->practice, report);
 	if (!rc)
 		rc = check_consent(v, a, say);
 	return rc ? rc : accept_version(v, a);

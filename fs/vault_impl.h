@@ -11,6 +11,7 @@
  * policies.c    policy versions and the index that is open while somebody is logged in
  * policy_history.c  what was in force at a version
  * policy_put.c  show, check, accept a new version
+ * policy_keep.c  whom a new practice policy may not lose
  * consent.c     what takes two stewards: proposals
  * attend.c      a care relationship of one's own
  * policy_log.c  versions by number, time and file
@@ -406,6 +407,8 @@ int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const
 		      size_t len, char **report, struct policy_practice **practice,
 		      struct policy_journal **journal);
 
+/* policy_keep.c: -EINVAL with the report's lines when it loses who is enrolled or locks a journal; edit held. */
+int fs_policies_keep(struct fs_vault *v, const struct policy_practice *next, char **report);
 /* policy_put.c: this version of a journal's policy holds from now on; edit held. *journal is taken. */
 void fs_policies_publish_journal(struct fs_vault *v, struct fs_entry *e,
 				 struct policy_journal **journal, uint32_t version);

@@ -24,8 +24,9 @@ struct policy_journal;
 int policy_journal_parse(const char *text, size_t len, const char *file,
 			 const struct policy_practice *practice, struct policy_report *report,
 			 struct policy_journal **out);
-/* Could somebody who is active read or write in it, at some time? Dates are not looked at. */
-bool policy_journal_admits(const struct policy_journal *j, const struct policy_practice *practice);
+/* Could somebody who is active (or, away, on leave) read or write in it? Dates are not looked at. */
+bool policy_journal_admits(const struct policy_journal *j, const struct policy_practice *practice,
+			   bool away);
 struct policy_journal *policy_journal_get(struct policy_journal *j);
 void policy_journal_put(struct policy_journal *j);
 

@@ -243,13 +243,13 @@ static bool admits_by(const struct policy_entry *e, const char *name,
 
 /* Does it let this practitioner in, at some time? There is no clock here. */
 static bool admits(const struct policy_practice *practice, const struct policy_journal *j,
-		   const struct policy_person *who)
+		   const struct policy_person *who, bool away)
 {
 	const struct policy_default *d;
 	unsigned perms = 0;
 	size_t count;
 
-	if (who->pub.state != POLICY_ACTIVE)
+	if (who->pub.state == POLICY_LEFT || (who->pub.state == POLICY_ON_LEAVE && !away))
 		return false;
 	for (uint32_t i = 0; i < j->count; i++)
 		if (!admits_by(&j->entry[i], policy_journal_string(j, j->entry[i].name), who,
@@ -262,17 +262,18 @@ static bool admits(const struct policy_practice *practice, const struct policy_j
 	       (POLICY_LIST | POLICY_READ | POLICY_WRITE);
 }
 
-bool policy_journal_admits(const struct policy_journal *j, const struct policy_practice *practice)
+bool policy_journal_admits(const struct policy_journal *j, const struct policy_practice *practice,
+			   bool away)
 {
 	for (size_t i = 0; i < practice->person_count; i++)
-		if (admits(practice, j, &practice->person[i]))
+		if (admits(practice, j, &practice->person[i], away))
 			return true;
 	return false;
 }
 
 static void admission_check(struct parser *pr, const struct policy_journal *j)
 {
-	if (policy_journal_admits(j, pr->practice))
+	if (policy_journal_admits(j, pr->practice, false))
 		return;
 	if (!pr->lx.line)
 		pr->lx.line = 1;

@@ -369,6 +369,44 @@ START_TEST(break_glass_key_is_made_by_clinicians_among_themselves)
 }
 END_TEST
 
+/* The only one who could open a journal is not taken away from it unnoticed. */
+START_TEST(practice_that_locks_everybody_out_of_a_journal_is_refused)
+{
+	struct fs_session *dan = t_clinic(), *anna;
+	char policy[T_POLICY_MAX], *report = NULL;
+	uint32_t version;
+
+	t_enroll(dan, "anna", ANNA);
+	anna = t_login("anna", ANNA);
+	t_make(anna, "hers");
+	t_make(anna, "also hers");
+	t_make(anna, "shared");
+	t_put(dan, "shared", "journal \"shared\"\nallow user:anna:rwx\nallow user:bo:r-x\n");
+	version = fs_vault_policy_version(t.v);
+	t_edit(policy, "anna role physician unit north", "anna role physician unit north left");
+	ck_assert_int_eq(t_try_put(dan, "practice", policy, &report), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(report, "journal \"hers\" any more"));
+	ck_assert_ptr_nonnull(strstr(report, "journal \"also hers\" any more"));
+	ck_assert_ptr_nonnull(strstr(report, "default unit north allow"));
+	ck_assert_ptr_null(strstr(report, "shared"));
+	ck_assert_uint_eq(fs_vault_policy_version(t.v), version);
+	free(report);
+	report = NULL;
+	/* What stops her at once, and the remedy that the message names. */
+	t_edit(policy, "anna role physician unit north", "anna role physician unit north on leave");
+	ck_assert_int_eq(t_try_put(dan, "practice", policy, &report), 0);
+	ck_assert(!t_may(anna, 1, POLICY_READ));
+	t_edit(policy, "anna role physician unit north", "anna role physician unit north left");
+	strcat(policy, "default unit north allow user:bo:r-x\n");
+	ck_assert_int_eq(t_try_put(dan, "practice", policy, &report), 0);
+	ck_assert_int_eq(fs_session_state(anna), FS_SESSION_ACTIVE);
+	fs_vault_tick(t.v);
+	ck_assert_int_eq(fs_session_state(anna), FS_SESSION_ENDED);
+	fs_session_put(anna);
+	t_logout(dan);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/policies");
@@ -376,6 +414,7 @@ int main(void)
 
 	tcase_add_checked_fixture(c, t_setup, t_teardown);
 	tcase_set_timeout(c, 60);
+	tcase_add_test(c, practice_that_locks_everybody_out_of_a_journal_is_refused);
 	tcase_add_test(c, put_by_steward_is_in_force_and_logged_with_a_diff);
 	tcase_add_test(c, put_by_anybody_else_is_refused_and_logged);
 	tcase_add_test(c, check_by_anybody_else_is_refused_and_tells_no_names);
