@@ -368,6 +368,7 @@ char *fs_vault_waiting(struct fs_vault *v, struct fs_session *by)
 		fs_lists_waiting(v, out);
 		fs_index_waiting(v, out);
 		fs_log_grants_waiting(v, out);
+		fs_renew_waiting(v, out);
 		waiting_journals(v, out);
 	}
 	pthread_rwlock_unlock(&v->lock);

@@ -25,14 +25,16 @@ struct reader {
 	uint64_t ino;
 	struct fs_container *c;
 	struct keys_chunk_opener opener;
+	uint32_t opener_of; /* its generation */
 	uint8_t *out; /* of chunk `base` */
 	uint32_t base;
 	struct fs_buf *page; /* of the chunk map; NULL: none yet */
 	uint32_t page_no;
-	/* Chunks first.. that are not fetched yet, in neighboring units from pos on. */
+	/* Chunks first.. that are not fetched yet, in neighboring units from pos on, of one key. */
 	uint32_t first;
 	unsigned n;
 	uint64_t pos;
+	const struct fs_journal_key *key;
 	struct keys_chunk_seal seal[RUN_MAX];
 };
 
@@ -45,7 +47,9 @@ static int reader_init(struct reader *r, struct fs_journal *j, uint64_t ino, uin
 	r->out = out;
 	r->page = NULL;
 	r->n = 0;
-	keys_chunk_opener_init(&r->opener, j->keys->chunk);
+	r->key = atomic_load(&j->newest);
+	r->opener_of = r->key->generation;
+	keys_chunk_opener_init(&r->opener, r->key->keys->chunk);
 	return fs_journal_units(j, &r->c);
 }
 
@@ -71,7 +75,7 @@ static int open_part(struct reader *r, struct keys_chunk_opener *o, unsigned fro
 	struct keys_chunk c[RUN_MAX];
 
 	for (unsigned i = from; i < to; i++, at += FS_CHUNK) {
-		fs_chunk_ad(r->j, r->ino, r->first + i, ad[i]);
+		fs_chunk_ad(r->j, r->ino, r->first + i, r->key->generation, ad[i]);
 		c[i] = (struct keys_chunk){{ad[i], FS_CHUNK_AD_LEN}, at, at, &r->seal[i]};
 	}
 	return keys_chunk_open(o, c + from, to - from, FS_CHUNK);
@@ -89,19 +93,22 @@ static void run_half(struct fs_chunk_job *job)
 	struct half *half = (struct half *)job;
 	struct keys_chunk_opener o;
 
-	keys_chunk_opener_init(&o, half->r->j->keys->chunk);
+	keys_chunk_opener_init(&o, half->r->key->keys->chunk);
 	half->rc = open_part(half->r, &o, half->r->n / 2, half->r->n);
 	keys_chunk_opener_clear(&o);
 }
 
-static int fetch(struct reader *r)
+static int fetch_run(struct reader *r)
 {
 	struct half half = {.job.run = run_half, .r = r};
 	struct fs_chunk_help *help = r->j->records->help;
 	int rc;
 
-	if (!r->n)
-		return 0;
+	if (r->opener_of != r->key->generation) {
+		keys_chunk_opener_clear(&r->opener);
+		keys_chunk_opener_init(&r->opener, r->key->keys->chunk);
+		r->opener_of = r->key->generation;
+	}
 	rc = fs_container_read(r->c, r->pos, r->out + (size_t)(r->first - r->base) * FS_CHUNK,
 			       (size_t)r->n * FS_CHUNK);
 	if (!rc && r->n < SPLIT_LEAST) {
@@ -112,9 +119,6 @@ static int fetch(struct reader *r)
 		fs_chunk_help_finish(help, &half.job);
 		rc = rc ? rc : half.rc;
 	}
-	r->n = 0;
-	if (rc == -EBADMSG)
-		report(r->j, r->ino);
 	return rc;
 }
 
@@ -128,6 +132,77 @@ static int load_page(struct reader *r, uint32_t page_no)
 	return fs_chunk_map_find(r->j, r->ino, page_no, &r->page);
 }
 
+/* The run begins with this entry of chunk n. -EBADMSG: nobody has such a key. */
+static int begin_run(struct reader *r, uint32_t n, const struct fs_map_entry *e)
+{
+	r->key = fs_journal_key(r->j, e->generation);
+	if (!r->key)
+		return -EBADMSG;
+	r->first = n;
+	r->pos = e->pos;
+	r->seal[0] = e->seal;
+	r->n = 1;
+	return 0;
+}
+
+#define MOVES_MOST 100 /* of one chunk, while it is read once */
+
+/*
+ * A chunk that is sealed again moves without the inode's lock, and what was its unit may be another's
+ * when we read there: what the map says now decides. The same as before: it is damaged.
+ */
+static int fetch_moved(struct reader *r, uint32_t n, struct fs_map_entry e)
+{
+	int rc = -EBADMSG;
+
+	for (unsigned i = 0; i < MOVES_MOST && (rc == -EBADMSG || rc == -EIO); i++) {
+		uint32_t page_no = n / FS_MAP_ENTRIES;
+		struct fs_map_entry now;
+		int rc2;
+
+		r->page_no = page_no + 1; /* not what we have */
+		rc2 = load_page(r, page_no);
+		if (!rc2 && !fs_chunk_map_entry(r->page, n % FS_MAP_ENTRIES, &now))
+			rc2 = -EBADMSG;
+		if (rc2)
+			return rc2;
+		if (i && now.pos == e.pos && !memcmp(&now.seal, &e.seal, sizeof(e.seal)))
+			break;
+		e = now;
+		rc = begin_run(r, n, &e);
+		if (!rc)
+			rc = fetch_run(r);
+	}
+	return rc;
+}
+
+/* Chunk by chunk what could not be had in one go. */
+static int fetch_again(struct reader *r)
+{
+	uint32_t first = r->first;
+	unsigned n = r->n;
+	int rc = 0;
+
+	for (unsigned i = 0; i < n && !rc; i++) {
+		struct fs_map_entry e = {.pos = UINT64_MAX};
+
+		rc = fetch_moved(r, first + i, e);
+	}
+	return rc;
+}
+
+static int fetch(struct reader *r)
+{
+	int rc = r->n ? fetch_run(r) : 0;
+
+	if (rc == -EBADMSG || rc == -EIO)
+		rc = fetch_again(r);
+	r->n = 0;
+	if (rc == -EBADMSG)
+		report(r->j, r->ino);
+	return rc;
+}
+
 /* Chunk n, which no group holds, joins the run. -ENODATA: it is a hole. */
 static int add_committed(struct reader *r, uint32_t n)
 {
@@ -138,13 +213,17 @@ static int add_committed(struct reader *r, uint32_t n)
 		return rc;
 	if (!fs_chunk_map_entry(r->page, n % FS_MAP_ENTRIES, &e))
 		return -ENODATA;
-	if (r->n && (r->n == RUN_MAX || n != r->first + r->n || e.pos != r->pos + r->n))
+	if (r->n && (r->n == RUN_MAX || n != r->first + r->n || e.pos != r->pos + r->n ||
+		     e.generation != r->key->generation))
 		rc = fetch(r);
-	if (!r->n) {
-		r->first = n;
-		r->pos = e.pos;
-	}
-	r->seal[r->n++] = e.seal;
+	if (rc)
+		return rc;
+	if (r->n)
+		r->seal[r->n++] = e.seal;
+	else
+		rc = begin_run(r, n, &e);
+	if (rc == -EBADMSG)
+		report(r->j, r->ino);
 	return rc;
 }
 
@@ -190,7 +269,7 @@ int fs_chunk_read(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t count
 	struct reader r;
 	int rc;
 
-	if (!j->keys)
+	if (!atomic_load(&j->newest))
 		return -EINVAL;
 	rc = fs_chunk_pending_get(j, ino, n, (uint64_t)n + count, &p);
 	if (rc)
@@ -242,7 +321,7 @@ int fs_chunk_get(struct fs_journal *j, uint64_t ino, uint32_t n, struct fs_buf *
 	uint64_t age;
 	int rc;
 
-	if (!j->keys)
+	if (!atomic_load(&j->newest))
 		return -EINVAL;
 	rc = fs_group_get(r->group, &key, out);
 	if (rc)
@@ -410,7 +489,7 @@ int fs_chunk_write(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint3
 	uint64_t end = (uint64_t)n * FS_CHUNK + off + len;
 	int rc;
 
-	if (!j->keys || off >= FS_CHUNK || (end - 1) / FS_CHUNK > UINT32_MAX)
+	if (!atomic_load(&j->newest) || off >= FS_CHUNK || (end - 1) / FS_CHUNK > UINT32_MAX)
 		return -EINVAL;
 	if (!len)
 		return 0;
@@ -437,7 +516,7 @@ int fs_chunk_punch(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint6
 {
 	uint64_t n = 0;
 
-	if (!j->keys)
+	if (!atomic_load(&j->newest))
 		return -EINVAL;
 	while (lo < hi && n < most) {
 		uint64_t end = (lo / FS_MAP_ENTRIES + 1) * FS_MAP_ENTRIES, mask;
@@ -534,7 +613,7 @@ int fs_chunk_truncate(struct fs_journal *j, struct fs_batch *b, uint64_t ino, ui
 	struct fs_key cut;
 	int rc = 0;
 
-	if (!j->keys)
+	if (!atomic_load(&j->newest))
 		return -EINVAL;
 	if (size % FS_CHUNK)
 		rc = trim_edge(j, b, ino, (uint32_t)(first - 1), (uint32_t)(size % FS_CHUNK));

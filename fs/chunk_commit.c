@@ -8,6 +8,8 @@
  * to; every chunk is sealed once, into a staging buffer that is written when it is
  * full or its units stop being contiguous. Freed and allocated units go into bitmap
  * pages. Making the container's bytes durable is the commit's part (commit_carry.c).
+ * What a mark asks to be sealed again (chunk_again.c) is moved to units of its own under
+ * the key of this group; where there is no room for that it stays as it is.
  * On failure the caller takes all units back (fs_container_aborted) and nothing else
  * has changed.
  *
@@ -26,6 +28,8 @@ struct encode {
 	struct fs_journal *j;
 	struct fs_container *c;
 	const struct fs_closing *closing;
+	const struct fs_journal_key *key;
+	struct fs_chunk_again again;
 	int (*put)(void *ctx, const struct fs_key *key, const void *p, size_t len);
 	int (*del)(void *ctx, const struct fs_key *key);
 	void *ctx;
@@ -72,7 +76,7 @@ static void seal_half(struct fs_chunk_job *job)
 	struct encode *x = half->x;
 	struct keys_chunk_sealer sealer;
 
-	keys_chunk_sealer_init(&sealer, x->j->keys->chunk);
+	keys_chunk_sealer_init(&sealer, x->key->keys->chunk);
 	half->rc = keys_chunk_seal(&sealer, x->todo + half->from, x->n_todo - half->from, FS_CHUNK);
 	keys_chunk_sealer_clear(&sealer);
 }
@@ -131,11 +135,10 @@ static int next_unit(struct encode *x, uint64_t *pos)
 	return 0;
 }
 
-/* A dirty chunk goes to the stage; its map entry is whole after seal_todo. */
-static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct fs_buf *buf,
+/* A chunk goes to the stage; its map entry is whole after seal_todo. */
+static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const uint8_t *from, size_t len,
 		       struct fs_map_entry *e)
 {
-	const uint8_t *from = buf->data;
 	uint64_t pos;
 	uint8_t *at;
 	int rc = next_unit(x, &pos);
@@ -149,15 +152,16 @@ static int place_chunk(struct encode *x, uint64_t ino, uint32_t n, const struct 
 		x->stage_pos = pos;
 	}
 	at = x->stage + x->staged;
-	if (buf->len < FS_CHUNK) {
-		memcpy(at, buf->data, buf->len);
-		memset(at + buf->len, 0, FS_CHUNK - buf->len);
+	if (len < FS_CHUNK) {
+		memcpy(at, from, len);
+		memset(at + len, 0, FS_CHUNK - len);
 		from = at;
 	}
 	x->staged += FS_CHUNK;
 	e->pos = pos;
 	e->used = true;
-	fs_chunk_ad(x->j, ino, n, x->ad[x->n_todo]);
+	e->generation = x->key->generation;
+	fs_chunk_ad(x->j, ino, n, e->generation, x->ad[x->n_todo]);
 	x->todo[x->n_todo] =
 		(struct keys_chunk){{x->ad[x->n_todo], FS_CHUNK_AD_LEN}, from, at, &e->seal};
 	return ++x->n_todo == AT_ONCE ? seal_todo(x) : 0;
@@ -201,13 +205,42 @@ static bool any_chunk(const struct fs_map_page *page)
 	return false;
 }
 
-/* One map page: the cut first, then the group's chunks first..end, all of this page. */
+/* What is left of a page under older keys, to units of its own under the group's. */
+static int seal_again(struct encode *x, uint64_t ino, uint32_t page_no, struct fs_map_page *page,
+		      bool *changed)
+{
+	uint64_t mask = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++) {
+		if (page->e[i].used && page->e[i].generation < x->key->generation)
+			mask |= UINT64_C(1) << i;
+	}
+	if (!mask)
+		return 0;
+	mask = fs_chunk_again_open(&x->again, ino, page_no, page, mask);
+	for (unsigned i = 0; !rc && i < FS_MAP_ENTRIES; i++) {
+		if (!(mask >> i & 1))
+			continue;
+		free_entry(x, &page->e[i]);
+		rc = place_chunk(x, ino, page_no * FS_MAP_ENTRIES + i,
+				 x->again.plain + (size_t)i * FS_CHUNK, FS_CHUNK, &page->e[i]);
+		*changed = true;
+	}
+	/* The next page's come to the same place. */
+	return rc ? rc : seal_todo(x);
+}
+
+/*
+ * One map page: the cut first, then the group's chunks first..end, all of this page, then what is
+ * to be sealed again.
+ */
 static int encode_page(struct encode *x, const struct run *r, uint32_t page_no, size_t first,
 		       size_t end)
 {
 	uint64_t base = (uint64_t)page_no * FS_MAP_ENTRIES;
 	struct fs_map_page page;
-	bool existed, changed = false;
+	bool existed, changed = false, asked = fs_chunk_again_asked(&x->again, r->ino, page_no);
 	int rc = fs_chunk_map_get(x->j, r->ino, page_no, &page);
 
 	if (rc)
@@ -226,8 +259,10 @@ static int encode_page(struct encode *x, const struct run *r, uint32_t page_no, 
 		changed |= m->used || (e->buf && e->buf->len);
 		free_entry(x, m);
 		if (e->buf && e->buf->len)
-			rc = place_chunk(x, r->ino, chunk_no(e), e->buf, m);
+			rc = place_chunk(x, r->ino, chunk_no(e), e->buf->data, e->buf->len, m);
 	}
+	if (!rc && asked)
+		rc = seal_again(x, r->ino, page_no, &page, &changed);
 	if (!rc)
 		rc = seal_todo(x);
 	return rc || !changed ? rc : put_page(x, r->ino, page_no, &page, existed);
@@ -307,6 +342,41 @@ static int encode_inode(struct encode *x, const struct run *r)
 	return rc;
 }
 
+/*
+ * Pages of which nothing but a mark is in the group. Such a page that can't be read is nobody's loss
+ * but its own: it stays as it is.
+ */
+static int encode_marks(struct encode *x, const struct run *r)
+{
+	uint32_t partial = (uint32_t)(r->cut / FS_MAP_ENTRIES);
+	int rc = 0;
+
+	for (size_t i = r->end; !rc && x->again.plain && i < x->again.end; i++) {
+		const struct fs_key *mark = &fs_closing_at(x->closing, i)->key;
+		struct fs_key record;
+		struct fs_buf *page;
+		uint64_t page_no;
+
+		if (fs_key_ino(mark) != r->ino)
+			break;
+		if (fs_key_table(mark) != FS_T_AGAIN)
+			continue;
+		record = fs_chunk_again_record(mark);
+		if (fs_key_table(&record) != FS_T_MAP)
+			continue;
+		page_no = fs_key_sub(&record, 4);
+		/* With the group's chunks, or with the cut, it was met already. */
+		if (page_in_group(x, r, page_no) || (r->cut != UINT64_MAX && page_no >= partial))
+			continue;
+		if (fs_chunk_map_find(x->j, r->ino, (uint32_t)page_no, &page))
+			continue;
+		if (page->len)
+			rc = encode_page(x, r, (uint32_t)page_no, 0, 0);
+		fs_buf_put(page);
+	}
+	return rc;
+}
+
 /* ---- the journal ---- */
 
 /* The chunk entries from i on whose numbers follow each other, of one inode. */
@@ -372,13 +442,40 @@ static int settle(struct encode *x, size_t first, size_t end)
 	return fs_chunk_space_settle(x->j->space, x->c, units);
 }
 
-/* The next inode with contents at or after *at; false: none. Moves *at past it. */
+/* The same for what is to be sealed again. Without room for it that is given up, and nothing else. */
+static void settle_again(struct encode *x)
+{
+	uint64_t units = x->again.plain ? fs_chunk_again_units(&x->again) : 0;
+
+	if (units && !fs_chunk_space_more(x->j->space, x->c, units))
+		x->left += units;
+	else
+		fs_chunk_again_clear(&x->again);
+}
+
+/* What was settled, or taken, for chunks that need not be sealed again after all. */
+static void give_surplus(struct encode *x)
+{
+	if (x->n_taken)
+		fs_container_free(x->c, x->pos, x->n_taken);
+	x->left -= x->n_taken;
+	x->n_taken = 0;
+	fs_chunk_space_surplus(x->j->space, x->c, x->left);
+	x->left = 0;
+}
+
+static bool of_contents(const struct fs_key *key)
+{
+	return fs_key_table(key) == FS_T_CHUNK || fs_key_table(key) == FS_T_CUT ||
+	       fs_key_table(key) == FS_T_AGAIN;
+}
+
+/* The next inode with contents, or marks, at or after *at; false: none. Moves *at past it. */
 static bool next_run(struct encode *x, size_t *at, size_t end, struct run *r)
 {
 	size_t i = *at;
 
-	while (i < end && fs_key_table(&fs_closing_at(x->closing, i)->key) != FS_T_CHUNK &&
-	       fs_key_table(&fs_closing_at(x->closing, i)->key) != FS_T_CUT)
+	while (i < end && !of_contents(&fs_closing_at(x->closing, i)->key))
 		i++;
 	if (i == end)
 		return false;
@@ -405,6 +502,47 @@ static int put_free_page(void *ctx, uint32_t page, const uint8_t *bits, size_t l
 	return x->put(x->ctx, &key, bits, len);
 }
 
+/* Bitmap pages whose record is to be sealed again are written with those that changed. */
+static void touch_free_pages(struct encode *x)
+{
+	for (size_t i = x->again.first; i < x->again.end; i++) {
+		const struct fs_key *mark = &fs_closing_at(x->closing, i)->key;
+		struct fs_key record;
+
+		if (fs_key_ino(mark))
+			break; /* they belong to inode 0, whose keys come first */
+		if (fs_key_table(mark) != FS_T_AGAIN)
+			continue;
+		record = fs_chunk_again_record(mark);
+		if (fs_key_table(&record) == FS_T_FREE)
+			fs_container_touch(x->c, (uint32_t)fs_key_sub(&record, 4));
+	}
+}
+
+static bool any_mark(const struct encode *x, size_t first, size_t n)
+{
+	for (size_t i = first; i < first + n; i++) {
+		if (fs_key_table(&fs_closing_at(x->closing, i)->key) == FS_T_AGAIN)
+			return true;
+	}
+	return false;
+}
+
+/* Without memory for it nothing is sealed again this time. */
+static void again_init(struct encode *x, size_t first, size_t n)
+{
+	x->again = (struct fs_chunk_again){
+		.j = x->j,
+		.c = x->c,
+		.closing = x->closing,
+		.first = first,
+		.end = first + n,
+		.generation = x->key->generation,
+	};
+	if (any_mark(x, first, n))
+		x->again.plain = malloc((size_t)FS_MAP_ENTRIES * FS_CHUNK);
+}
+
 int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size_t first, size_t n,
 		    int (*put)(void *ctx, const struct fs_key *key, const void *p, size_t len),
 		    int (*del)(void *ctx, const struct fs_key *key), void *ctx)
@@ -421,22 +559,35 @@ int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size
 
 	if (rc)
 		return rc;
-	keys_chunk_sealer_init(&x.sealer, j->keys->chunk);
+	x.key = fs_journal_key_sealing(j);
+	if (!x.key)
+		return -ENOKEY;
+	again_init(&x, first, n);
+	keys_chunk_sealer_init(&x.sealer, x.key->keys->chunk);
 	rc = settle(&x, first, first + n);
+	if (!rc)
+		settle_again(&x);
 	x.stage_len = x.left < RUN_MOST ? (size_t)x.left * FS_CHUNK : STAGE_LEN;
 	x.stage = rc ? NULL : malloc(x.stage_len ? x.stage_len : 1);
 	if (!rc && !x.stage)
 		rc = -ENOMEM;
-	while (!rc && next_run(&x, &at, first + n, &r))
+	while (!rc && next_run(&x, &at, first + n, &r)) {
 		rc = encode_inode(&x, &r);
+		if (!rc)
+			rc = encode_marks(&x, &r);
+	}
 	if (!rc)
 		rc = flush(&x);
 	free_gone(&x);
-	if (!rc)
+	if (!rc) {
+		give_surplus(&x);
+		touch_free_pages(&x);
 		rc = fs_container_dirty_pages(x.c, put_free_page, &x);
+	}
 	if (rc && x.stage)
 		keys_wipe(x.stage, x.stage_len); /* a chunk may stand there unsealed */
 	keys_chunk_sealer_clear(&x.sealer);
+	fs_chunk_again_clear(&x.again);
 	free(x.stage);
 	return rc;
 }
@@ -455,6 +606,14 @@ void fs_chunk_committed(struct fs_records *r, const struct fs_closing *closing)
 		if (fs_key_table(key) == FS_T_CHUNK) {
 			next = neighbors(closing, i, count);
 			last = n + (uint32_t)(next - i - 1);
+		} else if (fs_key_table(key) == FS_T_AGAIN) {
+			struct fs_key record = fs_chunk_again_record(key);
+
+			if (fs_key_table(&record) == FS_T_MAP)
+				fs_chunk_cache_drop(r->maps, journal, ino,
+						    (uint32_t)fs_key_sub(&record, 4),
+						    (uint32_t)fs_key_sub(&record, 4));
+			continue;
 		} else if (fs_key_table(key) != FS_T_CUT) {
 			continue;
 		}

@@ -16,6 +16,7 @@
 
 #define FS_MAP_ENTRY_LEN 64u
 #define FS_MAP_USED_AT 5u /* of an entry's bytes: 1 a chunk, 0 a hole */
+#define FS_MAP_GENERATION_AT 6u /* u16: generation of the key, less 1 */
 #define FS_CHUNK_AD_LEN 36u
 
 _Static_assert(FS_CHUNK == FS_UNIT, "a chunk is a unit");
@@ -23,6 +24,7 @@ _Static_assert(FS_CHUNK == FS_UNIT, "a chunk is a unit");
 /* Where a chunk lies; not used: a hole. */
 struct fs_map_entry {
 	uint64_t pos;
+	uint32_t generation; /* of the key */
 	bool used;
 	struct keys_chunk_seal seal;
 };
@@ -44,8 +46,10 @@ uint64_t fs_chunk_map_mask(const struct fs_buf *page);
 /* The committed page decoded; all holes where there is none. */
 int fs_chunk_map_get(struct fs_journal *j, uint64_t ino, uint32_t page_no,
 		     struct fs_map_page *page);
-void fs_chunk_ad(struct fs_journal *j, uint64_t ino, uint32_t n,
+void fs_chunk_ad(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t generation,
 		 uint8_t ad[static FS_CHUNK_AD_LEN]);
+/* Bit i: entry i holds a chunk under an older key than this generation. */
+uint64_t fs_chunk_map_older(const struct fs_buf *page, uint32_t generation);
 
 static inline struct fs_key fs_chunk_key(const struct fs_journal *j, uint64_t ino, uint32_t n)
 {
@@ -96,6 +100,9 @@ void fs_chunk_space_take(struct fs_chunk_space *s, uint64_t ino, uint32_t n, uin
 /* Committer: the closing group needs exactly `units`: reserves the rest, gives back the surplus,
  * also of chunks that never reached a group. -ENOSPC. */
 int fs_chunk_space_settle(struct fs_chunk_space *s, struct fs_container *c, uint64_t units);
+/* Committer: so many more than were settled. -ENOSPC. And so many less. */
+int fs_chunk_space_more(struct fs_chunk_space *s, struct fs_container *c, uint64_t units);
+void fs_chunk_space_surplus(struct fs_chunk_space *s, struct fs_container *c, uint64_t units);
 /* Committer: the closing group is durable, its reservation used up. */
 void fs_chunk_space_settled(struct fs_chunk_space *s);
 
@@ -111,6 +118,31 @@ void fs_chunk_cache_add(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino
 /* Forgets first..last of the inode; ino 0: everything of the journal. */
 void fs_chunk_cache_drop(struct fs_chunk_cache *c, uint32_t journal, uint64_t ino, uint32_t first,
 			 uint32_t last);
+
+/* ---- chunk_again.c: chunks that are to be sealed again; committer only ---- */
+struct fs_chunk_again {
+	struct fs_journal *j;
+	struct fs_container *c;
+	const struct fs_closing *closing;
+	size_t first, end;   /* its entries of this journal */
+	uint32_t generation; /* what the group is sealed under */
+	uint8_t *plain;	     /* FS_MAP_ENTRIES chunks; NULL: nothing is sealed again */
+};
+/* The key of a mark that asks for a record's sealing. */
+struct fs_key fs_chunk_again_key(const struct fs_key *record);
+/* The record that a mark names. */
+struct fs_key fs_chunk_again_record(const struct fs_key *mark);
+/* Is there such a mark for this page of a chunk map? */
+bool fs_chunk_again_asked(const struct fs_chunk_again *a, uint64_t ino, uint32_t page_no);
+/* How many units the marks of all pages need at most. */
+uint64_t fs_chunk_again_units(const struct fs_chunk_again *a);
+/*
+ * Of the page's chunks in mask: those that can be opened come to plain, each at its place, and stand
+ * in the answer. Damage stays where it is, and is told.
+ */
+uint64_t fs_chunk_again_open(struct fs_chunk_again *a, uint64_t ino, uint32_t page_no,
+			     const struct fs_map_page *page, uint64_t mask);
+void fs_chunk_again_clear(struct fs_chunk_again *a);
 
 /* ---- chunk_commit.c ---- */
 /* After a durable commit: forgets what is cached of what the group changed. */

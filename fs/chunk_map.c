@@ -25,8 +25,7 @@ static bool decode_entry(struct bytes_in *in, struct fs_map_entry *e)
 	e->pos = bytes_get_le(in, 5);
 	used = bytes_get_u8(in);
 	e->used = used;
-	if (bytes_get_u16(in))
-		in->bad = true;
+	e->generation = 1u + bytes_get_u16(in);
 	bytes_get(in, e->seal.nonce, KEYS_SEAL_NONCE_LEN);
 	bytes_get(in, e->seal.digest, KEYS_DIGEST_LEN);
 	if (in->bad || used > 1 || e->pos >= POS_MAX)
@@ -60,7 +59,7 @@ size_t fs_chunk_map_encode(const struct fs_map_page *page, uint8_t *p)
 
 		bytes_put_le(&out, e->pos, 5);
 		bytes_put_u8(&out, e->used);
-		bytes_put_u16(&out, 0);
+		bytes_put_u16(&out, (uint16_t)(e->used ? e->generation - 1 : 0));
 		bytes_put(&out, e->seal.nonce, KEYS_SEAL_NONCE_LEN);
 		bytes_put(&out, e->seal.digest, KEYS_DIGEST_LEN);
 	}
@@ -118,6 +117,20 @@ uint64_t fs_chunk_map_mask(const struct fs_buf *page)
 	return mask;
 }
 
+uint64_t fs_chunk_map_older(const struct fs_buf *page, uint32_t generation)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < page->len / FS_MAP_ENTRY_LEN; i++) {
+		const uint8_t *at = page->data + i * FS_MAP_ENTRY_LEN;
+		struct bytes_in in = bytes_in(at + FS_MAP_GENERATION_AT, 2);
+
+		if (at[FS_MAP_USED_AT] && 1u + bytes_get_u16(&in) < generation)
+			mask |= UINT64_C(1) << i;
+	}
+	return mask;
+}
+
 int fs_chunk_map_get(struct fs_journal *j, uint64_t ino, uint32_t page_no, struct fs_map_page *page)
 {
 	struct fs_buf *buf;
@@ -133,7 +146,8 @@ int fs_chunk_map_get(struct fs_journal *j, uint64_t ino, uint32_t page_no, struc
 	return rc;
 }
 
-void fs_chunk_ad(struct fs_journal *j, uint64_t ino, uint32_t n, uint8_t ad[static FS_CHUNK_AD_LEN])
+void fs_chunk_ad(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t generation,
+		 uint8_t ad[static FS_CHUNK_AD_LEN])
 {
 	struct bytes_out out = bytes_out(ad, FS_CHUNK_AD_LEN);
 
@@ -141,5 +155,5 @@ void fs_chunk_ad(struct fs_journal *j, uint64_t ino, uint32_t n, uint8_t ad[stat
 	bytes_put_u32(&out, j->index);
 	bytes_put_u64(&out, ino);
 	bytes_put_u32(&out, n);
-	bytes_put_u32(&out, j->generation);
+	bytes_put_u32(&out, generation);
 }

@@ -85,7 +85,7 @@ int fs_chunk_seek(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t end, 
 	uint64_t at = 0;
 	int rc;
 
-	if (!j->keys)
+	if (!atomic_load(&j->newest))
 		return -EINVAL;
 	rc = data ? seek_data(j, ino, n, end, &at) : seek_hole(j, ino, n, end, &at);
 	if (!rc)
@@ -97,7 +97,7 @@ int fs_chunk_count(struct fs_journal *j, uint64_t ino, uint64_t lo, uint64_t hi,
 {
 	uint64_t sum = 0;
 
-	if (!j->keys)
+	if (!atomic_load(&j->newest))
 		return -EINVAL;
 	while (lo < hi) {
 		uint64_t stop = page_end(lo, hi), mask;

@@ -209,6 +209,28 @@ int fs_chunk_space_settle(struct fs_chunk_space *s, struct fs_container *c, uint
 	return rc;
 }
 
+int fs_chunk_space_more(struct fs_chunk_space *s, struct fs_container *c, uint64_t units)
+{
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	rc = fs_container_reserve(c, units);
+	if (!rc)
+		s->held += units;
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+void fs_chunk_space_surplus(struct fs_chunk_space *s, struct fs_container *c, uint64_t units)
+{
+	pthread_mutex_lock(&s->lock);
+	if (units > s->held)
+		units = s->held;
+	s->held -= units;
+	fs_container_unreserve(c, units);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void fs_chunk_space_settled(struct fs_chunk_space *s)
 {
 	pthread_mutex_lock(&s->lock);

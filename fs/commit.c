@@ -69,6 +69,45 @@ static bool is_content(const struct fs_key *key)
 	return fs_key_table(key) == FS_T_CHUNK || fs_key_table(key) == FS_T_CUT;
 }
 
+/*
+ * A record that is to be sealed again under the group's key, unless the group has another word on
+ * it. Only the committer changes what is committed, so this is what is in force until then. A
+ * mark is a wish: what can't be read stays as it is.
+ */
+static int seal_again(struct fs_commit_work *w, const struct fs_closing *closing, size_t before,
+		      const struct fs_key *mark)
+{
+	struct fs_key key = fs_chunk_again_record(mark);
+	struct fs_buf *buf = NULL;
+	size_t lo = 0, hi = before; /* marks come behind all records of their inode */
+	int rc;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int cmp = fs_key_cmp(&fs_closing_at(closing, mid)->key, &key);
+
+		if (!cmp)
+			return 0;
+		if (cmp < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (fs_record_cover(w->j, &key) != w->j || fs_record_committed(w->j, &key, &buf))
+		return 0;
+	rc = fs_commit_put(w, &key, buf->data, buf->len);
+	fs_buf_put(buf);
+	return rc;
+}
+
+/* Chunk maps and bitmaps are written with the contents. */
+static bool with_contents(const struct fs_key *mark)
+{
+	struct fs_key key = fs_chunk_again_record(mark);
+
+	return fs_key_table(&key) == FS_T_MAP || fs_key_table(&key) == FS_T_FREE;
+}
+
 /* The root of a changed journal, signed, as a record of the vault. */
 static int put_root(struct fs_commit *c, struct fs_commit_touched *t,
 		    const struct fs_tagtree_root *tree, const struct fs_signer *signer)
@@ -81,7 +120,7 @@ static int put_root(struct fs_commit *c, struct fs_commit_touched *t,
 		return -EINVAL; /* a change that nobody answers for is a bug above */
 	t->next.tree = *tree;
 	t->next.info.commit = c->r->vault.cur.info.commit + 1;
-	t->next.info.generation = t->j->generation;
+	t->next.info.generation = fs_journal_key_sealing(t->j)->generation;
 	t->next.info.policy_version = atomic_load(&c->r->policy_version);
 	memcpy(t->next.info.session, signer->session, KEYS_SESSION_ID_LEN);
 	t->next.info.pid = signer->pid;
@@ -110,8 +149,12 @@ static int encode_own(struct fs_commit *c, const struct fs_closing *closing, siz
 
 		if (is_content(&e->key))
 			t->units = true;
-		else
+		else if (fs_key_table(&e->key) != FS_T_AGAIN)
 			rc = put_entry(&w, e);
+		else if (with_contents(&e->key))
+			t->units = true;
+		else
+			rc = seal_again(&w, closing, i, &e->key);
 	}
 	if (!rc && t->units)
 		rc = fs_chunk_encode(j, closing, first, n, fs_commit_put, fs_commit_del, &w);
@@ -363,6 +406,7 @@ static int hook_encode(void *ctx, struct fs_closing *closing, struct fs_store_co
 			return -ENOMEM;
 		c->r = r;
 		c->group = fs_closing_number(closing);
+		r->encoding = c->group;
 		rc = build(c, closing);
 		if (rc) {
 			settle_units(c, false);

@@ -351,6 +351,14 @@ void fs_container_aborted(struct fs_container *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void fs_container_touch(struct fs_container *c, uint32_t page)
+{
+	pthread_mutex_lock(&c->lock);
+	if (page < c->pages)
+		c->dirty[page] |= DIRTY;
+	pthread_mutex_unlock(&c->lock);
+}
+
 static size_t encode_page(const struct fs_container *c, uint32_t page, uint8_t *out)
 {
 	const uint64_t *now = c->now + (size_t)page * PAGE_WORDS;

@@ -70,6 +70,9 @@ int fs_container_dirty_pages(struct fs_container *c,
 			     int (*fn)(void *ctx, uint32_t page, const uint8_t *bits, size_t len),
 			     void *ctx);
 
+/* Counts bitmap page n among those, unchanged: its record is to be written anew. */
+void fs_container_touch(struct fs_container *c, uint32_t page);
+
 /* Whole-unit I/O; short reads are -EIO. */
 int fs_container_read(struct fs_container *c, uint64_t pos, void *buf, size_t len);
 int fs_container_writev(struct fs_container *c, uint64_t pos, struct iovec *iov, int n);

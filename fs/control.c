@@ -106,15 +106,19 @@ int fs_control_job(struct fs_control *c, void (*fn)(struct fs_control *c, void *
 
 /* ---- the clock ---- */
 
-/* Waits a second, less when policy changed. False: stop. */
-static bool next_tick(struct fs_control *c, bool *recheck)
+#define TICK_MS 1000
+
+/* Waits so many milliseconds, less when policy changed. False: stop. */
+static bool next_tick(struct fs_control *c, unsigned ms, bool *recheck)
 {
 	struct timespec until;
 	bool go;
 	int rc = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec++;
+	until.tv_nsec += (long)ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&c->lock);
 	while (!c->clock_stop && !c->recheck && !rc)
 		rc = pthread_cond_timedwait(&c->tick, &c->lock, &until);
@@ -136,13 +140,29 @@ static void stalled(void *control, struct fs_session *s)
 	fs_control_session_over(control, s, "its mount did not let go of what policy took away");
 }
 
+/* Until the next tick is due, or policy changed, keys are renewed step by step. False: stop. */
+static bool between_ticks(struct fs_control *c, bool *recheck)
+{
+	int64_t due = fs_control_now_ns() + TICK_MS * (SECOND_NS / 1000), left;
+	bool go = true;
+
+	*recheck = false;
+	while (go && !*recheck && (left = due - fs_control_now_ns()) > 0) {
+		unsigned ms = (unsigned)(left / (SECOND_NS / 1000)) + 1;
+		unsigned more = fs_vault_renew_more(c->vault);
+
+		go = next_tick(c, more && more < ms ? more : ms, recheck);
+	}
+	return go;
+}
+
 static void *run_clock(void *control)
 {
 	struct fs_control *c = control;
 	int64_t remembered = fs_control_now_ns(), trimmed = remembered, last = minute();
 	bool recheck;
 
-	while (next_tick(c, &recheck)) {
+	while (between_ticks(c, &recheck)) {
 		if (c->serve && (recheck || minute() != last))
 			fs_serve_recheck(c->serve);
 		last = minute();

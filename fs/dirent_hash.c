@@ -19,7 +19,7 @@ uint64_t fs_dirent_hash(struct fs_journal *j, uint64_t dir, const char *name)
 	uint64_t v;
 
 	bytes_put_u64(&out, dir);
-	keys_label_derive(KEYS_LABEL_NAME_HASH, fs_journal_keys(j)->name, parts, 2, hash,
+	keys_label_derive(KEYS_LABEL_NAME_HASH, fs_journal_name_key(j), parts, 2, hash,
 			  sizeof(hash));
 	v = bytes_get_u64(&in) >> 5;
 	/* Cookies 0..7 stay free for ".", ".." and the start. */

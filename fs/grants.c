@@ -5,9 +5,10 @@
  * Every journal remembers the epoch at which all its wraps were looked at; what
  * wraps follow from (policy, people) moves the epoch on. Each tick looks at the
  * next journals for some milliseconds. Missing wraps are made by an active session
- * that holds the journal's key; what nobody can serve is counted and looked at
- * again when somebody logs in. Wraps of practitioners who left are removed. Whom a date lets
- * in later is looked at again then.
+ * that holds the journal's keys; what nobody can serve is counted and looked at
+ * again when somebody logs in. Wraps of practitioners who left are removed; that they had one is
+ * kept (KNOWN) until the journal's key is another (renew.c). Whom a date lets in later is looked at
+ * again then.
  *
  * Invariants: (1) a key is wrapped only for an identity whose chain and issuers
  * were verified and whom policy admits now; (2) the record in the log is durable
@@ -92,50 +93,91 @@ int fs_grants_recipients(struct fs_vault *v, const struct policy_practice *pract
 
 /* ---- one journal ---- */
 
-enum { NEED_NOTHING, NEED_BREAK_GLASS = 1, NEED_RECOVERY = 2 };
+/* What one person has of a journal: the enrolment that the wrap of each generation is for, 0 none. */
+struct holds {
+	uint32_t enrolment[FS_JOURNAL_KEYS];
+};
 
 struct look {
 	struct fs_vault *v;
 	struct fs_entry *entry;
-	uint32_t generation;
-	uint32_t *holds; /* by place in v->people: enrolment that the wrap there is for, 0 none */
-	unsigned vault_wraps; /* NEED_* that are there */
+	uint32_t generation[FS_JOURNAL_KEYS]; /* those that have a manifest, ascending */
+	size_t generations;
+	struct holds *holds; /* by place in v->people */
+	struct holds break_glass, recovery; /* 1: there is one */
 	size_t missing, left;
 	int64_t due_s;
-	struct keys_wrap_place place;
-	uint8_t *key; /* guarded */
+	struct fs_journal_chain *chain; /* guarded */
 	struct fs_batch b;
 	char names[600];
 };
 
+static struct holds *holds_of(struct look *l, unsigned kind, uint32_t pid)
+{
+	if (kind == FS_WRAP_BREAK_GLASS)
+		return &l->break_glass;
+	if (kind == FS_WRAP_RECOVERY)
+		return &l->recovery;
+	for (size_t i = 0; kind == FS_WRAP_PRACTITIONER && i < l->v->people_count; i++) {
+		if (l->v->people[i]->pid == pid)
+			return &l->holds[i];
+	}
+	return NULL;
+}
+
+/* Manifests come before wraps. */
 static int look_wrap(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
 	struct look *l = ctx;
 	struct bytes_in in = bytes_in(buf->data, buf->len);
-	uint32_t enrolment = bytes_get_u32(&in), pid = (uint32_t)fs_key_be(key, 15, 4);
+	uint32_t generation = (uint32_t)fs_key_sub(key, 4), pid = (uint32_t)fs_key_be(key, 15, 4);
 	unsigned kind = (unsigned)fs_key_be(key, 14, 1);
+	struct holds *h;
 
-	l->generation = (uint32_t)fs_key_sub(key, 4);
-	if (kind == FS_WRAP_BREAK_GLASS)
-		l->vault_wraps |= NEED_BREAK_GLASS;
-	if (kind == FS_WRAP_RECOVERY)
-		l->vault_wraps |= NEED_RECOVERY;
-	for (size_t i = 0; kind == FS_WRAP_PRACTITIONER && i < l->v->people_count; i++) {
-		if (l->v->people[i]->pid == pid)
-			l->holds[i] = enrolment;
+	if (fs_key_table(key) == FS_T_MANIFEST) {
+		if (l->generations == FS_JOURNAL_KEYS)
+			return -EBADMSG;
+		l->generation[l->generations++] = generation;
+		return 0;
+	}
+	h = holds_of(l, kind, pid);
+	for (size_t g = 0; h && g < l->generations; g++) {
+		if (l->generation[g] == generation)
+			h->enrolment[g] = kind == FS_WRAP_PRACTITIONER ? bytes_get_u32(&in) : 1;
 	}
 	return 0;
 }
 
 static int look_wraps(struct look *l)
 {
-	struct fs_key from = fs_key(l->entry->index, 0, FS_T_WRAP);
+	struct fs_key from = fs_key(l->entry->index, 0, FS_T_MANIFEST);
 	struct fs_key to = fs_key(l->entry->index, 0, FS_T_WRAP + 1);
+	int rc;
 
 	memset(l->holds, 0, l->v->people_count * sizeof(*l->holds));
-	l->vault_wraps = 0;
-	l->generation = 0;
-	return fs_record_scan(fs_records_vault(l->v->records), &from, &to, look_wrap, l);
+	memset(&l->break_glass, 0, sizeof(l->break_glass));
+	memset(&l->recovery, 0, sizeof(l->recovery));
+	l->generations = 0;
+	rc = fs_record_scan(fs_records_vault(l->v->records), &from, &to, look_wrap, l);
+	return !rc && !l->generations ? -EBADMSG : rc;
+}
+
+static bool holds_any(const struct look *l, const struct holds *h)
+{
+	for (size_t g = 0; g < l->generations; g++) {
+		if (h->enrolment[g])
+			return true;
+	}
+	return false;
+}
+
+static bool holds_all(const struct look *l, const struct holds *h, uint32_t enrolment)
+{
+	for (size_t g = 0; g < l->generations; g++) {
+		if (h->enrolment[g] != enrolment)
+			return false;
+	}
+	return true;
 }
 
 static bool has_left(const struct fs_vault *v, const struct fs_person *p)
@@ -159,16 +201,34 @@ static void count(struct look *l)
 	for (size_t i = 0; i < l->v->people_count; i++) {
 		const struct fs_person *p = l->v->people[i];
 
-		if (l->holds[i] && has_left(l->v, p))
+		if (holds_any(l, &l->holds[i]) && has_left(l->v, p))
 			l->left++;
-		if (l->holds[i] != p->enrolment &&
+		if (!holds_all(l, &l->holds[i], p->enrolment) &&
 		    admitted(l->v->practice, l->entry->policy, p, 0, &l->due_s))
 			l->missing++;
 	}
-	if (fs_lists_find(l->v, KEYS_LIST_BREAK_GLASS, 0) && !(l->vault_wraps & NEED_BREAK_GLASS))
+	if (fs_lists_find(l->v, KEYS_LIST_BREAK_GLASS, 0) && !holds_all(l, &l->break_glass, 1))
 		l->missing++;
-	if (!(l->vault_wraps & NEED_RECOVERY))
+	if (!holds_all(l, &l->recovery, 1))
 		l->missing++;
+}
+
+/* All wraps of one who left go; the newest generation that he had is remembered. */
+static void drop_wraps(struct look *l, const struct fs_person *p, const struct holds *h)
+{
+	struct fs_journal *vault = fs_records_vault(l->v->records);
+	uint32_t newest = 0;
+
+	for (size_t g = 0; g < l->generations; g++) {
+		struct fs_key key = fs_journals_wrap_key(l->entry->index, l->generation[g],
+							 FS_WRAP_PRACTITIONER, p->pid);
+
+		if (!h->enrolment[g])
+			continue;
+		fs_batch_del(&l->b, vault, &key);
+		newest = l->generation[g];
+	}
+	fs_renew_known_put(l->v, &l->b, p->pid, l->entry->index, newest);
 }
 
 static int drop_left(struct look *l)
@@ -178,13 +238,9 @@ static int drop_left(struct look *l)
 
 	l->names[0] = '\0';
 	for (size_t i = 0; i < v->people_count; i++) {
-		struct fs_key key;
-
-		if (!l->holds[i] || !has_left(v, v->people[i]))
+		if (!holds_any(l, &l->holds[i]) || !has_left(v, v->people[i]))
 			continue;
-		key = fs_journals_wrap_key(l->entry->index, l->generation, FS_WRAP_PRACTITIONER,
-					   v->people[i]->pid);
-		fs_batch_del(&l->b, fs_records_vault(v->records), &key);
+		drop_wraps(l, v->people[i], &l->holds[i]);
 		add_name(l, v->people[i]->name);
 	}
 	rc = fs_vault_tell(v, NULL, POLICY_RECORD_KEYS, l->entry->index, l->entry->name,
@@ -192,7 +248,7 @@ static int drop_left(struct look *l)
 	return rc ? rc : fs_group_apply(fs_records_group(v->records), &l->b, NULL);
 }
 
-/* The key out of the wrap of some active session; -EACCES when none has it. */
+/* The keys out of the wraps of some active session; -EACCES when none has them. */
 static int find_key(struct look *l, struct fs_session **by)
 {
 	struct fs_vault *v = l->v;
@@ -200,22 +256,20 @@ static int find_key(struct look *l, struct fs_session **by)
 
 	for (size_t i = 0; i < v->session_count && rc; i++) {
 		struct fs_session *s = v->sessions[i];
-		struct keys_manifest m;
 		bool holds = false;
 
 		for (size_t k = 0; k < v->people_count; k++)
-			holds = holds ||
-				(v->people[k]->pid == s->pid && l->holds[k] == s->enrolment);
+			holds = holds || (v->people[k]->pid == s->pid &&
+					  holds_all(l, &l->holds[k], s->enrolment));
 		if (!holds || fs_session_state(s) != FS_SESSION_ACTIVE)
 			continue;
 		pthread_rwlock_rdlock(&s->lock);
 		rc = !s->secret
 			     ? -EACCES
 			     : fs_journals_unwrap(v, l->entry->index, FS_WRAP_PRACTITIONER, s->pid,
-						  s->enrolment, s->secret->box_sk, &m, l->key);
+						  s->enrolment, s->secret->box_sk, l->chain);
 		pthread_rwlock_unlock(&s->lock);
 		if (!rc) {
-			l->place = m.place;
 			*by = s;
 		} else if (rc == -EBADMSG) {
 			fs_vault_alarm(v, l->entry->index, "the key of a journal does not verify");
@@ -224,28 +278,51 @@ static int find_key(struct look *l, struct fs_session **by)
 	return rc;
 }
 
+/* What is missing of one holder. */
+static int serve_holder(struct look *l, const struct holds *h, enum fs_wrap_kind kind, uint32_t pid,
+			uint32_t enrolment, const uint8_t *box_pk)
+{
+	uint32_t want = kind == FS_WRAP_PRACTITIONER ? enrolment : 1;
+	struct keys_wrap_place place;
+	int rc = 0;
+
+	for (size_t i = 0; i < l->chain->n && !rc; i++) {
+		size_t g = 0;
+
+		while (g < l->generations && l->generation[g] != l->chain->generation[i])
+			g++;
+		if (g == l->generations)
+			return -EAGAIN; /* looked at in between: the next tick sees them all */
+		if (h->enrolment[g] == want)
+			continue;
+		fs_journals_place(l->v, l->entry->index, l->generation[g], &place);
+		rc = fs_journals_put_wrap(l->v, &l->b, &place, kind, pid, enrolment,
+					  l->chain->key[i], box_pk);
+	}
+	return rc;
+}
+
 static int serve_one(void *ctx, const struct keys_identity *id)
 {
 	struct look *l = ctx;
+	const struct holds *h = holds_of(l, FS_WRAP_PRACTITIONER, id->pid);
 
-	for (size_t i = 0; i < l->v->people_count; i++) {
-		if (l->v->people[i]->pid == id->pid && l->holds[i] == id->enrolment)
-			return 0;
-	}
+	if (!h || holds_all(l, h, id->enrolment))
+		return 0;
 	add_name(l, id->name);
-	return fs_journals_put_wrap(l->v, &l->b, &l->place, FS_WRAP_PRACTITIONER, id->pid,
-				    id->enrolment, l->key, id->box_pk);
+	return serve_holder(l, h, FS_WRAP_PRACTITIONER, id->pid, id->enrolment, id->box_pk);
 }
 
 static int serve_vault(struct look *l, enum keys_list_kind list, enum fs_wrap_kind kind,
 		       const char *name)
 {
 	const struct keys_list_entry *k = fs_lists_find(l->v, list, 0);
+	const struct holds *h = holds_of(l, kind, 0);
 
-	if (!k)
+	if (!k || holds_all(l, h, 1))
 		return 0;
 	add_name(l, name);
-	return fs_journals_put_wrap(l->v, &l->b, &l->place, kind, 0, 0, l->key, k->box_pk);
+	return serve_holder(l, h, kind, 0, 0, k->box_pk);
 }
 
 static int serve(struct look *l, struct fs_session *by)
@@ -255,9 +332,9 @@ static int serve(struct look *l, struct fs_session *by)
 
 	l->names[0] = '\0';
 	rc = fs_grants_recipients(v, v->practice, l->entry->policy, 0, serve_one, l);
-	if (!rc && !(l->vault_wraps & NEED_BREAK_GLASS))
+	if (!rc)
 		rc = serve_vault(l, KEYS_LIST_BREAK_GLASS, FS_WRAP_BREAK_GLASS, "break-glass");
-	if (!rc && !(l->vault_wraps & NEED_RECOVERY))
+	if (!rc)
 		rc = serve_vault(l, KEYS_LIST_RECOVERY, FS_WRAP_RECOVERY, "recovery");
 	if (rc || !l->b.n)
 		return rc;
@@ -286,7 +363,7 @@ static int look_at(struct look *l)
 		fs_batch_init(&l->b, NULL);
 		rc = serve(l, by);
 		fs_batch_clear(&l->b);
-		keys_wipe(l->key, KEYS_LEN);
+		keys_wipe(l->chain, sizeof(*l->chain));
 		if (!rc)
 			rc = look_wraps(l);
 		if (!rc)
@@ -297,12 +374,27 @@ static int look_at(struct look *l)
 
 /* ---- one that cannot wait ---- */
 
+/* All keys out of the break-glass wraps, for one session's practitioner. */
+static int put_from_break_glass(struct look *l, struct fs_session *s, const uint8_t *bg_sk)
+{
+	struct fs_vault *v = l->v;
+	struct keys_wrap_place place;
+	int rc = fs_journals_unwrap(v, l->entry->index, FS_WRAP_BREAK_GLASS, 0, 0, bg_sk, l->chain);
+
+	for (size_t i = 0; !rc && i < l->chain->n; i++) {
+		fs_journals_place(v, l->entry->index, l->chain->generation[i], &place);
+		rc = fs_journals_put_wrap(v, &l->b, &place, FS_WRAP_PRACTITIONER, s->pid,
+					  s->enrolment, l->chain->key[i], s->identity.box_pk);
+	}
+	keys_wipe(l->chain, sizeof(*l->chain));
+	return rc;
+}
+
 /* The record first: no use of the break-glass key without it. */
 static int break_glass_key(struct look *l, struct fs_session *s)
 {
 	struct fs_vault *v = l->v;
 	uint8_t *sk = keys_guard_new(KEYS_LEN);
-	struct keys_manifest m;
 	int rc = sk ? 0 : -ENOMEM;
 
 	if (!rc)
@@ -316,17 +408,12 @@ static int break_glass_key(struct look *l, struct fs_session *s)
 			       : -ENOKEY;
 		pthread_rwlock_unlock(&s->lock);
 	}
-	if (!rc)
-		rc = fs_journals_unwrap(v, l->entry->index, FS_WRAP_BREAK_GLASS, 0, 0, sk, &m,
-					l->key);
 	fs_batch_init(&l->b, NULL);
 	if (!rc)
-		rc = fs_journals_put_wrap(v, &l->b, &m.place, FS_WRAP_PRACTITIONER, s->pid,
-					  s->enrolment, l->key, s->identity.box_pk);
+		rc = put_from_break_glass(l, s, sk);
 	if (!rc)
 		rc = fs_group_apply(fs_records_group(v->records), &l->b, NULL);
 	fs_batch_clear(&l->b);
-	keys_wipe(l->key, KEYS_LEN);
 	keys_guard_free(sk);
 	return rc;
 }
@@ -335,7 +422,7 @@ static bool holds(const struct look *l, const struct fs_session *s)
 {
 	for (size_t i = 0; i < l->v->people_count; i++) {
 		if (l->v->people[i]->pid == s->pid)
-			return l->holds[i] == s->enrolment;
+			return holds_all(l, &l->holds[i], s->enrolment);
 	}
 	return false;
 }
@@ -347,8 +434,8 @@ int fs_grants_serve(struct fs_vault *v, struct fs_entry *e, struct fs_session *s
 	int rc = -ENOMEM;
 
 	l.holds = calloc(v->people_count + 1, sizeof(*l.holds));
-	l.key = keys_guard_new(KEYS_LEN);
-	if (l.holds && l.key)
+	l.chain = keys_guard_new(sizeof(*l.chain));
+	if (l.holds && l.chain)
 		rc = look_wraps(&l);
 	if (!rc) {
 		had = holds(&l, s);
@@ -356,12 +443,12 @@ int fs_grants_serve(struct fs_vault *v, struct fs_entry *e, struct fs_session *s
 	}
 	if (!rc && !had && !holds(&l, s)) {
 		rc = -EACCES;
-		if (l.vault_wraps & NEED_BREAK_GLASS && fs_sessions_has(v, s, POLICY_BREAK_GLASS))
+		if (holds_all(&l, &l.break_glass, 1) && fs_sessions_has(v, s, POLICY_BREAK_GLASS))
 			rc = break_glass_key(&l, s);
 	}
 	if (!rc)
 		rc = had ? 0 : 1;
-	keys_guard_free(l.key);
+	keys_guard_free(l.chain);
 	free(l.holds);
 	return rc;
 }
@@ -475,12 +562,12 @@ void fs_grants_tick(struct fs_vault *v)
 	if ((v->grants_idle && !v->grants_changed_count) || !v->journals.cap)
 		return;
 	l.holds = calloc(v->people_count + 1, sizeof(*l.holds));
-	l.key = keys_guard_new(KEYS_LEN);
-	if (l.holds && l.key) {
+	l.chain = keys_guard_new(sizeof(*l.chain));
+	if (l.holds && l.chain) {
 		look_at_changed(&l, end);
 		if (!v->grants_idle)
 			look_on(&l, end);
 	}
-	keys_guard_free(l.key);
+	keys_guard_free(l.chain);
 	free(l.holds);
 }

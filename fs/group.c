@@ -492,6 +492,26 @@ void fs_group_hurry(struct fs_group *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
+void fs_group_push(struct fs_group *g)
+{
+	pthread_mutex_lock(&g->lock);
+	if (g->open && !g->failed && g->wanted < newest(g)) {
+		g->wanted = newest(g);
+		pthread_cond_signal(&g->work);
+	}
+	pthread_mutex_unlock(&g->lock);
+}
+
+bool fs_group_durable(struct fs_group *g, uint64_t number)
+{
+	bool durable;
+
+	pthread_mutex_lock(&g->lock);
+	durable = number <= g->durable;
+	pthread_mutex_unlock(&g->lock);
+	return durable;
+}
+
 int fs_group_failed(struct fs_group *g)
 {
 	int rc;

@@ -121,6 +121,10 @@ int fs_group_sync(struct fs_group *g, uint64_t number);
 int fs_group_commit(struct fs_group *g, uint64_t number);
 /* Asks for a commit within a tenth of a second, without waiting (close). */
 void fs_group_hurry(struct fs_group *g);
+/* Asks for it at once, without waiting. */
+void fs_group_push(struct fs_group *g);
+/* Is this group durable? Without waiting. */
+bool fs_group_durable(struct fs_group *g, uint64_t number);
 /* 0, or the sticky error. */
 int fs_group_failed(struct fs_group *g);
 /* Committer only: what the open group holds for j is dropped, never to be committed. */

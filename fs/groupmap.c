@@ -70,7 +70,7 @@ static size_t records_of(struct fs_groupmap_node *n)
 
 static size_t pages_of(const struct fs_group_entry *e)
 {
-	if (fs_key_table(&e->key) == FS_T_CHUNK)
+	if (fs_key_table(&e->key) == FS_T_CHUNK || fs_key_table(&e->key) == FS_T_AGAIN)
 		return 2;
 	return e->buf && e->buf->len > OWN_PAGE ? 2 : 1;
 }

@@ -328,7 +328,7 @@ static int renew_recovery(struct renewal *r)
 				    k->box_pk);
 }
 
-/* Known to the records layer only now that a group has the wraps. */
+/* Known to the records layer only now that a group has the wraps: no earlier one is sealed under it. */
 static void in_force(struct renewal *r)
 {
 	struct fs_vault *v = r->v;
@@ -338,7 +338,7 @@ static void in_force(struct renewal *r)
 	v->index_key = r->key;
 	pthread_rwlock_unlock(&v->lock);
 	r->key = NULL;
-	fs_records_index_key(v->records, r->generation, v->index_key);
+	fs_records_index_key_since(v->records, r->generation, v->index_key, r->e.group);
 	memset(&v->reseal, 0, sizeof(v->reseal));
 }
 

@@ -33,7 +33,7 @@ void fs_journal_clear(struct fs_journal *j)
 		j->inodes_free(j->inodes);
 	fs_chunk_space_free(j->space, j->container);
 	fs_container_close(j->container);
-	keys_slab_put(j->records->slab, j->keys);
+	fs_journal_keys_clear(j);
 	for (size_t n = 0; n < FS_RECORD_RECENT; n++)
 		fs_buf_put(j->recent[n].buf);
 	pthread_mutex_destroy(&j->lock);
@@ -118,6 +118,9 @@ static int load_root(struct fs_journal *j, const struct fs_journal_open *o)
 		rc = o->signer_pk(o->ctx, j->index, &root.info, pk);
 	if (!rc)
 		rc = fs_root_verify(r->vault_id, &root, pk);
+	/* Signed under a key that no manifest speaks of: manifests were taken away. */
+	if (!rc && !fs_journal_key(j, root.info.generation))
+		rc = -EBADMSG;
 	if (!rc)
 		j->cur = root;
 	else if (rc == -EBADMSG)
@@ -137,12 +140,6 @@ static int known_broken(struct fs_records *r, uint32_t index)
 	return broken ? -EIO : 0;
 }
 
-/* A second opener must bring the same keys: they come from another wrap of the same journal. */
-static int check_same(const struct fs_journal *j, const struct fs_journal_open *o)
-{
-	return keys_equal(j->keys, o->keys, sizeof(*o->keys)) ? 0 : -EBADMSG;
-}
-
 static int build(struct fs_records *r, const struct fs_journal_open *o, struct fs_journal **out)
 {
 	struct fs_journal *j = calloc(1, sizeof(*j));
@@ -152,14 +149,12 @@ static int build(struct fs_records *r, const struct fs_journal_open *o, struct f
 		return -ENOMEM;
 	fs_journal_init(j, r, o->index);
 	j->refs = 1;
-	j->generation = o->generation;
 	atomic_init(&j->dead, known_broken(r, o->index));
-	j->keys = keys_slab_get(r->slab);
-	rc = j->keys ? 0 : -ENOMEM;
-	if (!rc) {
-		memcpy(j->keys, o->keys, sizeof(*j->keys));
+	rc = fs_journal_keys_take(j, o);
+	if (!rc)
 		rc = load_root(j, o);
-	}
+	if (!rc)
+		rc = fs_journal_keys_names(j);
 	if (rc) {
 		fs_journal_clear(j);
 		free(j);
@@ -220,11 +215,11 @@ int fs_journal_open(struct fs_records *r, const struct fs_journal_open *o, struc
 	int rc;
 
 	if (!o->index || o->index > FS_JOURNAL_MAX || !o->generation ||
-	    (!o->create && !o->signer_pk))
+	    o->n_older >= FS_JOURNAL_KEYS || (!o->create && !o->signer_pk))
 		return -EINVAL;
 	j = begin_open(r, &mine);
 	if (j) {
-		rc = check_same(j, o);
+		rc = fs_journal_keys_same(j, o);
 		if (rc)
 			fs_journal_put(j);
 	} else {
@@ -244,11 +239,6 @@ uint32_t fs_journal_index(const struct fs_journal *j)
 struct fs_records *fs_journal_records(const struct fs_journal *j)
 {
 	return j->records;
-}
-
-const struct keys_journal *fs_journal_keys(const struct fs_journal *j)
-{
-	return j->keys;
 }
 
 struct fs_inodes *fs_journal_inodes(struct fs_journal *j)

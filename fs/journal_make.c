@@ -59,7 +59,8 @@ struct making {
 	struct fs_entry *entry;
 	char *text;
 	struct keys_wrap_place place;
-	uint8_t *key; /* guarded */
+	struct fs_journal_chain *chain; /* guarded; of one key */
+	uint8_t *key;			/* in there */
 	struct fs_journal *journal;
 	struct fs_edit e;
 };
@@ -133,8 +134,8 @@ static int prepare(struct making *m)
 	errno = 0;
 	m->text = policy_journal_initial(m->name, p);
 	m->entry = fs_catalog_new_entry(m->v->counters.journal + 1, m->name);
-	m->key = keys_guard_new(KEYS_LEN);
-	if (!m->text || !m->entry || !m->key)
+	m->chain = keys_guard_new(sizeof(*m->chain));
+	if (!m->text || !m->entry || !m->chain)
 		return !m->text && errno == EINVAL ? -EINVAL : -ENOMEM;
 	if (m->entry->index > FS_JOURNAL_MAX)
 		return -ENOSPC;
@@ -148,6 +149,9 @@ static int prepare(struct making *m)
 	memcpy(m->place.vault, m->v->header.vault, sizeof(m->place.vault));
 	m->place.journal = m->entry->index;
 	m->place.generation = 1;
+	m->chain->n = 1;
+	m->chain->generation[0] = 1;
+	m->key = m->chain->key[0];
 	keys_random(m->key, KEYS_LEN);
 	keys_random(shred, sizeof(shred));
 	rc = fs_journals_shred_write(m->v, m->entry->index, shred);
@@ -158,7 +162,7 @@ static int prepare(struct making *m)
 static int store(struct making *m, struct fs_signer *signer)
 {
 	struct fs_actor who = actor_of(m->s, signer);
-	int rc = fs_journals_open(m->v, &m->place, m->key, true, &m->journal);
+	int rc = fs_journals_open(m->v, m->entry->index, m->chain, true, &m->journal);
 
 	fs_vault_edit_begin(m->v, &m->e, signer);
 	if (!rc)
@@ -226,7 +230,7 @@ int fs_vault_journal_make(struct fs_vault *v, struct fs_session *s, const char *
 		free(m.entry);
 	}
 	fs_vault_edit_clear(&m.e);
-	keys_guard_free(m.key);
+	keys_guard_free(m.chain);
 	free(m.text);
 	if (m.journal)
 		fs_journal_put(m.journal);
@@ -399,6 +403,7 @@ static int remove_store(struct fs_vault *v, struct fs_entry *e)
 	fs_vault_edit_begin(v, &edit, NULL);
 	fs_batch_del(&edit.b, fs_records_vault(v->records), &root);
 	fs_batch_del(&edit.b, fs_records_vault(v->records), &name);
+	fs_renew_forget(v, &edit.b, e->index);
 	rc = fs_vault_edit_commit(&edit);
 	fs_vault_edit_clear(&edit);
 	return rc;

@@ -2,10 +2,10 @@
 /*
  * fs/journals.c - journals' keys: wraps, manifests, and who may have signed.
  *
- * A journal's key comes out of the wrap for one practitioner and is used only
- * after the newest manifest of the journal was verified (its signer's chain, that
- * he might make journals then, and that it follows the generation before) and the
- * key matches the commitment: sealed boxes do not say who sealed them. Together with the journal's slot in
+ * A journal's keys come out of the wraps for one practitioner and are used only
+ * after the manifest of each generation was verified (its signer's chain, that he
+ * might make journals then, or sign this one's root, and that it follows the
+ * generation before) and the key matches the commitment: sealed boxes do not say who sealed them. Together with the journal's slot in
  * VAULT/shred it gives the keys of the records layer, which asks back whether the
  * session that signed the journal's root might write then. Implements
  * fs/FORMAT.md, "MANIFEST", "WRAP" and "Shred".
@@ -50,28 +50,28 @@ int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b,
 	return rc;
 }
 
-static int newest_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
+static int present_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
-	uint32_t *generation = ctx;
+	struct fs_journals_present *p = ctx;
+	uint32_t generation = (uint32_t)fs_key_sub(key, 4);
 
 	(void)buf;
-	*generation = (uint32_t)fs_key_sub(key, 4);
+	if (p->n == FS_JOURNAL_KEYS || !generation ||
+	    (p->n && generation != p->generation[p->n - 1] + 1))
+		return -EBADMSG;
+	p->generation[p->n++] = generation;
 	return 0;
 }
 
-/* -EBADMSG: there is no manifest at all. */
-static int newest_generation(struct fs_vault *v, uint32_t index, uint32_t *out)
+int fs_journals_present(struct fs_vault *v, uint32_t index, struct fs_journals_present *p)
 {
 	struct fs_key from = fs_key(index, 0, FS_T_MANIFEST),
 		      to = fs_key(index, 0, FS_T_MANIFEST + 1);
-	uint32_t generation = 0;
-	int rc = fs_record_scan(fs_records_vault(v->records), &from, &to, newest_one, &generation);
+	int rc;
 
-	if (!rc && !generation)
-		rc = -EBADMSG;
-	if (!rc)
-		*out = generation;
-	return rc;
+	p->n = 0;
+	rc = fs_record_scan(fs_records_vault(v->records), &from, &to, present_one, p);
+	return !rc && !p->n ? -EBADMSG : rc;
 }
 
 static int read_manifest(struct fs_vault *v, uint32_t index, uint32_t generation,
@@ -91,6 +91,20 @@ static int read_manifest(struct fs_vault *v, uint32_t index, uint32_t generation
 	return rc;
 }
 
+/* Might who write in this journal at `when`, as policy stood at version? */
+static bool might_write(struct fs_vault *v, uint32_t index, uint32_t version, const char *who,
+			const int64_t *when, size_t n);
+
+/* Who makes a journal makes its first key; later ones whoever may sign its root. */
+static int check_maker(struct fs_vault *v, const struct keys_manifest *m, const char *who)
+{
+	int64_t when = (int64_t)m->time_s;
+
+	if (m->place.generation == 1)
+		return fs_policies_had(v, m->policy_version, who, POLICY_CREATE, when);
+	return might_write(v, m->place.journal, m->policy_version, who, &when, 1) ? 0 : -EBADMSG;
+}
+
 int fs_journals_manifest(struct fs_vault *v, uint32_t index, uint32_t generation,
 			 struct keys_manifest *out)
 {
@@ -98,10 +112,8 @@ int fs_journals_manifest(struct fs_vault *v, uint32_t index, uint32_t generation
 	struct keys_manifest m;
 	uint8_t pk[KEYS_LEN];
 	bool rights = index != 0; /* the index key's is needed before there is a policy to ask */
-	int rc = generation ? 0 : newest_generation(v, index, &generation);
+	int rc = read_manifest(v, index, generation, &m);
 
-	if (!rc)
-		rc = read_manifest(v, index, generation, &m);
 	if (!rc)
 		rc = fs_people_signer_pk(v, m.signer, m.enrolment, rights, pk);
 	if (!rc)
@@ -109,8 +121,7 @@ int fs_journals_manifest(struct fs_vault *v, uint32_t index, uint32_t generation
 	if (!rc && rights && m.signer) {
 		rc = fs_people_identity(v, m.signer, m.enrolment, false, &id);
 		if (!rc)
-			rc = fs_policies_had(v, m.policy_version, id->name, POLICY_CREATE,
-					     (int64_t)m.time_s);
+			rc = check_maker(v, &m, id->name);
 	}
 	if (!rc)
 		*out = m;
@@ -162,28 +173,40 @@ int fs_journals_unwrap_one(struct fs_vault *v, uint32_t index, uint32_t generati
 	return rc;
 }
 
-/* Down to the first generation: a key that nobody before it vouches for was slipped in. */
+/*
+ * The newest first: without its wrap he is simply not admitted. Down to the oldest that is left: a
+ * key that the one before does not vouch for was slipped in.
+ */
 int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kind, uint32_t pid,
 		       uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
-		       struct keys_manifest *m, uint8_t key[static KEYS_LEN])
+		       struct fs_journal_chain *out)
 {
-	struct keys_manifest before;
-	uint8_t got[KEYS_LEN], older[KEYS_LEN];
-	int rc = fs_journals_unwrap_one(v, index, 0, kind, pid, enrolment, box_sk, m, got);
+	struct keys_manifest m;
+	struct fs_journals_present p;
+	int rc = fs_journals_present(v, index, &p);
 
-	for (uint32_t g = rc ? 1 : m->place.generation; !rc && g > 1; g--) {
-		rc = fs_journals_unwrap_one(v, index, g - 1, kind, pid, enrolment, box_sk, &before,
-					    older);
-		if (!rc)
-			rc = fs_journals_follows(v, index, g, older);
-		if (rc == -EACCES)
+	for (size_t i = p.n; !rc && i-- > 0;) {
+		out->generation[i] = p.generation[i];
+		rc = fs_journals_unwrap_one(v, index, p.generation[i], kind, pid, enrolment, box_sk,
+					    &m, out->key[i]);
+		if (rc == -EACCES && i + 1 < p.n)
 			rc = -EBADMSG;
+		if (!rc && i + 1 < p.n)
+			rc = fs_journals_follows(v, index, p.generation[i + 1], out->key[i]);
 	}
-	if (!rc)
-		memcpy(key, got, KEYS_LEN);
-	keys_wipe(got, sizeof(got));
-	keys_wipe(older, sizeof(older));
-	return rc;
+	if (rc) {
+		keys_wipe(out, sizeof(*out));
+		return rc;
+	}
+	out->n = p.n;
+	return 0;
+}
+
+void fs_journals_place(const struct fs_vault *v, uint32_t index, uint32_t generation,
+		       struct keys_wrap_place *out)
+{
+	*out = (struct keys_wrap_place){.journal = index, .generation = generation};
+	memcpy(out->vault, v->header.vault, sizeof(out->vault));
 }
 
 /* ---- the shred file ---- */
@@ -207,7 +230,6 @@ int fs_journals_shred_write(struct fs_vault *v, uint32_t index,
 
 /* ---- opening ---- */
 
-/* Might who write in this journal at `when`, as policy stood at version? */
 static bool might_write(struct fs_vault *v, uint32_t index, uint32_t version, const char *who,
 			const int64_t *when, size_t n)
 {
@@ -315,26 +337,43 @@ static int signer_pk(void *ctx, uint32_t index, const struct fs_root_info *info,
 	return rc;
 }
 
-int fs_journals_open(struct fs_vault *v, const struct keys_wrap_place *place,
-		     const uint8_t key[static KEYS_LEN], bool create, struct fs_journal **out)
+int fs_journals_derive(struct fs_vault *v, uint32_t index, uint32_t generation,
+		       const uint8_t key[static KEYS_LEN], struct keys_journal *out)
 {
-	struct keys_journal *keys = keys_guard_new(sizeof(*keys));
+	struct keys_wrap_place place;
 	uint8_t shred[KEYS_SHRED_LEN];
+	int rc = fs_journals_shred_read(v, index, shred);
+
+	fs_journals_place(v, index, generation, &place);
+	if (!rc)
+		keys_journal_derive(&place, key, shred, out);
+	keys_wipe(shred, sizeof(shred));
+	return rc;
+}
+
+int fs_journals_open(struct fs_vault *v, uint32_t index, const struct fs_journal_chain *chain,
+		     bool create, struct fs_journal **out)
+{
+	struct keys_journal *keys = keys_guard_new(FS_JOURNAL_KEYS * sizeof(*keys));
+	size_t newest = chain->n - 1;
 	struct fs_journal_open o = {
-		.index = place->journal,
-		.generation = place->generation,
-		.keys = keys,
+		.index = index,
+		.generation = chain->generation[newest],
+		.keys = keys ? &keys[newest] : NULL,
+		.n_older = newest,
 		.create = create,
 		.signer_pk = signer_pk,
 		.ctx = v,
 	};
-	int rc = keys ? fs_journals_shred_read(v, place->journal, shred) : -ENOMEM;
+	int rc = keys ? 0 : -ENOMEM;
 
-	if (!rc) {
-		keys_journal_derive(place, key, shred, keys);
-		rc = fs_journal_open(v->records, &o, out);
+	for (size_t i = 0; i < chain->n && !rc; i++) {
+		rc = fs_journals_derive(v, index, chain->generation[i], chain->key[i], &keys[i]);
+		if (i < newest)
+			o.older[i] = (struct fs_journal_older){chain->generation[i], &keys[i]};
 	}
-	keys_wipe(shred, sizeof(shred));
+	if (!rc)
+		rc = fs_journal_open(v->records, &o, out);
 	keys_guard_free(keys);
 	return rc;
 }
@@ -342,9 +381,8 @@ int fs_journals_open(struct fs_vault *v, const struct keys_wrap_place *place,
 int fs_vault_journal(struct fs_vault *v, struct fs_session *s, uint32_t index,
 		     struct fs_journal **out)
 {
+	struct fs_journal_chain chain;
 	struct fs_journal *j;
-	struct keys_manifest m;
-	uint8_t key[KEYS_LEN];
 	int rc;
 
 	if (fs_session_state(s) != FS_SESSION_ACTIVE && fs_session_state(s) != FS_SESSION_DRAINING)
@@ -362,11 +400,11 @@ int fs_vault_journal(struct fs_vault *v, struct fs_session *s, uint32_t index,
 	pthread_rwlock_rdlock(&s->lock);
 	rc = !s->secret ? -ENOKEY
 			: fs_journals_unwrap(v, index, FS_WRAP_PRACTITIONER, s->pid, s->enrolment,
-					     s->secret->box_sk, &m, key);
+					     s->secret->box_sk, &chain);
 	pthread_rwlock_unlock(&s->lock);
 	if (!rc)
-		rc = fs_journals_open(v, &m.place, key, false, &j);
-	keys_wipe(key, sizeof(key));
+		rc = fs_journals_open(v, index, &chain, false, &j);
+	keys_wipe(&chain, sizeof(chain));
 	if (rc == -EBADMSG)
 		fs_vault_alarm(v, index, "a journal's key or root does not verify");
 	if (!rc) {

@@ -47,6 +47,8 @@ enum fs_table {
 	/* in groups only, never stored: contents on their way to the container */
 	FS_T_CHUNK = 0x30, /* n u32 */
 	FS_T_CUT = 0x31,   /* first chunk that goes */
+	/* the same: the record with this table (u8) and rest of key is to be sealed again */
+	FS_T_AGAIN = 0x32,
 	/* of the vault: journal 0, inode 0 */
 	FS_T_VAULT_ROOT = 0x3f, /* root of the vault's tag tree; MAC under the host secret */
 	FS_T_IDENTITY = 0x40,	/* pid u32, enrolment u32; clear */
@@ -62,6 +64,8 @@ enum fs_table {
 	FS_T_COUNTERS = 0x4a,	/* next journal, pid, invite, policy version; clear */
 	FS_T_LOG_WRAP = 0x4b,	/* pid u32, stream id [16], or pid u32 alone; clear (sealed itself) */
 	FS_T_REVIEW = 0x4c,	/* number u32: an access review that was signed off; clear */
+	FS_T_KNOWN = 0x4d,	/* pid u32, journal u32: keys that one who left knew; clear */
+	FS_T_RENEWAL = 0x4e,	/* journal u32: its key is to be renewed; clear */
 	/* tag tree nodes, of a journal or (journal 0) the vault; clear, covered by their parent */
 	FS_T_NODE = 0x7f, /* node u32 */
 };

@@ -311,6 +311,12 @@ static struct fs_record_index_key *index_place(struct fs_records *r, uint32_t ge
 
 void fs_records_index_key(struct fs_records *r, uint32_t generation, const uint8_t *key)
 {
+	fs_records_index_key_since(r, generation, key, 0);
+}
+
+void fs_records_index_key_since(struct fs_records *r, uint32_t generation, const uint8_t *key,
+				uint64_t since)
+{
 	uint8_t place[8] = {0}; /* journal 0, generation */
 	struct keys_span parts[] = {{r->vault_id, KEYS_VAULT_ID_LEN}, {place, sizeof(place)}};
 	struct fs_record_index_key *k;
@@ -325,6 +331,7 @@ void fs_records_index_key(struct fs_records *r, uint32_t generation, const uint8
 		if (!k->keys)
 			k->keys = keys_slab_get(r->slab);
 		k->generation = k->keys ? generation : 0;
+		k->since = since;
 		if (k->keys)
 			keys_label_derive(KEYS_LABEL_RECORD_KEY, key, parts, 2, k->keys->record,
 					  KEYS_LEN);

@@ -93,15 +93,28 @@ uint32_t fs_records_policy_now(const struct fs_records *r);
  * newest seals. key NULL forgets all: sync the group first, its policy records still need one.
  */
 void fs_records_index_key(struct fs_records *r, uint32_t generation, const uint8_t *key);
+/* The same for a new generation: only groups from number `since` on, which carries its wraps, are
+ * sealed under it. */
+void fs_records_index_key_since(struct fs_records *r, uint32_t generation, const uint8_t *key,
+				uint64_t since);
 
 /* ---- journals ---- */
 /* Journal 0; always there; no reference needed. */
 struct fs_journal *fs_records_vault(struct fs_records *r);
 
+/* Generations of a journal's key that there may be at a time, and their highest number. */
+#define FS_JOURNAL_KEYS 8
+#define FS_GENERATION_MAX 65536u
+
 struct fs_journal_open {
 	uint32_t index; /* 1..FS_JOURNAL_MAX */
-	uint32_t generation;
+	uint32_t generation; /* the newest */
 	const struct keys_journal *keys; /* copied into the slab */
+	struct fs_journal_older { /* those before it that are still needed */
+		uint32_t generation;
+		const struct keys_journal *keys;
+	} older[FS_JOURNAL_KEYS - 1];
+	size_t n_older;
 	bool create; /* no root record exists or may exist */
 	/* Is this signer acceptable for this journal? 0 or -EBADMSG. Not called with create. sig covers
 	 * the root; pk must be verified by the callback from the session certificate. It may read
@@ -121,7 +134,8 @@ struct fs_journal *fs_journal_get(struct fs_journal *j);
 void fs_journal_put(struct fs_journal *j); /* the last reference wipes keys and cached plaintext */
 uint32_t fs_journal_index(const struct fs_journal *j);
 struct fs_records *fs_journal_records(const struct fs_journal *j);
-const struct keys_journal *fs_journal_keys(const struct fs_journal *j);
+const uint8_t *fs_journal_name_key(const struct fs_journal *j); /* KEYS_LEN bytes */
+uint32_t fs_journal_generation(struct fs_journal *j);		/* the newest that is known */
 struct fs_container *fs_journal_container(struct fs_journal *j); /* free map loaded */
 /*
  * 0 while changes are taken. -EIO: a commit met damage in its records; since then, and until the
@@ -129,6 +143,17 @@ struct fs_container *fs_journal_container(struct fs_journal *j); /* free map loa
  * -ESTALE: it has been removed. Whoever acknowledges a sync asks this after fs_group_sync.
  */
 int fs_journal_check(const struct fs_journal *j);
+/*
+ * The next generation of an open journal's key. Made ahead of the batch that carries its wraps,
+ * so that nothing can fail afterwards; linked with the number of the group that took the batch: that
+ * group and later ones are sealed under it, no earlier one. The batch also keeps the key of names.
+ */
+struct fs_journal_key;
+int fs_journal_key_new(struct fs_journal *j, uint32_t generation, const struct keys_journal *keys,
+		       struct fs_journal_key **out);
+void fs_journal_key_free(struct fs_journal *j, struct fs_journal_key *k); /* one not linked; or NULL */
+void fs_journal_key_link(struct fs_journal *j, struct fs_journal_key *k, uint64_t since);
+void fs_journal_keep_names(struct fs_journal *j, struct fs_batch *b);
 /*
  * Attached by the inode layer (its table of inodes of this journal), freed by the hook at last put.
  * revert: groups were dropped, memory is to follow what is committed; from the committer.

@@ -23,6 +23,17 @@
 #define FS_ROOT_RAW_MAX 160
 #define FS_RECORD_OVERHEAD 45 /* form u8, generation u32, nonce 24, tag 16 */
 
+/*
+ * The key of one generation of a journal. Never changed once it is in the list and never freed while
+ * the journal is open, so that readers need no lock.
+ */
+struct fs_journal_key {
+	uint32_t generation;
+	uint64_t since;		   /* number of the first group that may be sealed under it */
+	struct keys_journal *keys; /* slot of the records' slab */
+	struct fs_journal_key *older;
+};
+
 /* A root record as stored, form byte included, and what it says. */
 struct fs_root {
 	uint8_t raw[FS_ROOT_RAW_MAX];
@@ -50,8 +61,10 @@ struct fs_record_recent {
 struct fs_journal {
 	struct fs_records *records;
 	uint32_t index;
-	uint32_t generation;
-	struct keys_journal *keys; /* slot of the records' slab; NULL for the vault */
+	_Atomic(struct fs_journal_key *) newest; /* of all that are known; NULL for the vault */
+	/* For names' hashes, for as long as the journal lives: of generation 1, or as HEAD keeps it. */
+	struct keys_journal *names; /* slot of the slab when it is no key's of the list */
+	const uint8_t *name_key;
 
 	/* records lock */
 	unsigned refs;
@@ -82,6 +95,7 @@ struct fs_journal {
 
 struct fs_record_index_key {
 	uint32_t generation;
+	uint64_t since; /* number of the first group that may be sealed under it */
 	struct keys_journal *keys; /* slab slot; only .record is used */
 };
 
@@ -105,6 +119,7 @@ struct fs_records {
 	struct keys_slab *slab;
 	struct fs_journal vault;
 	struct fs_commit *commit; /* committer thread only */
+	uint64_t encoding;	  /* the same: number of the group that is being sealed */
 	struct fs_journal **lost; /* the same: dead by the group that closes; a reference each */
 	size_t n_lost;
 	atomic_uint policy_version;
@@ -170,6 +185,19 @@ int fs_record_committed(struct fs_journal *j, const struct fs_key *key, struct f
 void fs_record_report(struct fs_records *r, const struct fs_key *key);
 /* The same, unless he knows of damage in this journal. */
 void fs_record_report_first(struct fs_records *r, const struct fs_key *key);
+
+/* ---- journal_keys.c ---- */
+/* The key of a generation; NULL: not known. No lock. */
+const struct fs_journal_key *fs_journal_key(struct fs_journal *j, uint32_t generation);
+/* Committer: what the closing group is sealed under. */
+const struct fs_journal_key *fs_journal_key_sealing(struct fs_journal *j);
+/* A journal that is being opened: its first keys, then, with the root known, the key of names. */
+int fs_journal_keys_take(struct fs_journal *j, const struct fs_journal_open *o);
+int fs_journal_keys_names(struct fs_journal *j);
+/* A second opener's keys are those that are known, as far as both have them: they come from other
+ * wraps of the same journal. 0 or -EBADMSG. */
+int fs_journal_keys_same(struct fs_journal *j, const struct fs_journal_open *o);
+void fs_journal_keys_clear(struct fs_journal *j);
 
 /* ---- journal.c ---- */
 /* Fills what all journals, and the vault, have. */

@@ -28,7 +28,7 @@ struct recover {
 		uint8_t root_sk[KEYS_SIGN_SK_LEN];
 		uint8_t index_key[KEYS_LEN]; /* the newest */
 		struct fs_index_keys index;
-		uint8_t journal[KEYS_LEN];
+		struct fs_journal_chain journal;
 	} * secret; /* guarded */
 	uint8_t box_pk[KEYS_LEN];
 };
@@ -171,18 +171,20 @@ static int invite(struct recover *r, struct fs_invite_request *rq,
 static int give_journal(struct recover *r, const struct keys_identity *id, struct fs_entry *e,
 			struct fs_batch *b)
 {
+	struct fs_journal_chain *chain = &r->secret->journal;
 	struct policy_verdict verdict;
-	struct keys_manifest m;
+	struct keys_wrap_place place;
 	int rc;
 
 	fs_catalog_verdict(r->v, e, id->name, POLICY_READ, fs_vault_wall_s(), &verdict);
 	if (verdict.answer != POLICY_ALLOW)
 		return 0;
-	rc = fs_journals_unwrap(r->v, e->index, FS_WRAP_RECOVERY, 0, 0, r->secret->box_sk, &m,
-				r->secret->journal);
-	if (!rc)
-		rc = fs_journals_put_wrap(r->v, b, &m.place, FS_WRAP_PRACTITIONER, id->pid,
-					  id->enrolment, r->secret->journal, id->box_pk);
+	rc = fs_journals_unwrap(r->v, e->index, FS_WRAP_RECOVERY, 0, 0, r->secret->box_sk, chain);
+	for (size_t i = 0; !rc && i < chain->n; i++) {
+		fs_journals_place(r->v, e->index, chain->generation[i], &place);
+		rc = fs_journals_put_wrap(r->v, b, &place, FS_WRAP_PRACTITIONER, id->pid,
+					  id->enrolment, chain->key[i], id->box_pk);
+	}
 	/* One damaged journal must not keep the others from their owner. */
 	if (rc == -EBADMSG || rc == -EACCES) {
 		fs_vault_alarm(r->v, e->index, "the recovery key does not open this journal");

@@ -55,20 +55,23 @@ static struct keys_span make_ad(const struct fs_records *r, const struct fs_key 
 }
 
 /*
- * The key for a record into key[]; *generation 0 asks for the newest. -ENOKEY: nobody who is
- * logged in brought it, or the record is of another generation.
+ * The key for a record into key[]; *generation 0 asks for the one to seal with: the newest whose
+ * wraps are no later than the group that is being sealed. -ENOKEY: nobody who is logged in
+ * brought it.
  */
 static int copy_key(struct fs_journal *j, enum seal_by by, uint32_t *generation,
 		    uint8_t key[static KEYS_LEN])
 {
 	struct fs_records *r = j->records;
 	const struct fs_record_index_key *best = NULL;
+	const struct fs_journal_key *own;
 
 	if (by == BY_JOURNAL) {
-		if (!j->keys || (*generation && *generation != j->generation))
+		own = *generation ? fs_journal_key(j, *generation) : fs_journal_key_sealing(j);
+		if (!own)
 			return -ENOKEY;
-		memcpy(key, j->keys->record, KEYS_LEN);
-		*generation = j->generation;
+		memcpy(key, own->keys->record, KEYS_LEN);
+		*generation = own->generation;
 		return 0;
 	}
 	pthread_mutex_lock(&r->lock);
@@ -76,6 +79,9 @@ static int copy_key(struct fs_journal *j, enum seal_by by, uint32_t *generation,
 		const struct fs_record_index_key *k = &r->index[i];
 
 		if (!k->generation || (*generation && *generation != k->generation))
+			continue;
+		/* Its wraps come with a later group than the one that is sealed now. */
+		if (!*generation && k->since > r->encoding)
 			continue;
 		if (!best || k->generation > best->generation)
 			best = k;

@@ -81,6 +81,7 @@ int fs_vault_alloc(const struct fs_vault_config *cfg, struct fs_vault **out)
 	v->journals.bucket = calloc(FS_NAME_BUCKETS, sizeof(*v->journals.bucket));
 	v->epoch = 1;
 	v->lists_dirty = true;
+	v->renew_dirty = true;
 	if (bad || !v->host_secret || !v->daemon_sk || !v->journals.bucket) {
 		(void)fs_vault_free(v);
 		return -ENOMEM;
@@ -108,6 +109,8 @@ int fs_vault_free(struct fs_vault *v)
 	fs_policies_forget(v);
 	fs_reserve_close(v->reserve);
 	fs_people_clear(v);
+	fs_renew_stop(v);
+	free(v->renewals);
 	free(v->journals.by_index);
 	free(v->journals.bucket);
 	free(v->sessions);
@@ -496,6 +499,9 @@ int fs_vault_close(struct fs_vault *v)
 
 	if (!v)
 		return 0;
+	pthread_mutex_lock(&v->edit);
+	fs_renew_stop(v);
+	pthread_mutex_unlock(&v->edit);
 	n = fs_sessions_all(v, &all);
 	for (size_t i = 0; i < n; i++) {
 		fs_vault_end_begin(v, all[i]);
@@ -570,4 +576,15 @@ void fs_vault_tick(struct fs_vault *v)
 		fs_log_grants_tick(v);
 	}
 	pthread_mutex_unlock(&v->edit);
+}
+
+unsigned fs_vault_renew_more(struct fs_vault *v)
+{
+	unsigned ms = 0;
+
+	pthread_mutex_lock(&v->edit);
+	if (v->index_key && !v->cfg.read_only)
+		ms = fs_renew_tick(v);
+	pthread_mutex_unlock(&v->edit);
+	return ms;
 }

@@ -116,6 +116,11 @@ int fs_vault_remember(struct fs_vault *v);
 /* Periodic work, from the control thread, about once a second, bounded: pending grants, ceilings.
  */
 void fs_vault_tick(struct fs_vault *v);
+/*
+ * Goes on with the renewal of journals' keys, for some milliseconds. The answer: in how many
+ * milliseconds there is more to do; 0: not before the next tick.
+ */
+unsigned fs_vault_renew_more(struct fs_vault *v);
 
 /* Reference to the practice policy in force; NULL while the index key is not known (nobody logged
  * in). */
@@ -501,6 +506,34 @@ struct fs_vault_status {
 	struct fs_log_stat log;
 };
 void fs_vault_status(struct fs_vault *v, struct fs_vault_status *out);
+/* ---- renewal of journals' keys ---- */
+/*
+ * Asks for new keys, durably: of this journal (by a steward, or by who may read and write it), or
+ * (journal "") of all journals whose keys `who` has or had when he left (by a steward). *n: how
+ * many. The work is done by fs_vault_tick whenever somebody who may write there is logged in.
+ * -EACCES, -ENOENT, logged.
+ */
+int fs_vault_renew(struct fs_vault *v, struct fs_session *by, const char *journal, const char *who,
+		   uint32_t *n, struct fs_say *say);
+/* Counted are the journal under way's records (and bytes), of those that older keys sealed. */
+struct fs_renew_progress {
+	char journal[256]; /* "": none */
+	bool counting;	   /* the totals are still growing */
+	uint64_t records, records_total, bytes, bytes_total;
+};
+/* One journal that waits or is under way; what: its state, for people. 1 stops. */
+struct fs_renew_one {
+	const char *journal, *by, *because, *what;
+	uint64_t since_s;
+};
+/*
+ * What is asked for and not done: of this journal, on account of this practitioner, or (both "") all
+ * that the session may see. *left: how many; fn is called for each. -ENOENT: no such practitioner.
+ */
+int fs_vault_renew_status(struct fs_vault *v, struct fs_session *by, const char *journal,
+			  const char *who, int (*fn)(void *ctx, const struct fs_renew_one *one),
+			  void *ctx, uint32_t *left, struct fs_renew_progress *now);
+
 /* What waits, one line each, for a session with the policy right. Caller frees. */
 char *fs_vault_waiting(struct fs_vault *v, struct fs_session *by);
 

@@ -28,6 +28,8 @@
  * grants.c      wraps that wait
  * lists.c       the key list: auditors, break-glass
  * index_key.c   generations of the index key, renewal when somebody leaves
+ * renew.c       journals' keys: the next generation, sealing again in the background
+ * renew_order.c what is to be renewed, by whose word; what one who left knew
  * log_grants.c  the log's earlier streams for auditors who came later
  * recover.c     the recovery key
  * vault_acl.c   a journal's policy as an access control list (fs/vault_acl.h)
@@ -90,6 +92,24 @@ struct fs_person {
 	char name[KEYS_NAME_MAX + 1];
 	struct fs_known_identity **ids; /* by enrolment - 1; never freed while the vault is open */
 	uint32_t id_count;
+	atomic_uint known; /* journals whose keys he knew when he left, and that still have them */
+};
+
+/* A journal's key is to be renewed: FS_T_RENEWAL. */
+enum fs_renewal_state {
+	FS_RENEWAL_QUEUED,
+	FS_RENEWAL_WAITING, /* for a session that may write there */
+	FS_RENEWAL_RUNNING,
+	FS_RENEWAL_SPACE,   /* the disk is nearly full */
+	FS_RENEWAL_DAMAGED, /* something of it can't be read */
+};
+struct fs_renewal {
+	uint32_t journal;
+	uint32_t from;	  /* the newest generation when it was asked for: a later one satisfies it */
+	uint32_t by;	  /* practitioner who asked */
+	uint32_t because; /* practitioner on whose account; 0 none */
+	uint64_t time_s;
+	uint8_t state;	  /* enum fs_renewal_state; not stored */
 };
 
 /* A journal as the index shows it. */
@@ -220,6 +240,12 @@ struct fs_vault {
 		struct fs_key from;  /* then here; len 0: at the beginning */
 		bool unclean, stuck; /* something older was met; something was damaged */
 	} reseal;
+	/* renewal of journals' keys */
+	struct fs_renewal *renewals;  /* (t) orders, by journal */
+	size_t renewal_count;	      /* (t) */
+	size_t renew_cursor;	      /* edit: the order where the next tick goes on */
+	bool renew_dirty;	      /* edit: what is in memory is to be read again */
+	struct fs_renewing *renewing; /* edit: the one under way; NULL: none */
 	/* the log's earlier streams: edit */
 	struct fs_log_grants *log_walk; /* under way; NULL: none */
 	uint64_t log_walked;	      /* with these helpers the log was walked to its end */
@@ -495,8 +521,22 @@ int fs_journals_put_wrap(struct fs_vault *v, struct fs_batch *b,
 			 const struct keys_wrap_place *place, enum fs_wrap_kind kind, uint32_t pid,
 			 uint32_t enrolment, const uint8_t key[static KEYS_LEN],
 			 const uint8_t box_pk[static KEYS_LEN]);
-/* Manifest of a generation (0: the newest), its signer verified (chain, and for journals the right to
- * create). */
+/* Keys of all generations of a journal, ascending. Wiped by whoever has it filled. */
+struct fs_journal_chain {
+	size_t n;
+	uint32_t generation[FS_JOURNAL_KEYS];
+	uint8_t key[FS_JOURNAL_KEYS][KEYS_LEN];
+};
+/* The generations that have a manifest, ascending, without a gap. -EBADMSG: none, or not so. */
+struct fs_journals_present {
+	uint32_t generation[FS_JOURNAL_KEYS];
+	size_t n;
+};
+int fs_journals_present(struct fs_vault *v, uint32_t index, struct fs_journals_present *out);
+void fs_journals_place(const struct fs_vault *v, uint32_t index, uint32_t generation,
+		       struct keys_wrap_place *out);
+/* Manifest of a generation, its signer verified (chain, and for journals the right to create, or
+ * from generation 2 on to write there). */
 int fs_journals_manifest(struct fs_vault *v, uint32_t index, uint32_t generation,
 			 struct keys_manifest *out);
 /* Is this generation's manifest the successor of the one whose key this is? 0 or -EBADMSG. */
@@ -507,15 +547,19 @@ int fs_journals_unwrap_one(struct fs_vault *v, uint32_t index, uint32_t generati
 			   enum fs_wrap_kind kind, uint32_t pid, uint32_t enrolment,
 			   const uint8_t box_sk[static KEYS_LEN], struct keys_manifest *m,
 			   uint8_t key[static KEYS_LEN]);
-/* The newest key of a journal; every generation follows the one before. -EACCES: no wrap. */
+/* All keys of a journal; every generation follows the one before. -EACCES: no wrap. */
 int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kind, uint32_t pid,
 		       uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
-		       struct keys_manifest *m, uint8_t key[static KEYS_LEN]);
+		       struct fs_journal_chain *out);
+/* What records and chunks are sealed with, out of one generation's key and the shred slot. out is
+ * guarded memory. */
+int fs_journals_derive(struct fs_vault *v, uint32_t index, uint32_t generation,
+		       const uint8_t key[static KEYS_LEN], struct keys_journal *out);
 int fs_journals_shred_read(struct fs_vault *v, uint32_t index, uint8_t out[static KEYS_SHRED_LEN]);
 int fs_journals_shred_write(struct fs_vault *v, uint32_t index,
 			    const uint8_t slot[static KEYS_SHRED_LEN]);
-int fs_journals_open(struct fs_vault *v, const struct keys_wrap_place *place,
-		     const uint8_t key[static KEYS_LEN], bool create, struct fs_journal **out);
+int fs_journals_open(struct fs_vault *v, uint32_t index, const struct fs_journal_chain *chain,
+		     bool create, struct fs_journal **out);
 
 /* ---- session.c ---- */
 struct fs_session *fs_session_new(void);
@@ -591,6 +635,30 @@ int fs_index_put_wraps(struct fs_vault *v, struct fs_batch *b, const struct keys
 void fs_index_tick(struct fs_vault *v);
 /* A line on what waits; edit or lock held. */
 void fs_index_waiting(struct fs_vault *v, FILE *out);
+
+/* ---- renew.c: edit held ---- */
+/* Milliseconds until there is more to do; 0: not before the next tick. */
+unsigned fs_renew_tick(struct fs_vault *v);
+/* How far the journal under way is; false: it is another one, or none. edit held. */
+bool fs_renew_progress(struct fs_vault *v, uint32_t journal, struct fs_renew_progress *out);
+void fs_renew_stop(struct fs_vault *v);
+
+/* ---- renew_order.c: edit held ---- */
+int fs_renew_load(struct fs_vault *v); /* orders and counts, out of the records */
+struct fs_renewal *fs_renew_find(struct fs_vault *v, uint32_t journal); /* edit or lock held */
+/* Takes the order out of memory; its record is the caller's. */
+void fs_renew_remove(struct fs_vault *v, uint32_t journal);
+void fs_renew_order_del(struct fs_vault *v, struct fs_batch *b, uint32_t journal);
+/* The journal goes: with it what speaks of it. */
+void fs_renew_forget(struct fs_vault *v, struct fs_batch *b, uint32_t journal);
+/* One who leaves had this generation's key. */
+void fs_renew_known_put(struct fs_vault *v, struct fs_batch *b, uint32_t pid, uint32_t journal,
+			uint32_t generation);
+/* Whoever knew no later generation than this knows nothing any more. */
+void fs_renew_known_del(struct fs_vault *v, struct fs_batch *b, uint32_t journal,
+			uint32_t generation);
+/* Lines on what waits; edit or lock held. */
+void fs_renew_waiting(struct fs_vault *v, FILE *out);
 
 /* ---- log_grants.c: edit held ---- */
 void fs_log_grants_tick(struct fs_vault *v);

@@ -47,7 +47,7 @@ static uint64_t name_hash(const struct fs_inode *i, const char *name)
 	struct keys_span parts[3] = {{place, sizeof(place)}, {name, strlen(name)}, {"x", 1}};
 
 	bytes_put_u64(&out, i->ino);
-	keys_label_derive(KEYS_LABEL_NAME_HASH, fs_journal_keys(i->journal)->name, parts, 3, hash,
+	keys_label_derive(KEYS_LABEL_NAME_HASH, fs_journal_name_key(i->journal), parts, 3, hash,
 			  sizeof(hash));
 	return bytes_get_u64(&in) & ~(uint64_t)(SLOTS - 1);
 }

@@ -395,12 +395,12 @@ static void wraps(const uint8_t *p, size_t len)
 static void manifest(const uint8_t *p, size_t len)
 {
 	struct fs_key key = fs_key_n(0, 0, FS_T_MANIFEST, 1, 4);
-	uint8_t sk[KEYS_LEN] = {8}, got[KEYS_LEN];
-	struct keys_manifest m;
+	struct fs_journal_chain got;
+	uint8_t sk[KEYS_LEN] = {8};
 	struct fs_batch b;
 
 	put(&key, p, len);
-	if (fs_journals_unwrap(vault, 0, FS_WRAP_PRACTITIONER, 2, 1, sk, &m, got) == 0)
+	if (fs_journals_unwrap(vault, 0, FS_WRAP_PRACTITIONER, 2, 1, sk, &got) == 0)
 		abort();
 	fs_batch_init(&b, NULL);
 	fs_batch_del(&b, fs_records_vault(vault->records), &key);
