@@ -629,21 +629,22 @@ END_TEST
 
 START_TEST(map_decode_rejects_malformed_pages)
 {
-	struct fs_map_page page = {.e[3] = {.pos = 77, .used = true}}, again;
+	struct fs_map_page page = {.e[3] = {.pos = 77, .generation = 65536, .used = true}},
+			   again;
 	uint8_t p[FS_VALUE_MAX];
 	size_t len = fs_chunk_map_encode(&page, p);
 
 	ck_assert_uint_eq(len, 4 * FS_MAP_ENTRY_LEN);
 	ck_assert_int_eq(fs_chunk_map_decode(p, len, &again), 0);
 	ck_assert_uint_eq(again.e[3].pos, 77);
+	ck_assert_uint_eq(again.e[3].generation, 65536);
 	ck_assert_int_eq(fs_chunk_map_decode(p, len - 1, &again), -EBADMSG);
 	ck_assert_int_eq(fs_chunk_map_decode(p, 0, &again), -EBADMSG);
 	p[3 * FS_MAP_ENTRY_LEN + 5] = 2;
 	ck_assert_int_eq(fs_chunk_map_decode(p, len, &again), -EBADMSG);
 	p[3 * FS_MAP_ENTRY_LEN + 5] = 0; /* a hole with a position */
 	ck_assert_int_eq(fs_chunk_map_decode(p, len, &again), -EBADMSG);
-	p[3 * FS_MAP_ENTRY_LEN + 5] = 1;
-	p[3 * FS_MAP_ENTRY_LEN + 6] = 1; /* reserved */
+	p[3 * FS_MAP_ENTRY_LEN] = 0; /* a hole with a generation */
 	ck_assert_int_eq(fs_chunk_map_decode(p, len, &again), -EBADMSG);
 	memset(p, 0, sizeof(p));
 	ck_assert_int_eq(fs_chunk_map_decode(p, (FS_MAP_ENTRIES + 1) * FS_MAP_ENTRY_LEN, &again),
