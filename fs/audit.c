@@ -362,6 +362,10 @@ char *fs_vault_waiting(struct fs_vault *v, struct fs_session *by)
 	out = open_memstream(&text, &len);
 	if (!out)
 		return NULL;
+	pthread_mutex_lock(&v->edit);
+	if (v->renew_dirty)
+		(void)fs_renew_load(v);
+	pthread_mutex_unlock(&v->edit);
 	pthread_rwlock_rdlock(&v->lock);
 	if (v->practice) {
 		waiting_people(v, out);

@@ -450,6 +450,8 @@ int fs_vault_renew_status(struct fs_vault *v, struct fs_session *by, const char 
 	*left = 0;
 	memset(now, 0, sizeof(*now));
 	pthread_mutex_lock(&v->edit);
+	if (v->renew_dirty)
+		(void)fs_renew_load(v);
 	if (who[0])
 		p = fs_people_find(v, who);
 	if (!v->index_key)
