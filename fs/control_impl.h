@@ -156,6 +156,8 @@ int fs_control_verb_policy_explain(struct fs_control_request *rq);
 int fs_control_verb_policy_test(struct fs_control_request *rq);
 int fs_control_verb_list(struct fs_control_request *rq);
 int fs_control_verb_audit(struct fs_control_request *rq);
+int fs_control_verb_keys_renew(struct fs_control_request *rq);
+int fs_control_verb_keys_status(struct fs_control_request *rq);
 
 /* ---- control.c ---- */
 int64_t fs_control_now_ns(void); /* boot-time clock */

@@ -407,19 +407,16 @@ int fs_vault_renew(struct fs_vault *v, struct fs_session *by, const char *journa
 
 /* ---- telling ---- */
 
-static const char *state_text(const struct fs_renewal *r)
-{
-	static const char *const texts[] = {
-		[FS_RENEWAL_QUEUED] = "its turn comes",
-		[FS_RENEWAL_WAITING] = "waits for somebody who may write there to log in",
-		[FS_RENEWAL_RUNNING] = "under way",
-		[FS_RENEWAL_SPACE] = "waits, the disk is nearly full",
-		[FS_RENEWAL_DAMAGED] =
-			"stuck: something stored of it is damaged; restore it from a backup",
-	};
-
-	return texts[r->state];
-}
+static const struct {
+	const char *name, *text;
+} states[] = {
+	[FS_RENEWAL_QUEUED] = {"queued", "its turn comes"},
+	[FS_RENEWAL_WAITING] = {"waiting", "waits for somebody who may write there to log in"},
+	[FS_RENEWAL_RUNNING] = {"running", "under way"},
+	[FS_RENEWAL_SPACE] = {"space", "waits, the disk is nearly full"},
+	[FS_RENEWAL_DAMAGED] = {"damaged", "stuck: something stored of it is damaged; restore it "
+					   "from a backup"},
+};
 
 static const char *name_of(struct fs_vault *v, uint32_t pid)
 {
@@ -441,13 +438,14 @@ static bool sees(struct fs_vault *v, struct fs_session *by, bool steward, const 
 
 int fs_vault_renew_status(struct fs_vault *v, struct fs_session *by, const char *journal,
 			  const char *who, int (*fn)(void *ctx, const struct fs_renew_one *one),
-			  void *ctx, uint32_t *left, struct fs_renew_progress *now)
+			  void *ctx, uint32_t *left, uint32_t *waiting,
+			  struct fs_renew_progress *now)
 {
 	bool steward = fs_sessions_has(v, by, POLICY_POLICY), stop = false;
 	const struct fs_person *p = NULL;
 	int rc = 0;
 
-	*left = 0;
+	*left = *waiting = 0;
 	memset(now, 0, sizeof(*now));
 	pthread_mutex_lock(&v->edit);
 	if (v->renew_dirty)
@@ -467,8 +465,10 @@ int fs_vault_renew_status(struct fs_vault *v, struct fs_session *by, const char 
 		    (journal[0] && strcmp(e->name, journal) != 0))
 			continue;
 		++*left;
+		*waiting += r->state == FS_RENEWAL_WAITING;
 		one = (struct fs_renew_one){e->name, name_of(v, r->by), name_of(v, r->because),
-					    state_text(r), r->time_s};
+					    states[r->state].name, states[r->state].text,
+					    r->time_s};
 		stop = stop || fn(ctx, &one);
 		if (fs_renew_progress(v, r->journal, now))
 			snprintf(now->journal, sizeof(now->journal), "%s", e->name);

@@ -521,18 +521,21 @@ struct fs_renew_progress {
 	bool counting;	   /* the totals are still growing */
 	uint64_t records, records_total, bytes, bytes_total;
 };
-/* One journal that waits or is under way; what: its state, for people. 1 stops. */
+/* One journal that waits or is under way; what: its state ("queued", "waiting", "running", "space",
+ * "damaged") for people. */
 struct fs_renew_one {
-	const char *journal, *by, *because, *what;
+	const char *journal, *by, *because, *state, *what;
 	uint64_t since_s;
 };
 /*
  * What is asked for and not done: of this journal, on account of this practitioner, or (both "") all
- * that the session may see. *left: how many; fn is called for each. -ENOENT: no such practitioner.
+ * that the session may see. *left: how many; *waiting: those of them that wait for somebody to log
+ * in; fn is called for each until it returns 1. -ENOENT: no such practitioner.
  */
 int fs_vault_renew_status(struct fs_vault *v, struct fs_session *by, const char *journal,
 			  const char *who, int (*fn)(void *ctx, const struct fs_renew_one *one),
-			  void *ctx, uint32_t *left, struct fs_renew_progress *now);
+			  void *ctx, uint32_t *left, uint32_t *waiting,
+			  struct fs_renew_progress *now);
 
 /* What waits, one line each, for a session with the policy right. Caller frees. */
 char *fs_vault_waiting(struct fs_vault *v, struct fs_session *by);

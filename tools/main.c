@@ -48,6 +48,9 @@ static const struct verb verbs[] = {
 	  "clinician: take part in a patient's care for a while, saying why" },
 	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
 	  "steward: what another steward proposed and what takes two" },
+	{ "keys", tools_cmd_keys, 1, 2,
+	  "keys renew JOURNAL | keys renew --all-of NAME | keys status [--json]",
+	  "new keys for journals, as when somebody has left" },
 	{ "audit", tools_cmd_audit, 1, 1,
 	  "audit show|usage [--who NAME] [--journal NAME] [--since TIME] [--until TIME] [--json]",
 	  "auditor: who did what, when, on which ground; who used which journal last" },
@@ -105,6 +108,8 @@ enum option_id {
 	OPT_AGAIN,
 	OPT_JSON,
 	OPT_ALONE,
+	OPT_ALL_OF,
+	OPT_NO_WAIT,
 	OPT_EXIT_WHEN_IDLE,
 	OPT_REASON,
 	OPT_FOR,
@@ -145,6 +150,8 @@ static const struct option long_options[] = {
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "again", no_argument, NULL, OPT_AGAIN },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "all-of", required_argument, NULL, OPT_ALL_OF },
+	{ "no-wait", no_argument, NULL, OPT_NO_WAIT },
 	{ "alone", no_argument, NULL, OPT_ALONE },
 	{ "exit-when-idle", no_argument, NULL, OPT_EXIT_WHEN_IDLE },
 	{ "reason", required_argument, NULL, OPT_REASON },
@@ -226,6 +233,8 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_AGAIN: o->again = true; break;
 	case OPT_JSON: o->json = true; break;
 	case OPT_ALONE: o->alone = true; break;
+	case OPT_ALL_OF: o->all_of = arg; break;
+	case OPT_NO_WAIT: o->no_wait = true; break;
 	case OPT_EXIT_WHEN_IDLE: o->exit_when_idle = true; break;
 	case OPT_FOR: o->span = arg; break;
 	case OPT_REJECT: o->reject = true; break;

@@ -31,6 +31,7 @@ struct tool_options {
 	const char *account;	 /* init --account ACCOUNT */
 	const char *title;	 /* init --title TEXT */
 	const char *who, *journal, *since, *until; /* audit show */
+	const char *all_of;	 /* keys renew --all-of NAME */
 	int passphrase_fd;     /* --passphrase-fd N, -1 none */
 	int new_passphrase_fd; /* --new-passphrase-fd N (passwd), -1 none */
 	int days;	       /* --days N (invite, policy status), 0 none */
@@ -42,6 +43,7 @@ struct tool_options {
 	int ready_fd;
 	const char *reason;    /* --reason TEXT */
 	const char *span;      /* --for DURATION */
+	bool no_wait;		 /* keys renew --no-wait */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
 };
 
@@ -69,6 +71,7 @@ int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
 int tools_cmd_attend(struct tool_options *o, int argc, char **argv);
 int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
+int tools_cmd_keys(struct tool_options *o, int argc, char **argv);
 int tools_cmd_list(struct tool_options *o, int argc, char **argv);
 
 #endif
