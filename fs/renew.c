@@ -455,7 +455,7 @@ static bool must_wait(struct step *st, unsigned *ms)
 		return true;
 	}
 	fs_group_stat(group, &stat);
-	if (fs_store_space(fs_records_store(st->v->records), &space) || space < SPACE_LEAST ||
+	if (fs_store_disk_free(fs_records_store(st->v->records), &space) || space < SPACE_LEAST ||
 	    stat.waiting_for_space) {
 		set_state(st->v, st->order, FS_RENEWAL_SPACE);
 		*ms = 0;

@@ -125,5 +125,7 @@ struct fs_store_stat {
 int fs_store_stat(struct fs_store *s, struct fs_store_stat *out);
 /* Bytes that commits can still take: free on the disk and set aside in data.mdb. Any thread. */
 int fs_store_space(struct fs_store *s, uint64_t *bytes);
+/* Those that are free on the disk, for containers too. Any thread. */
+int fs_store_disk_free(struct fs_store *s, uint64_t *bytes);
 
 #endif

@@ -93,7 +93,6 @@ void fs_store_snap_free(struct fs_snap *snap);
 uint64_t fs_store_pages(struct fs_store *s, const struct fs_recent_tally *t);
 /* data.mdb can take so many pages more without asking the disk again. -ENOSPC. In the guard. */
 int fs_store_secure(struct fs_store *s, uint64_t pages);
-int fs_store_disk_free(struct fs_store *s, uint64_t *bytes);
 
 /* ---- store_write.c ---- */
 /*
