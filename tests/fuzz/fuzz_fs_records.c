@@ -205,8 +205,24 @@ static void map_entries(const uint8_t *p, size_t len, const struct fs_map_page *
 
 		if (used != page->e[i].used || used != (fs_chunk_map_mask(buf) >> i & 1))
 			abort();
-		if (used && (e.pos != page->e[i].pos ||
+		if (used && (e.pos != page->e[i].pos || e.generation != page->e[i].generation ||
 			     memcmp(&e.seal, &page->e[i].seal, sizeof(e.seal))))
+			abort();
+	}
+	fs_buf_put(buf);
+}
+
+/* Which chunks an older key seals, told by the bytes, is what the entries say. */
+static void map_older(const uint8_t *p, size_t len, const struct fs_map_page *page)
+{
+	struct fs_buf *buf = fs_buf_copy(p, len);
+	uint32_t newest = 1u + p[6] % 7u;
+	uint64_t mask = fs_chunk_map_older(buf, newest);
+
+	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++) {
+		bool older = page->e[i].used && page->e[i].generation < newest;
+
+		if (older != (mask >> i & 1))
 			abort();
 	}
 	fs_buf_put(buf);
@@ -220,6 +236,8 @@ static void map_page(const uint8_t *p, size_t len)
 
 	if (fs_chunk_map_decode(p, len, &page))
 		return;
+	if (len)
+		map_older(p, len, &page);
 	map_entries(p, len, &page);
 	n = fs_chunk_map_encode(&page, again);
 	if (n > len || memcmp(again, p, n))

@@ -75,7 +75,7 @@ static int count(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 /* Back to an empty vault. */
 static void clear(void)
 {
-	struct fs_key from = fs_key(0, 0, FS_T_IDENTITY), to = fs_key(0, 0, FS_T_LOG_WRAP + 1);
+	struct fs_key from = fs_key(0, 0, FS_T_IDENTITY), to = fs_key(0, 0, FS_T_RENEWAL + 1);
 	struct fs_batch b;
 
 	fs_batch_init(&b, NULL);
@@ -407,6 +407,24 @@ static void manifest(const uint8_t *p, size_t len)
 	apply(&b);
 }
 
+/* What is to be renewed, or what one who left knew. */
+static void renewals(const uint8_t *p, size_t len, bool known)
+{
+	struct fs_key key = fs_key_n(0, 0, known ? FS_T_KNOWN : FS_T_RENEWAL, 3, 4);
+	int rc;
+
+	if (known)
+		fs_key_add(&key, 5, 4);
+	put(&key, p, len);
+	rc = fs_renew_load(vault);
+	if (rc && rc != -EBADMSG)
+		abort();
+	if (!rc && (len != (known ? 8 : 32) || p[0] != 1 || vault->renewal_count != !known))
+		abort();
+	if (!rc && !known && (vault->renewals[0].journal != 3 || !vault->renewals[0].from))
+		abort();
+}
+
 /* What the host remembers: as it is, or behind the right head. */
 static void last(const uint8_t *p, size_t len, bool head)
 {
@@ -443,9 +461,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	second = data[0] & 0x80;
 	data++;
-	if ((data[-1] & 0x7f) % 10 != 1 && (data[-1] & 0x7f) % 10 < 4 && len > FS_PLAIN_MAX)
+	if ((data[-1] & 0x7f) % 11 != 1 && (data[-1] & 0x7f) % 11 < 4 && len > FS_PLAIN_MAX)
 		len = FS_PLAIN_MAX;
-	switch ((data[-1] & 0x7f) % 10) {
+	switch ((data[-1] & 0x7f) % 11) {
 	case 0:
 		counters(data, len);
 		break;
@@ -475,6 +493,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 8:
 		names(data, len);
+		break;
+	case 9:
+		renewals(data, len > FS_PLAIN_MAX ? FS_PLAIN_MAX : len, second);
 		break;
 	default:
 		last(data, len, second);

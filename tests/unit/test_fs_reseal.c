@@ -266,6 +266,58 @@ START_TEST(without_the_kept_names_the_second_key_alone_is_refused)
 }
 END_TEST
 
+START_TEST(malformed_kept_names_are_refused)
+{
+	struct fs_key at = fs_key_n(1, 0, FS_T_HEAD, 2, 1);
+	uint8_t rec[49] = {1};
+
+	new_key(0);
+	keep_names();
+	walk(true);
+	reopen_with(2, &second, NULL, 0);
+	t_put(t.j[1], &at, rec, 47);
+	t_sync();
+	reopen_with(2, &second, NULL, -EBADMSG);
+	reopen_with(2, &second, &t.keys[1], 0); /* who has the first needs no kept one */
+	t_put(t.j[1], &at, rec, 49);
+	t_sync();
+	reopen_with(2, &second, NULL, -EBADMSG);
+	reopen_with(2, &second, &t.keys[1], 0);
+	rec[47] = 1; /* reserved */
+	t_put(t.j[1], &at, rec, 48);
+	t_sync();
+	reopen_with(2, &second, NULL, -EBADMSG);
+	reopen_with(2, &second, &t.keys[1], 0);
+}
+END_TEST
+
+/* The index key's generations keep the same rule as a journal's. */
+START_TEST(index_key_seals_no_group_before_the_one_that_carries_its_wraps)
+{
+	struct fs_key early = fs_key_n(0, 0, FS_T_NAME, 1, 8), late = fs_key_n(0, 0, FS_T_NAME, 2, 8);
+	struct fs_journal *vault = fs_records_vault(t.r);
+	uint8_t next[KEYS_LEN] = {7};
+	uint32_t generation = 0;
+	uint64_t number = 0;
+	struct fs_batch b;
+
+	fs_batch_init(&b, NULL);
+	fs_batch_put(&b, vault, &early, "early", 5);
+	ck_assert_int_eq(fs_group_apply(fs_records_group(t.r), &b, &number), 0);
+	fs_batch_clear(&b);
+	fs_records_index_key_since(t.r, 2, next, number + 1);
+	t_sync();
+	t_put(vault, &late, "late", 4);
+	t_sync();
+	ck_assert_int_eq(fs_record_generation(vault, &early, &generation), 0);
+	ck_assert_uint_eq(generation, 1);
+	ck_assert_int_eq(fs_record_generation(vault, &late, &generation), 0);
+	ck_assert_uint_eq(generation, 2);
+	ck_assert_int_eq(t_get(vault, &early), 0);
+	ck_assert_int_eq(t_get(vault, &late), 0);
+}
+END_TEST
+
 START_TEST(second_opener_must_bring_the_same_keys)
 {
 	struct keys_journal other = second;
@@ -467,6 +519,8 @@ int main(void)
 	tcase_add_test(c, walk_seals_everything_again_and_then_the_old_key_opens_nothing);
 	tcase_add_test(c, old_key_opens_nothing_written_after_the_renewal);
 	tcase_add_test(c, without_the_kept_names_the_second_key_alone_is_refused);
+	tcase_add_test(c, malformed_kept_names_are_refused);
+	tcase_add_test(c, index_key_seals_no_group_before_the_one_that_carries_its_wraps);
 	tcase_add_test(c, second_opener_must_bring_the_same_keys);
 	tcase_add_test(c, marks_and_changes_mix_in_any_order);
 	tcase_add_test(c, damage_stays_where_it_is_and_costs_nothing_else);
