@@ -40,6 +40,8 @@
 #define BUSY_BYTES (4u << 20)
 #define BUSY_NS UINT64_C(1000000000) /* after that a step is taken all the same */
 #define MS UINT64_C(1000000)
+#define IN_VAIN_MOST 3
+#define AGAIN_NS (600 * UINT64_C(1000000000)) /* what is damaged may have been restored */
 
 /* The one under way. */
 struct fs_renewing {
@@ -48,6 +50,8 @@ struct fs_renewing {
 	bool marking;	       /* the walk puts marks; else it counts */
 	bool counted;	       /* the totals are known */
 	struct fs_reseal walk;
+	uint64_t left;		 /* records under older keys at the last count */
+	unsigned in_vain;	 /* rounds that changed nothing of that */
 	uint64_t records, bytes; /* totals; done is what of them was marked */
 	uint64_t records_done, bytes_done;
 	uint64_t group;	    /* to be durable before the next step; 0: none */
@@ -382,17 +386,21 @@ static int walked(struct step *st, bool satisfied)
 		begin_walk(now, false);
 		return 0;
 	}
-	if (now->walk.damaged)
-		return -EBADMSG;
-	if (now->walk.records) {
-		if (!now->counted) {
-			now->records = now->walk.records;
-			now->bytes = now->walk.bytes;
-			now->counted = true;
-		}
+	if (!now->counted) {
+		now->records = now->left = now->walk.records;
+		now->bytes = now->walk.bytes;
+		now->counted = true;
+	} else if (now->walk.records >= now->left) {
+		now->in_vain++;
+	}
+	now->left = now->walk.records;
+	/* What can be sealed again is, also beside damage. */
+	if (now->walk.records && now->in_vain < IN_VAIN_MOST) {
 		begin_walk(now, true);
 		return 0;
 	}
+	if (now->walk.records || now->walk.damaged)
+		return -EBADMSG;
 	rc = drop_older(st, satisfied);
 	return rc ? rc : 1;
 }
@@ -495,6 +503,13 @@ static enum fs_renewal_state state_of(int rc)
 	return rc == -EBADMSG || rc == -EIO ? FS_RENEWAL_DAMAGED : FS_RENEWAL_WAITING;
 }
 
+static void give_up(struct fs_vault *v, struct fs_renewal *order, int rc)
+{
+	set_state(v, order, state_of(rc));
+	if (order->state == FS_RENEWAL_DAMAGED)
+		order->again_ns = fs_vault_boot_ns() + AGAIN_NS;
+}
+
 /* The journal under way goes on, or is over or given up for now. */
 static unsigned go_on(struct fs_vault *v)
 {
@@ -517,7 +532,7 @@ static unsigned go_on(struct fs_vault *v)
 		fs_journal_put(st.j);
 	fs_signer_put(st.signer);
 	if (rc < 0) {
-		set_state(v, st.order, state_of(rc));
+		give_up(v, st.order, rc);
 		ms = rc == -ENOSPC ? 0 : 1;
 	}
 	if (rc)
@@ -573,7 +588,7 @@ static bool begin(struct fs_vault *v, struct fs_renewal *order)
 		rc = v->renewing ? 0 : -ENOMEM;
 	}
 	if (rc) {
-		set_state(v, order, state_of(rc));
+		give_up(v, order, rc);
 		return false;
 	}
 	v->renewing->journal = order->journal;
@@ -597,9 +612,12 @@ unsigned fs_renew_tick(struct fs_vault *v)
 	if (v->renewing)
 		return go_on(v);
 	for (size_t tries = v->renewal_count; tries && v->renewal_count; tries--) {
+		struct fs_renewal *order;
+
 		if (v->renew_cursor >= v->renewal_count)
 			v->renew_cursor = 0;
-		if (begin(v, &v->renewals[v->renew_cursor++]))
+		order = &v->renewals[v->renew_cursor++];
+		if (fs_vault_boot_ns() >= order->again_ns && begin(v, order))
 			return 1;
 		if (fs_vault_boot_ns() >= end)
 			break;

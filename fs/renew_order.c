@@ -203,8 +203,10 @@ static int load_order(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 	if (rc)
 		return rc;
 	was = fs_renew_find(l->v, l->r[l->n].journal);
-	if (was)
+	if (was) {
 		l->r[l->n].state = was->state;
+		l->r[l->n].again_ns = was->again_ns;
+	}
 	l->n++;
 	return 0;
 }
@@ -414,8 +416,8 @@ static const struct {
 	[FS_RENEWAL_WAITING] = {"waiting", "waits for somebody who may write there to log in"},
 	[FS_RENEWAL_RUNNING] = {"running", "under way"},
 	[FS_RENEWAL_SPACE] = {"space", "waits, the disk is nearly full"},
-	[FS_RENEWAL_DAMAGED] = {"damaged", "stuck: something stored of it is damaged; restore it "
-					   "from a backup"},
+	[FS_RENEWAL_DAMAGED] = {"damaged", "stuck: something of it can't be read or moved, as the "
+					   "alarms in the log say; it is tried again"},
 };
 
 static const char *name_of(struct fs_vault *v, uint32_t pid)

@@ -110,6 +110,7 @@ struct fs_renewal {
 	uint32_t because; /* practitioner on whose account; 0 none */
 	uint64_t time_s;
 	uint8_t state;	  /* enum fs_renewal_state; not stored */
+	uint64_t again_ns; /* not taken up before, boot-time clock; not stored */
 };
 
 /* A journal as the index shows it. */

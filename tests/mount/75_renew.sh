@@ -54,6 +54,8 @@ t_left_ends_everything_at_once() {
 	jfs dan status | grep -q ' eva ' && { fail "her session is still there"; return 1; }
 	expect_errno 'left' login eva || return 1
 	wait_for 5 audit_says 'key taken from eva' || fail "her keys were not taken" || return 1
+	wait_for 5 audit_says 'break-glass key taken from eva' || fail "her break-glass key was not taken" || return 1
+	wait_for 5 audit_says 'the index key taken from eva, who left' || fail "the index key was not renewed" || return 1
 	audit --who eva | grep -q Larsen || fail "the log does not name her any more" || return 1
 	wait_for 5 status_says "eva left: 1 journal he could read still has the key that he knew" ||
 		fail "status suggests nothing: $(jfs dan status)"

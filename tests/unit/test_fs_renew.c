@@ -462,6 +462,40 @@ START_TEST(recovery_key_opens_every_generation)
 }
 END_TEST
 
+START_TEST(damage_is_stuck_and_costs_nothing_else)
+{
+	struct fs_key note = {.len = 0};
+	char path[200], what[100], unit[4096], got[256];
+	uint32_t generation = 0, n;
+	struct fs_journal *j = NULL;
+	FILE *f;
+
+	fill(30);
+	drop_all();
+	snprintf(path, sizeof(path), "%s/containers/%02x/%08x", t.vault, p & 255, p);
+	f = fopen(path, "r+");
+	ck_assert_ptr_nonnull(f);
+	memset(unit, 'x', sizeof(unit));
+	ck_assert_uint_eq(fwrite(unit, 1, sizeof(unit), f), sizeof(unit));
+	fclose(f);
+	ck_assert_int_eq(ask(dan, "p", "", &n), 0);
+	for (int i = 0; i < 2000 && (left("p", what), !strstr(what, "stuck")); i++)
+		step();
+	ck_assert_ptr_nonnull(strstr(what, "stuck"));
+	ck_assert_uint_eq(oldest(p), 1);
+	ck_assert_uint_eq(newest(p), 2);
+	ck_assert_uint_ge(t.alarms, 1);
+	ck_assert_int_eq(t_write(bo, p, "later", "x"), 0);
+	ck_assert_int_eq(t_read(eva, p, "later", got), 0);
+	/* All but the damaged chunk went on. */
+	ck_assert_int_eq(fs_vault_journal(t.v, anna, p, &j), 0);
+	note = fs_key_n(p, 2, FS_T_PIECE, 0, 2);
+	ck_assert_int_eq(fs_record_generation(j, &note, &generation), 0);
+	ck_assert_uint_eq(generation, 2);
+	fs_journal_put(j);
+}
+END_TEST
+
 /* ---- Mallory ---- */
 
 /* Generation 2 with a key of by's own, after the right one or not, for everybody he likes. */
@@ -598,6 +632,7 @@ int main(void)
 	tcase_add_test(c, newcomer_gets_every_generation_there_is);
 	tcase_add_test(c, journal_removed_meanwhile_takes_its_order_along);
 	tcase_add_test(c, recovery_key_opens_every_generation);
+	tcase_add_test(c, damage_is_stuck_and_costs_nothing_else);
 	tcase_add_test(c, key_by_one_who_only_reads_is_refused);
 	tcase_add_test(c, key_that_does_not_follow_is_refused);
 	tcase_add_test(c, going_back_to_the_older_key_is_noticed);
