@@ -5,7 +5,8 @@
  * A journal's keys come out of the wraps for one practitioner and are used only
  * after the manifest of each generation was verified (its signer's chain, that he
  * might make journals then, or sign this one's root, and that it follows the
- * generation before) and the key matches the commitment: sealed boxes do not say who sealed them. Together with the journal's slot in
+ * generation before) and the key matches the commitment: sealed boxes do not say who
+ * sealed them. Together with the journal's slot in
  * VAULT/shred it gives the keys of the records layer, which asks back whether the
  * session that signed the journal's root might write then. Implements
  * fs/FORMAT.md, "MANIFEST", "WRAP" and "Shred".

@@ -409,7 +409,7 @@ static int walk_on(struct step *st, bool satisfied)
 {
 	struct fs_renewing *now = st->now;
 	uint64_t records = now->walk.records, bytes = now->walk.bytes, number;
-	struct fs_batch b;
+	struct fs_batch b = {.n = 0};
 	struct fs_reseal_step how = {
 		.marks = now->marking ? &b : NULL,
 		.records = now->marking ? STEP_RECORDS : UINT32_MAX,
