@@ -270,6 +270,32 @@ START_TEST(break_glass_key_serves_who_may_break_the_glass_and_is_told)
 }
 END_TEST
 
+START_TEST(break_glass_key_serves_every_generation_of_a_key_that_is_renewed)
+{
+	struct fs_journals_present g = {.n = 1};
+	int64_t until_s;
+	uint32_t n = 0;
+	char got[256];
+
+	clinic("may list read attend", "may list read attend break-glass");
+	t_ticks();
+	ck_assert_int_eq(fs_vault_renew(t.v, dan, "p", "", &n, &t.say), 0);
+	for (int i = 0; i < 200 && g.n == 1; i++) {
+		(void)fs_vault_renew_more(t.v);
+		ck_assert_int_eq(fs_group_sync(fs_records_group(t.v->records), 0), 0);
+		ck_assert_int_eq(fs_journals_present(t.v, p, &g), 0);
+	}
+	ck_assert_uint_eq(g.n, 2);
+	t_logout(anna);
+	ck_assert_int_eq(attend(eva, "p", REASON, 0, &until_s), 0);
+	t_read(eva, p, "note", got);
+	ck_assert_str_eq(got, "what anna wrote");
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "with the break-glass key"), 1);
+	anna = t_login("anna", ANNA);
+	everybody_out();
+}
+END_TEST
+
 /* Whoever holds the key may have left: an admitted clinician asks for it, which is told. */
 START_TEST(admitted_clinician_whose_key_waits_asks_for_it)
 {
@@ -344,6 +370,8 @@ int main(void)
 	tcase_add_test(tc, reason_and_time_have_bounds);
 	tcase_add_test(tc, key_waits_for_somebody_who_holds_it);
 	tcase_add_test(tc, break_glass_key_serves_who_may_break_the_glass_and_is_told);
+	tcase_add_test(tc,
+		       break_glass_key_serves_every_generation_of_a_key_that_is_renewed);
 	tcase_add_test(tc, admitted_clinician_whose_key_waits_asks_for_it);
 	tcase_add_test(tc, notes_written_while_attending_verify_later);
 	tcase_add_test(tc, locked_session_states_nothing);
