@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy/decide.h"
+#include "policy/expect.h"
 #include "policy/features.h"
 #include "policy/model.h"
 #include "policy/span.h"
@@ -17,7 +18,7 @@ struct reader {
 	struct policy_journal *journal;
 	char kind[64]; /* of the block being read; "" outside */
 	char block[8192];
-	unsigned practices, journals, decisions;
+	unsigned practices, journals, decisions, expectations;
 };
 
 static FILE *document_open(void)
@@ -67,6 +68,30 @@ static void journal_block(struct reader *rd)
 	ck_assert_msg(!rc, "%s", rc ? policy_report_line(report, 0) : "");
 	policy_report_free(report);
 	rd->journals++;
+}
+
+/* Asked at noon of the day that the decisions are asked about. */
+static void expect_block(struct reader *rd)
+{
+	static const int64_t noon = INT64_C(1795262400);
+	struct policy_report *report = NULL;
+	struct policy_expect *e = NULL;
+	char *line = NULL;
+	int rc;
+
+	ck_assert_int_eq(policy_report_new(&report), 0);
+	rc = policy_expect_parse(rd->block, strlen(rd->block), "expect", report, &e);
+	ck_assert_msg(!rc, "%s", rc ? policy_report_line(report, 0) : "");
+	for (size_t i = 0; i < policy_expect_count(e); i++, rd->expectations++) {
+		const char *journal = policy_expect_at(e, i)->journal;
+
+		ck_assert(!journal || !strcmp(journal, policy_journal_name(rd->journal)));
+		ck_assert_int_eq(
+			policy_expect_judge(e, i, rd->practice, rd->journal, noon, &line), 0);
+		ck_assert_msg(!line, "%s", line);
+	}
+	policy_expect_free(e);
+	policy_report_free(report);
 }
 
 static uint32_t rights_of(char *text)
@@ -129,6 +154,8 @@ static void line_read(struct reader *rd, const char *line)
 		practice_block(rd);
 	else if (!strcmp(rd->kind, "journal"))
 		journal_block(rd);
+	else if (!strcmp(rd->kind, "expect"))
+		expect_block(rd);
 	rd->kind[0] = '\0';
 }
 
@@ -142,9 +169,10 @@ START_TEST(language_document_examples_hold)
 	while (fgets(line, sizeof(line), f))
 		line_read(&rd, line);
 	fclose(f);
-	ck_assert_uint_eq(rd.practices, 1);
-	ck_assert_uint_eq(rd.journals, 3);
-	ck_assert_uint_ge(rd.decisions, 20);
+	ck_assert_uint_eq(rd.practices, 3);
+	ck_assert_uint_eq(rd.journals, 8);
+	ck_assert_uint_ge(rd.decisions, 40);
+	ck_assert_uint_eq(rd.expectations, 7);
 	policy_journal_put(rd.journal);
 	policy_practice_put(rd.practice);
 }
