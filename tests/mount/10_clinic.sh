@@ -137,6 +137,16 @@ t_journal_is_renamed_and_removed_only_while_empty() {
 	! as anna test -e "$(J anna)/030303-3333 Renamed"
 }
 
+t_journal_under_a_hold_stays() {
+	local kept='040404-4444 Kept'
+	as anna mkdir "$(J anna)/$kept" || return 1
+	{ jfs dan policy show "$kept"; echo 'hold "case 7"'; } | put_policy dan "$kept" || return 1
+	expect_errno 'not permitted' as anna rmdir "$(J anna)/$kept" || return 1
+	audit --who anna | grep -i refused | grep -q 'under a hold' || fail "not in the log" || return 1
+	jfs dan policy show "$kept" | grep -v '^hold' | put_policy dan "$kept" || return 1
+	as anna rmdir "$(J anna)/$kept"
+}
+
 t_lock_answers_enokey_and_unlock_brings_descriptors_back() {
 	coproc HOLD { as anna "$PROBES/probe" hold "$(J anna)/$HANSEN/note.txt" w; }
 	local word rc=0
