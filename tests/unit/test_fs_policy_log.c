@@ -265,13 +265,14 @@ START_TEST(log_of_all_files_names_who_made_each_version_also_who_left)
 	t_make(anna, "p");
 	t_logout(anna);
 	t_edit(policy, "anna user anna role physician unit north",
-	       "anna user anna role physician unit north left");
+	       "anna user anna role physician unit north left\n"
+	       "default unit north allow user:bo:rwx");
 	put_because(dan, "practice", policy, "anna moved away");
 	l = list(dan, "", after);
 	ck_assert_uint_eq(l->n, 2);
 	ck_assert_str_eq(l->c[0].file, "practice");
 	ck_assert_str_eq(l->c[0].who, "dan");
-	ck_assert_uint_eq(l->c[0].added, 1);
+	ck_assert_uint_eq(l->c[0].added, 2);
 	ck_assert_uint_eq(l->c[0].removed, 1);
 	ck_assert_ptr_nonnull(strstr(l->c[0].summary, "unit north left"));
 	ck_assert_str_eq(l->c[1].file, "p");

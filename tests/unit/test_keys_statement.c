@@ -142,7 +142,7 @@ START_TEST(statement_decode_rejects_what_no_writer_makes)
 		if (c == 0)
 			st.kind = 0;
 		if (c == 1)
-			st.kind = 5;
+			st.kind = 6;
 		if (c == 2)
 			st.number = 0;
 		if (c == 3)
