@@ -209,7 +209,7 @@ static int ask(struct asking *a, char **text, struct fs_say *say)
 		return rc ? rc : -ENOENT;
 	}
 	if (!rc)
-		rc = fs_vault_tell(a->v, a->by, POLICY_RECORD_AUDIT, a->index,
+		rc = fs_vault_tell(a->v, a->by, POLICY_RECORD_REVIEW, a->index,
 				   a->in->journal[0] ? a->in->journal : NULL,
 				   "the access of %s was explained: %s, by policy version %u", a->who,
 				   rights, a->version);

@@ -12,12 +12,14 @@
 #include "vault_impl.h"
 
 #define DIR "practice.d/"
+#define WHOLE "*" /* in the place of a part's name: the practice with all its parts, as it is stored */
 
 const char *fs_policies_part(const char *file)
 {
 	if (!strcmp(file, "practice"))
 		return "";
-	if (!strncmp(file, DIR, strlen(DIR)) && policy_name_check(file + strlen(DIR)))
+	if (!strncmp(file, DIR, strlen(DIR)) &&
+	    (policy_name_check(file + strlen(DIR)) || !strcmp(file + strlen(DIR), WHOLE)))
 		return file + strlen(DIR);
 	return NULL;
 }
@@ -27,7 +29,7 @@ int fs_policies_part_take(const char *file, char *text, size_t *len)
 	const char *name = fs_policies_part(file);
 	struct policy_bundle_part part;
 
-	if (!name)
+	if (!name || !strcmp(name, WHOLE))
 		return 0;
 	if (!policy_bundle_find(text, *len, name, &part))
 		return -ENOENT;
@@ -36,6 +38,30 @@ int fs_policies_part_take(const char *file, char *text, size_t *len)
 	text[part.len] = '\0';
 	*len = part.len;
 	return 0;
+}
+
+/* Somebody moved lines between the files: only all of them at once are a policy before and after. */
+static int whole_put(const char *text, size_t len, char **out, size_t *out_len, char **report)
+{
+	struct policy_report *lines = NULL;
+
+	if (text && policy_bundle_whole(text, len)) {
+		*out = malloc(len + 1);
+		if (!*out)
+			return -ENOMEM;
+		memcpy(*out, text, len);
+		(*out)[len] = '\0';
+		*out_len = len;
+		return 0;
+	}
+	if (report && !policy_report_new(&lines)) {
+		policy_report_add(lines, "practice.policy", 1, 1,
+				  "a part begins with a line `%%part NAME`, each name once and in "
+				  "the order of the names");
+		*report = policy_report_text(lines);
+		policy_report_free(lines);
+	}
+	return -EINVAL;
 }
 
 static void refused(const char *file, const char *name, int error, char **report)
@@ -65,8 +91,11 @@ int fs_policies_part_put(struct fs_vault *v, const char *file, const char *text,
 	uint32_t version;
 	char *old = NULL;
 	size_t old_len = 0;
-	int rc = fs_policies_text(v, 0, &old, &old_len, &version);
+	int rc;
 
+	if (!strcmp(name, WHOLE))
+		return whole_put(text, len, out, out_len, report);
+	rc = fs_policies_text(v, 0, &old, &old_len, &version);
 	/* A damaged text must not keep a steward from putting a good one in its place. */
 	if (rc && rc != -EBADMSG && rc != -ENOENT)
 		return rc;

@@ -82,6 +82,20 @@ bool policy_bundle_find(const char *bundle, size_t len, const char *name,
 	return false;
 }
 
+bool policy_bundle_whole(const char *bundle, size_t len)
+{
+	char last[POLICY_NAME_MAX + 1] = "";
+	struct policy_bundle_part part;
+	size_t at = 0, n = 0;
+
+	for (; policy_bundle_next(bundle, len, &at, &part); n++) {
+		if (n && strcmp(last, part.name) >= 0)
+			return false;
+		memcpy(last, part.name, sizeof(last));
+	}
+	return at == (size_t)-1 && n <= POLICY_BUNDLE_PARTS + 1;
+}
+
 struct writer {
 	char *p;
 	size_t len;

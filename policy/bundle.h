@@ -35,6 +35,9 @@ bool policy_bundle_next(const char *bundle, size_t len, size_t *at, struct polic
 bool policy_bundle_find(const char *bundle, size_t len, const char *name,
 			struct policy_bundle_part *out);
 
+/* Can all of it be read as the practice and its parts, each name once and in order? */
+bool policy_bundle_whole(const char *bundle, size_t len);
+
 /* May this be the text of a part: no line of it begins with "%part". */
 bool policy_bundle_check(const char *text, size_t len);
 

@@ -27,6 +27,8 @@ need_root_demo() {
 	trap 'exit 130' INT TERM
 }
 need_root_demo
+PATH=$PROBES:$PATH # journalfs by its name, as practitioners call it
+cp "$HERE/../clinic/expectations.txt" "$ROOT/" && chmod 644 "$ROOT/expectations.txt"
 
 step 'A vault for the clinic: the operator makes it, dan is its steward; everyone enrolls under an account of their own'
 clinic >"$ROOT/demo.log" 2>&1 || { cat "$ROOT/demo.log"; die "the clinic could not be set up"; }
@@ -47,17 +49,32 @@ show eva "ls; cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
 echo '    and root, from outside:'
 ls "$(J anna)" 2>&1 | sed "s|$ROOT/home/[a-z]*|~|; s/^/    /"
 
-step 'The steward lets bo take part in the care; he cannot read the journal himself'
+step 'The steward lets bo take part in the care: the policy is a text file in his own mount, for any editor'
 show dan "cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
-{ jfs dan policy show '010190-1234 Hansen, Anna'; echo 'allow user:bo:rwx reason "shares the care"'; } >"$ROOT/next.policy"
-sed 's/^/    /' "$ROOT/next.policy"
-put_policy dan '010190-1234 Hansen, Anna' <"$ROOT/next.policy" | sed 's/^/    /'
+show dan "cat '.policy/journals/010190-1234 Hansen, Anna.policy'"
+show dan "echo 'allow   user:bo:rwx  reason \"shares the care\"' >> '.policy/journals/010190-1234 Hansen, Anna.policy'"
 wait_for 10 as bo test -r "$(J bo)/010190-1234 Hansen, Anna/2026-11-21 consultation.txt"
 show bo "echo 'Blood pressure 130/80.' >> '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
 show anna "cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show dan "getfacl '010190-1234 Hansen, Anna' | grep user:"
 
-step 'A mistake in the policy is refused with its place and the likely fix; what was in force stays'
-{ practice_policy; echo 'practitioner zoe user jft-zoe role phisician unit north'; } | put_policy dan practice 2>&1 | sed 's/^/    /'
+step 'A mistake is refused with its place and the likely fix; what was in force stays'
+show dan "echo 'practitioner zoe user jft-zoe role phisician unit nort' >> .policy/practice.policy"
+show dan "cat .policy/practice.policy.error; grep -c zoe .policy/practice.policy"
+show dan "sed -i 's/^role physician clinical may /&attend /' .policy/practice.policy"
+
+step 'Who may open it, and why? In plain words'
+jfs dan policy explain --who bo --journal '010190-1234 Hansen, Anna' --action write | sed 's/^/    /'
+jfs dan policy explain --who eva --journal '010190-1234 Hansen, Anna' --action read | tail -n 4 | sed 's/^/    /'
+
+step 'Eva covers for Anna tonight: she says why, and takes part in the care until tomorrow'
+show eva "journalfs attend --vault $ROOT/clinic.conf '010190-1234 Hansen, Anna' --reason 'covering for Anna tonight'"
+show eva "tail -n 1 '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+jfs dan policy status | sed 's/^/    /' | head -n 12
+
+step 'Expected decisions are tests: a made-up practice of 25 people and 2,000 journals says what it was meant to say'
+"$HERE/../clinic/make.sh" "$ROOT/practice"
+as dan "$JFS" policy test "$ROOT/expectations.txt" --from "$ROOT/practice" --at 2026-11-28 | sed 's/^/    /'
 
 step 'Anna locks her session when she leaves the room, and unlocks it'
 jfs anna lock

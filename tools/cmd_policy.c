@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd_policy.h"
+#include "policy_dir.h"
 #include "policy_text.h"
 #include "when.h"
 
@@ -91,39 +92,55 @@ static int check(struct tool_options *o, struct client *cl, int argc, char **arg
 	return rc;
 }
 
-/* For scripts. Without --version the file replaces whatever is in force at this moment. */
-static int put(struct tool_options *o, struct client *cl, int argc, char **argv)
+/* Without --version the text replaces whatever is in force at this moment. */
+static int offer(struct tool_options *o, struct client *cl, const char *file, const char *text,
+		 const char *path)
 {
-	char *text = tools_policy_text_read(argv[1]), *now;
-	json_int_t base;
 	struct fs_wire_message m;
+	json_int_t base;
+	char *now;
 	int rc = TOOL_FAILED;
 
-	(void)argc;
-	fs_wire_message_init(&m);
-	if (tools_policy_version(o->version, &base)) {
-		rc = TOOL_USAGE;
-		goto out;
-	}
-	if (!text)
-		goto out;
+	if (tools_policy_version(o->version, &base))
+		return TOOL_USAGE;
 	if (!base) {
-		now = tools_policy_text_begin(cl, argv[0], &base);
+		now = tools_policy_text_begin(cl, file, &base);
 		free(now);
 		if (!now)
-			goto out;
+			return TOOL_FAILED;
 	}
+	fs_wire_message_init(&m);
 	if (!tools_policy_text_offer(cl,
 				     json_pack("{s:s, s:s, s:s, s:I, s:s}", "verb", "policy-put",
-					       "file", argv[0], "text", text, "base", base,
+					       "file", file, "text", text, "base", base,
 					       "reason", o->reason ? o->reason : ""),
-				     argv[0], argv[1], &m)) {
-		printf("%s: version %lld, in force\n", argv[0],
+				     file, path, &m)) {
+		printf("%s: version %lld, in force\n", file,
 		       (long long)tools_policy_number_of(m.json, "version"));
 		rc = TOOL_OK;
 	}
-out:
 	fs_wire_message_clear(&m);
+	return rc;
+}
+
+/* For scripts. */
+static int put(struct tool_options *o, struct client *cl, int argc, char **argv)
+{
+	char *text = tools_policy_text_read(argv[1]);
+	int rc = text ? offer(o, cl, argv[0], text, argv[1]) : TOOL_FAILED;
+
+	(void)argc;
+	free(text);
+	return rc;
+}
+
+/* The practice and all its parts in one version: how lines move from one file to another. */
+static int load(struct tool_options *o, struct client *cl, int argc, char **argv)
+{
+	char *text = tools_policy_dir_practice(argv[0]);
+	int rc = text ? offer(o, cl, "practice.d/*", text, argv[0]) : TOOL_FAILED;
+
+	(void)argc;
 	free(text);
 	return rc;
 }
@@ -138,6 +155,7 @@ static const struct sub {
 	{ "edit", tools_policy_edit, 0, 1, "[practice|practice.d/NAME|JOURNAL] [--reason TEXT]" },
 	{ "check", check, 1, 2, "[practice|practice.d/NAME|JOURNAL] FILE" },
 	{ "put", put, 2, 2, "practice|practice.d/NAME|JOURNAL FILE [--reason TEXT] [--version N]" },
+	{ "load", load, 1, 1, "DIR [--reason TEXT] [--version N]" },
 	{ "diff", tools_policy_diff, 1, 2,
 	  "practice|practice.d/NAME|JOURNAL [FILE | --from VERSION [--to VERSION]]" },
 	{ "log", tools_policy_log, 0, 1, "[practice|practice.d/NAME|JOURNAL] [--json]" },
@@ -166,8 +184,8 @@ int tools_cmd_policy(struct tool_options *o, int argc, char **argv)
 	int rc;
 
 	if (!sub)
-		return tools_usage("`policy %s` is not known; there are show, edit, check, put, diff, log, "
-				   "explain, test, status and review", argv[0]);
+		return tools_usage("`policy %s` is not known; there are show, edit, check, put, load, "
+				   "diff, log, explain, test, status and review", argv[0]);
 	argc--;
 	argv++;
 	if (argc < sub->min_args || argc > sub->max_args) {

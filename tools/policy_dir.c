@@ -103,31 +103,39 @@ static int add_part(const char *path, const char *file, char **text, size_t *len
 	return 0;
 }
 
-static int read_practice(struct policy_dir *d, const char *dir)
+char *tools_policy_dir_practice(const char *dir)
 {
 	char path[PATH_ROOM], parts[PATH_ROOM], *text;
-	struct policy_report *report = NULL;
 	struct dirent **list = NULL;
 	size_t len;
 	int n, rc = 0;
 
-	snprintf(path, sizeof(path), "%s/practice.policy", dir);
-	snprintf(parts, sizeof(parts), "%s/practice.d", dir);
+	snprintf(path, sizeof(path), "%.3500s/practice.policy", dir);
+	snprintf(parts, sizeof(parts), "%.3500s/practice.d", dir);
 	text = tools_policy_text_read(path);
 	n = text ? list_dir(parts, &list) : -1;
-	if (n < 0) {
-		free(text);
-		return -1;
-	}
-	len = strlen(text);
+	len = text ? strlen(text) : 0;
 	for (int i = 0; i < n && !rc; i++)
 		rc = add_part(parts, list[i]->d_name, &text, &len);
-	free_list(list, n);
+	if (n >= 0)
+		free_list(list, n);
+	if (n >= 0 && !rc)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int read_practice(struct policy_dir *d, const char *dir)
+{
+	char path[PATH_ROOM], *text = tools_policy_dir_practice(dir);
+	struct policy_report *report = NULL;
+	int rc;
+
+	snprintf(path, sizeof(path), "%.3500s/practice.policy", dir);
+	rc = text ? policy_report_new(&report) : -1;
 	if (!rc)
-		rc = policy_report_new(&report);
-	if (!rc)
-		rc = told(report,
-			  policy_practice_parse(text, len, path, report, &d->practice));
+		rc = told(report, policy_practice_parse(text, strlen(text), path, report,
+							&d->practice));
 	free(text);
 	return rc;
 }

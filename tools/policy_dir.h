@@ -13,6 +13,8 @@ struct policy_dir;
 /* Reads and parses all of it; prints every error. 0, or -1 after saying why. */
 int tools_policy_dir_read(const char *path, struct policy_dir **out);
 void tools_policy_dir_free(struct policy_dir *d);
+/* The practice's policy with all its parts as one text, which the caller frees; NULL after saying why. */
+char *tools_policy_dir_practice(const char *path);
 
 struct policy_dir_tested {
 	unsigned total, failed;

@@ -407,6 +407,44 @@ START_TEST(practice_that_locks_everybody_out_of_a_journal_is_refused)
 }
 END_TEST
 
+/* Lines move between the files of the practice only in one version. */
+START_TEST(practice_and_its_parts_are_put_at_once)
+{
+	struct fs_session *dan = t_clinic();
+	char whole[2 * T_POLICY_MAX], *report = NULL, *text = NULL;
+	const char *at = strstr(CLINIC_POLICY, "practitioner anna");
+	uint32_t version;
+	size_t len;
+
+	t_enroll(dan, "anna", ANNA);
+	snprintf(whole, sizeof(whole), "%.*sinclude practice.d\n%%part doctors\n%s",
+		 (int)(at - CLINIC_POLICY), CLINIC_POLICY, at);
+	ck_assert_int_eq(t_try_put(dan, "practice.d/*", whole, &report), 0);
+	ck_assert_int_eq(fs_vault_policy_show(t.v, dan, "practice.d/doctors", &text, &len, &version,
+					      &t.say),
+			 0);
+	ck_assert_str_eq(text, at);
+	free(text);
+	ck_assert_int_eq(fs_vault_policy_show(t.v, dan, "practice.d/*", &text, &len, &version,
+					      &t.say),
+			 0);
+	ck_assert_str_eq(text, whole);
+	free(text);
+	/* Out of order, and none at all. */
+	snprintf(whole, sizeof(whole), "%.*sinclude practice.d\n%%part b\n%s%%part a\n",
+		 (int)(at - CLINIC_POLICY), CLINIC_POLICY, at);
+	ck_assert_int_eq(t_try_put(dan, "practice.d/*", whole, &report), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(report, "in the order of the names"));
+	free(report);
+	report = NULL;
+	ck_assert_int_eq(fs_vault_policy_remove(t.v, dan, "practice.d/*", version, &report, &t.say),
+			 -EINVAL);
+	free(report);
+	ck_assert_uint_eq(fs_vault_policy_version(t.v), version);
+	t_logout(dan);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/policies");
@@ -415,6 +453,7 @@ int main(void)
 	tcase_add_checked_fixture(c, t_setup, t_teardown);
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, practice_that_locks_everybody_out_of_a_journal_is_refused);
+	tcase_add_test(c, practice_and_its_parts_are_put_at_once);
 	tcase_add_test(c, put_by_steward_is_in_force_and_logged_with_a_diff);
 	tcase_add_test(c, put_by_anybody_else_is_refused_and_logged);
 	tcase_add_test(c, check_by_anybody_else_is_refused_and_tells_no_names);

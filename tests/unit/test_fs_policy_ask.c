@@ -61,7 +61,7 @@ START_TEST(steward_is_told_rule_and_missing_condition)
 	says(dan, "eva", "p", "", "eva");
 	says(dan, "lis", "", "audit", "role auditor");
 	says(dan, "nobody", "p", "", "nobody");
-	ck_assert_uint_eq(t_logged(POLICY_RECORD_AUDIT, "the access of bo was explained: write"), 1);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REVIEW, "the access of bo was explained: write"), 1);
 	t_logout(anna);
 	t_logout(bo);
 	t_logout(dan);

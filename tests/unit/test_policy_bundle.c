@@ -140,6 +140,19 @@ START_TEST(part_that_stands_twice_is_replaced_once)
 }
 END_TEST
 
+START_TEST(whole_is_what_reads_to_its_end_in_order)
+{
+	static const char *const good[] = {"", "a\n", "a\n%part b\nc\n", "%part b\n", "a\n%part b\n%part c\n"};
+	static const char *const bad[] = {"a\n%part\n", "a\n%part b/c\n", "a\n%part b\n%part b\n",
+					  "a\n%part c\n%part b\n", "a\n%part b"};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ck_assert_msg(policy_bundle_whole(good[i], strlen(good[i])), "%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!policy_bundle_whole(bad[i], strlen(bad[i])), "%s", bad[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("policy_bundle");
@@ -153,6 +166,7 @@ int main(void)
 	tcase_add_test(t, text_that_would_make_a_part_is_refused);
 	tcase_add_test(t, part_that_stands_twice_is_replaced_once);
 	tcase_add_test(t, damaged_head_ends_the_bundle);
+	tcase_add_test(t, whole_is_what_reads_to_its_end_in_order);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
