@@ -175,8 +175,9 @@ int fs_journals_unwrap_one(struct fs_vault *v, uint32_t index, uint32_t generati
 }
 
 /*
- * The newest first: without its wrap he is simply not admitted. Down to the oldest that is left: a
- * key that the one before does not vouch for was slipped in.
+ * The newest first, down to the oldest that is left: a key that the one before does not vouch for was
+ * slipped in. Without a wrap of each he is simply not admitted: who was let in just before a renewal
+ * may have the newest key's before those of older ones, and that is no damage.
  */
 int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kind, uint32_t pid,
 		       uint32_t enrolment, const uint8_t box_sk[static KEYS_LEN],
@@ -190,8 +191,6 @@ int fs_journals_unwrap(struct fs_vault *v, uint32_t index, enum fs_wrap_kind kin
 		out->generation[i] = p.generation[i];
 		rc = fs_journals_unwrap_one(v, index, p.generation[i], kind, pid, enrolment, box_sk,
 					    &m, out->key[i]);
-		if (rc == -EACCES && i + 1 < p.n)
-			rc = -EBADMSG;
 		if (!rc && i + 1 < p.n)
 			rc = fs_journals_follows(v, index, p.generation[i + 1], out->key[i]);
 	}
