@@ -245,6 +245,9 @@ int fs_policy_files_stat(struct fs_policy_files *pf, const struct fs_policy_call
 	} else {
 		h = fh ? fs_pf_handle(pf, fh) : NULL;
 		rc = fh && !h ? -EIO : fs_pf_node(pf, ino, &n);
+		/* Parts that are new since may take the place of one that is none any more. */
+		if (!rc)
+			n->pins++;
 		if (!rc && n->policy && !h)
 			rc = fs_pf_measure(pf, n);
 		if (!rc && n->policy && !h && n->dir == FS_POLICY_PARTS && !n->exists &&
@@ -252,6 +255,8 @@ int fs_policy_files_stat(struct fs_policy_files *pf, const struct fs_policy_call
 			rc = -ENOENT;
 		if (!rc)
 			stat_node(n, h, st);
+		if (n)
+			fs_pf_unpin(pf, n);
 	}
 	pthread_mutex_unlock(&pf->lock);
 	if (!rc)

@@ -446,6 +446,35 @@ START_TEST(part_is_added_changed_and_removed_as_a_file)
 }
 END_TEST
 
+/*
+ * The number of a part that is none any more is asked after, by who held the file open, while a new
+ * part makes room among such. With a sanitizer this is a use of freed memory, when it is one.
+ */
+START_TEST(part_that_is_gone_is_asked_after_while_others_come)
+{
+	char main_text[T_POLICY_MAX], name[40];
+	struct stat st;
+	uint64_t gone;
+
+	snprintf(main_text, sizeof(main_text), "%sinclude practice.d\n", CLINIC_POLICY);
+	ck_assert_int_eq(write_text(TOP, "practice.policy", main_text), 0);
+	for (int k = 0; k < 244; k++) {
+		snprintf(name, sizeof(name), "try%d.policy", k);
+		ck_assert_int_eq(write_text(FS_POLICY_PARTS, name, "bad\n"), -EINVAL);
+	}
+	for (int k = 0; k < 20; k++) {
+		snprintf(name, sizeof(name), "gone%d.policy", k);
+		ck_assert_int_eq(write_text(FS_POLICY_PARTS, name, "unit west \"Vest\"\n"), 0);
+		gone = ino_of(FS_POLICY_PARTS, name);
+		ck_assert_int_eq(fs_policy_files_unlink(pf, &me, FS_POLICY_PARTS, name, &out), 0);
+		ck_assert_uint_eq(ino_of(FS_POLICY_PARTS, name), 0);
+		snprintf(name, sizeof(name), "practice.d/new%d", k);
+		t_put(dan, name, "# none yet\n");
+		ck_assert_int_eq(fs_policy_files_stat(pf, &me, gone, 0, &st), -ENOENT);
+	}
+}
+END_TEST
+
 START_TEST(time_of_a_part_is_not_that_of_another)
 {
 	char main_text[T_POLICY_MAX];
@@ -682,6 +711,7 @@ int main(void)
 	tcase_add_test(t_case, what_the_steward_saved_elsewhere_is_not_out_of_date);
 	tcase_add_test(t_case, appending_is_to_what_is_in_force);
 	tcase_add_test(t_case, part_is_added_changed_and_removed_as_a_file);
+	tcase_add_test(t_case, part_that_is_gone_is_asked_after_while_others_come);
 	tcase_add_test(t_case, time_of_a_part_is_not_that_of_another);
 	tcase_add_test(t_case, names_that_no_policy_can_have_are_refused_and_told);
 	tcase_add_test(t_case, listing_goes_on_where_it_stopped);
