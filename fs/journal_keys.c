@@ -165,6 +165,22 @@ static int decode_names(const struct fs_buf *buf, uint8_t key[static KEYS_LEN])
 	return right && bytes_in_done(&in) ? 0 : -EBADMSG;
 }
 
+int fs_journal_names_kept(struct fs_journal *j)
+{
+	uint8_t *kept = keys_guard_new(KEYS_LEN);
+	struct fs_key at = names_at(j);
+	struct fs_buf *buf = NULL;
+	int rc = kept ? fs_record_get(j, &at, &buf) : -ENOMEM;
+
+	if (!rc)
+		rc = decode_names(buf, kept);
+	if (!rc && !keys_equal(kept, j->name_key, KEYS_LEN))
+		rc = -EBADMSG;
+	fs_buf_put(buf);
+	keys_guard_free(kept);
+	return rc;
+}
+
 int fs_journal_keys_names(struct fs_journal *j)
 {
 	const struct fs_journal_key *first = fs_journal_key(j, 1);

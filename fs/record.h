@@ -154,6 +154,8 @@ int fs_journal_key_new(struct fs_journal *j, uint32_t generation, const struct k
 void fs_journal_key_free(struct fs_journal *j, struct fs_journal_key *k); /* one not linked; or NULL */
 void fs_journal_key_link(struct fs_journal *j, struct fs_journal_key *k, uint64_t since);
 void fs_journal_keep_names(struct fs_journal *j, struct fs_batch *b);
+/* Does HEAD have the key of names, so that generation 1 may go? 0, -ENOENT, -EBADMSG: another one. */
+int fs_journal_names_kept(struct fs_journal *j);
 /*
  * Attached by the inode layer (its table of inodes of this journal), freed by the hook at last put.
  * revert: groups were dropped, memory is to follow what is committed; from the committer.

@@ -20,7 +20,7 @@
  * commit or an earlier one (journal_keys.c); (2) who may open a journal has a wrap of every
  * generation that there is; (3) a generation goes only when every record was seen
  * committed under the newest, in a walk that began after a group which began with it was
- * durable; (4) marks enter a group only while the session is active, so that its lock or
+ * durable, and HEAD has the key of names; (4) marks enter a group only while the session is active, so that its lock or
  * end waits for them.
  *
  * It steps back: one step at a time, none before the one before is durable and as long
@@ -376,6 +376,26 @@ static void begin_walk(struct fs_renewing *now, bool marking)
 	now->marking = marking;
 }
 
+/*
+ * A commit that meets damage in a journal drops what it had of it, the kept key of names too, while the
+ * wraps stand in the vault. Without that key the journal is lost with its first generation.
+ */
+static int keep_names(struct step *st)
+{
+	struct fs_batch b;
+	uint64_t number;
+	int rc;
+
+	fs_batch_init(&b, st->signer);
+	fs_journal_keep_names(st->j, &b);
+	rc = enter(st, &b, &number);
+	if (!rc)
+		entered(st, number);
+	fs_batch_clear(&b);
+	begin_walk(st->now, false);
+	return rc;
+}
+
 /* A walk came to its end. 1: the journal is done. */
 static int walked(struct step *st, bool satisfied)
 {
@@ -401,6 +421,9 @@ static int walked(struct step *st, bool satisfied)
 	}
 	if (now->walk.records || now->walk.damaged)
 		return -EBADMSG;
+	rc = fs_journal_names_kept(st->j);
+	if (rc)
+		return rc == -ENOENT ? keep_names(st) : rc;
 	rc = drop_older(st, satisfied);
 	return rc ? rc : 1;
 }

@@ -406,6 +406,67 @@ START_TEST(newcomer_gets_every_generation_there_is)
 }
 END_TEST
 
+/* Before the next look at wraps: he has the newest key's alone, and that is no damage. */
+START_TEST(admitted_just_before_a_renewal_waits_for_older_keys)
+{
+	uint32_t q = t_make(anna, "q"), n;
+	char got[256], what[100];
+
+	ck_assert_int_eq(t_write(anna, q, "note", "text"), 0);
+	t_put(dan, "q",
+	      "journal \"q\"\nunit north\nallow user:anna:rwx\nallow user:bo:rwx\n");
+	ck_assert_int_eq(ask(anna, "q", "", &n), 0);
+	for (int i = 0; i < 5000 && newest(q) == 1; i++)
+		step();
+	ck_assert(has_wrap(q, 2, bo->pid) && !has_wrap(q, 1, bo->pid));
+	ck_assert_int_eq(t_read(bo, q, "note", got), -EACCES);
+	ck_assert_uint_eq(t.alarms, 0);
+	/* Nor is he an obstacle when the one who began is gone. */
+	t_logout(anna);
+	step();
+	step();
+	ck_assert_uint_eq(left("q", what), 1);
+	ck_assert_ptr_nonnull(strstr(what, "waits for somebody"));
+	anna = t_login("anna", ANNA);
+	t_ticks();
+	finish();
+	ck_assert_int_eq(t_read(bo, q, "note", got), 0);
+	ck_assert_uint_eq(t.alarms, 0);
+}
+END_TEST
+
+/*
+ * As after a commit that met damage: what it had of the journal is gone, of the vault it is there. Once
+ * that is mended, the older key must not go before the key of names is kept.
+ */
+START_TEST(first_key_does_not_go_before_the_key_of_names_is_kept)
+{
+	struct fs_key names = fs_key_n(p, 0, FS_T_HEAD, 2, 1);
+	struct fs_signer *signer = fs_session_signer(anna);
+	struct fs_journal *j = NULL;
+	struct fs_batch b;
+	uint32_t n;
+
+	fill(5);
+	ck_assert_int_eq(ask(dan, "p", "", &n), 0);
+	for (int i = 0; i < 5000 && newest(p) == 1; i++)
+		step();
+	ck_assert_uint_eq(oldest(p), 1);
+	ck_assert_int_eq(fs_vault_journal(t.v, anna, p, &j), 0);
+	fs_batch_init(&b, signer);
+	fs_batch_del(&b, j, &names);
+	ck_assert_int_eq(fs_group_apply(fs_records_group(t.v->records), &b, NULL), 0);
+	fs_batch_clear(&b);
+	fs_signer_put(signer);
+	fs_journal_put(j);
+	finish();
+	ck_assert_uint_eq(oldest(p), 2);
+	drop_all();
+	check(anna, 5);
+	ck_assert_uint_eq(t.alarms, 0);
+}
+END_TEST
+
 START_TEST(journal_removed_meanwhile_takes_its_order_along)
 {
 	char what[100];
@@ -630,6 +691,8 @@ int main(void)
 	tcase_add_test(c, all_of_one_who_left_renews_what_he_knew_and_nothing_else);
 	tcase_add_test(c, left_is_left_at_once);
 	tcase_add_test(c, newcomer_gets_every_generation_there_is);
+	tcase_add_test(c, admitted_just_before_a_renewal_waits_for_older_keys);
+	tcase_add_test(c, first_key_does_not_go_before_the_key_of_names_is_kept);
 	tcase_add_test(c, journal_removed_meanwhile_takes_its_order_along);
 	tcase_add_test(c, recovery_key_opens_every_generation);
 	tcase_add_test(c, damage_is_stuck_and_costs_nothing_else);
