@@ -112,7 +112,7 @@ t_renewal_under_load_with_killed_daemons() {
 	wait "$wa" 2>/dev/null
 	[ "$(sums bo "$HANSEN")" = "$before" ] || fail "contents differ in the end" || return 1
 	audit --journal "$HANSEN" | grep -q 'sealed under key [0-9]* alone' || return 1
-	audit | grep -q ALARM && { fail "an alarm was raised: $(audit | grep ALARM)"; return 1; }
+	audit | grep ALARM | grep -v "gets the role" >"$ROOT/alarms" && { fail "an alarm was raised: $(cat "$ROOT/alarms")"; return 1; }
 	logout anna && logout bo && login anna && login bo || return 1
 	[ "$(sums anna "$HANSEN")" = "$before" ]
 }
