@@ -205,22 +205,41 @@ static bool tell_again(struct fs_mount *m, struct fs_node *n, const struct fs_ca
 	return true;
 }
 
-static void queue_send(struct fs_mount *m)
+/* Out of the queue, or of those that are sent again, wherever it stands there. */
+static void queue_take(struct fs_mount *m, struct fs_node *n)
 {
-	struct fs_node *sent[FS_CALLS];
+	struct fs_node **at = &m->qhead, *before = NULL;
+
+	while (*at && *at != n) {
+		before = *at;
+		at = &(*at)->qnext;
+	}
+	if (*at && m->qtail == n)
+		m->qtail = before;
+	if (!*at)
+		for (at = &m->rhead; *at && *at != n;)
+			at = &(*at)->qnext;
+	if (*at)
+		*at = n->qnext;
+	n->qnext = NULL;
+	n->queued = false;
+	n->sending = true;
+}
+
+/* With the lock, let go meanwhile. They are out of the queue. */
+static void send_nodes(struct fs_mount *m, struct fs_node **sent, unsigned n)
+{
 	struct fs_call calls[FS_CALLS] = {{0}};
 	uint64_t asked[FS_CALLS];
-	unsigned n = 0;
 
-	while (m->qhead && n < FS_CALLS) {
-		struct fs_node *nd = queue_pop(m);
+	for (unsigned k = 0; k < n; k++) {
+		struct fs_node *nd = sent[k];
 
-		calls[n] = (struct fs_call){
+		calls[k] = (struct fs_call){
 			.nodeid = nd->nodeid, .off = nd->inval_off, .data = nd->inval_data};
 		nd->inval_data = false;
 		nd->pins++;
-		asked[n] = nd->asked;
-		sent[n++] = nd;
+		asked[k] = nd->asked;
 	}
 	pthread_mutex_unlock(&m->lock);
 	fs_sender_send(m->sender, calls, n);
@@ -235,6 +254,16 @@ static void queue_send(struct fs_mount *m)
 	while (n)
 		fs_node_unpin(m, sent[--n]);
 	pthread_mutex_lock(&m->lock);
+}
+
+static void queue_send(struct fs_mount *m)
+{
+	struct fs_node *sent[FS_CALLS];
+	unsigned n = 0;
+
+	while (m->qhead && n < FS_CALLS)
+		sent[n++] = queue_pop(m);
+	send_nodes(m, sent, n);
 }
 
 /* What waits for its time. With the lock; returns with it; *wait_ns at most until the next. */
@@ -478,23 +507,21 @@ bool fs_notify_pending(struct fs_mount *m, uint64_t nodeid)
 	return pending;
 }
 
-/* It stays queued: what is sent twice costs a call, what is sent too late costs contents. */
+/*
+ * Out of its turn, and not again when that comes: an invalidation during the GETATTR of whoever was given
+ * the lock makes the kernel drop the answer, and read with the size of before.
+ */
 void fs_notify_now(struct fs_mount *m, uint64_t nodeid)
 {
-	struct fs_call c = {.nodeid = nodeid};
-	const struct fs_node *n;
-	bool queued;
+	struct fs_node *n;
 
 	pthread_mutex_lock(&m->lock);
 	n = fs_node_find_locked(m, nodeid);
-	queued = n && n->queued;
-	if (queued) {
-		c.data = n->inval_data;
-		c.off = n->inval_off;
+	if (n && n->queued) {
+		queue_take(m, n);
+		send_nodes(m, &n, 1);
 	}
 	pthread_mutex_unlock(&m->lock);
-	if (queued)
-		fs_sender_send(m->sender, &c, 1);
 }
 
 void fs_notify_drain(struct fs_mount *m, uint64_t nodeid)
