@@ -28,7 +28,7 @@
 
 #define POWERS                                                                                     \
 	(POLICY_READ | POLICY_WRITE | POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW |               \
-	 POLICY_BREAK_GLASS)
+	 POLICY_BREAK_GLASS | POLICY_ATTEND)
 
 /* ---- does it take two? ---- */
 

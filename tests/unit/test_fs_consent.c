@@ -173,6 +173,7 @@ START_TEST(every_way_to_new_powers_takes_two)
 		{"sue user sue role secretary", "sue user sue role nurse"},
 		{"anna user anna role", "anna user mallory role"},
 		{"role auditor may audit review", "role auditor may audit review policy"},
+		{"role reader clinical may list read", "role reader clinical may list read attend"},
 		{"dan user dan role steward", "dan user dan role physician unit north"},
 		{"eva role reader", "eva role nurse"},
 	};
