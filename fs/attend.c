@@ -172,6 +172,9 @@ static int next_text(struct fs_vault *v, struct attending *a)
 	policy_span_minute_text(policy_span_minute(a->from_s), from);
 	policy_span_minute_text(policy_span_minute(a->until_s), until);
 	rc = policy_edit_attend(a->old, len, &edit, &a->text);
+	/* Or no steward could change the text any more. */
+	if (!rc && strlen(a->text) > FS_JOURNAL_TEXT_MAX)
+		rc = -EFBIG;
 	/* The journal may name people whom the practice has renamed since: what is there stays. */
 	if (!rc)
 		rc = fs_policies_parse_journal(a->text, strlen(a->text), a->entry->name, &a->policy);
@@ -236,6 +239,9 @@ static int attend_locked(struct fs_vault *v, struct attending *a, struct fs_say 
 		return 0;
 	if (!rc)
 		rc = next_text(v, a);
+	if (rc == -EFBIG)
+		return refuse(v, a, rc, "the journal's policy is full: a steward can take lines out "
+					"that are over", say);
 	if (!rc)
 		rc = tell(v, a);
 	return rc ? rc : store(v, a);

@@ -361,6 +361,31 @@ int fs_vault_proposals(struct fs_vault *v, struct fs_session *by, char **text, s
 	return rc;
 }
 
+/* Who gains first: a long text could hide the line that says so. */
+static int write_change(struct fs_vault *v, const struct fs_session *by,
+			const struct fs_proposal *p, const char *now, size_t len, char **text)
+{
+	struct policy_practice *next = NULL;
+	char whom[512] = "", *diff;
+	int rc = fs_policies_parse_practice(p->text, p->len, &next);
+
+	if (!rc) {
+		pthread_mutex_lock(&v->edit);
+		rc = fs_consent_needed(v, by, next, whom, sizeof(whom));
+		pthread_mutex_unlock(&v->edit);
+		policy_practice_put(next);
+	}
+	/* A text that is no policy any more is refused when somebody agrees. */
+	if (rc < 0 && rc != -EBADMSG)
+		return rc;
+	diff = policy_diff(now, len, p->text, p->len, "practice.policy", 64u << 10);
+	rc = diff && asprintf(text, "new powers: %s\n%s", whom[0] ? whom : "none", diff) >= 0
+		     ? 0
+		     : -ENOMEM;
+	free(diff);
+	return rc;
+}
+
 int fs_vault_proposal_diff(struct fs_vault *v, struct fs_session *by, uint32_t number, char **text,
 			   struct fs_say *say)
 {
@@ -382,12 +407,11 @@ int fs_vault_proposal_diff(struct fs_vault *v, struct fs_session *by, uint32_t n
 	if (rc)
 		goto out;
 	if (p.what == FS_PROPOSAL_POLICY)
-		*text = policy_diff(now, len, p.text, p.len, "practice.policy", 64u << 10);
+		rc = write_change(v, by, &p, now, len, text);
 	else if (asprintf(text, "%s wants a new identity for %.*s, in place of the one that is "
 				"enrolled\n",
 			  p.who, (int)p.len, p.text) < 0)
-		*text = NULL;
-	rc = *text ? 0 : -ENOMEM;
+		rc = -ENOMEM;
 out:
 	free(now);
 	fs_consent_clear(&p);

@@ -447,7 +447,8 @@ static int put_locked(struct fs_vault *v, struct accept *a, uint32_t base, char 
 	if (!fs_sessions_has(v, a->by, POLICY_POLICY))
 		return refuse(v, a, say);
 	e = a->which ? fs_catalog_by_index(v, a->which) : NULL;
-	if (a->which && !e)
+	/* Renamed since the name was looked up: the text would be that of another name. */
+	if (a->which && (!e || strcmp(e->name, a->file)))
 		return -ENOENT;
 	a->before = e ? e->version : v->counters.practice;
 	rc = check_base(v, a, base, say);

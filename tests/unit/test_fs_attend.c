@@ -341,6 +341,28 @@ START_TEST(notes_written_while_attending_verify_later)
 }
 END_TEST
 
+/* A text that has grown beyond what a steward may save could not be changed by anybody. */
+START_TEST(policy_that_is_full_is_not_filled_further)
+{
+	static char text[FS_JOURNAL_TEXT_MAX + 1];
+	int64_t until_s;
+	size_t len = (size_t)snprintf(text, sizeof(text),
+				      "journal \"p\"\nunit north\nallow user:anna:rwx\n");
+
+	clinic(NULL, NULL);
+	while (len + 64 < FS_JOURNAL_TEXT_MAX)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"# a line of what was agreed with the patient, and when\n");
+	t_put(dan, "p", text);
+	ck_assert_int_eq(attend(eva, "p", REASON, 0, &until_s), -EFBIG);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "policy is full"), 1);
+	ck_assert(!t_may(eva, p, POLICY_READ));
+	t_put(dan, "p", "journal \"p\"\nunit north\nallow user:anna:rwx\n");
+	ck_assert_int_eq(attend(eva, "p", REASON, 0, &until_s), 0);
+	everybody_out();
+}
+END_TEST
+
 START_TEST(locked_session_states_nothing)
 {
 	int64_t until_s;
@@ -374,6 +396,7 @@ int main(void)
 		       break_glass_key_serves_every_generation_of_a_key_that_is_renewed);
 	tcase_add_test(tc, admitted_clinician_whose_key_waits_asks_for_it);
 	tcase_add_test(tc, notes_written_while_attending_verify_later);
+	tcase_add_test(tc, policy_that_is_full_is_not_filled_further);
 	tcase_add_test(tc, locked_session_states_nothing);
 	suite_add_tcase(s, tc);
 	return t_run(s);

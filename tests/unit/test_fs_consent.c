@@ -124,6 +124,7 @@ START_TEST(new_clinician_waits_for_the_second_and_is_then_in_force)
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_PROPOSAL, "+ practitioner zoe"), 1);
 	number = only_proposal(rut);
 	ck_assert_int_eq(fs_vault_proposal_diff(t.v, rut, number, &diff, &t.say), 0);
+	ck_assert_ptr_nonnull(strstr(diff, "new powers: zoe (physician)"));
 	ck_assert_ptr_nonnull(strstr(diff, "+" ZOE_LINE));
 	free(diff);
 	ck_assert_int_eq(approve(rut, number, code), 0);
