@@ -258,7 +258,7 @@ static void send_nodes(struct fs_mount *m, struct fs_node **sent, unsigned n)
 
 static void queue_send(struct fs_mount *m)
 {
-	struct fs_node *sent[FS_CALLS];
+	struct fs_node *sent[FS_CALLS] = {NULL};
 	unsigned n = 0;
 
 	while (m->qhead && n < FS_CALLS)
