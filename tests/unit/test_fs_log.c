@@ -970,7 +970,7 @@ START_TEST(full_log_keeps_room_for_emergencies)
 	policy_record_init(&r, POLICY_RECORD_BREAK_GLASS);
 	ck_assert_int_eq(fs_log_write(l, &r), 0);
 	do { /* what is read under a grant */
-		policy_record_init(&r, POLICY_RECORD_OPEN);
+		policy_record_init(&r, POLICY_RECORD_LIST);
 		r.grant = 7;
 		rc = fs_log_write(l, &r);
 		emergencies += !rc;
