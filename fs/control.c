@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control_impl.h"
 #include "memory.h"
 
@@ -28,10 +29,7 @@
 
 int64_t fs_control_now_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (int64_t)t.tv_sec * SECOND_NS + t.tv_nsec;
+	return fs_clock_boot_ns();
 }
 
 void fs_control_wake(struct fs_control *c)
@@ -132,7 +130,7 @@ static bool next_tick(struct fs_control *c, unsigned ms, bool *recheck)
 /* Policy counts in minutes of UTC: entries begin and end then without an edit. */
 static int64_t minute(void)
 {
-	return (int64_t)time(NULL) / 60;
+	return fs_clock_wall_ns() / (60 * SECOND_NS);
 }
 
 static void stalled(void *control, struct fs_session *s)

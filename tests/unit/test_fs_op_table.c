@@ -342,17 +342,24 @@ END_TEST
 
 /* ---- handles ---- */
 
+static int open_handle(uint64_t nodeid, int flags, uint64_t *fh)
+{
+	const struct fs_handle_request rq = {nodeid, flags, false, getpid()};
+
+	return fs_handle_open(&mount, &rq, fh);
+}
+
 START_TEST(lost_locks_mark_the_handles_that_are_open_then)
 {
 	uint64_t fh = 0, other = 0, later = 0;
 
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, O_RDWR, false, &fh), 0);
-	ck_assert_int_eq(fs_handle_open(&mount, NODE + 1, O_RDWR, false, &other), 0);
+	ck_assert_int_eq(open_handle(NODE, O_RDWR, &fh), 0);
+	ck_assert_int_eq(open_handle(NODE + 1, O_RDWR, &other), 0);
 	pthread_mutex_lock(&mount.lock);
 	fs_node_lose_locked(&mount, NODE);
 	fs_node_lose_locked(&mount, NODE);
 	pthread_mutex_unlock(&mount.lock);
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, O_RDWR, false, &later), 0);
+	ck_assert_int_eq(open_handle(NODE, O_RDWR, &later), 0);
 	ck_assert_int_eq(fs_lock_check(&mount, fh, NODE), -EIO);
 	ck_assert_int_eq(fs_lock_check(&mount, other, NODE + 1), 0);
 	ck_assert_int_eq(fs_lock_check(&mount, later, NODE), 0);
@@ -370,7 +377,7 @@ START_TEST(handle_of_another_node_or_kind_is_not_found)
 	struct fs_handle *h;
 	uint64_t fh = 0, again = 0;
 
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, 0, false, &fh), 0);
+	ck_assert_int_eq(open_handle(NODE, 0, &fh), 0);
 	ck_assert_ptr_null(fs_handle_get(&mount, fh, NODE + 1, false));
 	ck_assert_ptr_null(fs_handle_get(&mount, fh, NODE, true));
 	ck_assert_ptr_null(fs_handle_get(&mount, fh + 1, NODE, false));
@@ -380,7 +387,7 @@ START_TEST(handle_of_another_node_or_kind_is_not_found)
 	fs_handle_free(&mount, h);
 	ck_assert_uint_eq(mount.count, 0);
 	mount.free_hint = 0;
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, 0, false, &again), 0);
+	ck_assert_int_eq(open_handle(NODE, 0, &again), 0);
 	ck_assert_uint_eq((uint32_t)again, (uint32_t)fh);
 	ck_assert_ptr_null(fs_handle_get(&mount, fh, NODE, false));
 	h = fs_handle_close(&mount, again, NODE, false);
@@ -394,7 +401,7 @@ START_TEST(node_lives_as_long_as_a_handle)
 	uint64_t fh = 0;
 
 	ck_assert_int_eq(fs_node_looked_up(&mount, NODE, NULL, "a"), 0);
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, 0, false, &fh), 0);
+	ck_assert_int_eq(open_handle(NODE, 0, &fh), 0);
 	fs_node_forget(&mount, NODE, 99);
 	ck_assert_uint_eq(mount.count, 1);
 	h = fs_handle_close(&mount, fh, NODE, false);
