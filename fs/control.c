@@ -161,13 +161,14 @@ static void *run_clock(void *control)
 	bool recheck;
 
 	while (between_ticks(c, &recheck)) {
+		fs_control_lock_slept(c);
 		if (c->serve && (recheck || minute() != last))
 			fs_serve_recheck(c->serve);
 		last = minute();
 		if (c->serve)
 			fs_serve_watch(c->serve, stalled, c);
 		fs_vault_tick(c->vault);
-		fs_control_agent_idle(c);
+		fs_control_lock_idle(c);
 		if (fs_control_now_ns() - trimmed >= TRIM_S * SECOND_NS) {
 			fs_memory_trim();
 			trimmed = fs_control_now_ns();
@@ -333,6 +334,7 @@ int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out,
 	c->listener = c->epoll = c->wake = -1;
 	c->next_id = ID_WAKE + 1;
 	c->started_ns = fs_control_now_ns();
+	c->slept_ns = fs_clock_slept_ns();
 	c->path = strdup(cfg->socket);
 	if (!c->path)
 		goto fail;
@@ -366,6 +368,7 @@ void fs_control_free(struct fs_control *c)
 		close(c->wake);
 	free(c->conn);
 	free(c->agent);
+	free(c->last);
 	free(c->path);
 	pthread_cond_destroy(&c->tick);
 	pthread_mutex_destroy(&c->lock);

@@ -28,13 +28,6 @@ static bool may(struct fs_control_request *rq, uint32_t rights)
 	       verdict.answer == POLICY_ALLOW;
 }
 
-static const char *state_text(const struct fs_session *s)
-{
-	static const char *const names[] = {"active", "locking", "locked", "ended"};
-
-	return names[fs_session_state(s)];
-}
-
 struct sessions {
 	struct fs_control_request *rq;
 	bool all; /* the policy right */
@@ -48,7 +41,7 @@ static int add_session(void *ctx, struct fs_session *s)
 
 	if (one && (to->all || s->uid == to->rq->conn->uid)) {
 		json_object_set_new(one, "who", json_string(s->who));
-		json_object_set_new(one, "state", json_string(state_text(s)));
+		json_object_set_new(one, "state", json_string(fs_control_state_text(s)));
 		json_object_set_new(one, "origin",
 				    fs_control_json_text(s->origin, strlen(s->origin)));
 	}
@@ -68,7 +61,7 @@ static json_t *me(const struct fs_session *s)
 {
 	if (!s || fs_session_state(s) == FS_SESSION_ENDED)
 		return json_null();
-	return json_pack("{s:s, s:s, s:I}", "who", s->who, "state", state_text(s), "ceiling_s",
+	return json_pack("{s:s, s:s, s:I}", "who", s->who, "state", fs_control_state_text(s), "ceiling_s",
 			 (json_int_t)s->ceiling_s);
 }
 
