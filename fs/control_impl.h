@@ -174,6 +174,10 @@ int fs_control_verb_audit(struct fs_control_request *rq);
 int fs_control_verb_keys_renew(struct fs_control_request *rq);
 int fs_control_verb_keys_status(struct fs_control_request *rq);
 
+/* ---- control_policy.c ---- */
+/* Whether the request's session is unlocked and has these rights over the whole vault, now. */
+bool fs_control_may(struct fs_control_request *rq, uint32_t rights);
+
 /* ---- control.c ---- */
 int64_t fs_control_now_ns(void); /* boot-time clock */
 void fs_control_wake(struct fs_control *c);

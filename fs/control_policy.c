@@ -17,7 +17,7 @@
 
 /* ---- status ---- */
 
-static bool may(struct fs_control_request *rq, uint32_t rights)
+bool fs_control_may(struct fs_control_request *rq, uint32_t rights)
 {
 	struct policy_verdict verdict;
 	char rule[8];
@@ -41,6 +41,7 @@ static int add_session(void *ctx, struct fs_session *s)
 
 	if (one && (to->all || s->uid == to->rq->conn->uid)) {
 		json_object_set_new(one, "who", json_string(s->who));
+		json_object_set_new(one, "own", json_boolean(s->uid == to->rq->conn->uid));
 		json_object_set_new(one, "state", json_string(fs_control_state_text(s)));
 		json_object_set_new(one, "origin",
 				    fs_control_json_text(s->origin, strlen(s->origin)));
@@ -92,7 +93,7 @@ static int put_numbers(json_t *to, const struct fs_vault_status *st)
 
 int fs_control_verb_status(struct fs_control_request *rq)
 {
-	struct sessions sessions = {rq, may(rq, POLICY_POLICY), json_array()};
+	struct sessions sessions = {rq, fs_control_may(rq, POLICY_POLICY), json_array()};
 	struct fs_vault_status st = {0};
 	char *waiting = NULL;
 	int rc = 0;

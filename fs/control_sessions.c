@@ -44,16 +44,6 @@ struct fs_asker fs_control_asker(struct fs_control_request *rq,
 	return (struct fs_asker){rq->conn->uid, rq->conn->pid, origin};
 }
 
-static bool is_steward(struct fs_control_request *rq)
-{
-	struct policy_verdict verdict;
-
-	return rq->session && fs_session_state(rq->session) == FS_SESSION_ACTIVE &&
-	       !fs_vault_decide_vault(rq->c->vault, rq->session, POLICY_POLICY, &verdict, NULL,
-				      0) &&
-	       verdict.answer == POLICY_ALLOW;
-}
-
 static void id_text(const struct fs_session *s, char out[static ID_TEXT])
 {
 	for (size_t i = 0; i < KEYS_SESSION_ID_LEN; i++)
@@ -187,7 +177,7 @@ static int list_one(void *ctx, struct fs_session *s)
 
 int fs_control_verb_sessions(struct fs_control_request *rq)
 {
-	struct listing l = {.rq = rq, .all = is_steward(rq)};
+	struct listing l = {.rq = rq, .all = fs_control_may(rq, POLICY_POLICY)};
 
 	l.rc = listing_begin(&l);
 	if (!l.rc)
@@ -226,7 +216,7 @@ static int find(struct fs_control_request *rq, const struct fs_asker *by, const 
 	struct search look = {.id = id, .uid = &rq->conn->uid};
 
 	fs_vault_sessions(rq->c->vault, search_one, &look);
-	if (!look.n && !is_steward(rq))
+	if (!look.n && !fs_control_may(rq, POLICY_POLICY))
 		return fs_vault_end_refused(rq->c->vault, rq->session, by, id, &rq->say);
 	if (!look.n) {
 		look.uid = NULL;
