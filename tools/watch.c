@@ -28,6 +28,7 @@ struct watching {
 	bool locked;	  /* as the daemon told */
 	unsigned pending; /* requests without an answer */
 	int64_t look_ms;  /* when to look at the desktop again */
+	int64_t since_ms; /* log-in or the last unlock: an earlier idleness does not count */
 };
 
 static int64_t now_ms(void)
@@ -58,6 +59,13 @@ static void say_end(const struct watching *w, const char *why)
 	fputc('\n', stderr);
 }
 
+static void hear_event(struct watching *w, const char *event)
+{
+	w->locked = !strcmp(event, "locked");
+	if (!strcmp(event, "unlocked"))
+		w->since_ms = now_ms();
+}
+
 /* One frame of the daemon's. False: the session is over. */
 static bool hear_daemon(struct watching *w)
 {
@@ -72,7 +80,7 @@ static bool hear_daemon(struct watching *w)
 		if (!go)
 			say_end(w, json_string_value(json_object_get(m.json, "why")));
 		else if (event)
-			w->locked = !strcmp(event, "locked");
+			hear_event(w, event);
 		else if (w->pending && !--w->pending && w->desk)
 			tools_logind_let_sleep(w->desk);
 	}
@@ -99,12 +107,15 @@ static void hear_desk(struct watching *w)
 
 static void look(struct watching *w)
 {
-	int64_t idle_s;
+	int64_t idle_s, own_s = (now_ms() - w->since_ms) / 1000;
 
 	w->look_ms = now_ms() + LOOK_MS;
 	if (!w->desk)
 		w->desk = tools_logind_open();
 	idle_s = w->desk && !w->locked ? tools_logind_idle_s(w->desk) : 0;
+	/* Whoever has just unlocked, from elsewhere maybe, has this long again. */
+	if (idle_s > own_s)
+		idle_s = own_s;
 	if (idle_s > 0)
 		ask_lock(w, "idle", idle_s);
 }
@@ -139,7 +150,8 @@ void tools_watch(struct client *cl, int signals, bool aloud)
 	struct watching w = {.cl = cl, .signals = signals, .aloud = aloud};
 
 	w.desk = tools_logind_open();
-	w.look_ms = now_ms() + LOOK_MS;
+	w.since_ms = now_ms();
+	w.look_ms = w.since_ms + LOOK_MS;
 	while (turn(&w))
 		;
 	tools_logind_close(w.desk);
