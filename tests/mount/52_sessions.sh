@@ -183,9 +183,9 @@ start_bus() {
 	cat >"$ROOT/bus/conf" <<-END
 		<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
 		 "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-		<busconfig><type>system</type><listen>$BUS</listen><auth>EXTERNAL</auth>
+		<busconfig><listen>$BUS</listen><auth>EXTERNAL</auth>
 		<policy context="default"><allow user="*"/><allow send_destination="*"/><allow send_type="signal"/>
-		<allow receive_type="signal"/><allow receive_type="method_return"/><allow receive_type="method_call"/></policy>
+		<allow receive_type="signal"/><allow receive_type="method_return"/><allow receive_type="method_call"/><allow receive_type="error"/></policy>
 		<policy user="root"><allow own="*"/></policy></busconfig>
 	END
 	dbus-daemon --config-file="$ROOT/bus/conf" --nofork --nopidfile >"$ROOT/bus/log" 2>&1 &
