@@ -26,8 +26,8 @@
 #define SLEPT_NS (2 * SECOND_NS) /* less is the clocks' own unevenness */
 
 /* Keys away; the mount stays and answers ENOKEY. */
-static int lock_session(struct fs_control *c, struct fs_control_agent *a,
-			const struct fs_asker *by, const char *why)
+static int lock_session(struct fs_control *c, struct fs_control_agent *a, const struct fs_asker *by,
+			const char *why)
 {
 	enum fs_session_state state;
 	struct fs_mount *m;
@@ -65,7 +65,8 @@ static void lock_job(struct fs_control *c, void *arg)
 	fs_control_agent_put(a);
 }
 
-/* Has a job lock it, unless one is on its way. -EAGAIN: no thread could be had. Takes no reference. */
+/* Has a job lock it, unless one is on its way. -EAGAIN: no thread could be had. Takes no reference.
+ */
 static int lock_aside(struct fs_control *c, struct fs_control_agent *a, const char *why)
 {
 	if (atomic_exchange(&a->locking, true))

@@ -103,7 +103,8 @@ static json_t *programs_json(struct fs_session *s, bool own, uint32_t *files)
 		if (!first)
 			continue;
 		one = json_object();
-		json_object_set_new(one, "name", fs_control_json_text(p[i].name, strlen(p[i].name)));
+		json_object_set_new(one, "name",
+				    fs_control_json_text(p[i].name, strlen(p[i].name)));
 		if (own) {
 			json_object_set_new(one, "processes", json_integer(processes));
 			json_object_set_new(one, "files", json_integer(p[i].files));
@@ -149,9 +150,9 @@ static json_t *session_json(struct listing *l, struct fs_session *s)
 			"state", fs_control_state_text(s), "own", own, "since_s",
 			(json_int_t)s->since_s, "active_s", (json_int_t)active_s(s), "ceiling_s",
 			(json_int_t)s->ceiling_s, "programs", programs);
-	if (one &&
-	    (json_object_set_new(one, "origin", fs_control_json_text(s->origin, strlen(s->origin))) ||
-	     (own && json_object_set_new(one, "files", json_integer(files))))) {
+	if (one && (json_object_set_new(one, "origin",
+					fs_control_json_text(s->origin, strlen(s->origin))) ||
+		    (own && json_object_set_new(one, "files", json_integer(files))))) {
 		json_decref(one);
 		one = NULL;
 	}
@@ -227,8 +228,10 @@ static int find(struct fs_control_request *rq, const struct fs_asker *by, const 
 		return 0;
 	}
 	fs_session_put(look.found);
-	fs_say(&rq->say, look.n ? "%s names several sessions; give more of its digits"
-				: "there is no session %s; `journalfs sessions` lists them", id);
+	fs_say(&rq->say,
+	       look.n ? "%s names several sessions; give more of its digits"
+		      : "there is no session %s; `journalfs sessions` lists them",
+	       id);
 	return look.n ? -EEXIST : -ENOENT;
 }
 

@@ -27,7 +27,8 @@ int fs_vault_end_order(struct fs_vault *v, struct fs_session *steward, const str
 		return -EACCES;
 	}
 	if (!reason[0] || strspn(reason, " \t\n") == strlen(reason)) {
-		fs_say(say, "say why with --reason TEXT: %s is told, and it stands in the log", s->who);
+		fs_say(say, "say why with --reason TEXT: %s is told, and it stands in the log",
+		       s->who);
 		return -EINVAL;
 	}
 	policy_record_init(&r, POLICY_RECORD_LOGOUT);
@@ -47,8 +48,9 @@ int fs_vault_end_refused(struct fs_vault *v, const struct fs_session *asking,
 	int rc = fs_vault_tell_refused(v, by->uid, by->pid, asking ? asking->who : "", by->origin,
 				       "ending session %s, which is not of this account", id);
 
-	fs_say(say, "you have no session %s; those of others only a steward may end, in an unlocked "
-		    "session",
+	fs_say(say,
+	       "you have no session %s; those of others only a steward may end, in an unlocked "
+	       "session",
 	       id);
 	return rc ? -EIO : -EACCES;
 }

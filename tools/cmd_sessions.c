@@ -61,7 +61,8 @@ static void print_programs(const json_t *s)
 	json_t *p;
 	size_t i;
 
-	json_array_foreach(list, i, p) {
+	json_array_foreach(list, i, p)
+	{
 		fputs(i ? ", " : "          open in ", stdout);
 		tools_plain_put(stdout, *text(p, "name") ? text(p, "name") : "(ended)", 0);
 		if (number(p, "processes") > 1)
@@ -101,8 +102,7 @@ static int list(struct client *cl, const struct tool_options *o)
 		json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
 		putchar('\n');
 	} else {
-		json_array_foreach(all, i, s)
-			print_session(s, origin);
+		json_array_foreach(all, i, s) print_session(s, origin);
 		if (!i)
 			puts("nobody is logged in that you may see");
 	}
@@ -142,14 +142,17 @@ static int end_others(struct client *cl, const struct tool_options *o)
 	if (!all)
 		return TOOL_FAILED;
 	tools_client_origin(origin);
-	json_array_foreach(all, i, s)
-		here = here || (is_own(s) && !strcmp(text(s, "origin"), origin));
+	json_array_foreach(all, i, s) here =
+		here || (is_own(s) && !strcmp(text(s, "origin"), origin));
 	if (!here) {
 		json_decref(all);
-		return tools_fail("none of your sessions began here (%s), so it is not plain which are the "
-				  "others: name them, `journalfs sessions end ID...`", origin);
+		return tools_fail(
+			"none of your sessions began here (%s), so it is not plain which are the "
+			"others: name them, `journalfs sessions end ID...`",
+			origin);
 	}
-	json_array_foreach(all, i, s) {
+	json_array_foreach(all, i, s)
+	{
 		if (!is_own(s) || !strcmp(text(s, "origin"), origin))
 			continue;
 		n++;
@@ -183,10 +186,12 @@ int tools_cmd_sessions(struct tool_options *o, int argc, char **argv)
 	int rc;
 
 	if (argc && !ends)
-		return tools_usage("`sessions` lists, `sessions end ID...` ends: what is %s?", argv[0]);
+		return tools_usage("`sessions` lists, `sessions end ID...` ends: what is %s?",
+				   argv[0]);
 	if (ends && (argc == 1) != o->all_others)
-		return tools_usage("`sessions end` takes ids, as `journalfs sessions` prints them, or "
-				   "--all-others");
+		return tools_usage(
+			"`sessions end` takes ids, as `journalfs sessions` prints them, or "
+			"--all-others");
 	if (tools_client_find(o, &c, &cl))
 		return TOOL_FAILED;
 	rc = ends ? end(&cl, o, argc - 1, argv + 1) : list(&cl, o);

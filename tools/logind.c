@@ -87,7 +87,8 @@ static bool is_logind(struct logind *l, sd_bus_message *m)
 	return is;
 }
 
-/* Sleep waits for us from now on; where that is refused, the daemon locks when the computer wakes. */
+/* Sleep waits for us from now on; where that is refused, the daemon locks when the computer wakes.
+ */
 static void inhibit(struct logind *l)
 {
 	sd_bus_message *reply = NULL;
@@ -150,8 +151,8 @@ struct logind *tools_logind_open(void)
 	l->inhibitor = -1;
 	if (load(l) || l->call.open_system(&l->bus) < 0 ||
 	    l->call.set_method_call_timeout(l->bus, PATIENCE_US) < 0 ||
-	    l->call.match_signal(l->bus, NULL, SERVICE, OBJECT, MANAGER, "PrepareForSleep", on_sleep,
-				 l) < 0)
+	    l->call.match_signal(l->bus, NULL, SERVICE, OBJECT, MANAGER, "PrepareForSleep",
+				 on_sleep, l) < 0)
 		goto fail;
 	find_session(l);
 	if (l->session && l->call.match_signal(l->bus, NULL, SERVICE, l->session, SESSION, "Lock",
@@ -219,8 +220,8 @@ static bool has_desktop(struct logind *l)
 	char *type = NULL;
 	bool has = false;
 
-	if (l->call.get_property_string(l->bus, SERVICE, l->session, SESSION, "Type", NULL, &type) >=
-	    0)
+	if (l->call.get_property_string(l->bus, SERVICE, l->session, SESSION, "Type", NULL,
+					&type) >= 0)
 		has = !strcmp(type, "x11") || !strcmp(type, "wayland") || !strcmp(type, "mir");
 	free(type);
 	return has;
@@ -233,8 +234,8 @@ int64_t tools_logind_idle_s(struct logind *l)
 	int idle = 0;
 
 	if (!l->session || !has_desktop(l) ||
-	    l->call.get_property_trivial(l->bus, SERVICE, l->session, SESSION, "IdleHint", NULL, 'b',
-					 &idle) < 0 ||
+	    l->call.get_property_trivial(l->bus, SERVICE, l->session, SESSION, "IdleHint", NULL,
+					 'b', &idle) < 0 ||
 	    !idle ||
 	    l->call.get_property_trivial(l->bus, SERVICE, l->session, SESSION,
 					 "IdleSinceHintMonotonic", NULL, 't', &since_us) < 0)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions over the control socket: listed, locked, ended, by who may and by who may not; clocks that
- * are set, and a computer that sleeps.
+ * Sessions over the control socket: listed, locked, ended, by who may and by who may not; clocks
+ * that are set, and a computer that sleeps.
  *
- * dan is the steward and this process's own account; anna and bo have others, so most tests need root.
+ * dan is the steward and this process's own account; anna and bo have others, so most tests need
+ * root.
  */
 #include "test_fs_control.h"
 
@@ -188,8 +189,9 @@ START_TEST(login_tells_of_the_one_before)
 	close(s);
 	s = agent_as("anna", getuid(), "tty1");
 	ck_assert_str_eq(of(json_object_get(answer.json, "last"), "origin"), "ssh 192.0.2.9");
-	ck_assert_int_gt(json_integer_value(
-				 json_object_get(json_object_get(answer.json, "last"), "time_s")), 0);
+	ck_assert_int_gt(
+		json_integer_value(json_object_get(json_object_get(answer.json, "last"), "time_s")),
+		0);
 	close(s);
 }
 END_TEST
@@ -213,7 +215,8 @@ START_TEST(own_session_elsewhere_is_ended_with_the_origin_of_who_asks)
 	ck_assert_ptr_nonnull(strstr(text_of("why"), "ssh 192.0.2.7"));
 	expect_closed(there);
 	ck_assert_uint_eq(json_array_size(seen(s)), 1);
-	ck_assert_uint_eq(lines("logged out", "ended by its own account", "from ssh 192.0.2.7", NULL), 1);
+	ck_assert_uint_eq(
+		lines("logged out", "ended by its own account", "from ssh 192.0.2.7", NULL), 1);
 	/* The id is nobody's any more: ending it again ends nothing. */
 	ck_assert_int_eq(end(s, id, ""), -ENOENT);
 	ck_assert_int_eq(ask(here, "{\"verb\":\"list\"}"), 0);
@@ -274,7 +277,8 @@ START_TEST(who_is_no_steward_learns_nothing_by_guessing_ids)
 	ck_assert_str_eq(say, strstr(text_of("say"), "; "));
 	ck_assert_int_eq(end(bo, dans, ""), -EACCES);
 	ck_assert_int_eq(end(stranger, dans, ""), -EACCES);
-	ck_assert_uint_eq(lines("REFUSED", "ending session", "which is not of this account", NULL), 4);
+	ck_assert_uint_eq(lines("REFUSED", "ending session", "which is not of this account", NULL),
+			  4);
 	ck_assert_uint_eq(lines("REFUSED", "ending session", dans, "ssh 192.0.2.7"), 3);
 	ck_assert_int_eq(ask(dan, "{\"verb\":\"list\"}"), 0);
 	/* A steward who has locked has not the right either. */
@@ -290,8 +294,9 @@ END_TEST
 START_TEST(ids_that_are_none_are_refused)
 {
 	static const char *const ids[] = {
-		"", "000", "ABCDEF01", "../../..", "%s%s%n", "0000000g", "0000 0000", "*",
-		"000000000000000000000000000000000",
+		"",	     "000",    "ABCDEF01",
+		"../../..",  "%s%s%n", "0000000g",
+		"0000 0000", "*",      "000000000000000000000000000000000",
 	};
 	char huge[8192];
 	int s;
@@ -436,7 +441,8 @@ START_TEST(locks_and_unlocks_have_the_origin_of_who_asks)
 	expect_event(a, "locked");
 	t_stretch("anna", stretched);
 	ck_assert_int_eq(call(s, "{\"verb\":\"unlock\",\"origin\":\"ssh 192.0.2.8\"}", stretched,
-			      sizeof(stretched), -1), 0);
+			      sizeof(stretched), -1),
+			 0);
 	expect_event(a, "unlocked");
 	ck_assert_uint_eq(lines(" locked", "on request", "ssh 192.0.2.7", NULL), 1);
 	ck_assert_uint_eq(lines("unlocked", "ssh 192.0.2.8", NULL, NULL), 1);
@@ -477,12 +483,14 @@ START_TEST(idle_desktop_counts_by_the_policys_time)
 
 	start_alone();
 	a = agent_as("anna", getuid(), "tty1");
-	ck_assert_int_eq(ask(a, "{\"verb\":\"lock\",\"own\":true,\"because\":\"idle\",\"idle_s\":899}"), 0);
+	ck_assert_int_eq(
+		ask(a, "{\"verb\":\"lock\",\"own\":true,\"because\":\"idle\",\"idle_s\":899}"), 0);
 	ck_assert(json_is_false(json_object_get(answer.json, "locked")));
 	ck_assert_int_eq(ask(a, "{\"verb\":\"lock\",\"own\":true,\"because\":\"idle\"}"), 0);
 	ck_assert(json_is_false(json_object_get(answer.json, "locked")));
 	ck_assert_int_eq(ask(a, "{\"verb\":\"list\"}"), 0);
-	ck_assert_int_eq(ask(a, "{\"verb\":\"lock\",\"own\":true,\"because\":\"idle\",\"idle_s\":900}"), 0);
+	ck_assert_int_eq(
+		ask(a, "{\"verb\":\"lock\",\"own\":true,\"because\":\"idle\",\"idle_s\":900}"), 0);
 	ck_assert_int_eq(ask(a, "{\"verb\":\"list\"}"), -ENOKEY);
 	close(a);
 }
@@ -605,7 +613,8 @@ START_TEST(agent_that_neither_reads_nor_answers_is_locked_and_ended_all_the_same
 		ck_assert_int_eq(ask(s, "{\"verb\":\"lock\"}"), 0);
 		ck_assert_str_eq(of(json_array_get(seen(s), 0), "state"), "locked");
 		t_stretch("anna", stretched);
-		ck_assert_int_eq(call(s, "{\"verb\":\"unlock\"}", stretched, sizeof(stretched), -1), 0);
+		ck_assert_int_eq(call(s, "{\"verb\":\"unlock\"}", stretched, sizeof(stretched), -1),
+				 0);
 	}
 	slept_s = 60;
 	while (strcmp(of(json_array_get(seen(s), 0), "state"), "locked") != 0)
@@ -686,7 +695,8 @@ START_TEST(ceiling_is_twelve_hours_unless_the_policy_says_otherwise)
 	stop();
 	s = t_login("dan", getuid());
 	ck_assert_uint_eq(s->ceiling_s - s->since_s, 43200);
-	ck_assert_uint_le(s->ceiling_boot_ns - (uint64_t)fs_clock_boot_ns(), UINT64_C(43200000000000));
+	ck_assert_uint_le(s->ceiling_boot_ns - (uint64_t)fs_clock_boot_ns(),
+			  UINT64_C(43200000000000));
 	t_edit(policy, "session ceiling 12h", "session ceiling 25h");
 	rc = t_try_put(s, "practice", policy, NULL);
 	ck_assert_int_eq(rc, -EINVAL);

@@ -28,7 +28,8 @@ static const char conf[] =
 	"<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>\n"
 	"<allow send_destination=\"*\"/><allow send_type=\"signal\"/>\n"
 	"<allow receive_type=\"signal\"/><allow receive_type=\"method_return\"/>\n"
-	"<allow receive_type=\"method_call\"/><allow receive_type=\"error\"/></policy></busconfig>\n";
+	"<allow receive_type=\"method_call\"/><allow "
+	"receive_type=\"error\"/></policy></busconfig>\n";
 
 static pid_t spawn(char *const argv[], int in, int out)
 {
@@ -244,7 +245,8 @@ START_TEST(no_bus_and_no_logind_are_no_error)
 	struct logind *l = tools_logind_open();
 	unsigned what = 0;
 
-	/* Without a bus it may open, since connecting is not waited for, but never tells anything. */
+	/* Without a bus it may open, since connecting is not waited for, but never tells anything.
+	 */
 	if (l)
 		(void)tools_logind_process(l, &what);
 	ck_assert_uint_eq(what, 0);

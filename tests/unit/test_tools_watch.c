@@ -2,9 +2,9 @@
 /*
  * What an agent asks for, and when, with a logind, a daemon and a clock of the test's own.
  *
- * The functions of tools/logind.h are defined here, before the library's. The agent runs in a thread,
- * in which poll never waits: with nothing there it puts the clock forward by as long as it would
- * have waited, and so a minute passes in no time.
+ * The functions of tools/logind.h are defined here, before the library's. The agent runs in a
+ * thread, in which poll never waits: with nothing there it puts the clock forward by as long as it
+ * would have waited, and so a minute passes in no time.
  */
 #include <check.h>
 #include <errno.h>
@@ -45,8 +45,8 @@ int clock_gettime(clockid_t clock, struct timespec *out)
 int poll(struct pollfd *p, nfds_t n, int ms)
 {
 	const struct timespec now = {0}, until = {ms / 1000, (ms % 1000) * 1000000L};
-	int rc = (int)syscall(SYS_ppoll, p, n, in_agent || ms >= 0 ? in_agent ? &now : &until : NULL,
-			      NULL, 0);
+	int rc = (int)syscall(SYS_ppoll, p, n,
+			      in_agent || ms >= 0 ? in_agent ? &now : &until : NULL, NULL, 0);
 
 	if (in_agent && !rc && ms > 0) {
 		/* Time goes by in steps, so that the test can act in between. */
