@@ -120,7 +120,7 @@ static int check_journal(struct fs_vault *v, struct attending *a, struct fs_say 
 {
 	const struct policy_practitioner *p = policy_practice_find(v->practice, a->s->who);
 	uint32_t most = p->role->rights & (POLICY_READ | POLICY_WRITE);
-	struct policy_question q = {v->practice, NULL, a->s->who, most, a->from_s};
+	struct policy_question q = {v->practice, NULL, a->s->who, most, a->from_s, NULL};
 	struct policy_verdict verdict;
 	char rule[POLICY_RECORD_TEXT], why[POLICY_RECORD_TEXT + 64];
 

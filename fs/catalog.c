@@ -175,12 +175,31 @@ void fs_catalog_verdict(struct fs_vault *v, const struct fs_entry *e, const char
 		policy_decide(&q, out);
 }
 
+/* The question of a session: with the emergency grant that it may have there. Tables held. */
+static bool ask(const struct fs_vault *v, const struct fs_entry *e, const struct fs_session *s,
+		uint32_t rights, int64_t now_s, struct policy_grant *grant,
+		struct policy_question *out)
+{
+	*out = (struct policy_question){
+		.practice = v->practice,
+		.journal = e ? e->policy : NULL,
+		.who = s->who,
+		.rights = rights,
+		.now_s = now_s,
+	};
+	if (e && atomic_load(&v->grants_open) &&
+	    fs_glass_find(v, s->pid, s->enrolment, e->index, grant))
+		out->grant = grant;
+	return v->practice && (!e || e->policy);
+}
+
 static int decide(struct fs_vault *v, struct fs_session *s, const uint32_t *index, uint32_t rights,
 		  struct policy_verdict *out, char *rule, size_t rule_cap)
 {
-	struct policy_question q = {.who = s->who, .rights = rights, .now_s = fs_vault_wall_s()};
 	enum fs_session_state state = fs_session_state(s);
 	const struct fs_entry *e = NULL;
+	struct policy_question q;
+	struct policy_grant grant;
 	int rc = 0;
 
 	if (state != FS_SESSION_ACTIVE && state != FS_SESSION_DRAINING)
@@ -193,9 +212,9 @@ static int decide(struct fs_vault *v, struct fs_session *s, const uint32_t *inde
 		rc = e ? 0 : -ENOENT;
 	}
 	if (!rc) {
-		fs_catalog_verdict(v, e, s->who, rights, q.now_s, out);
-		q.practice = v->practice;
-		q.journal = e ? e->policy : NULL;
+		memset(out, 0, sizeof(*out));
+		if (ask(v, e, s, rights, fs_vault_wall_s(), &grant, &q))
+			policy_decide(&q, out);
 		if (rule_cap)
 			policy_verdict_text(&q, out, rule, rule_cap);
 	}
@@ -252,7 +271,8 @@ struct listed {
 };
 
 /* The next visible journals from *index on; *index moves behind what was looked at. */
-static size_t list_page(struct fs_vault *v, const char *who, uint32_t *index, struct listed *page)
+static size_t list_page(struct fs_vault *v, const struct fs_session *by, uint32_t *index,
+			struct listed *page)
 {
 	int64_t now = fs_vault_wall_s();
 	size_t n = 0;
@@ -261,10 +281,12 @@ static size_t list_page(struct fs_vault *v, const char *who, uint32_t *index, st
 	for (; n < LIST_PAGE && *index < v->journals.cap; (*index)++) {
 		const struct fs_entry *e = v->journals.by_index[*index];
 		struct policy_verdict verdict;
+		struct policy_question q;
+		struct policy_grant grant;
 
-		if (!e)
+		if (!e || !ask(v, e, by, 0, now, &grant, &q))
 			continue;
-		fs_catalog_verdict(v, e, who, 0, now, &verdict);
+		policy_decide(&q, &verdict);
 		if (!verdict.visible)
 			continue;
 		page[n].index = e->index;
@@ -293,7 +315,7 @@ int fs_vault_list(struct fs_vault *v, struct fs_session *by,
 	if (!page)
 		return -ENOMEM;
 	do {
-		n = list_page(v, by->who, &index, page);
+		n = list_page(v, by, &index, page);
 		for (size_t i = 0; i < n && !rc; i++)
 			rc = fn(ctx, page[i].index, page[i].name, page[i].index + COOKIE_BASE);
 	} while (n == LIST_PAGE && !rc);

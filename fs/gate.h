@@ -43,6 +43,11 @@ struct fs_gate_request {
 	bool closes;	 /* FLUSH: lock_owner's locks on nodeid end, whatever the answer */
 	uint64_t lock_owner;
 	uint64_t dir;	 /* inode of the directory looked up or listed (for the intent), 0 none */
+	/*
+	 * Changes entries of a directory: an emergency grant lets make new ones, and what may happen to others
+	 * is decided where they are found (pass.drafts). Else it asks whether the inode itself is such a note.
+	 */
+	bool entries;
 };
 
 struct fs_gate_pass {
@@ -50,7 +55,14 @@ struct fs_gate_pass {
 	struct fs_journal *journal; /* reference; NULL for the root of the mount */
 	struct fs_signer *signer;   /* reference; NULL when nothing may be written */
 	uint32_t rights;	    /* effective in the journal; under .policy POLICY_POLICY */
+	/*
+	 * Not 0: writing is allowed by an emergency grant alone, to what this practitioner has made since then
+	 * (seconds since 1970) and to nothing else.
+	 */
+	int64_t drafts_s;
 };
+/* Has the practitioner of this pass made this inode under the grant? True when writing is not limited so. */
+bool fs_gate_draft(const struct fs_gate_pass *pass, struct fs_inode *i);
 
 struct fs_gate; /* per session: rights seen, notes covered by intents, repeat counters, quota */
 int fs_gate_new(struct fs_vault *v, struct fs_session *s, struct fs_gate **out);

@@ -50,11 +50,17 @@ static void text_copy(char out[static POLICY_RECORD_TEXT], const char *text)
 void fs_gate_fill(struct fs_gate *g, enum policy_record_kind kind, const struct fs_gate_request *rq,
 		  uint32_t journal, struct policy_record *r)
 {
+	int64_t since_s;
+
 	policy_record_init(r, kind);
 	fs_vault_record(g->vault, g->session, rq ? rq->pid : 0, r);
 	r->journal = journal;
-	if (journal)
-		fs_vault_journal_name(g->vault, journal, r->journal_name);
+	if (!journal)
+		return;
+	fs_vault_journal_name(g->vault, journal, r->journal_name);
+	if (fs_vault_grant(g->vault, g->session, journal, &r->grant, &since_s) &&
+	    !strcmp(r->purpose, "TREAT"))
+		snprintf(r->purpose, sizeof(r->purpose), "BTG");
 }
 
 /* What decided, in words: only for records, since it takes longer than deciding. */

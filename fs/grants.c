@@ -49,7 +49,7 @@ static bool admitted(const struct policy_practice *practice, const struct policy
 		     const struct fs_person *p, uint32_t always, int64_t *due_s)
 {
 	const struct policy_practitioner *line = policy_practice_find(practice, p->name);
-	struct policy_question q = {practice, policy, p->name, POLICY_READ, fs_vault_wall_s()};
+	struct policy_question q = {practice, policy, p->name, POLICY_READ, fs_vault_wall_s(), NULL};
 	struct policy_verdict verdict;
 
 	if (!p->enrolment || !line || line->state == POLICY_LEFT)

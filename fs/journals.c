@@ -240,7 +240,7 @@ static bool might_write(struct fs_vault *v, uint32_t index, uint32_t version, co
 	if (!fs_policies_at(v, version, &practice) &&
 	    !fs_policies_journal_at(v, index, version, &journal)) {
 		for (size_t i = 0; i < n && !may; i++) {
-			struct policy_question q = {practice, journal, who, POLICY_WRITE, when[i]};
+			struct policy_question q = {practice, journal, who, POLICY_WRITE, when[i], NULL};
 			struct policy_verdict verdict;
 
 			policy_decide(&q, &verdict);
@@ -324,7 +324,8 @@ static int signer_pk(void *ctx, uint32_t index, const struct fs_root_info *info,
 	if (!rc) {
 		when[0] = (int64_t)cert.from_s;
 		when[1] = (int64_t)cert.until_s;
-		if (!might_write_then(v, index, info->policy_version, id->name, when, 2))
+		if (!might_write_then(v, index, info->policy_version, id->name, when, 2) &&
+		    !fs_glass_wrote(v, info->pid, info->enrolment, index, when[0], when[1]))
 			rc = -EBADMSG;
 	}
 	if (rc == -ENOENT)
@@ -402,6 +403,8 @@ int fs_vault_journal(struct fs_vault *v, struct fs_session *s, uint32_t index,
 			: fs_journals_unwrap(v, index, FS_WRAP_PRACTITIONER, s->pid, s->enrolment,
 					     s->secret->box_sk, &chain);
 	pthread_rwlock_unlock(&s->lock);
+	if (rc == -EACCES)
+		rc = fs_glass_unwrap(v, s, index, &chain);
 	if (!rc)
 		rc = fs_journals_open(v, index, &chain, false, &j);
 	keys_wipe(&chain, sizeof(chain));

@@ -22,6 +22,7 @@
 
 #include "../keys/slab.h"
 
+#define KEPT_BYTES (UINT64_C(1) << 20) /* at the end of the last segment: see kept_from */
 #define QUEUE_BYTES_MAX (4u << 20)  /* appending waits for the writer beyond this */
 #define SPARE_NONE (-1)
 
@@ -137,10 +138,37 @@ static int switch_segment(struct fs_log *l)
 }
 
 /*
- * Makes sure that need bytes fit behind the end. 0; 1: they do now, but the lock was let go or the
+ * What of the last segment a record leaves to others, on a disk that has no room for a next one: emergency
+ * access can always be logged, and so can getting in and out, for a while after all else is refused.
+ */
+static uint64_t kept_from(const struct fs_log *l, const struct policy_record *r)
+{
+	uint64_t kept = l->segment_bytes / 8 < KEPT_BYTES ? l->segment_bytes / 8 : KEPT_BYTES;
+
+	if (r->grant)
+		return 0;
+	switch (r->kind) {
+	case POLICY_RECORD_STOP:
+	case POLICY_RECORD_BREAK_GLASS:
+	case POLICY_RECORD_BREAK_GLASS_END:
+		return 0;
+	case POLICY_RECORD_LOGIN:
+	case POLICY_RECORD_LOGOUT:
+	case POLICY_RECORD_LOCK:
+	case POLICY_RECORD_UNLOCK:
+	case POLICY_RECORD_ALARM:
+	case POLICY_RECORD_NOTICE:
+		return kept / 2;
+	default:
+		return kept;
+	}
+}
+
+/*
+ * Makes sure that need bytes fit behind the end, and (when nothing can follow this segment) kept more. 0; 1: they do now, but the lock was let go or the
  * stream changed, so the record must be encoded again; negative: refuse.
  */
-static int make_room(struct fs_log *l, size_t need)
+static int make_room(struct fs_log *l, size_t need, uint64_t kept)
 {
 	uint64_t attempt = l->spare_attempts;
 
@@ -150,7 +178,7 @@ static int make_room(struct fs_log *l, size_t need)
 		pthread_cond_wait(&l->done, &l->lock);
 		return 1;
 	}
-	if (l->end + need <= l->size)
+	if (l->end + need + (l->spare_fd == SPARE_NONE ? kept : 0) <= l->size)
 		return 0;
 	if (l->spare_fd == SPARE_NONE) {
 		want_spare(l);
@@ -185,7 +213,7 @@ static int append_locked(struct fs_log *l, struct policy_record *r)
 		if (rc)
 			return rc;
 		sealed = keys_ratchet_sealed_len(len);
-		rc = make_room(l, fs_log_frame_size(sealed));
+		rc = make_room(l, fs_log_frame_size(sealed), kept_from(l, r));
 	} while (rc > 0);
 	if (rc)
 		return rc;
@@ -287,7 +315,7 @@ int fs_log_readers(struct fs_log *l, const struct keys_list_entry *readers, size
 	memcpy(copy, readers, n * sizeof(*copy));
 	pthread_mutex_lock(&l->lock);
 	do {
-		rc = make_room(l, fs_log_frame_size(FS_LOG_HEAD_MAX));
+		rc = make_room(l, fs_log_frame_size(FS_LOG_HEAD_MAX), 0);
 	} while (rc > 0);
 	if (!rc)
 		rc = begin_stream(l, copy, n);
@@ -396,7 +424,7 @@ static int begin(struct fs_log *l)
 	l->durable = l->next_seq - 1;
 	want_spare(l);
 	do {
-		rc = make_room(l, fs_log_frame_size(FS_LOG_HEAD_MAX));
+		rc = make_room(l, fs_log_frame_size(FS_LOG_HEAD_MAX), 0);
 	} while (rc > 0);
 	/* A segment just begun by make_room has its stream already. */
 	if (!rc && !l->ratchet)

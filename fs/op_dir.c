@@ -121,6 +121,15 @@ void fs_op_symlink(struct fs_op *op, const char *target, fuse_ino_t parent, cons
 	make(op, parent, name, S_IFLNK | 0777, target);
 }
 
+/* What an emergency grant does not give away is a refusal like any other: logged. */
+static int not_own(struct fs_op *op, int rc)
+{
+	if (rc != -EACCES || !op->pass.drafts_s)
+		return rc;
+	return fs_gate_refuse(op->m->gate, &op->rq, fs_nodeid_journal(op->rq.nodeid), rc,
+			      "emergency access: read, and new notes of one's own");
+}
+
 void fs_op_link(struct fs_op *op, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
 {
 	struct fs_inode *dir = NULL, *i = NULL;
@@ -136,7 +145,7 @@ void fs_op_link(struct fs_op *op, fuse_ino_t ino, fuse_ino_t newparent, const ch
 	if (!rc)
 		rc = fs_op_cover(op, ino);
 	if (!rc)
-		rc = fs_tree_link(i, dir, newname, &who);
+		rc = not_own(op, fs_tree_link(i, dir, newname, &who));
 	if (!rc)
 		rc = made(op, dir, i, newname, "another name");
 	if (rc)
@@ -160,6 +169,7 @@ static void take_away(struct fs_op *op, uint64_t parent, const char *name, bool 
 	if (!rc)
 		rc = is_dir ? fs_tree_rmdir(dir, name, &who, &i)
 			    : fs_tree_unlink(dir, name, &who, &i);
+	rc = not_own(op, rc);
 	if (!rc) {
 		uint64_t nodeid = fs_inode_nodeid(i);
 
@@ -246,7 +256,8 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 	if (!rc && parent != newparent && how & FS_TREE_EXCHANGE)
 		rc = may_move(op, newdir, newname);
 	if (!rc)
-		rc = fs_tree_rename(dir, name, newdir, newname, how, &who, &moved, &replaced);
+		rc = not_own(op, fs_tree_rename(dir, name, newdir, newname, how, &who, &moved,
+						&replaced));
 	if (!rc && moved)
 		rc = renamed(op, parent, name, newparent, newname, how & FS_TREE_EXCHANGE, moved,
 			     replaced);

@@ -192,6 +192,9 @@ static int check_again(struct fs_op *op, struct fs_inode *i, int flags)
 
 	op->rq.rights |= fs_op_open_rights(flags);
 	rc = fs_gate_again(op->m->gate, &op->rq, &op->pass);
+	if (!rc && open_may(flags) & W_OK && !fs_gate_draft(&op->pass, i))
+		rc = fs_gate_refuse(op->m->gate, &op->rq, fs_nodeid_journal(op->rq.nodeid), -EACCES,
+				    "emergency access: read, and new notes of one's own");
 	return rc ? rc : fs_op_permit(op, i, open_may(flags));
 }
 

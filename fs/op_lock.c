@@ -114,6 +114,8 @@ void fs_lock_recheck(struct fs_mount *m)
 						      NULL, 0)
 				    : policy_locks(m, &v);
 
+		/* What is locked to write is a note of his own. */
+		v.rights |= v.rights & POLICY_DRAFT ? POLICY_WRITE : 0;
 		/* Locked: its locks yield, and this comes again when it is not. */
 		if (rc != -ENOKEY)
 			fs_locks_revoke(m->serve->locks, &m->locks, journal[k],

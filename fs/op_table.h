@@ -29,25 +29,25 @@
 	OP(readlink, (fuse_ino_t ino), (ino), (.nodeid = ino, .rights = POLICY_READ))              \
 	OP(mknod, (fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev),                  \
 	   (parent, name, mode, rdev),                                                             \
-	   (.nodeid = parent, .name = name, .rights = FS_OP_CHANGE))                               \
+	   (.nodeid = parent, .name = name, FS_OP_ENTRIES))                               \
 	OP(mkdir, (fuse_ino_t parent, const char *name, mode_t mode), (parent, name, mode),        \
-	   (.nodeid = parent, .name = name, .rights = FS_OP_CHANGE))                               \
+	   (.nodeid = parent, .name = name, FS_OP_ENTRIES))                               \
 	OP(unlink, (fuse_ino_t parent, const char *name), (parent, name),                          \
-	   (.nodeid = parent, .name = name, .rights = FS_OP_CHANGE))                               \
+	   (.nodeid = parent, .name = name, FS_OP_ENTRIES))                               \
 	OP(rmdir, (fuse_ino_t parent, const char *name), (parent, name),                           \
-	   (.nodeid = parent, .name = name, .rights = FS_OP_CHANGE))                               \
+	   (.nodeid = parent, .name = name, FS_OP_ENTRIES))                               \
 	OP(symlink, (const char *target, fuse_ino_t parent, const char *name),                     \
 	   (target, parent, name),                                                                 \
-	   (.nodeid = parent, .name = name, .rights = FS_OP_CHANGE))                               \
+	   (.nodeid = parent, .name = name, FS_OP_ENTRIES))                               \
 	OP(rename,                                                                                 \
 	   (fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,        \
 	    unsigned flags),                                                                       \
 	   (parent, name, newparent, newname, flags),                                              \
 	   (.nodeid = parent, .nodeid2 = newparent, .name = name, .name2 = newname,                \
-	    .rights = FS_OP_CHANGE))                                                               \
+	    FS_OP_ENTRIES))                                                               \
 	OP(link, (fuse_ino_t ino, fuse_ino_t newparent, const char *newname),                      \
 	   (ino, newparent, newname),                                                              \
-	   (.nodeid = newparent, .nodeid2 = ino, .name = newname, .rights = FS_OP_CHANGE))         \
+	   (.nodeid = newparent, .nodeid2 = ino, .name = newname, FS_OP_ENTRIES))         \
 	OP(open, (fuse_ino_t ino, struct fuse_file_info *fi), (ino, fi),                           \
 	   (.nodeid = ino, .rights = fs_op_open_rights(fi->flags), .activity = true))              \
 	OP(read, (fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi),              \
@@ -91,7 +91,7 @@
 	OP(create,                                                                                 \
 	   (fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi),          \
 	   (parent, name, mode, fi),                                                               \
-	   (.nodeid = parent, .name = name, .rights = FS_OP_CHANGE, .activity = true))             \
+	   (.nodeid = parent, .name = name, FS_OP_ENTRIES, .activity = true))             \
 	OP(ioctl,                                                                                  \
 	   (fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi, unsigned flags,    \
 	    const void *in, size_t in_len, size_t out_cap),                                        \
@@ -127,7 +127,8 @@
 	EXEMPT(release, "the last close; comes without a caller and can't be refused")             \
 	EXEMPT(releasedir, "the same for directories")
 
-#define FS_OP_CHANGE (POLICY_LIST | POLICY_WRITE)
+/* A change of what stands in a directory. */
+#define FS_OP_ENTRIES .rights = POLICY_LIST | POLICY_WRITE, .entries = true
 
 #define FS_OP_UNWRAP(...) __VA_ARGS__
 #define FS_OP_DECLARE(name_, params, args, request)                                                \

@@ -131,7 +131,7 @@ static int load(struct asking *a)
 	if (rc || a->whole || !a->journal)
 		return rc;
 	/* Hidden then is hidden now: what was blocked is not told afterwards either. */
-	q = (struct policy_question){a->practice, a->journal, a->who, 0, a->when_s};
+	q = (struct policy_question){a->practice, a->journal, a->who, 0, a->when_s, NULL};
 	policy_decide(&q, &verdict);
 	return verdict.visible ? 0 : -ENOENT;
 }
@@ -156,7 +156,7 @@ static void key_words(struct asking *a, const struct policy_verdict *verdict, FI
 
 static int write_answer(struct asking *a, char **text)
 {
-	struct policy_question q = {a->practice, a->journal, a->who, a->rights, a->when_s};
+	struct policy_question q = {a->practice, a->journal, a->who, a->rights, a->when_s, NULL};
 	struct policy_verdict verdict;
 	char when[48], *plain = NULL;
 	size_t len = 0;

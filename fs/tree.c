@@ -311,7 +311,9 @@ int fs_tree_link(struct fs_inode *i, struct fs_inode *dir, const char *name, str
 		return -EXDEV;
 	fs_inode_throttle(dir->journal);
 	fs_inode_lock_many(both, 2);
-	rc = link_locked(i, dir, name, who);
+	rc = fs_tree_own(i, who);
+	if (!rc)
+		rc = link_locked(i, dir, name, who);
 	fs_inode_unlock_many(both, 2);
 	return rc;
 }

@@ -5,7 +5,8 @@
  * Every call takes its own locks (parents, then inodes by ascending number; a
  * rename of a directory first takes the journal's rename mutex), builds one
  * batch and applies it: done or not done. Calls say who acts (struct fs_actor);
- * whether he may is the gate's business, which has decided before.
+ * whether he may is the gate's business, which has decided before, but for what only the name
+ * leads to (own_s: -EACCES).
  * Times are given by the caller. Names are 1..255 bytes of anything but '/' and
  * NUL, not "." or ".."; no case or Unicode form is changed. Call with no inode
  * lock held: every mutator first waits for room in the open group. A removed
@@ -20,6 +21,7 @@ struct fs_actor {
 	struct fs_signer *signer; /* borrowed */
 	uint32_t pid;		  /* practitioner number */
 	struct timespec now;
+	int64_t own_s; /* not 0: may move, link and remove only what he has made since then (emergency) */
 	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
 };
 

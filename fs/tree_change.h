@@ -12,6 +12,8 @@
 int fs_tree_usable(const struct fs_inode *dir);
 /* Entries of a directory have changed. */
 void fs_tree_touch(struct fs_inode_attr *dir, const struct fs_actor *who);
+/* -EACCES: an emergency's actor may not touch this one. */
+int fs_tree_own(const struct fs_inode *i, const struct fs_actor *who);
 /* Clears b; result and group number of the apply. */
 int fs_tree_apply(struct fs_inode *dir, struct fs_batch *b, int rc, struct fs_actor *who);
 

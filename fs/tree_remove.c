@@ -11,6 +11,11 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+int fs_tree_own(const struct fs_inode *i, const struct fs_actor *who)
+{
+	return !who->own_s || (i->author == who->pid && i->btime.tv_sec >= who->own_s) ? 0 : -EACCES;
+}
+
 int fs_tree_drop(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a,
 		 const struct fs_actor *who, enum fs_tree_fate *fate)
 {
@@ -137,7 +142,9 @@ static int remove_name(struct fs_inode *dir, const char *name, bool want_dir, st
 	rc = lock_child(dir, name, &e, &both[1]);
 	if (rc)
 		return rc;
-	rc = removable(both[1], want_dir);
+	rc = fs_tree_own(both[1], who);
+	if (!rc)
+		rc = removable(both[1], want_dir);
 	if (!rc)
 		rc = remove_locked(dir, both[1], &e, who);
 	fs_inode_unlock_many(both, 2);

@@ -228,7 +228,11 @@ static int rename_locked(struct rename *r)
 	/* Two names of one file (or a name and itself): POSIX wants nothing done. */
 	if (r->i[SRC] == r->i[DST])
 		return r->flags & FS_TREE_NOREPLACE ? -EEXIST : 0;
-	rc = check_target(r);
+	rc = fs_tree_own(r->i[SRC], r->who);
+	if (!rc && r->i[DST])
+		rc = fs_tree_own(r->i[DST], r->who);
+	if (!rc)
+		rc = check_target(r);
 	if (rc)
 		return rc;
 	for (int n = 0; n < COUNT; n++) {

@@ -102,6 +102,7 @@ int fs_vault_free(struct fs_vault *v)
 	v->records = NULL;
 	fs_policies_forget(v);
 	fs_reserve_close(v->reserve);
+	fs_glass_clear(v);
 	fs_people_clear(v);
 	fs_renew_stop(v);
 	free(v->renewals);
@@ -359,6 +360,8 @@ int fs_vault_run(struct fs_vault *v, const uint64_t *least_commit, struct fs_say
 		rc = fs_people_load(v);
 	if (!rc)
 		rc = fs_lists_load(v);
+	if (!rc)
+		rc = fs_glass_load(v);
 	if (rc) {
 		fs_say(say, "the vault %s holds identities or keys that do not verify: %s", v->path,
 		       strerror(-rc));
@@ -557,6 +560,8 @@ void fs_vault_tick(struct fs_vault *v)
 	uint64_t now = fs_vault_boot_ns();
 
 	fs_sessions_tick(v);
+	if (fs_glass_tick(v))
+		(void)fs_policies_in_force(v);
 	/* Entries run out by time too; then a journal's key goes with the last who might use it. */
 	if (now - v->trimmed_ns >= TRIM_NS) {
 		v->trimmed_ns = now;

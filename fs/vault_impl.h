@@ -14,6 +14,9 @@
  * policy_keep.c  whom a new practice policy may not lose
  * consent.c     what takes two stewards: proposals
  * attend.c      a care relationship of one's own
+ * break_glass.c  emergency access: ask, open, close (fs/break_glass.h)
+ * break_glass_grants.c  the grants: records, clocks, expiry, what a decision needs
+ * break_glass_key.c  a journal opened with the break-glass key
  * policy_log.c  versions by number, time and file
  * policy_ask.c  explain a decision, try expected decisions against drafts
  * policy_report.c  what a steward should look at now
@@ -54,6 +57,7 @@
 #include "../keys/slab.h"
 #include "../keys/statement.h"
 #include "tree.h"
+#include "break_glass.h"
 #include "vault.h"
 
 #define FS_POLICY_TEXT_MAX (256u * 1024)
@@ -247,6 +251,12 @@ struct fs_vault {
 	size_t renew_cursor;	      /* edit: the order where the next tick goes on */
 	bool renew_dirty;	      /* edit: what is in memory is to be read again */
 	struct fs_renewing *renewing; /* edit: the one under way; NULL: none */
+	/* emergency access: grants ever given, by number - 1 */
+	struct fs_grant *grants;  /* (t) */
+	uint32_t grant_count;	  /* (t) */
+	atomic_uint grants_open;  /* so that decisions need not look when there is none */
+	uint64_t grants_noted_ns; /* only fs_vault_tick: when used_s was stored last */
+	uint8_t boot[16];	  /* of this boot of the host; set at open */
 	/* the log's earlier streams: edit */
 	struct fs_log_grants *log_walk; /* under way; NULL: none */
 	uint64_t log_walked;	      /* with these helpers the log was walked to its end */
@@ -482,6 +492,52 @@ void fs_consent_drop(struct fs_edit *e, uint32_t number);
 int fs_enroll_invite_agreed(struct fs_vault *v, struct fs_session *by, const char *name,
 			    const struct fs_proposal *p, char code[static KEYS_CODE_TEXT_MAX],
 			    struct fs_say *say);
+/* ---- the second factor: edit held ---- */
+struct fs_proof {
+	const char *code; /* "" or NULL: not given */
+	const uint8_t *stretched; /* NULL: not given */
+	struct keys_span keyfile;
+};
+int fs_factor_prove(struct fs_vault *v, struct fs_session *s, const struct fs_proof *p,
+		    uint32_t fresh_s, struct fs_say *say);
+void fs_factor_wanted(struct fs_vault *v, struct fs_session *s, uint32_t fresh_s, bool *wanted,
+		      bool *key_file);
+
+/* ---- break_glass_grants.c ---- */
+int fs_glass_load(struct fs_vault *v); /* at open */
+void fs_glass_clear(struct fs_vault *v);
+/*
+ * The open grant of this practitioner for this journal, on both clocks; false: none. edit or lock
+ * held. A grant whose identity was replaced is none.
+ */
+bool fs_glass_find(const struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t journal,
+		   struct policy_grant *out);
+/* Did a grant let this practitioner write new notes there at some time between the two? Any thread. */
+bool fs_glass_wrote(struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t journal,
+		    int64_t from_s, int64_t until_s);
+/*
+ * Takes g into the table (or in place of the one of its number) and stores it, durable with the next commit; what
+ * can't be stored is an alarm and no failure. edit held.
+ */
+int fs_glass_put(struct fs_vault *v, const struct fs_grant *g, const struct fs_grant_text *text);
+/* The texts of a grant; those that an earlier host sealed are said to be lost. 0, -ENOENT, -EBADMSG. */
+int fs_glass_text(struct fs_vault *v, uint32_t number, struct fs_grant_text *out);
+/* Is this grant over, on either clock? */
+bool fs_glass_over(const struct fs_vault *v, const struct fs_grant *g);
+/* Ends an open grant: logged, stored; access is refused from then on. edit held. */
+int fs_glass_end(struct fs_vault *v, struct fs_session *by, uint32_t number, enum fs_glass_end how,
+		 const char *why);
+/* Once a second: ends what is over. True: somebody lost access, mounts are to be cut. edit not held. */
+bool fs_glass_tick(struct fs_vault *v);
+
+/* ---- notice.c ---- */
+/*
+ * Queues a notice of this grant for who is to be told, kept with the next commit, or (a disk that takes nothing)
+ * in memory alone. event: "opened", "closed", "expired", "withdrawn", "overdue", "unjustified". edit held.
+ */
+void fs_notice_put(struct fs_vault *v, const struct fs_grant *g, const char *event,
+		  const char *reason, const char *journal_name);
+
 /* ---- policy_parts.c ---- */
 /* Which part of the practice policy this file is, "" the practice itself; NULL: a journal's. */
 const char *fs_policies_part(const char *file);
@@ -565,6 +621,14 @@ int fs_journals_shred_write(struct fs_vault *v, uint32_t index,
 			    const uint8_t slot[static KEYS_SHRED_LEN]);
 int fs_journals_open(struct fs_vault *v, uint32_t index, const struct fs_journal_chain *chain,
 		     bool create, struct fs_journal **out);
+
+/* ---- break_glass_key.c ---- */
+/*
+ * All keys of a journal out of its break-glass wraps, for a session with an open grant: the record of this
+ * use is durable first. -EACCES: no grant, or the break-glass key waits for him.
+ */
+int fs_glass_unwrap(struct fs_vault *v, struct fs_session *s, uint32_t index,
+		    struct fs_journal_chain *out);
 
 /* ---- session.c ---- */
 struct fs_session *fs_session_new(void);

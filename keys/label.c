@@ -57,6 +57,8 @@ static const char *const texts[KEYS_LABEL_COUNT] = {
 	[KEYS_LABEL_LOG_STREAM] = "journalfs 1 log stream",
 	[KEYS_LABEL_NOTE] = "journalfs 1 note",
 	[KEYS_LABEL_REDO] = "journalfs 1 redo record",
+	[KEYS_LABEL_GRANT] = "journalfs 1 grant text",
+	[KEYS_LABEL_NOTICE] = "journalfs 1 notice",
 };
 
 int keys_init(void)

@@ -56,6 +56,8 @@ enum keys_label {
 	KEYS_LABEL_LOG_STREAM,	   /* signature over a log stream's head */
 	KEYS_LABEL_NOTE,	   /* note signature (finalizing) */
 	KEYS_LABEL_REDO,	   /* MAC of a redo record under the host secret */
+	KEYS_LABEL_GRANT,	   /* key from the host secret that seals the texts of emergency grants */
+	KEYS_LABEL_NOTICE,	   /* the same for notices that wait to be delivered */
 	KEYS_LABEL_COUNT
 };
 

@@ -8,6 +8,8 @@
  *     not see it; with `blocks shown` the blocked see what they would see else.
  *  3. Nothing is seen or done in a journal without the role's `list` (or `policy`).
  *  4. Between now and until_s the verdict does not change by itself.
+ *  5. A grant gives nothing to who is not active, not clinical or without `break-glass`, nothing
+ *     outside its time, and never WRITE, FINALIZE or EXPORT.
  * Nothing is allocated and nothing is locked; the cost is two hash lookups and one
  * pass over the journal's entries and the defaults of its unit.
  */
@@ -159,6 +161,31 @@ static bool same_unit(const struct policy_journal *j, const struct policy_person
 	       !strcmp(policy_journal_unit(j), who->pub.unit->name);
 }
 
+/* Does the emergency grant hold for this role, now, in spite of this block? */
+static bool granted(const struct policy_question *q, const struct policy_role *role, bool blocked,
+		    struct policy_verdict *v)
+{
+	const struct policy_grant *g = q->grant;
+
+	if (!g || !role->clinical || !(role->rights & POLICY_BREAK_GLASS))
+		return false;
+	edge(v, g->from_s, q->now_s);
+	edge(v, g->until_s, q->now_s);
+	return g->from_s <= q->now_s && q->now_s < g->until_s && (!blocked || g->past_block);
+}
+
+static void emergency(const struct policy_question *q, const struct policy_role *role,
+		      bool *by_grant, struct policy_verdict *v)
+{
+	uint32_t more = POLICY_LIST | POLICY_READ | (role->rights & VAULT_RIGHTS);
+
+	if (role->rights & POLICY_WRITE)
+		more |= POLICY_DRAFT;
+	*by_grant = !v->visible || (q->rights & ~v->rights && !(q->rights & ~(v->rights | more)));
+	v->visible = true;
+	v->rights |= more;
+}
+
 static void journal(const struct policy_question *q, const struct policy_person *who,
 		    struct policy_verdict *v)
 {
@@ -168,6 +195,7 @@ static void journal(const struct policy_question *q, const struct policy_person 
 		(role->rights & VAULT_RIGHTS);
 	bool lists = role->rights & POLICY_LIST, unit = same_unit(q->journal, who);
 	struct tally t = {0};
+	bool by_grant = false;
 
 	entries(q, who, &t, v);
 	v->visible = (!t.block.line || q->practice->settings.blocks_shown) &&
@@ -175,10 +203,14 @@ static void journal(const struct policy_question *q, const struct policy_person 
 	if (v->visible && !t.block.line)
 		v->rights =
 			policy_decide_rights(role->rights, t.perms) | (role->rights & VAULT_RIGHTS);
+	if (granted(q, role, t.block.line != 0, v))
+		emergency(q, role, &by_grant, v);
 	if (q->rights && !(q->rights & ~v->rights))
 		v->answer = POLICY_ALLOW;
 
-	if (q->rights & ~most || !(role->rights & (POLICY_LIST | POLICY_POLICY)))
+	if (by_grant)
+		ground(v, POLICY_GROUND_GRANT, 0);
+	else if (q->rights & ~most || !(role->rights & (POLICY_LIST | POLICY_POLICY)))
 		ground(v, POLICY_GROUND_ROLE, role->line);
 	else if (t.block.line)
 		ground_at(v, POLICY_GROUND_BLOCK, t.block);
@@ -324,6 +356,13 @@ void policy_verdict_text(const struct policy_question *q, const struct policy_ve
 		if (!q->journal)
 			break;
 		snprintf(out, cap, "unit %s (line %u)", policy_journal_unit(q->journal), v->line);
+		return;
+	case POLICY_GROUND_GRANT:
+		if (!q->grant)
+			break;
+		snprintf(out, cap, "emergency access, grant %llu%s",
+			 (unsigned long long)q->grant->number,
+			 q->grant->past_block ? ", past the patient's block" : "");
 		return;
 	case POLICY_GROUND_NONE:
 	case POLICY_GROUND_UNKNOWN:

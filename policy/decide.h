@@ -23,6 +23,14 @@ enum policy_ground {
 	POLICY_GROUND_BLOCK, /* the patient's restriction */
 	POLICY_GROUND_RIGHT, /* a vault-level right of the role (policy, audit, create, ...) */
 	POLICY_GROUND_UNIT, /* same unit: listing */
+	POLICY_GROUND_GRANT, /* an emergency grant */
+};
+
+/* Break-glass: one practitioner's emergency access to one journal, as the caller has found it. */
+struct policy_grant {
+	uint64_t number;
+	int64_t from_s, until_s; /* wall clock: from <= now < until */
+	bool past_block;	 /* the patient's block was passed, in a step of its own */
 };
 
 struct policy_verdict {
@@ -41,6 +49,7 @@ struct policy_question {
 	const char *who;
 	uint32_t rights; /* all of these are asked for; 0: only fill rights and visible */
 	int64_t now_s;	 /* wall clock */
+	const struct policy_grant *grant; /* of this practitioner, for this journal; NULL: none */
 };
 
 /*
@@ -51,6 +60,10 @@ struct policy_question {
  * refuses, and hides unless the practice has `blocks shown`. Entries are those of the journal's
  * text, then the practice's defaults for its unit; an attend line gives rwx where the role is
  * clinical and has `attend`, and nothing elsewhere.
+ *
+ * A grant shows the journal and gives LIST, READ and (where the role has `write`) DRAFT, for its time,
+ * where the role is clinical and has `break-glass`; through a block only if it passed the block. It
+ * takes nothing away from what entries give.
  *
  * The answer is ALLOW exactly when something was asked and all of it is in `rights`. CREATE,
  * BREAK_GLASS, POLICY, AUDIT, REVIEW and ATTEND are the role's; asked with a journal they hold while it is

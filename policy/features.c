@@ -18,7 +18,7 @@ static struct {
 					  false},
 	[POLICY_FEATURE_PASSPHRASE_AGE] = {"session passphrase-age",
 					   "`passphrase-age` and its value", false},
-	[POLICY_FEATURE_BREAK_GLASS] = {"break-glass", "the line", false},
+	[POLICY_FEATURE_BREAK_GLASS] = {"break-glass", "the line", true},
 	[POLICY_FEATURE_FINALIZE_AFTER] = {"finalize after", "the line", false},
 	[POLICY_FEATURE_FINALIZE_READ_ONLY] = {"finalize on read-only", "the line", false},
 	[POLICY_FEATURE_RETENTION] = {"retention", "the line", false},

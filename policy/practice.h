@@ -24,6 +24,8 @@ enum policy_right {
 	POLICY_AUDIT = 1 << 8,
 	POLICY_REVIEW = 1 << 9,
 	POLICY_ATTEND = 1 << 10,
+	/* No word of the language: an emergency grant's. Make new notes, change those made under it. */
+	POLICY_DRAFT = 1 << 11,
 };
 /* "read write", for messages; out has room for 128 bytes. */
 const char *policy_right_text(uint32_t rights, char out[static 128]);
@@ -68,6 +70,10 @@ struct policy_settings {
 	uint32_t break_glass_reason; /* characters */
 	uint32_t break_glass_review_s;
 	bool break_glass_notify;
+	bool break_glass_names;	       /* who is notified learns the journal's name */
+	uint32_t break_glass_fresh_s;  /* a second factor proved that lately need not be given again */
+	uint32_t break_glass_at_once;  /* grants of one practitioner that may be open together */
+	uint32_t break_glass_daily;    /* and that may be opened in 24 hours */
 	uint32_t attend_limit_s; /* a care relationship of one's own holds at most that long */
 	uint32_t attend_reason;	 /* characters */
 	bool blocks_shown;	 /* whoever a block refuses learns that it is there */

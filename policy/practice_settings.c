@@ -128,7 +128,29 @@ static bool review_parse(struct policy_practice_parser *pr)
 static bool notify_parse(struct policy_practice_parser *pr)
 {
 	pr->p->settings.break_glass_notify = true;
+	if (policy_lexer_at(&pr->lx, "names")) {
+		pr->p->settings.break_glass_names = true;
+		policy_lexer_next(&pr->lx);
+	}
 	return true;
+}
+
+static bool fresh_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_duration(&pr->lx, "`fresh`", 60, POLICY_DAY_S, "from 1m to 24h",
+				     &pr->p->settings.break_glass_fresh_s);
+}
+
+static bool at_once_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_number(&pr->lx, "`at-once`, in grants,", 1, 20,
+				   &pr->p->settings.break_glass_at_once);
+}
+
+static bool daily_parse(struct policy_practice_parser *pr)
+{
+	return policy_lexer_number(&pr->lx, "`daily`, in grants,", 1, 200,
+				   &pr->p->settings.break_glass_daily);
 }
 
 bool policy_practice_break_glass(struct policy_practice_parser *pr)
@@ -138,6 +160,9 @@ bool policy_practice_break_glass(struct policy_practice_parser *pr)
 		{"reason", reason_parse, SEEN_REASON, POLICY_FEATURE_ALWAYS},
 		{"review", review_parse, SEEN_REVIEW, POLICY_FEATURE_ALWAYS},
 		{"notify", notify_parse, SEEN_NOTIFY, POLICY_FEATURE_ALWAYS},
+		{"fresh", fresh_parse, SEEN_FRESH, POLICY_FEATURE_ALWAYS},
+		{"at-once", at_once_parse, SEEN_AT_ONCE, POLICY_FEATURE_ALWAYS},
+		{"daily", daily_parse, SEEN_DAILY, POLICY_FEATURE_ALWAYS},
 	};
 
 	return policy_practice_clauses(pr, "break-glass setting", table, COUNT(table)) &&

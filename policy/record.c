@@ -94,6 +94,10 @@ static const struct {
 	[POLICY_RECORD_ATTEND] = {"attend", 'U', 0, 110113, 110136, "TREAT"},
 	[POLICY_RECORD_REVIEW] = {"review", 'E', 0, 110113, 0, "HCOMPL"},
 	[POLICY_RECORD_PROPOSAL] = {"proposal", 'C', 0, 110113, 110137, "HSYSADMIN"},
+	[POLICY_RECORD_BREAK_GLASS] = {"break-glass", 'E', 0, 110113, 110127, "BTG"},
+	[POLICY_RECORD_BREAK_GLASS_END] = {"break-glass-end", 'E', 0, 110113, 110138, "BTG"},
+	[POLICY_RECORD_GRANT_REVIEW] = {"grant-review", 'U', 0, 110113, 0, "HCOMPL"},
+	[POLICY_RECORD_NOTICE] = {"notice", 'E', 0, 110113, 0, "HCOMPL"},
 };
 
 void policy_record_copy(char *field, size_t cap, const char *text)

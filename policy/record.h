@@ -42,6 +42,10 @@ enum policy_record_kind {
 	POLICY_RECORD_ATTEND, /* a clinician stated a care relationship of their own, until `until_ns` (110136) */
 	POLICY_RECORD_REVIEW, /* an access review was made or signed off */
 	POLICY_RECORD_PROPOSAL, /* a steward proposed what needs a second one; or it was rejected (D) */
+	POLICY_RECORD_BREAK_GLASS, /* emergency access begins, until `until_ns` (110127) */
+	POLICY_RECORD_BREAK_GLASS_END, /* it is over (110138) */
+	POLICY_RECORD_GRANT_REVIEW, /* an emergency access was judged, or its deviation closed */
+	POLICY_RECORD_NOTICE, /* of an emergency access: delivered, or not (outcome 8) */
 	POLICY_RECORD_KIND_COUNT
 };
 

@@ -122,6 +122,10 @@ static const char *verb(const struct policy_record *r)
 		[POLICY_RECORD_ATTEND] = "takes part in the care",
 		[POLICY_RECORD_REVIEW] = "reviewed access",
 		[POLICY_RECORD_PROPOSAL] = "proposed",
+		[POLICY_RECORD_BREAK_GLASS] = "BROKE THE GLASS",
+		[POLICY_RECORD_BREAK_GLASS_END] = "emergency access ended",
+		[POLICY_RECORD_GRANT_REVIEW] = "judged an emergency access",
+		[POLICY_RECORD_NOTICE] = "notice of an emergency access",
 	};
 
 	if (r->kind >= POLICY_RECORD_KIND_COUNT || !verbs[r->kind])

@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 		t = now();
 		for (unsigned k = 0; k < 1000; k++) {
 			struct policy_question q = {p, j[draw(journals)], who[draw(people)],
-						    POLICY_READ, NOW};
+						    POLICY_READ, NOW, NULL};
 			struct policy_verdict v;
 
 			policy_decide(&q, &v);
@@ -155,7 +155,7 @@ int main(int argc, char **argv)
 	       percentile(batch, QUESTIONS / 1000, 0.99) * 1e9, allowed, QUESTIONS);
 	t = now();
 	for (unsigned i = 0; i < journals; i++) {
-		struct policy_question q = {p, j[i], "few", 0, NOW};
+		struct policy_question q = {p, j[i], "few", 0, NOW, NULL};
 		struct policy_verdict v;
 
 		policy_decide(&q, &v);

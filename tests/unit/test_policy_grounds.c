@@ -65,7 +65,7 @@ static struct policy_journal *parse(const char *text)
 
 static struct policy_grounds grounds(const struct policy_journal *j, const char *who)
 {
-	const struct policy_question q = {practice, j, who, 0, NOON};
+	const struct policy_question q = {practice, j, who, 0, NOON, NULL};
 	struct policy_grounds g;
 
 	policy_grounds(&q, &g);
@@ -226,7 +226,7 @@ START_TEST(there_is_a_ground_exactly_when_the_decision_gives_something)
 				continue;
 		}
 		for (unsigned i = 0; i < 7; i++) {
-			const struct policy_question q = {practice, j, people[i], 0, NOON};
+			const struct policy_question q = {practice, j, people[i], 0, NOON, NULL};
 			struct policy_verdict v;
 			struct policy_grounds g;
 
