@@ -26,6 +26,7 @@ struct watching {
 	int signals;
 	bool aloud;
 	bool locked;	  /* as the daemon told */
+	bool sleeping;	  /* sleep waits for the answers */
 	unsigned pending; /* requests without an answer */
 	int64_t look_ms;  /* when to look at the desktop again */
 	int64_t since_ms; /* log-in or the last unlock: an earlier idleness does not count */
@@ -66,6 +67,22 @@ static void hear_event(struct watching *w, const char *event)
 		w->since_ms = now_ms();
 }
 
+static void let_sleep(struct watching *w)
+{
+	if (!w->sleeping || w->pending)
+		return;
+	w->sleeping = false;
+	if (w->desk)
+		tools_logind_let_sleep(w->desk);
+}
+
+static void hear_answer(struct watching *w)
+{
+	if (w->pending)
+		w->pending--;
+	let_sleep(w);
+}
+
 /* One frame of the daemon's. False: the session is over. */
 static bool hear_daemon(struct watching *w)
 {
@@ -81,8 +98,8 @@ static bool hear_daemon(struct watching *w)
 			say_end(w, json_string_value(json_object_get(m.json, "why")));
 		else if (event)
 			hear_event(w, event);
-		else if (w->pending && !--w->pending && w->desk)
-			tools_logind_let_sleep(w->desk);
+		else
+			hear_answer(w);
 	}
 	fs_wire_message_clear(&m);
 	return go;
@@ -96,13 +113,14 @@ static void hear_desk(struct watching *w)
 		tools_logind_close(w->desk);
 		w->desk = NULL;
 	}
-	if (what & LOGIND_SLEEP)
+	if (what & LOGIND_SLEEP) {
+		w->sleeping = true;
 		ask_lock(w, "sleep", 0);
+	}
 	if (what & LOGIND_LOCK)
 		ask_lock(w, "screen", 0);
-	/* It could not be asked: sleep need not wait. */
-	if ((what & LOGIND_SLEEP) && !w->pending && w->desk)
-		tools_logind_let_sleep(w->desk);
+	/* Where it could not be asked, sleep need not wait. */
+	let_sleep(w);
 }
 
 static void look(struct watching *w)

@@ -204,6 +204,19 @@ START_TEST(sleep_is_let_go_by_the_last_answer_also_a_refusal)
 }
 END_TEST
 
+START_TEST(locked_screen_keeps_the_hold_on_sleep)
+{
+	start();
+	ring(LOGIND_LOCK);
+	expect_lock("screen");
+	send_text("{\"ok\":true,\"locked\":true}");
+	/* The next request is sent after that answer was heard. */
+	until(&looked, atomic_load(&looked) + 2);
+	ck_assert_uint_eq(atomic_load(&let_sleep), 0);
+	finish();
+}
+END_TEST
+
 START_TEST(daemon_that_never_answers_stops_nothing_else)
 {
 	start();
@@ -311,6 +324,7 @@ int main(void)
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, sleep_waits_for_the_answer_and_no_longer);
 	tcase_add_test(c, sleep_is_let_go_by_the_last_answer_also_a_refusal);
+	tcase_add_test(c, locked_screen_keeps_the_hold_on_sleep);
 	tcase_add_test(c, daemon_that_never_answers_stops_nothing_else);
 	tcase_add_test(c, idle_desktop_is_told_once_a_minute_and_counts_from_log_in);
 	tcase_add_test(c, locked_session_does_not_ask_for_the_desktop);
