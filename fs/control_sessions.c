@@ -223,7 +223,7 @@ static int find(struct fs_control_request *rq, const struct fs_asker *by, const 
 		look.uid = NULL;
 		fs_vault_sessions(rq->c->vault, search_one, &look);
 	}
-	if (look.n == 1) {
+	if (look.n == 1 && look.found) {
 		*out = look.found;
 		return 0;
 	}

@@ -410,6 +410,41 @@ START_TEST(node_lives_as_long_as_a_handle)
 }
 END_TEST
 
+START_TEST(openers_are_counted_by_thread_within_their_bound)
+{
+	struct fs_opener out[FS_OPENERS];
+	uint32_t files = 7;
+	uint64_t fh[300];
+	size_t n;
+
+	pthread_rwlock_init(&session.lock, NULL);
+	ck_assert_uint_eq(fs_session_openers(&session, out, &files), 0);
+	ck_assert_uint_eq(files, 0);
+	session.mount = &mount;
+	atomic_init(&mount.refs, 1);
+	ck_assert_uint_eq(fs_session_openers(&session, out, &files), 0);
+	for (int i = 0; i < 300; i++) {
+		const struct fs_handle_request rq = {NODE, O_RDONLY, false, 1000 + i / 3};
+
+		ck_assert_int_eq(fs_handle_open(&mount, &rq, &fh[i]), 0);
+	}
+	n = fs_session_openers(&session, out, &files);
+	ck_assert_uint_eq(n, FS_OPENERS);
+	ck_assert_uint_eq(files, 300);
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_int_eq(out[i].tid, 1000 + (pid_t)i);
+		ck_assert_uint_eq(out[i].files, 3);
+	}
+	for (int i = 0; i < 300; i++)
+		fs_handle_free(&mount, fs_handle_close(&mount, fh[i], NODE, false));
+	ck_assert_uint_eq(fs_session_openers(&session, out, &files), 0);
+	ck_assert_uint_eq(files, 0);
+	ck_assert_uint_eq(atomic_load(&mount.refs), 1);
+	session.mount = NULL;
+	pthread_rwlock_destroy(&session.lock);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/op_table");
@@ -432,6 +467,7 @@ int main(void)
 	tcase_add_test(t, lost_locks_mark_the_handles_that_are_open_then);
 	tcase_add_test(t, handle_of_another_node_or_kind_is_not_found);
 	tcase_add_test(t, node_lives_as_long_as_a_handle);
+	tcase_add_test(t, openers_are_counted_by_thread_within_their_bound);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
