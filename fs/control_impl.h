@@ -65,7 +65,7 @@ struct fs_control_agent {
 	struct fs_session *session; /* a reference */
 	pthread_mutex_t lock;	    /* one of mount, lock, unlock, end at a time */
 	bool ended;		    /* under lock */
-	atomic_bool locking;	    /* the clock's lock is on its way */
+	atomic_bool locking;	    /* the clock's lock is on its way and has not begun */
 	const char *locking_why;    /* of it; written by who set locking */
 	struct fs_control_conn *conn; /* under c->lock; a reference, NULL when lost */
 };

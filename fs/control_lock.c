@@ -59,9 +59,11 @@ static int lock_session(struct fs_control *c, struct fs_control_agent *a, const 
 static void lock_job(struct fs_control *c, void *arg)
 {
 	struct fs_control_agent *a = arg;
+	const char *why = a->locking_why;
 
-	(void)lock_session(c, a, NULL, a->locking_why);
+	/* First: whoever finds it set may trust that the session is still to be locked. */
 	atomic_store(&a->locking, false);
+	(void)lock_session(c, a, NULL, why);
 	fs_control_agent_put(a);
 }
 
