@@ -60,26 +60,26 @@ static pthread_t runner;
 static bool running;
 static char socket_path[108];
 
-static void on_change(void *ctx)
+static __attribute__((unused)) void on_change(void *ctx)
 {
 	(void)ctx;
 	if (control)
 		fs_control_policy_changed(control);
 }
 
-static void on_over(void *ctx, struct fs_session *s, const char *why)
+static __attribute__((unused)) void on_over(void *ctx, struct fs_session *s, const char *why)
 {
 	(void)ctx;
 	fs_control_session_over(control, s, why);
 }
 
-static void *run(void *arg)
+static __attribute__((unused)) void *run(void *arg)
 {
 	ck_assert_int_eq(fs_control_run(arg), 0);
 	return NULL;
 }
 
-static void start(bool alone, bool exit_when_idle)
+static __attribute__((unused)) void start(bool alone, bool exit_when_idle)
 {
 	struct fs_harden_report report = {.seccomp = true};
 	struct fs_control_config cfg = {
@@ -94,7 +94,7 @@ static void start(bool alone, bool exit_when_idle)
 	running = true;
 }
 
-static void join(void)
+static __attribute__((unused)) void join(void)
 {
 	ck_assert_int_eq(pthread_join(runner, NULL), 0);
 	running = false;
@@ -110,7 +110,7 @@ static __attribute__((unused)) void stop(void)
 	join();
 }
 
-static void setup(void)
+static __attribute__((unused)) void setup(void)
 {
 	t_setup();
 	t.cfg.policy_changed = on_change;
@@ -121,7 +121,7 @@ static void setup(void)
 	ck_assert_int_eq(chmod(t.base, 0755), 0);
 }
 
-static void teardown(void)
+static __attribute__((unused)) void teardown(void)
 {
 	if (running)
 		stop();
@@ -151,7 +151,7 @@ static __attribute__((unused)) void start_clinic(void)
 
 /* ---- peers ---- */
 
-static int dial(void)
+static __attribute__((unused)) int dial(void)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -169,7 +169,7 @@ struct dialing {
 	int s;
 };
 
-static void *dial_thread(void *arg)
+static __attribute__((unused)) void *dial_thread(void *arg)
 {
 	struct dialing *d = arg;
 
@@ -192,7 +192,7 @@ static __attribute__((unused)) int dial_as(uid_t uid)
 static struct fs_wire_message answer;
 
 /* The next message that is (event) or is not an event; 0 or what fs_wire_receive says. */
-static int next(int s, bool event)
+static __attribute__((unused)) int next(int s, bool event)
 {
 	int rc;
 
@@ -203,7 +203,7 @@ static int next(int s, bool event)
 	return rc;
 }
 
-static int result(void)
+static __attribute__((unused)) int result(void)
 {
 	if (json_is_true(json_object_get(answer.json, "ok")))
 		return 0;
