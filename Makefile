@@ -86,6 +86,11 @@ $(BUILD)/tests/mount/%: tests/mount/%.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $< -lpthread
 
+# Agents load libsystemd themselves; the logind of the tests is linked with it.
+$(BUILD)/tests/mount/logind: tests/mount/logind.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $< -lsystemd
+
 $(BUILD)/tests/mount/differential: $(wildcard tests/mount/differential/*.[ch])
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $(filter %.c,$^)

@@ -3,287 +3,9 @@
  * The control socket, driven by peers: honest ones from log-in to log-out, hostile ones with wrong
  * lengths, types and descriptors, slow ones, and too many.
  *
- * A whole vault is served from a thread. clock_gettime is defined here, before the C library's, so
- * that the boot-time clock can be put forward instead of waiting. Peers of other accounts are
- * threads that changed their own ids before they connected (root only, else those tests say so).
+ * What serves and who asks: test_fs_control.h. Sessions: test_fs_control_sessions.c.
  */
-#include "test_fs_vault.h"
-
-#include <poll.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-
-#include "fs/control.h"
-#include "fs/harden.h"
-#include "fs/wire.h"
-#include "policy/features.h"
-
-static atomic_llong skew_s;
-
-int clock_gettime(clockid_t clock, struct timespec *out)
-{
-	int rc = (int)syscall(SYS_clock_gettime, clock, out);
-
-	if (clock == CLOCK_BOOTTIME)
-		out->tv_sec += skew_s;
-	return rc;
-}
-
-/* ---- a daemon in a thread ---- */
-
-static struct fs_serve *served;
-static struct fs_control *control;
-static pthread_t runner;
-static bool running;
-static char socket_path[108];
-
-static void on_change(void *ctx)
-{
-	(void)ctx;
-	if (control)
-		fs_control_policy_changed(control);
-}
-
-static void on_over(void *ctx, struct fs_session *s, const char *why)
-{
-	(void)ctx;
-	fs_control_session_over(control, s, why);
-}
-
-static void *run(void *arg)
-{
-	ck_assert_int_eq(fs_control_run(arg), 0);
-	return NULL;
-}
-
-static void start(bool alone, bool exit_when_idle)
-{
-	struct fs_harden_report report = {.seccomp = true};
-	struct fs_control_config cfg = {
-		.socket = socket_path, .alone = alone, .exit_when_idle = exit_when_idle};
-
-	ck_assert_int_eq(fs_serve_new(t.v, &served), 0);
-	cfg.vault = t.v;
-	cfg.serve = served;
-	ck_assert_msg(fs_control_new(&cfg, &control, &t.say) == 0, "%s", t.say.text);
-	fs_control_hardened(control, &report);
-	ck_assert_int_eq(pthread_create(&runner, NULL, run, control), 0);
-	running = true;
-}
-
-static void join(void)
-{
-	ck_assert_int_eq(pthread_join(runner, NULL), 0);
-	running = false;
-	fs_serve_free(served);
-	served = NULL;
-	fs_control_free(control);
-	control = NULL;
-}
-
-static void stop(void)
-{
-	fs_control_stop(control);
-	join();
-}
-
-static void setup(void)
-{
-	t_setup();
-	t.cfg.policy_changed = on_change;
-	t.cfg.session_over = on_over;
-	skew_s = 0;
-	snprintf(socket_path, sizeof(socket_path), "%s/socket", t.base);
-	ck_assert_int_eq(chmod(t.base, 0755), 0);
-}
-
-static void teardown(void)
-{
-	if (running)
-		stop();
-	t_teardown();
-}
-
-static void start_alone(void)
-{
-	ck_assert_msg(t_init("anna", "anna", getuid()) == 0, "%s", t.say.text);
-	t_open();
-	start(true, false);
-}
-
-/* A steward who is also this process's account. */
-static void start_clinic(void)
-{
-	struct fs_session *steward;
-
-	ck_assert_msg(t_init("dan", NULL, getuid()) == 0, "%s", t.say.text);
-	t_open();
-	ck_assert_msg(t_try_enroll(t.made.code, "dan", getuid(), "dan") == 0, "%s", t.say.text);
-	steward = t_login("dan", getuid());
-	t_put(steward, "practice", CLINIC_POLICY);
-	t_logout(steward);
-	start(false, false);
-}
-
-/* ---- peers ---- */
-
-static int dial(void)
-{
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	strcpy(to.sun_path, socket_path);
-	ck_assert_int_ge(s, 0);
-	if (!connect(s, (struct sockaddr *)&to, sizeof(to)))
-		return s;
-	close(s);
-	return -1;
-}
-
-struct dialing {
-	uid_t uid;
-	int s;
-};
-
-static void *dial_thread(void *arg)
-{
-	struct dialing *d = arg;
-
-	/* The system call itself changes this one thread. */
-	if (!syscall(SYS_setresuid, d->uid, d->uid, d->uid))
-		d->s = dial();
-	return NULL;
-}
-
-static int dial_as(uid_t uid)
-{
-	struct dialing d = {uid, -1};
-	pthread_t thread;
-
-	ck_assert_int_eq(pthread_create(&thread, NULL, dial_thread, &d), 0);
-	pthread_join(thread, NULL);
-	return d.s;
-}
-
-static struct fs_wire_message answer;
-
-/* The next message that is (event) or is not an event; 0 or what fs_wire_receive says. */
-static int next(int s, bool event)
-{
-	int rc;
-
-	do {
-		fs_wire_message_clear(&answer);
-		rc = fs_wire_receive(s, &answer, 60000);
-	} while (!rc && !event && json_object_get(answer.json, "event"));
-	return rc;
-}
-
-static int result(void)
-{
-	if (json_is_true(json_object_get(answer.json, "ok")))
-		return 0;
-	/* Every refusal says what, by name, and in words. */
-	ck_assert(json_is_string(json_object_get(answer.json, "error")));
-	ck_assert(json_is_string(json_object_get(answer.json, "say")));
-	ck_assert_int_gt(json_integer_value(json_object_get(answer.json, "errno")), 0);
-	return -(int)json_integer_value(json_object_get(answer.json, "errno"));
-}
-
-static int call(int s, const char *text, const void *blob, size_t len, int fd)
-{
-	json_t *json = json_loads(text, 0, NULL);
-	int rc;
-
-	ck_assert_msg(json != NULL, "%s", text);
-	ck_assert_int_eq(fs_wire_send(s, json, blob, len, fd), 0);
-	json_decref(json);
-	rc = next(s, false);
-	ck_assert_msg(rc == 0, "%s: %d", text, rc);
-	return result();
-}
-
-static int ask(int s, const char *text)
-{
-	return call(s, text, NULL, 0, -1);
-}
-
-static const uint8_t nonce[KEYS_NONCE_LEN] = "thirty-two bytes from the client";
-
-static int greet(int s)
-{
-	return call(s, "{\"verb\":\"hello\",\"protocol\":1}", nonce, sizeof(nonce), -1);
-}
-
-static int peer(void)
-{
-	int s = dial();
-
-	ck_assert_int_ge(s, 0);
-	ck_assert_int_eq(greet(s), 0);
-	return s;
-}
-
-static int try_login(int s, const char *who, const char *pass)
-{
-	uint8_t stretched[KEYS_LEN];
-	char text[200];
-
-	t_stretch(pass, stretched);
-	snprintf(text, sizeof(text), "{\"verb\":\"login\",\"who\":\"%s\",\"origin\":\"tty1\"}", who);
-	return call(s, text, stretched, sizeof(stretched), -1);
-}
-
-static int agent(const char *who)
-{
-	int s = peer();
-
-	ck_assert_int_eq(try_login(s, who, who), 0);
-	return s;
-}
-
-static const char *text_of(const char *name)
-{
-	const char *text = json_string_value(json_object_get(answer.json, name));
-
-	return text ? text : "";
-}
-
-static json_int_t number_of(const char *name)
-{
-	return json_integer_value(json_object_get(answer.json, name));
-}
-
-/* Until the peer is let go; other messages on the way are passed over. */
-static void expect_closed(int s)
-{
-	int rc;
-
-	do {
-		fs_wire_message_clear(&answer);
-		rc = fs_wire_receive(s, &answer, 60000);
-	} while (!rc);
-	ck_assert_int_eq(rc, -EPIPE);
-	close(s);
-}
-
-static void expect_event(int s, const char *event)
-{
-	ck_assert_int_eq(next(s, true), 0);
-	ck_assert_str_eq(text_of("event"), event);
-	ck_assert_str_ne(text_of("why"), "");
-}
-
-static bool as_root(const char *test)
-{
-	if (getuid() == 0)
-		return true;
-	printf("SKIP %s: only root can act as other accounts\n", test);
-	return false;
-}
+#include "test_fs_control.h"
 
 /* ---- greeting ---- */
 
@@ -333,8 +55,8 @@ static const struct {
 	{"login", "{\"verb\":\"login\",\"who\":\"x\",\"origin\":\"tty1\"}", 32, false},
 	{"mount", "{\"verb\":\"mount\"}", 0, false},
 	{"unlock", "{\"verb\":\"unlock\",\"who\":\"x\"}", 32, false},
-	{"lock", "{\"verb\":\"lock\"}", 0, false},
-	{"logout", "{\"verb\":\"logout\"}", 0, false},
+	{"lock", "{\"verb\":\"lock\",\"own\":false,\"because\":\"\",\"idle_s\":0,\"origin\":\"tty1\"}", 0, false},
+	{"logout", "{\"verb\":\"logout\",\"origin\":\"tty1\"}", 0, false},
 	{"enroll", "{\"verb\":\"enroll\",\"origin\":\"t\",\"passes\":1,\"memory_kib\":8192}", 64,
 	 false},
 	{"invite", "{\"verb\":\"invite\",\"name\":\"bo\",\"again\":false,\"days\":7}", 0, true},
@@ -358,6 +80,9 @@ static const struct {
 	{"list", "{\"verb\":\"list\"}", 0, true},
 	{"audit", "{\"verb\":\"audit\",\"who\":\"\",\"journal\":\"\",\"since_ns\":0,\"until_ns\":0,"
 		  "\"format\":\"text\"}", 0, true},
+	{"sessions", "{\"verb\":\"sessions\"}", 0, false},
+	{"session-end", "{\"verb\":\"session-end\",\"id\":\"00000000\",\"reason\":\"\",\"origin\":\"tty1\"}", 0,
+	 false},
 };
 #define VERBS (int)(sizeof(verbs) / sizeof(verbs[0]))
 static const uint8_t zeros[128];
@@ -877,43 +602,6 @@ START_TEST(sessions_of_an_account_are_limited)
 }
 END_TEST
 
-START_TEST(idle_session_is_locked)
-{
-	struct fs_session *steward;
-	char policy[T_POLICY_MAX];
-	int s;
-
-	ck_assert_msg(t_init("dan", NULL, getuid()) == 0, "%s", t.say.text);
-	t_open();
-	ck_assert_msg(t_try_enroll(t.made.code, "dan", getuid(), "dan") == 0, "%s", t.say.text);
-	steward = t_login("dan", getuid());
-	ck_assert(policy_feature_set("session idle", true));
-	t_edit(policy, "session ceiling 12h", "session idle 15m ceiling 12h");
-	t_put(steward, "practice", policy);
-	t_logout(steward);
-	start(false, false);
-	s = agent("dan");
-	skew_s = 16 * 60;
-	expect_event(s, "locked");
-	ck_assert_int_eq(ask(s, "{\"verb\":\"list\"}"), -ENOKEY);
-	close(s);
-}
-END_TEST
-
-START_TEST(session_at_its_ceiling_is_ended)
-{
-	int s;
-
-	start_clinic();
-	s = agent("dan");
-	skew_s = 12 * 3600 + 1;
-	do {
-		ck_assert_int_eq(next(s, true), 0);
-	} while (strcmp(text_of("event"), "ended"));
-	expect_closed(s);
-}
-END_TEST
-
 START_TEST(stopping_ends_sessions_and_tells_agents)
 {
 	int s;
@@ -1274,8 +962,6 @@ int main(void)
 	tcase_add_test(tc, agent_lost_while_logging_in_leaves_no_session);
 	tcase_add_test(tc, refusals_of_an_account_are_limited_and_logged_no_more);
 	tcase_add_test(tc, sessions_of_an_account_are_limited);
-	tcase_add_test(tc, idle_session_is_locked);
-	tcase_add_test(tc, session_at_its_ceiling_is_ended);
 	tcase_add_test(tc, stopping_ends_sessions_and_tells_agents);
 	tcase_add_test(tc, daemon_alone_ends_after_the_last_session);
 	tcase_add_test(tc, alone_other_accounts_are_turned_away);

@@ -578,7 +578,6 @@ START_TEST(practice_statement_without_effect_is_refused_by_name)
 		"log strict\ndurability close\nprogram deny updatedb\n" BASE;
 
 	refused(text, strlen(text),
-		"p:1:9: `session idle` is not in this version: remove `idle` and its value\n"
 		"p:1:29: `session second-factor` is not in this version: remove "
 		"`second-factor required`\n"
 		"p:1:52: `session passphrase-age` is not in this version: remove "
