@@ -59,6 +59,7 @@ $(BUILD)/journalfs: $(BUILD)/tools/main.o $(LIBS)
 
 # ---- unit tests: test_keys_* and test_policy_* link only their own folder, which proves it pure
 CHECK_LIBS = $(shell pkg-config --libs check)
+$(BUILD)/tests/unit/%.o $(BUILD)/tests/fault/%.o: JF_CFLAGS += -include tests/marks.h
 $(BUILD)/tests/test_keys_%: $(BUILD)/tests/unit/test_keys_%.o $(BUILD)/libkeys.a
 	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lsodium $(CRYPTO_LIBS) -lpthread
 $(BUILD)/tests/test_policy_%: $(BUILD)/tests/unit/test_policy_%.o $(BUILD)/libpolicy.a
