@@ -191,7 +191,8 @@ START_TEST(killed_at_any_moment_keeps_every_acknowledged_group)
 	uint32_t stamp = 0, total = 0;
 
 	srand(11);
-	for (int round = 0; round < 60; round++) {
+	/* A busy machine lets a child do less before it dies: it takes more of them, not less proof. */
+	for (int round = 0; round < 60 || (total <= 60 && round < 1000); round++) {
 		struct timespec nap = {.tv_nsec = rand() % 25000000};
 		uint32_t acked = stamp, got;
 		int ends[2], status;
