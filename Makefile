@@ -93,8 +93,11 @@ $(BUILD)/tests/mount/differential: $(wildcard tests/mount/differential/*.[ch])
 
 tests-built: $(BUILD)/journalfs $(UNIT) $(FAULT) $(PROBES)
 
+# With every processor, unless whoever calls says how many.
+ALL_CPUS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: deps
-	@$(MAKE) --no-print-directory tests-built
+	@$(MAKE) --no-print-directory $(ALL_CPUS) tests-built
 	@BUILD=$(BUILD) tests/run.sh unit fault mount
 check-unit check-fault check-mount: check-%: tests-built
 	@BUILD=$(BUILD) tests/run.sh $*
@@ -112,7 +115,7 @@ lint: deps
 	@tests/lint.sh
 
 sanitize: deps
-	@BUILD=$(BUILD)-sanitize $(MAKE) --no-print-directory tests-built BUILD=$(BUILD)-sanitize OPT="-O1 -g" \
+	@BUILD=$(BUILD)-sanitize $(MAKE) --no-print-directory $(ALL_CPUS) tests-built BUILD=$(BUILD)-sanitize OPT="-O1 -g" \
 		FORTIFY= EXTRA_CFLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
 	@BUILD=$(BUILD)-sanitize SANITIZE=1 tests/run.sh unit mount
 
