@@ -186,7 +186,7 @@ static _Noreturn void work(uint32_t stamp, int pipe_fd)
 	}
 }
 
-/* Kills a child that works on from `stamp`: after so many acknowledged groups, and a moment more. */
+/* Kills a child that works on from `stamp`, a moment after so many acknowledged groups. */
 static uint32_t kill_one(uint32_t stamp, unsigned round, unsigned groups, uint32_t *heard)
 {
 	struct timespec nap = {.tv_nsec = rand() % 25000000};
