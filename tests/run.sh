@@ -100,4 +100,5 @@ for t in "${scripts[@]}"; do
 done
 [ -z "${JOURNALFS_TOTALS:-}" ] || echo "$passed $failed $skipped" >"$JOURNALFS_TOTALS"
 echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+# Without root every mount test is skipped, by name; that nothing at all was met is a failure.
+[ "$failed" -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
