@@ -8,6 +8,7 @@
 #include "explain.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,6 +279,45 @@ static void block_step(struct policy_explanation *x)
 				   : " and hides it");
 }
 
+/* Why the grant gives nothing now, or NULL. */
+static const char *grant_idle(const struct policy_explanation *x)
+{
+	const struct policy_grant *g = x->q->grant;
+	const struct policy_role *role = x->who->pub.role;
+
+	if (!role->clinical || !(role->rights & POLICY_BREAK_GLASS))
+		return "the role may not break the glass";
+	if (x->v.ground == POLICY_GROUND_STATUS)
+		return "the account is not active";
+	if (x->q->now_s < g->from_s)
+		return "it has not begun";
+	if (x->q->now_s >= g->until_s)
+		return "its time is over";
+	if (x->v.blocked && !g->past_block)
+		return "it did not pass the patient's block";
+	return NULL;
+}
+
+/* Beside the policy, and told only to who has a grant. */
+static void grant_step(struct policy_explanation *x)
+{
+	const struct policy_grant *g = x->q->grant;
+	const char *idle = g ? grant_idle(x) : NULL;
+	char until[64];
+
+	if (!g)
+		return;
+	policy_explain_put(x, "   Emergency access: %s has grant %" PRIu64 "; ", x->who->pub.name,
+			   g->number);
+	if (idle)
+		policy_explain_put(x, "it gives nothing: %s.\n", idle);
+	else
+		policy_explain_put(x, "until %s it lets list and read%s%s, whatever the steps before say.\n",
+				   policy_explain_begin(g->until_s / 60, until),
+				   x->who->pub.role->rights & POLICY_WRITE ? ", and write new notes" : "",
+				   x->v.blocked ? ", past the patient's block" : "");
+}
+
 static void validity_step(struct policy_explanation *x)
 {
 	char when[64];
@@ -349,6 +389,7 @@ int policy_explain(const struct policy_question *q, char **text)
 		unit_step(&x);
 		care_step(&x);
 		block_step(&x);
+		grant_step(&x);
 	} else if (x.who) {
 		policy_explain_put(&x, "3. to 5. Unit, care relationship, block: the question is "
 				       "about no journal.\n");

@@ -75,6 +75,13 @@ static bool role_missing(struct policy_explanation *x)
 	return true;
 }
 
+/* May they open a journal by emergency? Of others nobody is told that there is such a way. */
+static bool breaks_glass(const struct policy_explanation *x)
+{
+	return x->who->pub.role->clinical && x->who->pub.role->rights & POLICY_BREAK_GLASS &&
+	       policy_feature_built(POLICY_FEATURE_BREAK_GLASS);
+}
+
 static bool block_missing(struct policy_explanation *x)
 {
 	struct policy_explain_entry one;
@@ -88,9 +95,8 @@ static bool block_missing(struct policy_explanation *x)
 				   "`allow`, `attend` or default passes it, and only a steward can "
 				   "remove its line%s\n",
 				   one.text,
-				   policy_feature_built(POLICY_FEATURE_BREAK_GLASS)
-					   ? "; emergency access passes it, in a step of its own"
-					   : "");
+				   breaks_glass(x) ? "; emergency access passes it, in a step of its own"
+						   : "");
 	}
 	return any;
 }
@@ -196,6 +202,25 @@ static void journal_missing(struct policy_explanation *x)
 				   policy_explain_rights(rights, words));
 }
 
+/* The way past the policy, for whom the role gives it and where it would give what was asked. */
+static void emergency_missing(struct policy_explanation *x)
+{
+	const struct policy_role *role = x->who->pub.role;
+	uint32_t gives = POLICY_LIST | POLICY_READ | (role->rights & POLICY_WRITE);
+	unsigned minutes = x->q->practice->settings.break_glass_limit_s / 60;
+
+	/* What is open to reading already, by policy or by a grant, is not opened by emergency. */
+	if (!breaks_glass(x) || x->q->rights & ~gives || x->v.rights & POLICY_READ)
+		return;
+	policy_explain_put(x,
+			   "- or, in an emergency: %s, whose role may break the glass, can open it with "
+			   "`journalfs break-glass`, to read%s, for %u minute%s; that is logged, told to "
+			   "others and reviewed\n",
+			   x->who->pub.name,
+			   role->rights & POLICY_WRITE ? " and to write new notes" : "", minutes,
+			   minutes == 1 ? "" : "s");
+}
+
 void policy_explain_missing(struct policy_explanation *x)
 {
 	bool status, role, block;
@@ -215,4 +240,6 @@ void policy_explain_missing(struct policy_explanation *x)
 	}
 	block = block_missing(x);
 	care_missing(x, !status && !role && !block && policy_role_attends(x->who->pub.role));
+	if (!status)
+		emergency_missing(x);
 }
