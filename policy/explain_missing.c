@@ -168,8 +168,9 @@ static void care_missing(struct policy_explanation *x, bool attend)
 	unsigned lacks = needed & ~perms_now(x, needed, false);
 
 	if (!needed) {
-		/* Only to be seen, for which the unit is enough. */
-		if (x->v.visible || who->role->rights & POLICY_POLICY ||
+		/* Only to be seen, for which the unit is enough; a grant does not count there. */
+		if ((x->v.visible && x->v.ground != POLICY_GROUND_GRANT) ||
+		    who->role->rights & POLICY_POLICY ||
 		    (who->unit && x->q->journal->unit_hash == x->who->unit_hash))
 			return;
 		needed = lacks = POLICY_PERM_X;
