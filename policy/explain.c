@@ -183,13 +183,13 @@ static void role_step(struct policy_explanation *x)
 {
 	const struct policy_role *role = x->who->pub.role;
 	uint32_t lacks = x->q->rights & ~role->rights;
-	char has[192], not[192];
+	char has[192], not [192];
 
 	policy_explain_put(x, "2. Role: %s%s may %s (%s line %u)", role->name,
 			   role->clinical ? ", clinical," : "",
 			   policy_explain_rights(role->rights, has), role->file, role->line);
 	if (lacks)
-		policy_explain_put(x, "; not %s", policy_explain_rights(lacks, not));
+		policy_explain_put(x, "; not %s", policy_explain_rights(lacks, not ));
 	if (x->q->journal && !(role->rights & (POLICY_LIST | POLICY_POLICY)))
 		policy_explain_put(x, "; without `list` nothing is seen or reached in a journal");
 	policy_explain_put(x, ".\n");
@@ -260,8 +260,9 @@ static void care_step(struct policy_explanation *x)
 		if (one.state == EXPLAIN_IN_FORCE)
 			perms |= one.e->perms;
 	} while (policy_explain_next(x, false, &at, &one));
-	policy_explain_put(x, "   As far as role %s goes, they now give %s.\n", role->name,
-			   policy_explain_rights(policy_decide_rights(role->rights, perms), rights));
+	policy_explain_put(
+		x, "   As far as role %s goes, they now give %s.\n", role->name,
+		policy_explain_rights(policy_decide_rights(role->rights, perms), rights));
 }
 
 static void block_step(struct policy_explanation *x)
@@ -307,15 +308,16 @@ static void grant_step(struct policy_explanation *x)
 
 	if (!g)
 		return;
-	policy_explain_put(x, "   Emergency access: %s has grant %" PRIu64 "; ", x->who->pub.name,
+	policy_explain_put(x, "   Emergency access: %s has grant %" PRIu64, x->who->pub.name,
 			   g->number);
 	if (idle)
-		policy_explain_put(x, "it gives nothing: %s.\n", idle);
+		policy_explain_put(x, ", which gives nothing: %s.\n", idle);
 	else
-		policy_explain_put(x, "until %s it lets list and read%s%s, whatever the steps before say.\n",
-				   policy_explain_begin(g->until_s / 60, until),
-				   x->who->pub.role->rights & POLICY_WRITE ? ", and write new notes" : "",
-				   x->v.blocked ? ", past the patient's block" : "");
+		policy_explain_put(
+			x, ": to list and read%s until %s%s, whatever the steps before say.\n",
+			x->who->pub.role->rights & POLICY_WRITE ? ", and to write new notes," : "",
+			policy_explain_begin(g->until_s / 60, until),
+			x->v.blocked ? ", past the patient's block" : "");
 }
 
 static void validity_step(struct policy_explanation *x)
@@ -363,8 +365,9 @@ static void unknown(struct policy_explanation *x)
 	for (uint32_t i = 0; i < ix->size; i++)
 		if (ix->slot[i].name)
 			policy_suggest_try(&s, ix->slot[i].name);
-	policy_explain_put(x, "1. Account status: the practice policy has no practitioner of this "
-			      "name%s\n",
+	policy_explain_put(x,
+			   "1. Account status: the practice policy has no practitioner of this "
+			   "name%s\n",
 			   s.best ? policy_suggest_text(&s, nearest) : ".");
 }
 

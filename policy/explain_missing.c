@@ -25,11 +25,12 @@ static bool status_missing(struct policy_explanation *x)
 				   "somebody who comes back\n",
 				   who->name, who->file, who->line);
 	else if (x->q->now_s < who->from_s)
-		policy_explain_put(x,
-				   "- %s, when %s begins; a steward can write an earlier `from` (%s "
-				   "line %u)\n",
-				   policy_explain_begin(who->from_s / 60, when), who->name,
-				   who->file, who->line);
+		policy_explain_put(
+			x,
+			"- %s, when %s begins; a steward can write an earlier `from` (%s "
+			"line %u)\n",
+			policy_explain_begin(who->from_s / 60, when), who->name, who->file,
+			who->line);
 	else if (x->q->now_s >= who->until_s)
 		policy_explain_put(x,
 				   "- a later `until` for %s, whose time ended %s: a steward can "
@@ -68,9 +69,8 @@ static bool role_missing(struct policy_explanation *x)
 			   x->who->pub.name);
 	if (!role->clinical && lacks & (POLICY_BREAK_GLASS | POLICY_ATTEND))
 		policy_explain_put(x, "; only a clinical role may have %s",
-				   policy_explain_rights(lacks & (POLICY_BREAK_GLASS |
-								  POLICY_ATTEND),
-							 rights));
+				   policy_explain_rights(
+					   lacks & (POLICY_BREAK_GLASS | POLICY_ATTEND), rights));
 	policy_explain_put(x, "\n");
 	return true;
 }
@@ -95,8 +95,9 @@ static bool block_missing(struct policy_explanation *x)
 				   "`allow`, `attend` or default passes it, and only a steward can "
 				   "remove its line%s\n",
 				   one.text,
-				   breaks_glass(x) ? "; emergency access passes it, in a step of its own"
-						   : "");
+				   breaks_glass(x)
+					   ? "; emergency access passes it, in a step of its own"
+					   : "");
 	}
 	return any;
 }
@@ -213,13 +214,13 @@ static void emergency_missing(struct policy_explanation *x)
 	/* What is open to reading already, by policy or by a grant, is not opened by emergency. */
 	if (!breaks_glass(x) || x->q->rights & ~gives || x->v.rights & POLICY_READ)
 		return;
-	policy_explain_put(x,
-			   "- or, in an emergency: %s, whose role may break the glass, can open it with "
-			   "`journalfs break-glass`, to read%s, for %u minute%s; that is logged, told to "
-			   "others and reviewed\n",
-			   x->who->pub.name,
-			   role->rights & POLICY_WRITE ? " and to write new notes" : "", minutes,
-			   minutes == 1 ? "" : "s");
+	policy_explain_put(
+		x,
+		"- or, in an emergency: %s, whose role may break the glass, can open it with "
+		"`journalfs break-glass`, to read%s, for %u minute%s; that is logged, told to "
+		"others and reviewed\n",
+		x->who->pub.name, role->rights & POLICY_WRITE ? " and to write new notes" : "",
+		minutes, minutes == 1 ? "" : "s");
 }
 
 void policy_explain_missing(struct policy_explanation *x)
