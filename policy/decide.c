@@ -189,28 +189,15 @@ static void emergency(const struct policy_question *q, const struct policy_role 
 	v->rights |= more;
 }
 
-static void journal(const struct policy_question *q, const struct policy_person *who,
-		    struct policy_verdict *v)
+/* Why the rights are as they are: the first of these that says it. */
+static void journal_ground(const struct policy_question *q, const struct policy_person *who,
+			   const struct tally *t, bool by_grant, struct policy_verdict *v)
 {
 	const struct policy_role *role = who->pub.role;
 	uint32_t most =
 		policy_decide_rights(role->rights, POLICY_PERM_R | POLICY_PERM_W | POLICY_PERM_X) |
 		(role->rights & VAULT_RIGHTS);
-	bool lists = role->rights & POLICY_LIST, unit = same_unit(q->journal, who);
-	struct tally t = {0};
-	bool by_grant = false;
-
-	entries(q, who, &t, v);
-	v->blocked = t.block.line != 0;
-	v->visible = (!v->blocked || q->practice->settings.blocks_shown) &&
-		     ((lists && (unit || t.any)) || role->rights & POLICY_POLICY);
-	if (v->visible && !v->blocked)
-		v->rights =
-			policy_decide_rights(role->rights, t.perms) | (role->rights & VAULT_RIGHTS);
-	if (granted(q, role, v))
-		emergency(q, role, &by_grant, v);
-	if (q->rights && !(q->rights & ~v->rights))
-		v->answer = POLICY_ALLOW;
+	bool lists = role->rights & POLICY_LIST;
 
 	if (q->rights & ~(most | v->rights) ||
 	    (!by_grant && !(role->rights & (POLICY_LIST | POLICY_POLICY))))
@@ -218,17 +205,39 @@ static void journal(const struct policy_question *q, const struct policy_person 
 	else if (by_grant)
 		ground(v, POLICY_GROUND_GRANT, 0);
 	else if (v->blocked)
-		ground_at(v, POLICY_GROUND_BLOCK, t.block);
+		ground_at(v, POLICY_GROUND_BLOCK, t->block);
 	else if (v->answer == POLICY_ALLOW && !(q->rights & ~VAULT_RIGHTS))
 		ground(v, POLICY_GROUND_RIGHT, role->line);
-	else if (v->answer == POLICY_ALLOW || (!q->rights && lists && t.any))
-		ground_at(v, POLICY_GROUND_ENTRY, t.allow);
-	else if (!q->rights && lists && unit)
+	else if (v->answer == POLICY_ALLOW || (!q->rights && lists && t->any))
+		ground_at(v, POLICY_GROUND_ENTRY, t->allow);
+	else if (!q->rights && lists && same_unit(q->journal, who))
 		ground(v, POLICY_GROUND_UNIT, q->journal->unit_line);
 	else if (!q->rights && v->visible)
 		ground(v, POLICY_GROUND_RIGHT, role->line);
 	else
-		ground_at(v, POLICY_GROUND_NONE, t.any ? t.allow : t.idle);
+		ground_at(v, POLICY_GROUND_NONE, t->any ? t->allow : t->idle);
+}
+
+static void journal(const struct policy_question *q, const struct policy_person *who,
+		    struct policy_verdict *v)
+{
+	const struct policy_role *role = who->pub.role;
+	struct tally t = {0};
+	bool by_grant = false;
+
+	entries(q, who, &t, v);
+	v->blocked = t.block.line != 0;
+	v->visible = (!v->blocked || q->practice->settings.blocks_shown) &&
+		     ((role->rights & POLICY_LIST && (t.any || same_unit(q->journal, who))) ||
+		      role->rights & POLICY_POLICY);
+	if (v->visible && !v->blocked)
+		v->rights =
+			policy_decide_rights(role->rights, t.perms) | (role->rights & VAULT_RIGHTS);
+	if (granted(q, role, v))
+		emergency(q, role, &by_grant, v);
+	if (q->rights && !(q->rights & ~v->rights))
+		v->answer = POLICY_ALLOW;
+	journal_ground(q, who, &t, by_grant, v);
 }
 
 void policy_decide(const struct policy_question *q, struct policy_verdict *out)
