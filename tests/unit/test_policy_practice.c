@@ -387,6 +387,9 @@ static const struct {
 	 "p:5:1: line 4 says this already: remove one of the two\n"},
 	{BASE "%part\n", "p:4:1: `%part` begins no line of a policy: remove the line\n"},
 	{BASE "%part No\n", "p:4:1: `%part` begins no line of a policy: remove the line\n"},
+	{BASE "include practice.d\n%part a\nbreak-glass limit 24h daily 200\n",
+	 "practice.d/a.policy:1:1: `break-glass` is for the whole practice: move the line to "
+	 "practice.policy\n"},
 	{BASE "include practice.d\n%part a\nlog strict\nrole r may list\n"
 	      "practice \"x\"\ninclude practice.d\n",
 	 "practice.d/a.policy:1:1: `log` is for the whole practice: move the line to "
