@@ -338,12 +338,18 @@ static const struct {
 	{"enroll", "{\"verb\":\"enroll\",\"origin\":\"t\",\"passes\":1,\"memory_kib\":8192}", 64,
 	 false},
 	{"invite", "{\"verb\":\"invite\",\"name\":\"bo\",\"again\":false,\"days\":7}", 0, true},
-	{"passwd", "{\"verb\":\"passwd\",\"passes\":1,\"memory_kib\":8192}", 80, true},
+	{"passwd", "{\"verb\":\"passwd\",\"passes\":1,\"memory_kib\":8192,\"olds\":1}", 112, true},
 	{"status", "{\"verb\":\"status\"}", 0, false},
 	{"policy-show", "{\"verb\":\"policy-show\",\"file\":\"practice\"}", 0, true},
 	{"policy-check", "{\"verb\":\"policy-check\",\"file\":\"practice\",\"text\":\"\"}", 0, true},
 	{"policy-put", "{\"verb\":\"policy-put\",\"file\":\"practice\",\"text\":\"\",\"base\":1}", 0,
 	 true},
+	{"passphrases", "{\"verb\":\"passphrases\",\"who\":\"x\"}", 0, false},
+	{"factor-status", "{\"verb\":\"factor-status\",\"who\":\"x\"}", 0, false},
+	{"factor-enroll", "{\"verb\":\"factor-enroll\",\"who\":\"x\",\"code\":\"\",\"new_code\":\"1\"}", 142,
+	 false},
+	{"factor-codes", "{\"verb\":\"factor-codes\",\"who\":\"x\",\"code\":\"1\"}", 122, false},
+	{"factor-remove", "{\"verb\":\"factor-remove\",\"who\":\"x\",\"code\":\"1\"}", 32, false},
 	{"policy-at", "{\"verb\":\"policy-at\",\"file\":\"practice\",\"version\":1,\"at_s\":0}", 0, true},
 	{"policy-log", "{\"verb\":\"policy-log\",\"file\":\"practice\",\"after\":0}", 0, true},
 	{"policy-explain", "{\"verb\":\"policy-explain\",\"who\":\"anna\",\"journal\":\"\",\"note\":\"\","
@@ -1042,22 +1048,50 @@ END_TEST
 
 START_TEST(passphrase_is_changed_over_the_socket)
 {
-	uint8_t blob[2 * KEYS_LEN + KEYS_SALT_LEN];
+	uint8_t blob[3 * KEYS_LEN + KEYS_SALT_LEN];
 	int s, other;
 
 	start_alone();
 	s = agent("anna");
 	t_stretch("not hers", blob);
-	memcpy(blob + KEYS_LEN, t_salt, KEYS_SALT_LEN);
+	keys_random(blob + KEYS_LEN, KEYS_SALT_LEN);
 	t_stretch("new", blob + KEYS_LEN + KEYS_SALT_LEN);
+	t_stretch("new", blob + 2 * KEYS_LEN + KEYS_SALT_LEN);
 	ck_assert_int_eq(call(s, verbs[9].text, blob, sizeof(blob), -1), -EKEYREJECTED);
 	t_stretch("anna", blob);
+	/* Without what compares it with the one in force. */
+	ck_assert_int_eq(call(s, "{\"verb\":\"passwd\",\"passes\":1,\"memory_kib\":8192}", blob,
+			      sizeof(blob) - KEYS_LEN, -1),
+			 -EINVAL);
 	ck_assert_int_eq(call(s, verbs[9].text, blob, sizeof(blob), -1), 0);
 	other = peer();
 	ck_assert_int_eq(try_login(other, "", "anna"), -EKEYREJECTED);
 	ck_assert_int_eq(try_login(other, "", "new"), 0);
 	close(other);
 	close(s);
+}
+END_TEST
+
+/* Whatever is said of its pieces, a log-in's blob is read within its bounds. */
+START_TEST(login_with_pieces_that_do_not_fit_is_refused)
+{
+	uint8_t blob[16 * KEYS_LEN] = {0};
+	char text[128];
+	int s;
+
+	start_alone();
+	for (size_t len = 0; len < 12 * KEYS_LEN; len += KEYS_SALT_LEN) {
+		for (unsigned olds = 0; olds <= 7; olds += 1) {
+			int rc;
+
+			snprintf(text, sizeof(text),
+				 "{\"verb\":\"login\",\"who\":\"anna\",\"renew\":true,\"olds\":%u}", olds);
+			s = peer();
+			rc = call(s, text, blob, len, -1);
+			ck_assert(rc == -EINVAL || rc == -EKEYREJECTED || rc == -EAGAIN);
+			close(s);
+		}
+	}
 }
 END_TEST
 
@@ -1282,6 +1316,7 @@ int main(void)
 	tcase_add_test(tc, stranger_learns_no_names);
 	tcase_add_test(tc, invitation_is_answered_by_its_account_over_the_socket);
 	tcase_add_test(tc, passphrase_is_changed_over_the_socket);
+	tcase_add_test(tc, login_with_pieces_that_do_not_fit_is_refused);
 	tcase_add_test(tc, policy_is_shown_checked_and_put);
 	tcase_add_test(tc, log_is_streamed_in_both_formats);
 	tcase_add_test(tc, log_is_refused_without_the_audit_right);
