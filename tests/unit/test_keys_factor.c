@@ -138,6 +138,23 @@ START_TEST(factor_round_trip_keeps_fields)
 }
 END_TEST
 
+/* Key, code's hash and head, computed elsewhere from keys/FORMAT.md. */
+START_TEST(factor_bytes_are_as_the_format_says)
+{
+	static const uint8_t code[KEYS_FACTOR_CODE_LEN] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+	uint8_t hash[KEYS_LEN];
+	struct fixture x;
+
+	make(&x);
+	assert_hex(x.key, sizeof(x.key),
+		   "138b2931ba0f0483f0ba87d8453c55a9f7493eb5e89a6c826f695e5079226308");
+	keys_factor_code_hash(&x.f, code, hash);
+	assert_hex(hash, sizeof(hash),
+		   "f09a2d4e92a9ee7626164e96825ea4df64c1c0b38341420157c76a62ca328746");
+	assert_hex(x.bytes, 32, "010100000200000000d2496b0000000025303b46515c67727d88939ea9b4bfca");
+}
+END_TEST
+
 START_TEST(factor_changed_anywhere_is_refused)
 {
 	struct fixture x;
@@ -232,6 +249,7 @@ int main(void)
 		totp_check_refuses_what_is_no_code,
 		totp_secret_prints_as_rfc_4648,
 		factor_round_trip_keeps_fields,
+		factor_bytes_are_as_the_format_says,
 		factor_changed_anywhere_is_refused,
 		factor_opens_for_its_own_only,
 		factor_head_with_wrong_fields_is_refused,
