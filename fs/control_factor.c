@@ -43,14 +43,14 @@ static int parse_next(struct fs_control_request *rq, struct fs_login *in,
 		      struct fs_passphrase *next, struct keys_stretch_cost *cost)
 {
 	const size_t head = 2 * KEYS_LEN + KEYS_SALT_LEN;
-	size_t olds = (size_t)fs_control_int(rq, "olds"), len = rq->m.blob_len, keyfile;
+	size_t olds = (size_t)fs_control_int(rq, "olds"), len = rq->m.blob_len;
+	size_t all = head + olds * KEYS_LEN, keyfile = len > all ? KEYS_LEN : 0;
 
-	if (len < head + olds * KEYS_LEN || len - head - olds * KEYS_LEN > KEYS_LEN) {
+	if (len != all + keyfile) {
 		fs_say(&rq->say, "the new passphrase did not come as this daemon expects it; is it "
 				 "older or newer than the command?");
 		return -EINVAL;
 	}
-	keyfile = len - head - olds * KEYS_LEN;
 	*in = fs_control_credentials(rq, head, keyfile);
 	*cost = fs_control_cost(rq);
 	*next = (struct fs_passphrase){
@@ -75,7 +75,7 @@ int fs_control_credentials_renew(struct fs_control_request *rq, struct fs_login 
 			in->renew = next;
 		return rc;
 	}
-	if (rq->m.blob_len > 2 * KEYS_LEN) {
+	if (rq->m.blob_len != KEYS_LEN && rq->m.blob_len != 2 * KEYS_LEN) {
 		fs_say(&rq->say, "`login` came with %zu bytes of secrets, which is not its length",
 		       rq->m.blob_len);
 		return -EINVAL;

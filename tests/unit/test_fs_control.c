@@ -1075,23 +1075,82 @@ END_TEST
 /* Whatever is said of its pieces, a log-in's blob is read within its bounds. */
 START_TEST(login_with_pieces_that_do_not_fit_is_refused)
 {
-	uint8_t blob[16 * KEYS_LEN] = {0};
-	char text[128];
+	const size_t head = 2 * KEYS_LEN + KEYS_SALT_LEN;
+	uint8_t blob[12 * KEYS_LEN] = {0};
+	char text[160];
 	int s;
 
 	start_alone();
-	for (size_t len = 0; len < 12 * KEYS_LEN; len += KEYS_SALT_LEN) {
-		for (unsigned olds = 0; olds <= 7; olds += 1) {
+	s = peer();
+	for (size_t len = 0; len < sizeof(blob); len += KEYS_SALT_LEN / 2) {
+		for (unsigned olds = 0; olds <= 7; olds++) {
+			size_t all = head + olds * KEYS_LEN;
 			int rc;
 
+			if (olds <= 6 && (len == all || len == all + KEYS_LEN))
+				continue;
 			snprintf(text, sizeof(text),
-				 "{\"verb\":\"login\",\"who\":\"anna\",\"renew\":true,\"olds\":%u}", olds);
-			s = peer();
+				 "{\"verb\":\"login\",\"who\":\"anna\",\"renew\":true,\"olds\":%u,"
+				 "\"passes\":1,\"memory_kib\":8192}",
+				 olds);
+			/* Too many refusals in a row get another answer. */
 			rc = call(s, text, blob, len, -1);
-			ck_assert(rc == -EINVAL || rc == -EKEYREJECTED || rc == -EAGAIN);
-			close(s);
+			ck_assert_msg(rc == -EINVAL || rc == -EAGAIN, "%zu bytes, %u olds: %d", len,
+				      olds, rc);
 		}
 	}
+	close(s);
+}
+END_TEST
+
+START_TEST(passphrase_is_renewed_in_a_login)
+{
+	static const char text[] = "{\"verb\":\"login\",\"who\":\"\",\"renew\":true,\"olds\":1,"
+				   "\"passes\":1,\"memory_kib\":8192}";
+	uint8_t blob[3 * KEYS_LEN + KEYS_SALT_LEN];
+	int s;
+
+	start_alone();
+	s = peer();
+	t_stretch("anna", blob);
+	keys_random(blob + KEYS_LEN, KEYS_SALT_LEN);
+	t_stretch("new", blob + KEYS_LEN + KEYS_SALT_LEN);
+	t_stretch("new", blob + 2 * KEYS_LEN + KEYS_SALT_LEN);
+	ck_assert_int_eq(call(s, text, blob, sizeof(blob), -1), 0);
+	close(s);
+	s = peer();
+	ck_assert_int_eq(try_login(s, "", "anna"), -EKEYREJECTED);
+	ck_assert_int_eq(try_login(s, "", "new"), 0);
+	close(s);
+}
+END_TEST
+
+/* A second factor over the socket: enrolled, asked for, told to nobody else. */
+START_TEST(second_factor_goes_over_the_socket)
+{
+	uint8_t blob[KEYS_LEN + KEYS_TOTP_SECRET_LEN + KEYS_FACTOR_CODES * KEYS_FACTOR_CODE_LEN];
+	char code[7], text[256], recovery[KEYS_FACTOR_CODE_TEXT];
+	int s;
+
+	start_alone();
+	s = peer();
+	t_stretch("anna", blob);
+	keys_random(blob + KEYS_LEN, sizeof(blob) - KEYS_LEN);
+	ck_assert_int_eq(keys_totp_code(blob + KEYS_LEN,
+					(uint64_t)fs_vault_wall_s() / KEYS_TOTP_STEP_S, code),
+			 0);
+	snprintf(text, sizeof(text), "{\"verb\":\"factor-enroll\",\"new_code\":\"%s\"}", code);
+	ck_assert_int_eq(call(s, text, blob, sizeof(blob), -1), 0);
+	ck_assert_int_eq(call(s, "{\"verb\":\"factor-status\"}", NULL, 0, -1), 0);
+	ck_assert_int_eq(call(s, "{\"verb\":\"factor-status\",\"who\":\"dan\"}", NULL, 0, -1), -EPERM);
+	ck_assert_int_eq(call(s, "{\"verb\":\"passphrases\",\"who\":\"dan\"}", NULL, 0, -1), -EPERM);
+	ck_assert_int_eq(try_login(s, "", "anna"), -EKEYREJECTED);
+	snprintf(text, sizeof(text), "{\"verb\":\"login\",\"code\":\"%s\"}", code);
+	ck_assert_int_eq(call(s, text, blob, KEYS_LEN, -1), -EKEYREJECTED);
+	keys_base32_print(blob + KEYS_LEN + KEYS_TOTP_SECRET_LEN, KEYS_FACTOR_CODE_LEN, recovery);
+	snprintf(text, sizeof(text), "{\"verb\":\"login\",\"code\":\"%s\"}", recovery);
+	ck_assert_int_eq(call(s, text, blob, KEYS_LEN, -1), 0);
+	close(s);
 }
 END_TEST
 
@@ -1317,6 +1376,8 @@ int main(void)
 	tcase_add_test(tc, invitation_is_answered_by_its_account_over_the_socket);
 	tcase_add_test(tc, passphrase_is_changed_over_the_socket);
 	tcase_add_test(tc, login_with_pieces_that_do_not_fit_is_refused);
+	tcase_add_test(tc, passphrase_is_renewed_in_a_login);
+	tcase_add_test(tc, second_factor_goes_over_the_socket);
 	tcase_add_test(tc, policy_is_shown_checked_and_put);
 	tcase_add_test(tc, log_is_streamed_in_both_formats);
 	tcase_add_test(tc, log_is_refused_without_the_audit_right);
