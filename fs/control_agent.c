@@ -396,18 +396,20 @@ int fs_control_verb_login(struct fs_control_request *rq)
 	struct fs_session *s = NULL;
 	int rc = fs_control_credentials_renew(rq, &in, &next, &cost);
 
-	if (a) {
-		fs_control_agent_put(a);
+	if (a && !rc) {
 		fs_say(&rq->say, "this connection has logged in already");
-		return -EBUSY;
+		rc = -EBUSY;
 	}
+	fs_control_agent_put(a);
+	a = NULL;
+	if (rc)
+		return rc;
 	if (sessions_of(c, rq->conn->uid) >= MINE_MAX) {
 		fs_say(&rq->say, "your account has %d sessions already; `journalfs logout` ends them",
 		       MINE_MAX);
 		return -EBUSY;
 	}
-	if (!rc)
-		rc = fs_vault_login(c->vault, &in, &s, &rq->say);
+	rc = fs_vault_login(c->vault, &in, &s, &rq->say);
 	if (rc)
 		return rc;
 	rc = fill_login(rq, s);

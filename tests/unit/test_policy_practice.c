@@ -109,7 +109,7 @@ static const struct {
 	 "p:4:24: `passphrase-age` is from 1d to 10y, not `11y`\n"},
 	{BASE "session idle 2h ceiling 1h\n",
 	 "p:4:1: `idle` is longer than `ceiling`: it would never end a session\n"},
-	{BASE "break-glass\n", "p:4:12: missing here is one of limit, reason, review, notify\n"},
+	{BASE "break-glass\n", "p:4:12: missing here is one of limit, reason, review, notify, fresh, at-once, daily\n"},
 	{BASE "break-glass limit 25h\n", "p:4:19: `limit` is from 1m to 24h, not `25h`\n"},
 	{BASE "break-glass reason 19\n",
 	 "p:4:20: `reason`, in characters, is from 20 to 500, not `19`\n"},
@@ -579,7 +579,6 @@ START_TEST(practice_statement_without_effect_is_refused_by_name)
 
 	refused(text, strlen(text),
 		"p:1:9: `session idle` is not in this version: remove `idle` and its value\n"
-		"p:2:3: `break-glass` is not in this version: remove the line\n"
 		"p:3:10: `finalize after` is not in this version: remove the line\n"
 		"p:3:20: `finalize on read-only` is not in this version: remove the line\n"
 		"p:4:1: `retention` is not in this version: remove the line\n");
