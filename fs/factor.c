@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/factor.c - second factors: enrolled, checked, used up, taken away.
+ * fs/factor.c - second factors: their records, checked, used up, proved in a session.
  *
  * Owns the records FACTOR (sealed under identity and host secret, keys/factor.h) and
  * FACTOR_USED (the last step and the recovery codes that were used), which stands apart
@@ -34,8 +34,8 @@ static struct fs_key used_key(uint32_t pid)
 /* ---- records ---- */
 
 /* The factor of this identity; -ENOENT: none, or an earlier identity's. */
-static int read_factor(struct fs_vault *v, uint32_t pid, uint32_t enrolment, struct keys_factor *f,
-		       struct fs_buf **out)
+int fs_factor_read(struct fs_vault *v, uint32_t pid, uint32_t enrolment, struct keys_factor *f,
+		   struct fs_buf **out)
 {
 	struct fs_key key = factor_key(pid);
 	struct fs_buf *buf = NULL;
@@ -53,8 +53,8 @@ static int read_factor(struct fs_vault *v, uint32_t pid, uint32_t enrolment, str
 	return rc;
 }
 
-static void put_used(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
-		     const struct fs_factor_state *st)
+void fs_factor_put_used(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
+			const struct fs_factor_state *st)
 {
 	struct fs_key key = used_key(pid);
 	uint8_t bytes[USED_LEN];
@@ -69,8 +69,8 @@ static void put_used(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
 	fs_batch_put(b, fs_records_vault(v->records), &key, bytes, sizeof(bytes));
 }
 
-static int read_used(struct fs_vault *v, const struct fs_person *p, const struct keys_factor *f,
-		     struct fs_factor_state *st)
+int fs_factor_read_used(struct fs_vault *v, const struct fs_person *p, const struct keys_factor *f,
+			struct fs_factor_state *st)
 {
 	struct fs_key key = used_key(p->pid);
 	struct fs_buf *buf = NULL;
@@ -107,9 +107,9 @@ static struct keys_factor_place place_of(const struct fs_vault *v, uint32_t pid)
 	return place;
 }
 
-static void put_factor(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
-		       const struct keys_factor *f, const struct keys_factor_secret *fs,
-		       const struct keys_identity_secret *secret)
+void fs_factor_put(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
+		   const struct keys_factor *f, const struct keys_factor_secret *fs,
+		   const struct keys_identity_secret *secret)
 {
 	struct keys_factor_place place = place_of(v, pid);
 	struct fs_key at = factor_key(pid);
@@ -122,14 +122,14 @@ static void put_factor(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
 }
 
 /* fs is guarded memory. */
-static int open_factor(struct fs_vault *v, const struct fs_person *p,
-		       const struct keys_identity_secret *secret, struct keys_factor *f,
-		       struct keys_factor_secret *fs)
+int fs_factor_open(struct fs_vault *v, const struct fs_person *p,
+		   const struct keys_identity_secret *secret, struct keys_factor *f,
+		   struct keys_factor_secret *fs)
 {
 	struct keys_factor_place place = place_of(v, p->pid);
 	struct fs_buf *buf = NULL;
 	uint8_t key[KEYS_LEN];
-	int rc = read_factor(v, p->pid, p->enrolment, f, &buf);
+	int rc = fs_factor_read(v, p->pid, p->enrolment, f, &buf);
 
 	if (rc)
 		return rc;
@@ -138,6 +138,14 @@ static int open_factor(struct fs_vault *v, const struct fs_person *p,
 	keys_wipe(key, sizeof(key));
 	fs_buf_put(buf);
 	return rc;
+}
+
+void fs_factor_delete(struct fs_vault *v, struct fs_batch *b, uint32_t pid)
+{
+	struct fs_key factor = factor_key(pid), used = used_key(pid);
+
+	fs_batch_del(b, fs_records_vault(v->records), &factor);
+	fs_batch_del(b, fs_records_vault(v->records), &used);
 }
 
 /* ---- checking ---- */
@@ -199,7 +207,7 @@ static int check_code(struct fs_vault *v, const struct fs_person *p, const struc
 		      struct fs_factor_use *use)
 {
 	char digits[KEYS_TOTP_DIGITS + 1];
-	int rc = read_used(v, p, f, &use->after);
+	int rc = fs_factor_read_used(v, p, f, &use->after);
 
 	if (rc)
 		return rc;
@@ -219,7 +227,7 @@ int fs_factor_check(struct fs_vault *v, struct fs_person *p, const struct keys_e
 {
 	struct keys_factor_secret *fs = keys_guard_new(sizeof(*fs));
 	struct keys_factor f;
-	int rc = fs ? open_factor(v, p, secret, &f, fs) : -ENOMEM;
+	int rc = fs ? fs_factor_open(v, p, secret, &f, fs) : -ENOMEM;
 
 	*use = (struct fs_factor_use){.kind = FS_FACTOR_TOTP};
 	if (rc == -ENOENT) {
@@ -241,7 +249,7 @@ void fs_factor_put_use(struct fs_vault *v, struct fs_batch *b, struct fs_person 
 	if (!use->right)
 		return;
 	p->factor = use->after;
-	put_used(v, b, p->pid, &use->after);
+	fs_factor_put_used(v, b, p->pid, &use->after);
 }
 
 int fs_factor_durable(struct fs_vault *v, struct fs_batch *b)
@@ -273,7 +281,7 @@ int fs_factor_use_up(struct fs_vault *v, struct fs_person *p, const struct fs_fa
 	return rc;
 }
 
-static unsigned left_of(const struct fs_factor_state *st)
+unsigned fs_factor_left(const struct fs_factor_state *st)
 {
 	return KEYS_FACTOR_CODES - (unsigned)__builtin_popcount(st->codes);
 }
@@ -284,7 +292,7 @@ void fs_factor_how(const struct fs_factor_use *use, char out[static 64])
 	if (use->kind == FS_FACTOR_KEY_FILE)
 		snprintf(out, 64, "key file");
 	else if (use->kind == FS_FACTOR_TOTP && use->recovery)
-		snprintf(out, 64, "recovery code, %u left", left_of(&use->after));
+		snprintf(out, 64, "recovery code, %u left", fs_factor_left(&use->after));
 	else if (use->kind == FS_FACTOR_TOTP)
 		snprintf(out, 64, "totp");
 }
@@ -311,18 +319,20 @@ static int given(enum fs_factor_kind kind, const struct fs_proof *p, struct fs_s
 		return 0;
 	if (kind == FS_FACTOR_KEY_FILE && p && p->stretched && p->keyfile.len)
 		return 0;
-	fs_say(say, kind == FS_FACTOR_TOTP
-			    ? "this needs a code of your second factor"
-			    : "this needs your passphrase and key file once more (--key-file FILE)");
+	fs_say(say,
+	       kind == FS_FACTOR_TOTP
+		       ? "this needs a code of your second factor"
+		       : "this needs your passphrase and key file once more (--key-file FILE)");
 	return -ENODATA;
 }
 
 /* The kind that person has, by the records alone. */
-static int kind_of(struct fs_vault *v, uint32_t pid, uint32_t enrolment, enum fs_factor_kind *out)
+int fs_factor_kind_of(struct fs_vault *v, uint32_t pid, uint32_t enrolment,
+		      enum fs_factor_kind *out)
 {
 	struct keys_envelope env;
 	struct keys_factor f;
-	int rc = read_factor(v, pid, enrolment, &f, NULL);
+	int rc = fs_factor_read(v, pid, enrolment, &f, NULL);
 
 	if (!rc)
 		*out = FS_FACTOR_TOTP;
@@ -359,7 +369,8 @@ static int prove_refused(struct fs_vault *v, struct fs_session *s, const char *w
 	int rc = fs_vault_tell(v, s, POLICY_RECORD_REFUSED, 0, NULL, "second factor: %s", why);
 
 	fs_login_backoff_failed(v, s->uid, s->pid);
-	fs_say(say, "the second factor was not accepted: a wrong code, or one that was used before");
+	fs_say(say,
+	       "the second factor was not accepted: a wrong code, or one that was used before");
 	return rc ? rc : -EKEYREJECTED;
 }
 
@@ -382,7 +393,7 @@ static int prove_given(struct fs_vault *v, struct fs_session *s, struct fs_perso
 	rc = fs_factor_use_up(v, person, &use);
 	if (!rc && use.recovery)
 		rc = fs_vault_tell(v, s, POLICY_RECORD_KEYS, 0, NULL,
-				   "a recovery code was used, %u left", left_of(&use.after));
+				   "a recovery code was used, %u left", fs_factor_left(&use.after));
 	if (!rc)
 		atomic_store(&s->factor_ns, fs_vault_boot_ns());
 	return rc;
@@ -399,7 +410,7 @@ void fs_factor_wanted(struct fs_vault *v, struct fs_session *s, uint32_t fresh_s
 		      bool *key_file)
 {
 	enum fs_factor_kind kind = FS_FACTOR_NONE;
-	int rc = kind_of(v, s->pid, s->enrolment, &kind);
+	int rc = fs_factor_kind_of(v, s->pid, s->enrolment, &kind);
 
 	*wanted = rc || (kind != FS_FACTOR_NONE && !is_fresh(s, fresh_s));
 	*key_file = !rc && kind == FS_FACTOR_KEY_FILE;
@@ -415,7 +426,7 @@ int fs_factor_prove(struct fs_vault *v, struct fs_session *s, const struct fs_pr
 	if (fs_session_state(s) != FS_SESSION_ACTIVE || !person || !v->practice ||
 	    person->enrolment != s->enrolment)
 		return -ENOKEY;
-	rc = kind_of(v, person->pid, person->enrolment, &kind);
+	rc = fs_factor_kind_of(v, person->pid, person->enrolment, &kind);
 	if (rc)
 		return rc;
 	atomic_store(&s->factor, kind);
@@ -428,236 +439,4 @@ int fs_factor_prove(struct fs_vault *v, struct fs_session *s, const struct fs_pr
 		return 0;
 	rc = given(kind, p, say);
 	return rc ? rc : prove_given(v, s, person, p, kind, say);
-}
-
-/* ---- what the practitioner asks for ---- */
-
-int fs_vault_factor_of(struct fs_vault *v, uid_t uid, const char *who, enum fs_factor_kind *out)
-{
-	const struct fs_person *p;
-	uint32_t pid = 0, enrolment = 0;
-
-	pthread_rwlock_rdlock(&v->lock);
-	p = fs_login_own(v, uid, who);
-	if (p) {
-		pid = p->pid;
-		enrolment = p->enrolment;
-	}
-	pthread_rwlock_unlock(&v->lock);
-	*out = FS_FACTOR_NONE;
-	return pid ? kind_of(v, pid, enrolment, out) : 0;
-}
-
-static int status_locked(struct fs_vault *v, const struct fs_person *p,
-			 struct fs_factor_status *out)
-{
-	struct fs_factor_state st;
-	struct keys_envelope env;
-	struct keys_factor f;
-	int rc = read_factor(v, p->pid, p->enrolment, &f, NULL);
-
-	*out = (struct fs_factor_status){.kind = FS_FACTOR_NONE};
-	if (rc == -ENOENT) {
-		rc = fs_login_envelope(v, p->pid, &env);
-		if (!rc && env.keyfile) {
-			out->kind = FS_FACTOR_KEY_FILE;
-			out->since_s = env.set_s;
-		}
-		return rc;
-	}
-	if (!rc)
-		rc = read_used(v, p, &f, &st);
-	if (rc)
-		return rc;
-	out->kind = FS_FACTOR_TOTP;
-	out->since_s = f.since_s;
-	out->codes_left = left_of(&st);
-	return 0;
-}
-
-int fs_vault_factor_status(struct fs_vault *v, uid_t uid, const char *who,
-			   struct fs_factor_status *out)
-{
-	const struct fs_person *p;
-	int rc = -EPERM;
-
-	pthread_mutex_lock(&v->edit);
-	p = fs_login_own(v, uid, who);
-	if (p)
-		rc = status_locked(v, p, out);
-	pthread_mutex_unlock(&v->edit);
-	return rc;
-}
-
-/* One change: what is opened and who he is. */
-struct change {
-	struct fs_login_opened o;
-	struct fs_factor_use use;
-	struct keys_identity_secret *secret; /* guarded */
-	struct keys_factor_secret *fs;	     /* guarded: what will be */
-	struct keys_factor f;		     /* the same */
-	struct fs_batch b;
-};
-
-/* Passphrase, code and policy; edit held. The index is released by change_end. */
-static int change_begin(struct fs_vault *v, const struct fs_login *in, struct change *c,
-			struct fs_say *say)
-{
-	const struct keys_identity *id = NULL;
-	int rc;
-
-	memset(c, 0, sizeof(*c));
-	fs_batch_init(&c->b, NULL);
-	c->o.use = &c->use;
-	c->o.doing = "the second factor: ";
-	c->secret = keys_guard_new(sizeof(*c->secret));
-	c->fs = keys_guard_new(sizeof(*c->fs));
-	if (!c->secret || !c->fs)
-		return -ENOMEM;
-	rc = fs_login_open(v, in, NULL, &c->o, c->secret, say);
-	return rc ? rc : fs_login_admit(v, in, c->o.p, c->secret, &id, say);
-}
-
-/* The new secret's head, and the hashes of its recovery codes. */
-static void change_fill(struct change *c, uint64_t since_s, const uint8_t *codes)
-{
-	c->f.kind = KEYS_FACTOR_TOTP;
-	c->f.enrolment = c->o.p->enrolment;
-	c->f.since_s = since_s;
-	keys_random(c->f.id, sizeof(c->f.id));
-	for (unsigned i = 0; i < KEYS_FACTOR_CODES; i++)
-		keys_factor_code_hash(&c->f, codes + (size_t)i * KEYS_FACTOR_CODE_LEN,
-				      c->fs->code[i]);
-}
-
-/* Told first. Writes factor and what is used of it, or removes both. */
-static int change_apply(struct fs_vault *v, const struct fs_login *in, struct change *c,
-			uint64_t step, bool keep, const char *what)
-{
-	struct fs_person *p = c->o.p;
-	struct fs_factor_state st = {.step = step};
-	struct fs_key a = factor_key(p->pid), b = used_key(p->pid);
-	int rc = fs_vault_tell(v, NULL, POLICY_RECORD_KEYS, 0, NULL, "%s: %s, by uid %u", p->name,
-			       what, (unsigned)in->uid);
-
-	if (rc)
-		return rc;
-	if (keep) {
-		memcpy(st.id, c->f.id, sizeof(st.id));
-		put_factor(v, &c->b, p->pid, &c->f, c->fs, c->secret);
-		put_used(v, &c->b, p->pid, &st);
-	} else {
-		fs_batch_del(&c->b, fs_records_vault(v->records), &a);
-		fs_batch_del(&c->b, fs_records_vault(v->records), &b);
-	}
-	rc = fs_group_apply(fs_records_group(v->records), &c->b, NULL);
-	if (rc)
-		return rc;
-	p->factor = st;
-	for (size_t i = 0; i < v->session_count; i++) {
-		if (v->sessions[i]->pid == p->pid)
-			atomic_store(&v->sessions[i]->factor,
-				     keep		? FS_FACTOR_TOTP
-				     : c->o.env.keyfile ? FS_FACTOR_KEY_FILE
-							: FS_FACTOR_NONE);
-	}
-	return 0;
-}
-
-static int change_end(struct fs_vault *v, struct change *c, int rc, struct fs_say *say)
-{
-	/* A code that was right is used up, whatever came of it. */
-	if (rc && rc != -EINVAL && c->o.p)
-		(void)fs_factor_use_up(v, c->o.p, &c->use);
-	if (rc == -EBADMSG)
-		fs_vault_alarm(v, 0, "the second factor or the keys of %s do not verify",
-			       c->o.p ? c->o.p->name : "somebody");
-	fs_batch_clear(&c->b);
-	keys_guard_free(c->secret);
-	keys_guard_free(c->fs);
-	fs_policies_release(v);
-	pthread_mutex_unlock(&v->edit);
-	if (!rc)
-		rc = fs_group_sync(fs_records_group(v->records), 0);
-	if (rc && say && !say->text[0])
-		fs_say(say, "the second factor could not be changed: %s", strerror(-rc));
-	return rc;
-}
-
-int fs_vault_factor_enroll(struct fs_vault *v, const struct fs_login *in,
-			   const struct fs_factor_new *next, struct fs_say *say)
-{
-	struct change c;
-	uint64_t step = 0;
-	int rc;
-
-	pthread_mutex_lock(&v->edit);
-	rc = change_begin(v, in, &c, say);
-	if (!rc && keys_totp_check(next->secret, (uint64_t)fs_vault_wall_s(), 0, next->code,
-				   &step)) {
-		fs_say(say, "that is not the code of the new secret: is the clock of the telephone "
-			    "right? Nothing was changed");
-		rc = -EINVAL;
-	}
-	if (!rc) {
-		bool again = c.use.kind == FS_FACTOR_TOTP;
-
-		memcpy(c.fs->totp, next->secret, sizeof(c.fs->totp));
-		change_fill(&c, (uint64_t)fs_vault_wall_s(), next->codes);
-		rc = change_apply(v, in, &c, step, true,
-				  again ? "another second factor enrolled (totp)"
-					: "second factor enrolled (totp)");
-	}
-	return change_end(v, &c, rc, say);
-}
-
-static int none_enrolled(const struct change *c, struct fs_say *say)
-{
-	if (c->use.kind == FS_FACTOR_TOTP)
-		return 0;
-	fs_say(say, c->use.kind == FS_FACTOR_KEY_FILE
-			    ? "your second factor is a key file; no authenticator app is enrolled"
-			    : "no second factor is enrolled; `journalfs factor enroll` does it");
-	return -ENOENT;
-}
-
-int fs_vault_factor_codes(struct fs_vault *v, const struct fs_login *in, const uint8_t *codes,
-			  struct fs_say *say)
-{
-	struct keys_factor before;
-	struct change c;
-	int rc;
-
-	pthread_mutex_lock(&v->edit);
-	rc = change_begin(v, in, &c, say);
-	if (!rc)
-		rc = none_enrolled(&c, say);
-	if (!rc)
-		rc = open_factor(v, c.o.p, c.secret, &before, c.fs);
-	if (!rc) {
-		change_fill(&c, before.since_s, codes);
-		rc = change_apply(v, in, &c, c.use.after.step, true,
-				  "new recovery codes for the second factor");
-	}
-	return change_end(v, &c, rc, say);
-}
-
-int fs_vault_factor_remove(struct fs_vault *v, const struct fs_login *in, struct fs_say *say)
-{
-	struct change c;
-	int rc;
-
-	pthread_mutex_lock(&v->edit);
-	rc = change_begin(v, in, &c, say);
-	if (!rc)
-		rc = none_enrolled(&c, say);
-	if (!rc && policy_practice_settings(v->practice)->second_factor && !c.o.env.keyfile)
-		rc = fs_login_refused(v, in, c.o.p->name, -EACCES,
-				      "removing the second factor: the policy requires one",
-				      "the practice requires a second factor: `journalfs factor "
-				      "enroll` replaces it by another",
-				      say);
-	if (!rc)
-		rc = change_apply(v, in, &c, 0, false, "second factor removed");
-	return change_end(v, &c, rc, say);
 }

@@ -34,8 +34,8 @@ struct fs_factor_new {
 	const char *code;      /* what the app shows now */
 };
 /*
- * A new secret and recovery codes, once its code is right; in->code proves the one enrolled before, if any.
- * Errors as fs_vault_login; -EINVAL: the new code is not right (nothing was used up).
+ * A new secret and recovery codes, once its code is right; in->code proves the one enrolled before,
+ * if any. Errors as fs_vault_login; -EINVAL: the new code is not right (nothing was used up).
  */
 int fs_vault_factor_enroll(struct fs_vault *v, const struct fs_login *in,
 			   const struct fs_factor_new *next, struct fs_say *say);

@@ -333,16 +333,18 @@ static int satisfy(struct fs_vault *v, const struct fs_login *in, struct fs_logi
 	if (fs_passphrase_old(v, &o->env)) {
 		char why[160];
 
-		snprintf(why, sizeof(why),
-			 "the passphrase is older than the %u days that the practice allows: log in "
-			 "with a new one",
-			 set->passphrase_age_s / 86400);
+		snprintf(
+			why, sizeof(why),
+			"the passphrase is older than the %u days that the practice allows: log in "
+			"with a new one",
+			set->passphrase_age_s / 86400);
 		return refused(v, in, o->p->name, -EKEYEXPIRED, why, say);
 	}
 	return fs_factor_use_up(v, o->p, o->use);
 }
 
-/* At an unlock no code is asked for; a key file was there, or the envelope would not have opened. */
+/* At an unlock no code is asked for; a key file was there, or the envelope would not have opened.
+ */
 static enum fs_factor_kind kind_of(const struct fs_session *s, const struct fs_login_opened *o)
 {
 	if (!s)
@@ -368,7 +370,8 @@ int fs_login_prove(struct fs_vault *v, const struct fs_login *in, const struct f
 	if (!rc && !s)
 		rc = satisfy(v, in, &o, out->secret, say);
 	if (rc == -EBADMSG) {
-		fs_vault_alarm(v, 0, "the identity, key, second factor or policy of %s does not verify",
+		fs_vault_alarm(v, 0,
+			       "the identity, key, second factor or policy of %s does not verify",
 			       o.p ? o.p->name : "somebody");
 		fs_say(say, "the vault's keys or policy do not verify: somebody changed its files; "
 			    "restore it from a backup");

@@ -134,7 +134,8 @@ int fs_passphrase_check(struct fs_vault *v, const struct fs_person *p,
 		return -EINVAL;
 	}
 	/* The salt in force again would let the same passphrase through unseen. */
-	same = keys_equal(next->olds, now, KEYS_LEN) || keys_equal(next->salt, env->salt, KEYS_SALT_LEN);
+	same = keys_equal(next->olds, now, KEYS_LEN) ||
+	       keys_equal(next->salt, env->salt, KEYS_SALT_LEN);
 	for (size_t i = 0; i < e.n; i++) {
 		verifier_of(v, p->pid, next->olds + (i + 1) * KEYS_LEN, verifier);
 		same = keys_equal(verifier, e.one[i].verifier, KEYS_LEN) || same;
@@ -142,7 +143,8 @@ int fs_passphrase_check(struct fs_vault *v, const struct fs_person *p,
 	keys_wipe(verifier, sizeof(verifier));
 	if (!same)
 		return 0;
-	fs_say(say, "that passphrase is your present one or one of the %u before it: choose another",
+	fs_say(say,
+	       "that passphrase is your present one or one of the %u before it: choose another",
 	       FS_PASSPHRASES_KEPT);
 	return -EINVAL;
 }

@@ -26,7 +26,7 @@
  * catalog.c     the journals there are, decisions, listings
  * journals.c    their keys: wraps, manifests, who may have signed
  * journal_make.c  make, rename, remove
- * login.c, factor.c, passphrase.c  the proof for log-in and unlock (login.h)
+ * login.c, factor.c, factor_change.c, passphrase.c  the proof for log-in and unlock (login.h)
  * sessions.c    log-in, unlock, lock, end
  * grants.c      wraps that wait
  * lists.c       the key list: auditors, break-glass

@@ -22,7 +22,7 @@
 enum keys_factor_kind { KEYS_FACTOR_TOTP = 1 };
 
 struct keys_factor {
-	uint8_t kind; /* enum keys_factor_kind */
+	uint8_t kind;	    /* enum keys_factor_kind */
 	uint32_t enrolment; /* the identity that it belongs to */
 	uint64_t since_s;
 	uint8_t id[KEYS_FACTOR_ID_LEN]; /* new with each secret and each set of recovery codes */
@@ -33,7 +33,8 @@ struct keys_factor_secret { /* lives in keys_guard_new memory only */
 	uint8_t code[KEYS_FACTOR_CODES][KEYS_LEN]; /* hashes of the recovery codes */
 };
 
-#define KEYS_FACTOR_LEN (32 + KEYS_TOTP_SECRET_LEN + KEYS_FACTOR_CODES * KEYS_LEN + 40) /* encoded */
+#define KEYS_FACTOR_LEN                                                                            \
+	(32 + KEYS_TOTP_SECRET_LEN + KEYS_FACTOR_CODES * KEYS_LEN + 40) /* encoded */
 
 /* Whose it is: what the record's place in the vault says. */
 struct keys_factor_place {
@@ -51,7 +52,8 @@ void keys_factor_seal(const struct keys_factor *f, const struct keys_factor_plac
 		      uint8_t out[static KEYS_FACTOR_LEN]);
 /* The head alone, not authenticated by itself. -EBADMSG. */
 int keys_factor_decode(const uint8_t *p, size_t len, struct keys_factor *f);
-/* -EBADMSG: no such record, another's, another key's, or tampered with. secret is guarded memory. */
+/* -EBADMSG: no such record, another's, another key's, or tampered with. secret is guarded memory.
+ */
 int keys_factor_unseal(const uint8_t *p, size_t len, const struct keys_factor_place *place,
 		       const uint8_t key[static KEYS_LEN], struct keys_factor_secret *secret);
 

@@ -23,9 +23,9 @@ int keys_totp_code(const uint8_t secret[static KEYS_TOTP_SECRET_LEN], uint64_t s
 		   char code[static KEYS_TOTP_DIGITS + 1]);
 
 /*
- * Is code that of now's step, the one before or the one after, and its step later than `last` (0: none
- * was used)? 0 and its step; -EKEYREJECTED no code of these; -EALREADY one, but not later; -EIO. All three are
- * computed and compared in constant time whatever is given.
+ * Is code that of now's step, the one before or the one after, and its step later than `last` (0:
+ * none was used)? 0 and its step; -EKEYREJECTED no code of these; -EALREADY one, but not later;
+ * -EIO. All three are computed and compared in constant time whatever is given.
  */
 int keys_totp_check(const uint8_t secret[static KEYS_TOTP_SECRET_LEN], uint64_t now_s,
 		    uint64_t last, const char *code, uint64_t *step);
