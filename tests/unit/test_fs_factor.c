@@ -629,6 +629,54 @@ START_TEST(unlock_takes_no_code_and_is_no_proof)
 }
 END_TEST
 
+/* ---- emergency access ---- */
+
+static int emergency(struct fs_session *s, const char *code)
+{
+	const struct fs_glass_open in = {.journal = "p",
+					 .ground = FS_GLASS_DANGER,
+					 .reason = "unconscious, brought in by ambulance",
+					 .code = code};
+	struct fs_grant g;
+
+	t.say.text[0] = '\0';
+	return fs_vault_glass_open(t.v, s, &in, &g, &t.say);
+}
+
+START_TEST(emergency_access_takes_a_fresh_code)
+{
+	static const struct who max = {"max", "max", MAX, {NULL, 0}};
+	struct fs_session *dan = t_clinic(), *a, *s;
+	struct fs_glass_preview seen;
+	char policy[T_POLICY_MAX];
+
+	t_edit(policy, "role physician clinical may list read write create",
+	       "role physician clinical may list read write create break-glass");
+	t_put(dan, "practice", policy);
+	t_enroll(dan, "anna", ANNA);
+	t_enroll(dan, "max", MAX);
+	a = t_login("anna", ANNA);
+	t_make(a, "p");
+	enroll(&max);
+	s = in_with(&max, recovery(0));
+	t_ticks();
+	ck_assert_int_eq(fs_vault_glass_ask(t.v, s, "p", &seen, &t.say), 0);
+	ck_assert(!seen.needs_code);
+	atomic_store(&s->factor_ns, 0);
+	ck_assert_int_eq(fs_vault_glass_ask(t.v, s, "p", &seen, &t.say), 0);
+	ck_assert(seen.needs_code && !seen.key_file);
+	ck_assert_int_eq(emergency(s, ""), -ENODATA);
+	ck_assert_int_eq(emergency(s, recovery(0)), -EKEYREJECTED);
+	ck_assert_int_eq(emergency(s, wrong_code()), -EKEYREJECTED);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_BREAK_GLASS, NULL), 0);
+	ck_assert_int_eq(emergency(s, recovery(1)), 0);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_BREAK_GLASS, "danger to life"), 1);
+	t_logout(s);
+	t_logout(a);
+	t_logout(dan);
+}
+END_TEST
+
 /* ---- passphrases ---- */
 
 /* Its envelope says that the passphrase was set so many days ago. */
@@ -850,6 +898,7 @@ int main(void)
 	tcase_add_test(c, proof_in_a_session_is_fresh_or_given);
 	tcase_add_test(c, proof_without_a_factor_is_what_policy_wants);
 	tcase_add_test(c, unlock_takes_no_code_and_is_no_proof);
+	tcase_add_test(c, emergency_access_takes_a_fresh_code);
 	tcase_add_test(c, old_passphrase_is_replaced_at_login);
 	tcase_add_test(c, passphrase_without_an_age_never_grows_old);
 	tcase_add_test(c, last_passphrases_may_not_come_again);
