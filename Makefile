@@ -18,7 +18,7 @@ SYSCONFDIR ?= /etc
 DESTDIR ?=
 FUZZ_SECONDS ?= 10
 
-PKGS := fuse3 libsodium lmdb jansson libseccomp libacl
+PKGS := fuse3 libsodium lmdb jansson libseccomp libacl liboath libqrencode
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 HAVE_CRYPTO := $(shell pkg-config --exists libcrypto 2>/dev/null && echo yes)
@@ -61,7 +61,7 @@ $(BUILD)/journalfs: $(BUILD)/tools/main.o $(LIBS)
 CHECK_LIBS = $(shell pkg-config --libs check)
 $(BUILD)/tests/unit/%.o $(BUILD)/tests/fault/%.o: JF_CFLAGS += -include tests/marks.h
 $(BUILD)/tests/test_keys_%: $(BUILD)/tests/unit/test_keys_%.o $(BUILD)/libkeys.a
-	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lsodium $(CRYPTO_LIBS) -lpthread
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lsodium -loath $(CRYPTO_LIBS) -lpthread
 $(BUILD)/tests/test_policy_%: $(BUILD)/tests/unit/test_policy_%.o $(BUILD)/libpolicy.a
 	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lpthread
 $(BUILD)/tests/test_fs_%: $(BUILD)/tests/unit/test_fs_%.o $(LIBS)

@@ -292,21 +292,6 @@ void fs_control_agent_gone(void *control, struct fs_session *s)
 
 /* ---- verbs ---- */
 
-/* The blob of a passphrase: stretched key, then the key file's hash when there is one. */
-static struct fs_login credentials(struct fs_control_request *rq)
-{
-	struct fs_login in = {
-		.uid = rq->conn->uid,
-		.pid = rq->conn->pid,
-		.who = fs_control_text(rq, "who"),
-		.origin = fs_control_text(rq, "origin"),
-		.stretched = rq->m.blob,
-		.keyfile = {rq->m.blob + KEYS_LEN, rq->m.blob_len - KEYS_LEN},
-	};
-
-	return in;
-}
-
 static int fill_login(struct fs_control_request *rq, struct fs_session *s)
 {
 	struct policy_practice *practice = fs_vault_practice(rq->c->vault);
@@ -328,16 +313,21 @@ static int fill_login(struct fs_control_request *rq, struct fs_session *s)
 int fs_control_verb_login(struct fs_control_request *rq)
 {
 	struct fs_control *c = rq->c;
-	struct fs_login in = credentials(rq);
+	struct keys_stretch_cost cost;
+	struct fs_passphrase next;
+	struct fs_login in;
 	struct fs_control_agent *a = fs_control_agent_of_conn(c, rq->conn);
 	struct fs_session *s = NULL;
-	int rc;
+	int rc = fs_control_credentials_renew(rq, &in, &next, &cost);
 
-	if (a) {
-		fs_control_agent_put(a);
+	if (a && !rc) {
 		fs_say(&rq->say, "this connection has logged in already");
-		return -EBUSY;
+		rc = -EBUSY;
 	}
+	fs_control_agent_put(a);
+	a = NULL;
+	if (rc)
+		return rc;
 	if (sessions_of(c, rq->conn->uid) >= FS_CONTROL_MINE) {
 		fs_say(&rq->say, "your account has %d sessions already; `journalfs logout` ends them",
 		       FS_CONTROL_MINE);
@@ -409,7 +399,7 @@ static int unlock_one(struct fs_control_request *rq, struct fs_control_agent *a,
 
 int fs_control_verb_unlock(struct fs_control_request *rq)
 {
-	struct fs_login in = credentials(rq);
+	struct fs_login in = fs_control_credentials(rq, KEYS_LEN, rq->m.blob_len - KEYS_LEN);
 	struct fs_control_agent *mine[FS_CONTROL_MINE];
 	size_t n = fs_control_agents_of(rq->c, &rq->conn->uid, mine, FS_CONTROL_MINE);
 	int rc = -ENOKEY;

@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 #include "control.h"
+#include "factor.h"
 #include "harden.h"
 #include "wire.h"
 
@@ -177,6 +178,27 @@ int fs_control_verb_list(struct fs_control_request *rq);
 int fs_control_verb_audit(struct fs_control_request *rq);
 int fs_control_verb_keys_renew(struct fs_control_request *rq);
 int fs_control_verb_keys_status(struct fs_control_request *rq);
+int fs_control_verb_passwd(struct fs_control_request *rq);
+int fs_control_verb_passphrases(struct fs_control_request *rq);
+int fs_control_verb_factor_status(struct fs_control_request *rq);
+int fs_control_verb_factor_enroll(struct fs_control_request *rq);
+int fs_control_verb_factor_codes(struct fs_control_request *rq);
+int fs_control_verb_factor_remove(struct fs_control_request *rq);
+
+/* ---- control_factor.c ---- */
+struct keys_stretch_cost fs_control_cost(const struct fs_control_request *rq);
+const char *fs_control_factor_text(enum fs_factor_kind kind); /* "totp", "key-file", "none" */
+/*
+ * What a request proves itself with: the stretched passphrase at the blob's beginning, the key file's hash
+ * of `keyfile` bytes at `at`, its fields who, origin and code.
+ */
+struct fs_login fs_control_credentials(struct fs_control_request *rq, size_t at, size_t keyfile);
+/*
+ * The blob of a log-in: as it always was, or (field renew) with a new passphrase, which next then
+ * is. -EINVAL: its length fits neither.
+ */
+int fs_control_credentials_renew(struct fs_control_request *rq, struct fs_login *in,
+				 struct fs_passphrase *next, struct keys_stretch_cost *cost);
 
 /* ---- control_policy.c ---- */
 /* Whether the request's session is unlocked and has these rights over the whole vault, now. */

@@ -58,12 +58,19 @@ static json_t *log_status(const struct fs_log_stat *log)
 			 (json_int_t)log->free_bytes, "failed", log->failed);
 }
 
-static json_t *me(const struct fs_session *s)
+static json_t *me(struct fs_vault *v, struct fs_session *s)
 {
+	uint64_t until = 0;
+
 	if (!s || fs_session_state(s) == FS_SESSION_ENDED)
 		return json_null();
-	return json_pack("{s:s, s:s, s:I}", "who", s->who, "state", fs_control_state_text(s), "ceiling_s",
-			 (json_int_t)s->ceiling_s);
+	/* Locked, nobody may know the policy; 0 says nothing. */
+	if (fs_session_state(s) != FS_SESSION_ACTIVE || fs_vault_passphrase_until(v, s, &until))
+		until = 0;
+	return json_pack("{s:s, s:s, s:I, s:s, s:I}", "who", s->who, "state", fs_control_state_text(s),
+			 "ceiling_s", (json_int_t)s->ceiling_s, "factor",
+			 fs_control_factor_text((enum fs_factor_kind)atomic_load(&s->factor)),
+			 "passphrase_until_s", (json_int_t)until);
 }
 
 static int put_numbers(json_t *to, const struct fs_vault_status *st)
@@ -119,7 +126,7 @@ int fs_control_verb_status(struct fs_control_request *rq)
 	rc |= json_object_set_new(rq->answer, "log", log_status(&st.log));
 	rc |= json_object_set_new(rq->answer, "landlock", json_boolean(rq->c->harden.landlock));
 	rc |= json_object_set_new(rq->answer, "seccomp", json_boolean(rq->c->harden.seccomp));
-	rc |= json_object_set_new(rq->answer, "me", me(rq->session));
+	rc |= json_object_set_new(rq->answer, "me", me(rq->c->vault, rq->session));
 	return rc ? -ENOMEM : 0;
 }
 

@@ -22,6 +22,7 @@ enum need {
 	NEED_ACTIVE = 4,  /* and its keys are there */
 	NEED_FD = 8,
 	NEED_TRIES = 16, /* refusals are logged: not too many of them */
+	NEED_PIECES = 32, /* the blob's length lies between the two; the verb looks closer */
 };
 
 enum kind { TEXT, NUMBER, TRUTH, LIST };
@@ -38,7 +39,7 @@ struct verb {
 	unsigned need;
 	fs_control_verb_fn fn;
 	size_t blob[2]; /* lengths that are accepted */
-	struct field field[6];
+	struct field field[8]; /* the last is empty */
 };
 
 /* ---- what verbs read and write ---- */
@@ -133,15 +134,21 @@ static int verb_salt(struct fs_control_request *rq)
 	char who[KEYS_NAME_MAX + 1];
 	struct keys_stretch_cost cost;
 	uint8_t *salt = fs_control_blob(rq, KEYS_SALT_LEN);
+	enum fs_factor_kind kind;
 	int rc;
 
 	if (!salt)
 		return -ENOMEM;
 	rc = fs_vault_salt(rq->c->vault, rq->conn->uid, fs_control_text(rq, "who"), salt, &cost,
 			   who);
+	if (!rc)
+		rc = fs_vault_factor_of(rq->c->vault, rq->conn->uid, fs_control_text(rq, "who"),
+					&kind);
 	if (rc)
 		return rc;
 	return json_object_set_new(rq->answer, "who", json_string(who)) ||
+			       json_object_set_new(rq->answer, "factor",
+						   json_string(fs_control_factor_text(kind))) ||
 			       json_object_set_new(rq->answer, "passes",
 						   json_integer(cost.passes)) ||
 			       json_object_set_new(rq->answer, "memory_kib",
@@ -162,19 +169,11 @@ static void account_of(uid_t uid, char out[static KEYS_NAME_MAX + 1])
 		strcpy(out, pw.pw_name);
 }
 
-static struct keys_stretch_cost cost_of(const struct fs_control_request *rq)
-{
-	return (struct keys_stretch_cost){
-		.passes = (uint32_t)fs_control_int(rq, "passes"),
-		.memory_kib = (uint32_t)fs_control_int(rq, "memory_kib"),
-	};
-}
-
 static int verb_enroll(struct fs_control_request *rq)
 {
 	const uint8_t *blob = rq->m.blob, *salt = blob + KEYS_CODE_LEN;
 	const uint8_t *stretched = salt + KEYS_SALT_LEN, *keyfile = stretched + KEYS_LEN;
-	struct keys_stretch_cost cost = cost_of(rq);
+	struct keys_stretch_cost cost = fs_control_cost(rq);
 	char account[KEYS_NAME_MAX + 1], name[KEYS_NAME_MAX + 1];
 	struct fs_enroll in = {
 		.uid = rq->conn->uid,
@@ -220,25 +219,6 @@ static int verb_invite(struct fs_control_request *rq)
 	return at ? 0 : -ENOMEM;
 }
 
-static int verb_passwd(struct fs_control_request *rq)
-{
-	const uint8_t *old = rq->m.blob, *salt = old + KEYS_LEN;
-	const uint8_t *stretched = salt + KEYS_SALT_LEN, *keyfile = stretched + KEYS_LEN;
-	struct keys_span file = {keyfile, rq->m.blob_len - (size_t)(keyfile - old)};
-	struct keys_stretch_cost cost = cost_of(rq);
-	struct fs_login in = {
-		.uid = rq->conn->uid,
-		.pid = rq->conn->pid,
-		.who = rq->session->who,
-		.origin = rq->session->origin,
-		.stretched = old,
-		.keyfile = file,
-	};
-
-	return fs_vault_passwd(rq->c->vault, rq->session, &in, salt, &cost, stretched, file,
-			       &rq->say);
-}
-
 /* ---- the table ---- */
 
 #define ACTIVE (NEED_HELLO | NEED_ACTIVE)
@@ -246,6 +226,12 @@ static int verb_passwd(struct fs_control_request *rq)
 #define ORIGIN {"origin", TEXT, false, 0, 255}
 #define COST                                                                                       \
 	{"passes", NUMBER, true, 1, 16}, {"memory_kib", NUMBER, true, 8192, 1048576}
+#define COST_MAYBE                                                                                 \
+	{"passes", NUMBER, false, 1, 16}, {"memory_kib", NUMBER, false, 8192, 1048576}
+#define CODE {"code", TEXT, false, 0, FS_FACTOR_CODE_MAX}
+#define OLDS {"olds", NUMBER, false, 0, FS_PASSPHRASES_MAX}
+#define RENEW_LEN (2 * KEYS_LEN + KEYS_SALT_LEN) /* the passphrase, then the next one's salt and itself */
+#define CODES_LEN (KEYS_FACTOR_CODES * KEYS_FACTOR_CODE_LEN)
 #define FILE_NAME {"file", TEXT, true, 1, 255}
 #define PROPOSAL(required) {"number", NUMBER, required, 0, INT32_MAX}
 #define MOMENT_MAX INT64_C(9000000000) /* the year 2255: in nanoseconds it still fits */
@@ -259,7 +245,9 @@ static const struct verb verbs[] = {
 	{"hello", 0, verb_hello, {KEYS_NONCE_LEN, KEYS_NONCE_LEN},
 	 {{"protocol", NUMBER, true, 1, INT32_MAX}}},
 	{"salt", NEED_HELLO, verb_salt, {0, 0}, {WHO}},
-	{"login", NEED_HELLO | NEED_TRIES, fs_control_verb_login, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
+	{"login", NEED_HELLO | NEED_TRIES | NEED_PIECES, fs_control_verb_login,
+	 {KEYS_LEN, RENEW_LEN + (1 + FS_PASSPHRASES_MAX) * KEYS_LEN},
+	 {WHO, ORIGIN, CODE, {"renew", TRUTH, false, 0, 0}, OLDS, COST_MAYBE}},
 	{"mount", NEED_HELLO | NEED_FD, fs_control_verb_mount, {0, 0}, {{0}}},
 	{"unlock", NEED_HELLO | NEED_TRIES, fs_control_verb_unlock, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
 	{"lock", NEED_HELLO, fs_control_verb_lock, {0, 0},
@@ -278,8 +266,18 @@ static const struct verb verbs[] = {
 	 {{"name", TEXT, true, 1, KEYS_NAME_MAX},
 	  {"again", TRUTH, false, 0, 0},
 	  {"days", NUMBER, false, 1, 90}}},
-	{"passwd", ACTIVE | NEED_TRIES, verb_passwd,
-	 {2 * KEYS_LEN + KEYS_SALT_LEN, 3 * KEYS_LEN + KEYS_SALT_LEN}, {COST}},
+	{"passwd", ACTIVE | NEED_TRIES | NEED_PIECES, fs_control_verb_passwd,
+	 {RENEW_LEN, RENEW_LEN + (1 + FS_PASSPHRASES_MAX) * KEYS_LEN}, {OLDS, COST}},
+	{"passphrases", NEED_HELLO | NEED_TRIES, fs_control_verb_passphrases, {0, 0}, {WHO}},
+	{"factor-status", NEED_HELLO | NEED_TRIES, fs_control_verb_factor_status, {0, 0}, {WHO}},
+	{"factor-enroll", NEED_HELLO | NEED_TRIES, fs_control_verb_factor_enroll,
+	 {KEYS_LEN + KEYS_TOTP_SECRET_LEN + CODES_LEN,
+	  2 * KEYS_LEN + KEYS_TOTP_SECRET_LEN + CODES_LEN},
+	 {WHO, ORIGIN, CODE, {"new_code", TEXT, true, 1, FS_FACTOR_CODE_MAX}}},
+	{"factor-codes", NEED_HELLO | NEED_TRIES, fs_control_verb_factor_codes,
+	 {KEYS_LEN + CODES_LEN, 2 * KEYS_LEN + CODES_LEN}, {WHO, ORIGIN, CODE}},
+	{"factor-remove", NEED_HELLO | NEED_TRIES, fs_control_verb_factor_remove,
+	 {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN, CODE}},
 	{"status", NEED_HELLO, fs_control_verb_status, {0, 0}, {{0}}},
 	{"policy-show", ACTIVE | NEED_TRIES, fs_control_verb_policy_show, {0, 0}, {FILE_NAME}},
 	{"policy-check", ACTIVE | NEED_TRIES, fs_control_verb_policy_check, {0, 0},
@@ -370,6 +368,13 @@ static bool field_fits(const struct field *f, const json_t *value)
 	return json_is_string(value) && n >= f->min && n <= f->max;
 }
 
+static bool blob_fits(const struct verb *verb, size_t len)
+{
+	if (verb->need & NEED_PIECES)
+		return len >= verb->blob[0] && len <= verb->blob[1];
+	return len == verb->blob[0] || len == verb->blob[1];
+}
+
 static int check_fields(struct fs_control_request *rq, const struct verb *verb)
 {
 	static const char *const kinds[] = {"a text", "a number", "true or false", "a list"};
@@ -389,7 +394,7 @@ static int check_fields(struct fs_control_request *rq, const struct verb *verb)
 			return -EINVAL;
 		}
 	}
-	if (rq->m.blob_len != verb->blob[0] && rq->m.blob_len != verb->blob[1]) {
+	if (!blob_fits(verb, rq->m.blob_len)) {
 		fs_say(&rq->say, "`%s` came with %zu bytes of secrets, which is not its length",
 		       verb->name, rq->m.blob_len);
 		return -EINVAL;

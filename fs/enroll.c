@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/enroll.c - invitations, new identities, new passphrases.
+ * fs/enroll.c - invitations and new identities.
  *
  * A steward's invitation certifies a key that the one-time code seeds; the person
  * who knows the code makes an identity signed by it. Implements fs/FORMAT.md,
@@ -83,8 +83,8 @@ void fs_enroll_seal(struct fs_vault *v, const struct keys_identity *id,
 	keys_wipe(key, sizeof(key));
 }
 
-static void put_envelope(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
-			 const struct keys_envelope *env)
+void fs_enroll_put_envelope(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
+			    const struct keys_envelope *env)
 {
 	struct fs_key key = fs_key_n(0, 0, FS_T_ENVELOPE, pid, 4);
 	uint8_t bytes[KEYS_ENVELOPE_LEN];
@@ -124,7 +124,7 @@ int fs_enroll_person(struct fs_edit *e, const struct keys_invite *inv, uint32_t 
 	fs_key_add(&key, id->enrolment, 4);
 	fs_batch_put(&e->b, fs_records_vault(v->records), &key, bytes, len);
 	fs_enroll_seal(v, id, secret, who, &env);
-	put_envelope(v, &e->b, id->pid, &env);
+	fs_enroll_put_envelope(v, &e->b, id->pid, &env);
 	return fs_index_put_wraps(v, &e->b, id);
 }
 
@@ -491,61 +491,6 @@ int fs_vault_enroll(struct fs_vault *v, const struct fs_enroll *in,
 	}
 	pthread_mutex_lock(&v->edit);
 	rc = enroll_locked(v, in, name, say);
-	pthread_mutex_unlock(&v->edit);
-	if (!rc)
-		rc = fs_group_sync(fs_records_group(v->records), 0);
-	return rc;
-}
-
-/* ---- a new passphrase ---- */
-
-static int passwd_locked(struct fs_vault *v, struct fs_session *s, const struct fs_login *old,
-			 const struct fs_newcomer *next, struct fs_say *say)
-{
-	struct keys_identity_secret *secret = keys_guard_new(sizeof(*secret));
-	const struct fs_person *p = fs_people_by_pid(v, s->pid);
-	struct keys_envelope env;
-	struct fs_batch b;
-	int rc = !secret ? -ENOMEM : !p || p->enrolment != s->enrolment ? -ENOKEY : 0;
-
-	fs_batch_init(&b, NULL);
-	if (!rc)
-		rc = fs_login_backoff_check(v, s->uid, s->pid, say);
-	if (!rc)
-		rc = fs_login_unseal(v, p, old->stretched, old->keyfile, secret, &env);
-	if (rc == -EKEYREJECTED) {
-		int rc2 = fs_vault_tell(v, s, POLICY_RECORD_REFUSED, 0, NULL,
-					"changing the passphrase: the old one was wrong");
-
-		fs_login_backoff_failed(v, s->uid, s->pid);
-		fs_say(say, "the old passphrase is wrong");
-		rc = rc2 ? rc2 : rc;
-	}
-	if (!rc)
-		rc = fs_vault_tell(v, s, POLICY_RECORD_KEYS, 0, NULL, "passphrase changed");
-	if (!rc) {
-		fs_enroll_seal(v, &s->identity, secret, next, &env);
-		put_envelope(v, &b, s->pid, &env);
-		rc = fs_group_apply(fs_records_group(v->records), &b, NULL);
-	}
-	fs_batch_clear(&b);
-	keys_guard_free(secret);
-	return rc;
-}
-
-int fs_vault_passwd(struct fs_vault *v, struct fs_session *s, const struct fs_login *old,
-		    const uint8_t salt[static KEYS_SALT_LEN], const struct keys_stretch_cost *cost,
-		    const uint8_t *stretched, struct keys_span keyfile, struct fs_say *say)
-{
-	const struct fs_newcomer next = {s->uid, salt, stretched, cost, keyfile};
-	int rc = keys_stretch_check(cost);
-
-	if (rc)
-		return rc;
-	if (fs_session_state(s) != FS_SESSION_ACTIVE)
-		return -ENOKEY;
-	pthread_mutex_lock(&v->edit);
-	rc = passwd_locked(v, s, old, &next, say);
 	pthread_mutex_unlock(&v->edit);
 	if (!rc)
 		rc = fs_group_sync(fs_records_group(v->records), 0);

@@ -66,9 +66,12 @@ enum fs_table {
 	FS_T_REVIEW = 0x4c,	/* number u32: an access review that was signed off; clear */
 	FS_T_KNOWN = 0x4d,	/* pid u32, journal u32: keys that one who left knew; clear */
 	FS_T_RENEWAL = 0x4e,	/* journal u32: its key is to be renewed; clear */
+	FS_T_FACTOR = 0x50,	/* pid u32: second factor; clear (itself sealed) */
 	FS_T_GRANT = 0x51,	/* number u32: an emergency access; clear, its texts sealed under the host secret */
 	FS_T_BG_TURN = 0x53,	/* which break-glass pair is in use, and the oldest that journals still need; clear */
 	FS_T_NOTICE = 0x52,	/* number u32: somebody is to be told; sealed under the host secret */
+	FS_T_FACTOR_USED = 0x54, /* pid u32: which of its codes were used; clear */
+	FS_T_PASSPHRASES = 0x55, /* pid u32: earlier passphrases; clear (keyed hashes) */
 	/* tag tree nodes, of a journal or (journal 0) the vault; clear, covered by their parent */
 	FS_T_NODE = 0x7f, /* node u32 */
 };

@@ -3,13 +3,14 @@
  * fs/login.c - who somebody is: passphrase, host secret, back-off, status.
  *
  * Owns the proof that both log-in and unlock ask for, the salts that clients
- * stretch with, and the back-off after failures. Failures are counted by account
+ * stretch with, and the back-off after failures. Codes are factor.c's, new passphrases
+ * passphrase.c's. Failures are counted by account
  * AND practitioner, so that a stranger who guesses delays only himself.
  *
  * Invariants: (1) every refusal is durable in the log before it is answered;
  * (2) nothing is told apart that would let names be probed through the salt;
  * (3) an identity whose chain does not verify is refused though the passphrase
- * is right.
+ * is right; (4) a code is used up last, when nothing else can refuse the log-in any more.
  */
 #include "vault_impl.h"
 
@@ -85,7 +86,7 @@ void fs_login_backoff_clear(struct fs_vault *v, uid_t uid, uint32_t pid)
 
 /* ---- salts ---- */
 
-static int read_envelope(struct fs_vault *v, uint32_t pid, struct keys_envelope *env)
+int fs_login_envelope(struct fs_vault *v, uint32_t pid, struct keys_envelope *env)
 {
 	struct fs_key key = fs_key_n(0, 0, FS_T_ENVELOPE, pid, 4);
 	struct fs_buf *buf = NULL;
@@ -133,7 +134,7 @@ int fs_vault_salt(struct fs_vault *v, uid_t uid, const char *who,
 		*cost = keys_stretch_default;
 		return 0;
 	}
-	rc = read_envelope(v, pid, &env);
+	rc = fs_login_envelope(v, pid, &env);
 	if (!rc) {
 		memcpy(salt, env.salt, KEYS_SALT_LEN);
 		*cost = env.cost;
@@ -148,7 +149,7 @@ int fs_login_unseal(struct fs_vault *v, const struct fs_person *p, const uint8_t
 		    struct keys_envelope *env)
 {
 	uint8_t key[KEYS_LEN];
-	int rc = read_envelope(v, p->pid, env);
+	int rc = fs_login_envelope(v, p->pid, env);
 
 	if (rc)
 		return rc;
@@ -178,13 +179,26 @@ const char *fs_login_status(const struct policy_practitioner *p, const struct ke
 	return NULL;
 }
 
-static int refused(struct fs_vault *v, const struct fs_login *in, const char *who, int rc,
-		   const char *why, struct fs_say *say)
+int fs_login_refused(struct fs_vault *v, const struct fs_login *in, const char *who, int rc,
+		     const char *why, const char *say_as, struct fs_say *say)
 {
 	int rc2 = fs_vault_tell_refused(v, in->uid, in->pid, who, in->origin, "%s", why);
 
-	fs_say(say, "%s", why);
+	fs_say(say, "%s", say_as);
 	return rc2 ? rc2 : rc;
+}
+
+static int refused(struct fs_vault *v, const struct fs_login *in, const char *who, int rc,
+		   const char *why, struct fs_say *say)
+{
+	return fs_login_refused(v, in, who, rc, why, why, say);
+}
+
+struct fs_person *fs_login_own(struct fs_vault *v, uid_t uid, const char *who)
+{
+	struct fs_person *p = who[0] ? fs_people_find(v, who) : fs_people_by_uid(v, uid);
+
+	return p && p->enrolment && p->ids[p->enrolment - 1]->id.uid == uid ? p : NULL;
 }
 
 /* Whose identity it is to be, and that this account may ask at all. */
@@ -207,21 +221,37 @@ static int find_person(struct fs_vault *v, const struct fs_login *in, const stru
 	return 0;
 }
 
-static int open_envelope(struct fs_vault *v, const struct fs_login *in, const struct fs_person *p,
-			 struct keys_identity_secret *secret, struct fs_say *say)
+/* Passphrase and code are told apart in the log only: whoever guesses learns of neither alone. */
+static int wrong(struct fs_vault *v, const struct fs_login *in, const struct fs_login_opened *o,
+		 const char *why, struct fs_say *say)
 {
-	struct keys_envelope env;
-	int rc = fs_login_backoff_check(v, in->uid, p->pid, say);
+	char text[128];
 
+	fs_login_backoff_failed(v, in->uid, o->p->pid);
+	snprintf(text, sizeof(text), "%s%s", o->doing, why);
+	return fs_login_refused(v, in, o->p->name, -EKEYREJECTED, text,
+				o->use ? "wrong passphrase or code" : "wrong passphrase", say);
+}
+
+int fs_login_open(struct fs_vault *v, const struct fs_login *in, const struct fs_session *s,
+		  struct fs_login_opened *o, struct keys_identity_secret *secret,
+		  struct fs_say *say)
+{
+	int rc = find_person(v, in, s, &o->p, say);
+
+	if (!rc)
+		rc = fs_login_backoff_check(v, in->uid, o->p->pid, say);
 	if (rc)
 		return rc;
-	rc = fs_login_unseal(v, p, in->stretched, in->keyfile, secret, &env);
-	if (rc == -EKEYREJECTED) {
-		fs_login_backoff_failed(v, in->uid, p->pid);
-		return refused(v, in, p->name, rc, "wrong passphrase", say);
-	}
+	rc = fs_login_unseal(v, o->p, in->stretched, in->keyfile, secret, &o->env);
+	if (rc == -EKEYREJECTED)
+		return wrong(v, in, o, "wrong passphrase", say);
+	if (!rc && o->use)
+		rc = fs_factor_check(v, o->p, &o->env, secret, in->code, o->use);
+	if (rc == -EKEYREJECTED)
+		return wrong(v, in, o, o->use->why, say);
 	if (!rc)
-		fs_login_backoff_clear(v, in->uid, p->pid);
+		fs_login_backoff_clear(v, in->uid, o->p->pid);
 	return rc;
 }
 
@@ -249,30 +279,108 @@ static int open_policy(struct fs_vault *v, const struct fs_login *in,
 	return why ? refused(v, in, id->name, -EACCES, why, say) : 0;
 }
 
-int fs_login_prove(struct fs_vault *v, const struct fs_login *in, const struct fs_session *s,
-		   const struct keys_identity **id, struct keys_identity_secret *secret,
+int fs_login_admit(struct fs_vault *v, const struct fs_login *in, const struct fs_person *p,
+		   const struct keys_identity_secret *secret, const struct keys_identity **id,
 		   struct fs_say *say)
 {
-	struct fs_person *p = NULL;
-	int rc = find_person(v, in, s, &p, say);
+	int rc = fs_people_identity(v, p->pid, p->enrolment, false, id);
 
+	return rc ? rc : open_policy(v, in, *id, secret, say);
+}
+
+/* The passphrase is too old; *in brings another one: that and the code's use in one batch. */
+static int renew(struct fs_vault *v, const struct fs_login *in, struct fs_login_opened *o,
+		 const struct keys_identity_secret *secret, struct fs_say *say)
+{
+	struct fs_group *g = fs_records_group(v->records);
+	uint64_t number = 0;
+	struct fs_batch b;
+	int rc = keys_stretch_check(in->renew->cost);
+
+	if (!rc)
+		rc = fs_passphrase_check(v, o->p, &o->env, in->stretched, in->renew, say);
+	if (!rc)
+		rc = fs_vault_tell(v, NULL, POLICY_RECORD_KEYS, 0, NULL,
+				   "%s: passphrase changed at log-in, by uid %u", o->p->name,
+				   (unsigned)in->uid);
 	if (rc)
 		return rc;
-	rc = open_envelope(v, in, p, secret, say);
+	fs_batch_init(&b, NULL);
+	rc = fs_passphrase_put(v, &b, o->p, &o->env, in->stretched, in->renew, secret);
+	if (!rc) {
+		fs_factor_put_use(v, &b, o->p, o->use);
+		rc = fs_group_apply(g, &b, &number);
+	}
 	if (!rc)
-		rc = fs_people_identity(v, p->pid, p->enrolment, false, id);
+		rc = fs_group_sync(g, number);
+	fs_batch_clear(&b);
+	return rc;
+}
+
+/* What policy asks of a log-in besides; the last step: it uses up the code. */
+static int satisfy(struct fs_vault *v, const struct fs_login *in, struct fs_login_opened *o,
+		   const struct keys_identity_secret *secret, struct fs_say *say)
+{
+	const struct policy_settings *set = policy_practice_settings(v->practice);
+
+	if (o->use->kind == FS_FACTOR_NONE && set->second_factor)
+		return refused(v, in, o->p->name, -EACCES,
+			       "the practice requires a second factor and you have none: "
+			       "`journalfs factor enroll`",
+			       say);
+	if (in->renew)
+		return renew(v, in, o, secret, say);
+	if (fs_passphrase_old(v, &o->env)) {
+		char why[160];
+
+		snprintf(
+			why, sizeof(why),
+			"the passphrase is older than the %u days that the practice allows: log in "
+			"with a new one",
+			set->passphrase_age_s / 86400);
+		return refused(v, in, o->p->name, -EKEYEXPIRED, why, say);
+	}
+	return fs_factor_use_up(v, o->p, o->use);
+}
+
+/* At an unlock no code is asked for; a key file was there, or the envelope would not have opened.
+ */
+static enum fs_factor_kind kind_of(const struct fs_session *s, const struct fs_login_opened *o)
+{
+	if (!s)
+		return o->use->kind;
+	if (atomic_load(&s->factor) == FS_FACTOR_TOTP)
+		return FS_FACTOR_TOTP;
+	return o->env.keyfile ? FS_FACTOR_KEY_FILE : FS_FACTOR_NONE;
+}
+
+int fs_login_prove(struct fs_vault *v, const struct fs_login *in, const struct fs_session *s,
+		   struct fs_login_proof *out, struct fs_say *say)
+{
+	struct fs_factor_use use = {.kind = FS_FACTOR_NONE};
+	struct fs_login_opened o = {.use = s ? NULL : &use, .doing = ""};
+	int rc = fs_login_open(v, in, s, &o, out->secret, say);
+
 	/* A session goes on under the identity that it began with. */
-	if (!rc && s && s->enrolment != p->enrolment)
-		rc = refused(v, in, p->name, -EACCES,
+	if (!rc && s && s->enrolment != o.p->enrolment)
+		rc = refused(v, in, o.p->name, -EACCES,
 			     "the identity was replaced meanwhile; log in again", say);
 	if (!rc)
-		rc = open_policy(v, in, *id, secret, say);
+		rc = fs_login_admit(v, in, o.p, out->secret, &out->id, say);
+	if (!rc && !s)
+		rc = satisfy(v, in, &o, out->secret, say);
 	if (rc == -EBADMSG) {
-		fs_vault_alarm(v, 0, "the identity, key or policy of %s does not verify", p->name);
+		fs_vault_alarm(v, 0,
+			       "the identity, key, second factor or policy of %s does not verify",
+			       o.p ? o.p->name : "somebody");
 		fs_say(say, "the vault's keys or policy do not verify: somebody changed its files; "
 			    "restore it from a backup");
 	}
-	if (rc)
+	if (rc) {
 		fs_policies_release(v);
-	return rc;
+		return rc;
+	}
+	out->factor = kind_of(s, &o);
+	fs_factor_how(&use, out->how);
+	return 0;
 }

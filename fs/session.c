@@ -132,6 +132,7 @@ void fs_session_wipe(struct fs_session *s)
 	signer = s->signer;
 	s->secret = NULL;
 	s->signer = NULL;
+	atomic_store(&s->factor_ns, 0);
 	pthread_rwlock_unlock(&s->lock);
 	fs_session_journals_drop(s, NULL, NULL);
 	keys_guard_free(secret);

@@ -24,6 +24,9 @@ enum fs_session_state {
 	FS_SESSION_ENDED,
 };
 
+/* What a practitioner shows besides the passphrase. */
+enum fs_factor_kind { FS_FACTOR_NONE, FS_FACTOR_TOTP, FS_FACTOR_KEY_FILE };
+
 struct fs_session {
 	atomic_uint refs;
 	uint8_t id[KEYS_SESSION_ID_LEN];
@@ -35,6 +38,8 @@ struct fs_session {
 	uint64_t since_s, ceiling_s; /* wall clock of log-in; end at the latest */
 	uint64_t ceiling_boot_ns;    /* the same on the boot-time clock; the earlier wins */
 	atomic_ullong active_ns;     /* boot time of the last OPEN, READ or WRITE */
+	atomic_int factor;	     /* enum fs_factor_kind: what is enrolled */
+	atomic_ullong factor_ns;     /* boot time of the last proof of it; 0: none since log-in or unlock */
 	atomic_int state;
 	pthread_rwlock_t lock;
 	struct keys_identity identity;

@@ -139,13 +139,19 @@ static int put_cert(struct fs_vault *v, const struct keys_session_cert *cert)
 	return rc;
 }
 
-/* Takes over secret when it succeeds. */
-static int arm(struct fs_vault *v, struct fs_session *s, const struct keys_identity *id,
-	       struct keys_identity_secret *secret, const uint8_t *signer_id)
+/* Was a second factor shown just now? A code is not asked for at an unlock. */
+static uint64_t factor_shown(const struct fs_login_proof *proof)
+{
+	return proof->how[0] || proof->factor == FS_FACTOR_KEY_FILE ? fs_vault_boot_ns() : 0;
+}
+
+/* Takes over proof->secret when it succeeds. */
+static int arm(struct fs_vault *v, struct fs_session *s, const struct fs_login_proof *proof,
+	       const uint8_t *signer_id)
 {
 	struct keys_session_cert cert = {
-		.pid = id->pid,
-		.enrolment = id->enrolment,
+		.pid = proof->id->pid,
+		.enrolment = proof->id->enrolment,
 		.from_s = (uint64_t)fs_vault_wall_s(),
 		.until_s = s->ceiling_s,
 	};
@@ -156,7 +162,7 @@ static int arm(struct fs_vault *v, struct fs_session *s, const struct keys_ident
 	if (!rc) {
 		memcpy(cert.vault, v->header.vault, sizeof(cert.vault));
 		memcpy(cert.session, signer_id, sizeof(cert.session));
-		keys_session_cert_new(&cert, secret, sk);
+		keys_session_cert_new(&cert, proof->secret, sk);
 		rc = fs_signer_new(&cert, sk, &signer);
 	}
 	if (!rc)
@@ -169,8 +175,10 @@ static int arm(struct fs_vault *v, struct fs_session *s, const struct keys_ident
 	pthread_rwlock_wrlock(&s->lock);
 	/* It may have been ended meanwhile, which is for good. */
 	if (fs_session_state(s) == FS_SESSION_LOCKED) {
-		s->secret = secret;
+		s->secret = proof->secret;
 		s->signer = signer;
+		atomic_store(&s->factor, proof->factor);
+		atomic_store(&s->factor_ns, factor_shown(proof));
 		atomic_store(&s->active_ns, fs_vault_boot_ns());
 		atomic_store(&s->state, FS_SESSION_ACTIVE);
 	} else {
@@ -219,24 +227,24 @@ static struct fs_session *session_for(struct fs_vault *v, const struct fs_login 
 static int login_locked(struct fs_vault *v, const struct fs_login *in, struct fs_session **out,
 			struct fs_say *say)
 {
-	struct keys_identity_secret *secret = keys_guard_new(sizeof(*secret));
-	const struct keys_identity *id = NULL;
+	struct fs_login_proof proof = {.secret = keys_guard_new(sizeof(*proof.secret))};
 	struct fs_session *s = NULL;
-	int rc = secret ? fs_login_prove(v, in, NULL, &id, secret, say) : -ENOMEM;
+	int rc = proof.secret ? fs_login_prove(v, in, NULL, &proof, say) : -ENOMEM;
 
 	if (!rc) {
-		s = session_for(v, in, id);
+		s = session_for(v, in, proof.id);
 		rc = s ? 0 : -ENOMEM;
 	}
 	if (!rc)
-		rc = fs_vault_tell(v, s, POLICY_RECORD_LOGIN, 0, NULL, "log-in");
+		rc = fs_vault_tell(v, s, POLICY_RECORD_LOGIN, 0, NULL, "log-in%s%s",
+				   proof.how[0] ? ", second factor: " : "", proof.how);
 	if (!rc)
-		rc = arm(v, s, id, secret, s->id);
+		rc = arm(v, s, &proof, s->id);
 	if (!rc) {
-		secret = NULL;
+		proof.secret = NULL;
 		rc = list_add(v, s);
 	}
-	keys_guard_free(secret);
+	keys_guard_free(proof.secret);
 	if (rc) {
 		fs_session_put(s);
 		fs_policies_release(v);
@@ -262,11 +270,10 @@ int fs_vault_login(struct fs_vault *v, const struct fs_login *in, struct fs_sess
 int fs_vault_unlock(struct fs_vault *v, struct fs_session *s, const struct fs_login *in,
 		    struct fs_say *say)
 {
-	struct keys_identity_secret *secret = keys_guard_new(sizeof(*secret));
+	struct fs_login_proof proof = {.secret = keys_guard_new(sizeof(*proof.secret))};
 	const struct fs_asker by = {in->uid, in->pid, in->origin};
-	const struct keys_identity *id = NULL;
 	uint8_t signer_id[KEYS_SESSION_ID_LEN];
-	int rc = secret ? 0 : -ENOMEM;
+	int rc = proof.secret ? 0 : -ENOMEM;
 
 	keys_random(signer_id, sizeof(signer_id));
 	pthread_mutex_lock(&v->edit);
@@ -277,15 +284,15 @@ int fs_vault_unlock(struct fs_vault *v, struct fs_session *s, const struct fs_lo
 	if (!rc && fs_session_state(s) != FS_SESSION_LOCKED)
 		rc = -EALREADY;
 	if (!rc)
-		rc = fs_login_prove(v, in, s, &id, secret, say);
+		rc = fs_login_prove(v, in, s, &proof, say);
 	if (!rc)
 		rc = fs_vault_tell_by(v, s, POLICY_RECORD_UNLOCK, &by, "unlock");
 	if (!rc && fs_session_state(s) != FS_SESSION_LOCKED)
 		rc = -ENOKEY;
 	if (!rc)
-		rc = arm(v, s, id, secret, signer_id);
+		rc = arm(v, s, &proof, signer_id);
 	if (rc) {
-		keys_guard_free(secret);
+		keys_guard_free(proof.secret);
 		fs_policies_release(v);
 	}
 	pthread_mutex_unlock(&v->edit);

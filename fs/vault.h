@@ -134,6 +134,15 @@ int fs_vault_salt(struct fs_vault *v, uid_t uid, const char *who,
 		  uint8_t salt[static KEYS_SALT_LEN], struct keys_stretch_cost *cost,
 		  char who_out[static KEYS_NAME_MAX + 1]);
 
+/* A new passphrase, stretched. */
+struct fs_passphrase {
+	const uint8_t *salt, *stretched;
+	const struct keys_stretch_cost *cost;
+	struct keys_span keyfile;
+	/* The same one stretched with each of fs_vault_passphrases (fs/factor.h), KEYS_LEN each. */
+	const uint8_t *olds;
+	size_t n_olds;
+};
 struct fs_login {
 	uid_t uid;
 	pid_t pid;	 /* peer process */
@@ -141,15 +150,19 @@ struct fs_login {
 	const char *origin;
 	const uint8_t *stretched;
 	struct keys_span keyfile;
+	const char *code; /* of the second factor, or a recovery code; NULL, "": not given */
+	const struct fs_passphrase *renew; /* NULL: the passphrase stays */
 };
 /*
- * -EKEYREJECTED wrong passphrase (back-off by account AND uid: a stranger cannot lock anybody out),
+ * -EKEYREJECTED wrong passphrase or code (back-off by account AND uid: a stranger cannot lock anybody out),
  * -EAGAIN too soon after failures (say tells how long), -ENOENT unknown or not enrolled, -EPERM not
- * this uid's identity, -EACCES on leave / left / expired.
+ * this uid's identity, -EACCES on leave / left / expired, or a second factor is required and none is enrolled.
+ * -EKEYEXPIRED: all was right but the passphrase is too old; the code was not used up. With `renew`
+ * it is replaced; -EINVAL: the new one was used before.
  */
 int fs_vault_login(struct fs_vault *v, const struct fs_login *in, struct fs_session **out,
 		   struct fs_say *say);
-/* Keys back into a locked session. Same errors. */
+/* Keys back into a locked session. Same errors. No code is asked for, nor an old passphrase refused. */
 int fs_vault_unlock(struct fs_vault *v, struct fs_session *s, const struct fs_login *in,
 		    struct fs_say *say);
 /*
@@ -204,10 +217,9 @@ struct fs_enroll {
 /* -EKEYREJECTED wrong, used or expired code; -EPERM the invitation is for another account. */
 int fs_vault_enroll(struct fs_vault *v, const struct fs_enroll *in,
 		    char name[static KEYS_NAME_MAX + 1], struct fs_say *say);
-/* New passphrase for a live session's practitioner, after proof of the old one. */
+/* New passphrase for a live session's practitioner, after proof of the old one. -EINVAL: used before. */
 int fs_vault_passwd(struct fs_vault *v, struct fs_session *s, const struct fs_login *old,
-		    const uint8_t salt[static KEYS_SALT_LEN], const struct keys_stretch_cost *cost,
-		    const uint8_t *stretched, struct keys_span keyfile, struct fs_say *say);
+		    const struct fs_passphrase *next, struct fs_say *say);
 /*
  * With the vault closed (offline, by the daemon's account or the person alone): the printed
  * recovery key opens the escrow, makes the lost host state anew and accepts the vault as it is (a

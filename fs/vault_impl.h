@@ -26,7 +26,7 @@
  * catalog.c     the journals there are, decisions, listings
  * journals.c    their keys: wraps, manifests, who may have signed
  * journal_make.c  make, rename, remove
- * login.c       the proof for log-in and unlock, back-off, salts
+ * login.c, factor.c, factor_change.c, passphrase.c  the proof for log-in and unlock (login.h)
  * sessions.c    log-in, unlock, lock, end
  * grants.c      wraps that wait
  * lists.c       the key list: auditors, break-glass
@@ -40,7 +40,8 @@
  * audit.c       log records, reading the log, status, what waits
  *
  * Locks, outer first: `edit` (one change of the vault's own records at a time;
- * held across log waits, never across commits or callbacks) -> session lock ->
+ * held across log waits, and across commits only by factor.c and when the index is
+ * let go of; never across callbacks) -> session lock ->
  * `lock` (the tables in memory; a leaf: nothing else is taken or called under it).
  * A field marked (t) is written holding both edit and lock, so that either one
  * suffices to read it.
@@ -55,6 +56,7 @@
 #include <string.h>
 
 #include "../keys/bytes.h"
+#include "../keys/factor.h"
 #include "../keys/slab.h"
 #include "../keys/statement.h"
 #include "tree.h"
@@ -90,6 +92,13 @@ struct fs_known_identity {
 	atomic_int rights; /* the same: every issuer had the right to issue */
 };
 
+/* Which codes of a second factor were used: FS_T_FACTOR_USED. */
+struct fs_factor_state {
+	uint8_t id[KEYS_FACTOR_ID_LEN]; /* of that factor */
+	uint64_t step;			/* the latest; 0 none */
+	uint16_t codes;			/* bits of recovery codes */
+};
+
 struct fs_person {
 	uint32_t pid;
 	uint32_t enrolment; /* of the newest identity; 0: none yet */
@@ -98,6 +107,7 @@ struct fs_person {
 	struct fs_known_identity **ids; /* by enrolment - 1; never freed while the vault is open */
 	uint32_t id_count;
 	atomic_uint known; /* journals whose keys he knew when he left, and that still have them */
+	struct fs_factor_state factor; /* edit: codes used since the vault was opened */
 };
 
 /* A journal's key is to be renewed: FS_T_RENEWAL. */
@@ -409,6 +419,8 @@ int fs_enroll_by_root(struct fs_vault *v, struct fs_invite_request *rq,
 void fs_enroll_seal(struct fs_vault *v, const struct keys_identity *id,
 		    const struct keys_identity_secret *secret, const struct fs_newcomer *who,
 		    struct keys_envelope *env);
+void fs_enroll_put_envelope(struct fs_vault *v, struct fs_batch *b, uint32_t pid,
+			    const struct keys_envelope *env);
 
 /* ---- policies.c ---- */
 /* The index keys become known: policy, names and journals' policies into memory. edit held. */
@@ -496,17 +508,6 @@ void fs_consent_drop(struct fs_edit *e, uint32_t number);
 int fs_enroll_invite_agreed(struct fs_vault *v, struct fs_session *by, const char *name,
 			    const struct fs_proposal *p, char code[static KEYS_CODE_TEXT_MAX],
 			    struct fs_say *say);
-/* ---- the second factor: edit held ---- */
-struct fs_proof {
-	const char *code; /* "" or NULL: not given */
-	const uint8_t *stretched; /* NULL: not given */
-	struct keys_span keyfile;
-};
-int fs_factor_prove(struct fs_vault *v, struct fs_session *s, const struct fs_proof *p,
-		    uint32_t fresh_s, struct fs_say *say);
-void fs_factor_wanted(struct fs_vault *v, struct fs_session *s, uint32_t fresh_s, bool *wanted,
-		      bool *key_file);
-
 /* ---- break_glass_grants.c ---- */
 int fs_glass_load(struct fs_vault *v); /* at open */
 void fs_glass_clear(struct fs_vault *v);
@@ -662,26 +663,6 @@ bool fs_sessions_has(struct fs_vault *v, struct fs_session *s, uint32_t rights);
 void fs_sessions_tick(struct fs_vault *v);
 /* After a change of policy: sessions let go of journals that they may no longer read. */
 void fs_sessions_trim(struct fs_vault *v);
-/* ---- login.c ---- */
-/*
- * Everything that a log-in has to show (s: an unlock of that session): opens the index. On failure
- * told and logged, and the index released. edit held; secret is guarded memory.
- */
-int fs_login_prove(struct fs_vault *v, const struct fs_login *in, const struct fs_session *s,
-		   const struct keys_identity **id, struct keys_identity_secret *secret,
-		   struct fs_say *say);
-/* NULL, or why this practitioner may have no session now. */
-const char *fs_login_status(const struct policy_practitioner *p, const struct keys_identity *id,
-			    int64_t now_s);
-/* 0 or -EAGAIN with a message; and its counterparts. */
-int fs_login_backoff_check(struct fs_vault *v, uid_t uid, uint32_t pid, struct fs_say *say);
-void fs_login_backoff_failed(struct fs_vault *v, uid_t uid, uint32_t pid);
-void fs_login_backoff_clear(struct fs_vault *v, uid_t uid, uint32_t pid);
-/* Opens the envelope of a person; -EKEYREJECTED. edit held. */
-int fs_login_unseal(struct fs_vault *v, const struct fs_person *p, const uint8_t *stretched,
-		    struct keys_span keyfile, struct keys_identity_secret *secret,
-		    struct keys_envelope *env);
-
 /* ---- grants.c ---- */
 void fs_grants_tick(struct fs_vault *v);
 void fs_grants_changed(struct fs_vault *v); /* everybody's; edit held */
@@ -788,5 +769,7 @@ int fs_bg_of_session(struct fs_vault *v, struct fs_session *s, uint32_t turn,
 int fs_bg_tick(struct fs_vault *v);
 /* No journal has a wrap of an older turn any more: nobody needs those. */
 void fs_bg_forget_older(struct fs_vault *v);
+
+#include "login.h"
 
 #endif

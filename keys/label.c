@@ -19,6 +19,7 @@
 
 #include "bytes.h"
 #include "seal.h"
+#include "totp.h"
 
 _Static_assert(KEYS_LEN == crypto_generichash_KEYBYTES, "BLAKE2b key length");
 _Static_assert(KEYS_SIG_LEN == crypto_sign_BYTES, "Ed25519 signature length");
@@ -59,11 +60,14 @@ static const char *const texts[KEYS_LABEL_COUNT] = {
 	[KEYS_LABEL_REDO] = "journalfs 1 redo record",
 	[KEYS_LABEL_GRANT] = "journalfs 1 grant text",
 	[KEYS_LABEL_NOTICE] = "journalfs 1 notice",
+	[KEYS_LABEL_FACTOR] = "journalfs 1 factor",
+	[KEYS_LABEL_RECOVERY_CODE] = "journalfs 1 recovery code",
+	[KEYS_LABEL_PASSPHRASE] = "journalfs 1 earlier passphrase",
 };
 
 int keys_init(void)
 {
-	if (sodium_init() < 0)
+	if (sodium_init() < 0 || keys_totp_init())
 		return -EIO;
 	return keys_seal_init();
 }

@@ -58,6 +58,9 @@ enum keys_label {
 	KEYS_LABEL_REDO,	   /* MAC of a redo record under the host secret */
 	KEYS_LABEL_GRANT,	   /* key from the host secret that seals the texts of emergency grants */
 	KEYS_LABEL_NOTICE,	   /* the same for notices that wait to be delivered */
+	KEYS_LABEL_FACTOR,	   /* key that seals a second factor */
+	KEYS_LABEL_RECOVERY_CODE,  /* hash of a second factor's recovery code */
+	KEYS_LABEL_PASSPHRASE,	   /* verifier of an earlier passphrase under the host secret */
 	KEYS_LABEL_COUNT
 };
 

@@ -154,7 +154,7 @@ static const char alone_text[] =
 static const char clinic_text[] =
 	"# Practice policy. One statement a line; # begins a comment.\n"
 	"practice     %s\n"
-	"session      ceiling 12h\n"
+	"session      ceiling 12h  passphrase-age 90d\n"
 	"\n"
 	"role  physician         clinical  may list read write create attend\n"
 	"role  nurse             clinical  may list read write attend\n"

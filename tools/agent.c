@@ -7,12 +7,18 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
+#include "../keys/slab.h"
 #include "agent.h"
+#include "factor.h"
 #include "mountpoint.h"
+#include "newpass.h"
 #include "plain.h"
 #include "watch.h"
 #include "when.h"
+
+#define CODE_FRESH_S 20
 
 /* So that somebody notices a log-in that was not theirs. */
 static void say_last(const json_t *last)
@@ -28,22 +34,72 @@ static void say_last(const json_t *last)
 	putchar('\n');
 }
 
+/* One try; blob is what proves it, and with np what is new. 0 or the daemon's errno, negated. */
+static int try_login(struct client *cl, const struct tool_options *o,
+		     const struct client_credentials *cr, const struct newpass *np,
+		     struct fs_wire_message *answer)
+{
+	uint8_t *blob = keys_guard_new(KEYS_LEN + NEWPASS_MAX);
+	size_t len = cr->len;
+	char origin[256];
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "verb", "login", "who", o->as ? o->as : "",
+				 "origin", tools_client_origin(origin), "code", cr->code);
+	int rc;
+
+	if (!blob) {
+		json_decref(json);
+		return -ENOMEM;
+	}
+	memcpy(blob, cr->bytes, cr->len);
+	if (np) {
+		len = KEYS_LEN + tools_newpass_put(np, blob + KEYS_LEN);
+		json_object_set_new(json, "renew", json_true());
+		json_object_set_new(json, "olds", json_integer((json_int_t)np->n_olds));
+		json_object_set_new(json, "passes", json_integer(keys_stretch_default.passes));
+		json_object_set_new(json, "memory_kib",
+				    json_integer(keys_stretch_default.memory_kib));
+	}
+	rc = tools_client_call(cl, json, blob, len, -1, answer);
+	keys_guard_free(blob);
+	return rc;
+}
+
+/* The passphrase is too old: a new one, and the log-in again with it. */
+static int renew(struct client *cl, const struct tool_options *o, struct client_credentials *cr,
+		 struct fs_wire_message *answer)
+{
+	struct newpass *np = keys_guard_new(sizeof(*np));
+	time_t asked = time(NULL);
+	int rc = np ? tools_newpass_make(np, cl, o, o->new_passphrase_fd, cr->who) : -ENOMEM;
+
+	/* The code was not used up, but its time may be over by now. */
+	if (!rc && o->code_fd < 0 && time(NULL) - asked > CODE_FRESH_S)
+		rc = tools_factor_credentials(o, cr);
+	fs_wire_message_clear(answer);
+	if (!rc)
+		rc = try_login(cl, o, cr, np, answer);
+	keys_guard_free(np);
+	if (!rc)
+		puts("The passphrase is changed.");
+	return rc;
+}
+
 static int log_in(struct client *cl, const struct tool_options *o, char practice[static 256],
 		  char who[static 65])
 {
 	struct client_credentials *cr = NULL;
 	struct fs_wire_message m;
 	const char *text;
-	char origin[256];
 	int rc;
 
-	if (tools_client_credentials_new(cl, o, &cr))
-		return TOOL_FAILED;
 	fs_wire_message_init(&m);
-	rc = tools_client_call(cl,
-			 json_pack("{s:s, s:s, s:s}", "verb", "login", "who", o->as ? o->as : "",
-				   "origin", tools_client_origin(origin)),
-			 cr->bytes, cr->len, -1, &m);
+	rc = tools_client_credentials_new(cl, o, &cr);
+	if (!rc)
+		rc = tools_factor_credentials(o, cr);
+	if (!rc)
+		rc = try_login(cl, o, cr, NULL, &m);
+	if (rc == -EKEYEXPIRED)
+		rc = renew(cl, o, cr, &m);
 	tools_client_credentials_free(cr);
 	if (!rc) {
 		text = json_string_value(json_object_get(m.json, "practice"));

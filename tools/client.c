@@ -271,7 +271,7 @@ static int fill(struct client *cl, const struct tool_options *o, struct client_c
 	struct keys_stretch_cost cost;
 	struct prompt_secret *pass = NULL;
 	struct fs_wire_message m;
-	const char *who;
+	const char *who, *factor;
 	int rc;
 
 	fs_wire_message_init(&m);
@@ -286,6 +286,8 @@ static int fill(struct client *cl, const struct tool_options *o, struct client_c
 	if (!who || m.blob_len != KEYS_SALT_LEN)
 		goto out;
 	snprintf(cr->who, sizeof(cr->who), "%s", who);
+	factor = json_string_value(json_object_get(m.json, "factor"));
+	snprintf(cr->factor, sizeof(cr->factor), "%s", factor ? factor : "none");
 	rc = tools_prompt_secret_read(o->passphrase_fd, "Passphrase", &pass);
 	if (rc) {
 		tools_fail(rc == -ENOTTY ? "there is no terminal to ask at; use --passphrase-fd"

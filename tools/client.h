@@ -49,6 +49,8 @@ const char *tools_client_origin(char out[static 256]);
 struct client_credentials {
 	uint8_t bytes[2 * KEYS_LEN];
 	size_t len;
+	char factor[16]; /* "totp", "key-file", "none": what the vault tells this account */
+	char code[41];	 /* tools_factor_credentials fills it in */
 	char who[KEYS_LEN * 2 + 1];
 };
 int tools_client_credentials_new(struct client *cl, const struct tool_options *o,

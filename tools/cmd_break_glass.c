@@ -16,6 +16,7 @@
 #include "../keys/slab.h"
 #include "../policy/span.h"
 #include "client.h"
+#include "factor.h"
 #include "prompt.h"
 
 struct emergency {
@@ -158,10 +159,9 @@ static int prove(struct emergency *e)
 		return TOOL_OK;
 	if (is(e, "key_file"))
 		return tools_client_credentials_new(&e->cl, e->o, &e->cr) ? TOOL_FAILED : TOOL_OK;
-	if (tools_prompt_secret_read(e->o->code_fd, "Code from your app: ", &e->code))
-		return tools_fail("a code from your authenticator app is needed: run this at a terminal "
-				  "or give --code-fd N");
-	return TOOL_OK;
+	return tools_factor_ask(e->o, "Code of your authenticator app, or a recovery code", &e->code)
+		       ? TOOL_FAILED
+		       : TOOL_OK;
 }
 
 static int open_it(struct emergency *e)

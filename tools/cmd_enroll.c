@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "../keys/invite.h"
 #include "../keys/slab.h"
-#include "client.h"
+#include "newpass.h"
 #include "prompt.h"
 
 #define INVITE_DAYS 7
@@ -45,33 +45,6 @@ int tools_cmd_invite(struct tool_options *o, int argc, char **argv)
 	return rc ? TOOL_FAILED : TOOL_OK;
 }
 
-/* What enroll and passwd send: fresh salt, default cost, the stretched new passphrase. */
-struct new_passphrase {
-	uint8_t salt[KEYS_SALT_LEN];
-	uint8_t stretched[KEYS_LEN];
-	uint8_t keyfile[KEYS_LEN];
-	bool has_keyfile;
-};
-
-static int make_new(struct new_passphrase *np, int fd, const char *key_file)
-{
-	struct prompt_secret *pass = NULL;
-	int rc = tools_prompt_secret_new(fd, "New passphrase", &pass);
-
-	if (rc)
-		return TOOL_FAILED;
-	keys_random(np->salt, sizeof(np->salt));
-	rc = tools_prompt_stretch(pass, np->salt, &keys_stretch_default, np->stretched);
-	tools_prompt_secret_free(pass);
-	np->has_keyfile = key_file != NULL;
-	if (!rc && key_file) {
-		rc = tools_prompt_key_file(key_file, np->keyfile);
-		if (rc)
-			tools_fail("the key file %s can't be read: %s", key_file, strerror(-rc));
-	}
-	return rc ? TOOL_FAILED : TOOL_OK;
-}
-
 static int read_code(const char *file, uint8_t code[static KEYS_CODE_LEN])
 {
 	struct prompt_secret *text = NULL;
@@ -92,8 +65,8 @@ static int read_code(const char *file, uint8_t code[static KEYS_CODE_LEN])
 }
 
 struct enroll_blob {
-	uint8_t bytes[KEYS_CODE_LEN + KEYS_SALT_LEN + 2 * KEYS_LEN];
-	struct new_passphrase np;
+	uint8_t bytes[KEYS_CODE_LEN + NEWPASS_MAX];
+	struct newpass np;
 };
 
 int tools_cmd_enroll(struct tool_options *o, int argc, char **argv)
@@ -103,22 +76,22 @@ int tools_cmd_enroll(struct tool_options *o, int argc, char **argv)
 	struct fs_wire_message m;
 	struct conf c;
 	char origin[256];
+	size_t len;
 	int rc = TOOL_FAILED;
 
 	fs_wire_message_init(&m);
 	if (!b || tools_client_find(o, &c, &cl))
 		goto out;
-	if (read_code(argc ? argv[0] : NULL, b->bytes) || make_new(&b->np, o->passphrase_fd, o->key_file))
+	if (read_code(argc ? argv[0] : NULL, b->bytes) ||
+	    tools_newpass_make(&b->np, NULL, o, o->passphrase_fd, NULL))
 		goto out;
-	memcpy(b->bytes + KEYS_CODE_LEN, b->np.salt, KEYS_SALT_LEN);
-	memcpy(b->bytes + KEYS_CODE_LEN + KEYS_SALT_LEN, b->np.stretched, KEYS_LEN);
-	memcpy(b->bytes + KEYS_CODE_LEN + KEYS_SALT_LEN + KEYS_LEN, b->np.keyfile, KEYS_LEN);
+	len = KEYS_CODE_LEN + tools_newpass_put(&b->np, b->bytes + KEYS_CODE_LEN);
 	if (tools_client_call(&cl,
 			json_pack("{s:s, s:s, s:I, s:I}", "verb", "enroll", "origin",
 				  tools_client_origin(origin), "passes",
 				  (json_int_t)keys_stretch_default.passes, "memory_kib",
 				  (json_int_t)keys_stretch_default.memory_kib),
-			b->bytes, sizeof(b->bytes) - (b->np.has_keyfile ? 0 : KEYS_LEN), -1, &m))
+			b->bytes, len, -1, &m))
 		goto out;
 	printf("You are enrolled as %s. `journalfs login` mounts your journals.\n",
 	       json_string_value(json_object_get(m.json, "who")));
@@ -131,8 +104,8 @@ out:
 }
 
 struct passwd_blob {
-	uint8_t bytes[2 * KEYS_LEN + KEYS_SALT_LEN + KEYS_LEN];
-	struct new_passphrase np;
+	uint8_t bytes[KEYS_LEN + NEWPASS_MAX];
+	struct newpass np;
 };
 
 int tools_cmd_passwd(struct tool_options *o, int argc, char **argv)
@@ -141,6 +114,7 @@ int tools_cmd_passwd(struct tool_options *o, int argc, char **argv)
 	struct client_credentials *old = NULL;
 	struct client cl = { .sock = -1 };
 	struct conf c;
+	size_t len;
 	int rc = TOOL_FAILED;
 
 	(void)argc;
@@ -148,17 +122,16 @@ int tools_cmd_passwd(struct tool_options *o, int argc, char **argv)
 	if (!b || tools_client_find(o, &c, &cl))
 		goto out;
 	if (tools_client_credentials_new(&cl, o, &old) ||
-	    make_new(&b->np, o->new_passphrase_fd, o->key_file))
+	    tools_newpass_make(&b->np, &cl, o, o->new_passphrase_fd, old->who))
 		goto out;
 	memcpy(b->bytes, old->bytes, KEYS_LEN);
-	memcpy(b->bytes + KEYS_LEN, b->np.salt, KEYS_SALT_LEN);
-	memcpy(b->bytes + KEYS_LEN + KEYS_SALT_LEN, b->np.stretched, KEYS_LEN);
-	memcpy(b->bytes + 2 * KEYS_LEN + KEYS_SALT_LEN, b->np.keyfile, KEYS_LEN);
+	len = KEYS_LEN + tools_newpass_put(&b->np, b->bytes + KEYS_LEN);
 	rc = tools_client_do(&cl,
-		       json_pack("{s:s, s:I, s:I}", "verb", "passwd", "passes",
+		       json_pack("{s:s, s:I, s:I, s:I}", "verb", "passwd", "passes",
 				 (json_int_t)keys_stretch_default.passes, "memory_kib",
-				 (json_int_t)keys_stretch_default.memory_kib),
-		       b->bytes, sizeof(b->bytes) - (b->np.has_keyfile ? 0 : KEYS_LEN));
+				 (json_int_t)keys_stretch_default.memory_kib, "olds",
+				 (json_int_t)b->np.n_olds),
+		       b->bytes, len);
 	if (rc == TOOL_OK)
 		puts("The passphrase is changed.");
 out:

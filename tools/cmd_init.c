@@ -29,7 +29,7 @@ static int ask_passphrase(const struct tool_options *o, struct init_secrets *s)
 	struct prompt_secret *pass = NULL;
 	int rc;
 
-	if (tools_prompt_secret_new(o->passphrase_fd, "New passphrase", &pass))
+	if (tools_prompt_secret_new(o->passphrase_fd, "New passphrase", o->name, &pass))
 		return TOOL_FAILED;
 	keys_random(s->salt, sizeof(s->salt));
 	rc = tools_prompt_stretch(pass, s->salt, &keys_stretch_default, s->stretched);

@@ -10,6 +10,8 @@
 #include "plain.h"
 #include "when.h"
 
+#define WARN_S (14 * 86400)
+
 static json_int_t number(const json_t *j, const char *key)
 {
 	return json_integer_value(json_object_get(j, key));
@@ -68,6 +70,24 @@ static void print_elsewhere(const json_t *sessions)
 	puts("; `journalfs sessions` shows more, `sessions end` ends them");
 }
 
+/* A passphrase that will be too old within two weeks. */
+static void print_expiry(const json_t *me)
+{
+	time_t until = (time_t)number(me, "passphrase_until_s"), now = time(NULL);
+	char when[32] = "";
+	struct tm tm;
+
+	if (!until || until - now > WARN_S)
+		return;
+	if (localtime_r(&until, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%d", &tm);
+	if (until <= now)
+		puts("PASSPHRASE     yours is too old: the next log-in asks for a new one; `journalfs "
+		     "passwd` changes it now");
+	else
+		printf("PASSPHRASE     yours holds until %s: `journalfs passwd` changes it\n", when);
+}
+
 static void print_text(const json_t *j, const struct conf *c)
 {
 	const json_t *log = json_object_get(j, "log"), *me = json_object_get(j, "me");
@@ -79,6 +99,7 @@ static void print_text(const json_t *j, const struct conf *c)
 		printf("%-14s %s (%s)\n", "you", text(me, "who"), text(me, "state"));
 	else
 		printf("%-14s not logged in\n", "you");
+	print_expiry(me);
 	printf("%-14s %lld\n", "logged in", (long long)json_array_size(json_object_get(j, "sessions")));
 	print_sessions(json_object_get(j, "sessions"));
 	print_elsewhere(json_object_get(j, "sessions"));

@@ -41,6 +41,8 @@ static const struct verb verbs[] = {
 	{ "invite", tools_cmd_invite, 1, 1, "invite [--again] [--days N] NAME",
 	  "steward: one-time code for a practitioner named in the policy" },
 	{ "passwd", tools_cmd_passwd, 0, 0, "passwd", "change your passphrase" },
+	{ "factor", tools_cmd_factor, 1, 1, "factor enroll|status|remove|recovery-codes",
+	  "your second factor: codes of an authenticator app" },
 	{ "recover", tools_cmd_recover, 1, 1, "recover [--name NAME] VAULT",
 	  "the printed recovery key: forgotten passphrase, dead host, lost local state" },
 	{ "list", tools_cmd_list, 0, 0, "list", "the journals that you may list" },
@@ -107,6 +109,8 @@ enum option_id {
 	OPT_UNTIL,
 	OPT_PASSPHRASE_FD,
 	OPT_NEW_PASSPHRASE_FD,
+	OPT_CODE_FD,
+	OPT_NEW_CODE_FD,
 	OPT_DAYS,
 	OPT_READY_FD,
 	OPT_FOREGROUND,
@@ -137,7 +141,6 @@ enum option_id {
 	OPT_SEARCH,
 	OPT_CLOSE,
 	OPT_ASK,
-	OPT_CODE_FD,
 };
 
 static const struct option long_options[] = {
@@ -157,6 +160,8 @@ static const struct option long_options[] = {
 	{ "until", required_argument, NULL, OPT_UNTIL },
 	{ "passphrase-fd", required_argument, NULL, OPT_PASSPHRASE_FD },
 	{ "new-passphrase-fd", required_argument, NULL, OPT_NEW_PASSPHRASE_FD },
+	{ "code-fd", required_argument, NULL, OPT_CODE_FD },
+	{ "new-code-fd", required_argument, NULL, OPT_NEW_CODE_FD },
 	{ "days", required_argument, NULL, OPT_DAYS },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
@@ -188,7 +193,6 @@ static const struct option long_options[] = {
 	{ "search", required_argument, NULL, OPT_SEARCH },
 	{ "close", no_argument, NULL, OPT_CLOSE },
 	{ "ask", no_argument, NULL, OPT_ASK },
-	{ "code-fd", required_argument, NULL, OPT_CODE_FD },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -232,6 +236,8 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_UNTIL: o->until = arg; break;
 	case OPT_PASSPHRASE_FD: return number_option(arg, 0, 1 << 20, &o->passphrase_fd);
 	case OPT_NEW_PASSPHRASE_FD: return number_option(arg, 0, 1 << 20, &o->new_passphrase_fd);
+	case OPT_CODE_FD: return number_option(arg, 0, 1 << 20, &o->code_fd);
+	case OPT_NEW_CODE_FD: return number_option(arg, 0, 1 << 20, &o->new_code_fd);
 	case OPT_DAYS: return number_option(arg, 1, 3650, &o->days);
 	case OPT_REASON: o->reason = arg; break;
 	case OPT_FROM: o->from = arg; break;
@@ -262,7 +268,6 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_SEARCH: o->search = arg; break;
 	case OPT_CLOSE: o->close = true; break;
 	case OPT_ASK: o->ask = true; break;
-	case OPT_CODE_FD: return number_option(arg, 0, 1 << 20, &o->code_fd);
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	case OPT_ALL_OTHERS: o->all_others = true; break;
@@ -288,7 +293,8 @@ static bool is_number(const char *text)
 int main(int argc, char **argv)
 {
 	struct tool_options o = {
-		.passphrase_fd = -1, .new_passphrase_fd = -1, .code_fd = -1, .ready_fd = -1
+		.passphrase_fd = -1, .new_passphrase_fd = -1, .code_fd = -1, .new_code_fd = -1,
+		.ready_fd = -1
 	};
 	const struct verb *verb;
 	int id;

@@ -2,6 +2,7 @@
 /* tools/prompt.c - see prompt.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 #include "../keys/slab.h"
 #include "prompt.h"
+#include "strength.h"
 #include "tool.h"
 
 /* Reads up to a newline or the end, byte by byte: nothing behind the line is swallowed. */
@@ -74,16 +76,19 @@ int tools_prompt_secret_read(int fd, const char *question, struct prompt_secret 
 	return 0;
 }
 
-static size_t characters(const struct prompt_secret *s)
+static bool is_weak(const struct prompt_secret *s, const char *who)
 {
-	size_t n = 0;
+	const struct passwd *pw = getpwuid(geteuid());
+	const char *const names[] = { who, pw ? pw->pw_name : NULL };
+	const char *wrong = tools_strength_wrong(s->text, s->len, names, 2);
 
-	for (size_t i = 0; i < s->len; i++)
-		n += ((unsigned char)s->text[i] & 0xc0) != 0x80;
-	return n;
+	if (wrong)
+		tools_fail("%s", wrong);
+	return wrong != NULL;
 }
 
-int tools_prompt_secret_new(int fd, const char *question, struct prompt_secret **out)
+int tools_prompt_secret_new(int fd, const char *question, const char *who,
+			    struct prompt_secret **out)
 {
 	struct prompt_secret *first = NULL, *second = NULL;
 	int rc = tools_prompt_secret_read(fd, question, &first);
@@ -94,9 +99,7 @@ int tools_prompt_secret_new(int fd, const char *question, struct prompt_secret *
 		tools_fail("no passphrase was given");
 	if (rc)
 		return rc;
-	if (characters(first) < PROMPT_PASSPHRASE_MIN) {
-		tools_fail("a passphrase needs at least %d characters; a few words do well",
-			  PROMPT_PASSPHRASE_MIN);
+	if (is_weak(first, who)) {
 		rc = -EINVAL;
 		goto out;
 	}

@@ -13,7 +13,6 @@
 #include "../keys/stretch.h"
 
 #define PROMPT_MAX 1024
-#define PROMPT_PASSPHRASE_MIN 10 /* characters of a new passphrase */
 
 struct prompt_secret { /* keys_guard memory */
 	size_t len;
@@ -22,8 +21,12 @@ struct prompt_secret { /* keys_guard memory */
 
 /* fd -1: the terminal. -ENOTTY: no terminal and no fd; -EINVAL empty; -E2BIG. The caller frees. */
 int tools_prompt_secret_read(int fd, const char *question, struct prompt_secret **out);
-/* A new passphrase: asked twice at the terminal, checked for length. Says itself what is wrong. */
-int tools_prompt_secret_new(int fd, const char *question, struct prompt_secret **out);
+/*
+ * A new passphrase: asked twice at the terminal, checked for strength (tools/strength.h) with the account's
+ * name and `who`, which may be NULL. Says itself what is wrong.
+ */
+int tools_prompt_secret_new(int fd, const char *question, const char *who,
+			    struct prompt_secret **out);
 void tools_prompt_secret_free(struct prompt_secret *s); /* wipes; NULL is legal */
 
 /* Stretches with a progress word on standard error; out in the caller's guarded memory. */

@@ -33,7 +33,9 @@ struct tool_options {
 	const char *who, *journal, *since, *until; /* audit show */
 	const char *all_of;	 /* keys renew --all-of NAME */
 	int passphrase_fd;     /* --passphrase-fd N, -1 none */
-	int new_passphrase_fd; /* --new-passphrase-fd N (passwd), -1 none */
+	int new_passphrase_fd; /* --new-passphrase-fd N (passwd, login), -1 none */
+	int code_fd;	       /* --code-fd N: a code of the second factor, -1 none */
+	int new_code_fd;       /* --new-code-fd N (factor enroll), -1 none */
 	int days;	       /* --days N (invite, policy status), 0 none */
 	const char *from, *to, *version, *at;	       /* policy: which version */
 	const char *note, *action;		       /* policy explain */
@@ -44,7 +46,6 @@ struct tool_options {
 	const char *reason;    /* --reason TEXT */
 	const char *span;      /* --for DURATION */
 	const char *ground, *search; /* break-glass --ground WORD, --search PART */
-	int code_fd;		     /* --code-fd N: the second factor's code, -1 the terminal */
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool all_others;	 /* sessions end --all-others */
@@ -78,6 +79,7 @@ int tools_cmd_attend(struct tool_options *o, int argc, char **argv);
 int tools_cmd_break_glass(struct tool_options *o, int argc, char **argv);
 int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
 int tools_cmd_keys(struct tool_options *o, int argc, char **argv);
+int tools_cmd_factor(struct tool_options *o, int argc, char **argv);
 int tools_cmd_list(struct tool_options *o, int argc, char **argv);
 
 #endif

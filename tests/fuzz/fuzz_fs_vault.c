@@ -75,7 +75,7 @@ static int count(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 /* Back to an empty vault. */
 static void clear(void)
 {
-	struct fs_key from = fs_key(0, 0, FS_T_IDENTITY), to = fs_key(0, 0, FS_T_RENEWAL + 1);
+	struct fs_key from = fs_key(0, 0, FS_T_IDENTITY), to = fs_key(0, 0, FS_T_PASSPHRASES + 1);
 	struct fs_batch b;
 
 	fs_batch_init(&b, NULL);

@@ -40,8 +40,8 @@ t_passwd_changes_without_reencryption() {
 	expect_errno 'passphrase' open_mine || return 1
 	PASS_me='another quiet passphrase'
 	sleep 2
-	open_mine && me passwd --passphrase-fd 9 --new-passphrase-fd 8 9< <(pass_of me) 8< <(echo 'one quiet person alone') || return 1
-	PASS_me='one quiet person alone'
+	open_mine && me passwd --passphrase-fd 9 --new-passphrase-fd 8 9< <(pass_of me) 8< <(echo 'one quiet person again') || return 1
+	PASS_me='one quiet person again'
 }
 
 t_killed_agent_ends_the_session() {

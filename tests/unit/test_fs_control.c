@@ -60,12 +60,18 @@ static const struct {
 	{"enroll", "{\"verb\":\"enroll\",\"origin\":\"t\",\"passes\":1,\"memory_kib\":8192}", 64,
 	 false},
 	{"invite", "{\"verb\":\"invite\",\"name\":\"bo\",\"again\":false,\"days\":7}", 0, true},
-	{"passwd", "{\"verb\":\"passwd\",\"passes\":1,\"memory_kib\":8192}", 80, true},
+	{"passwd", "{\"verb\":\"passwd\",\"passes\":1,\"memory_kib\":8192,\"olds\":1}", 112, true},
 	{"status", "{\"verb\":\"status\"}", 0, false},
 	{"policy-show", "{\"verb\":\"policy-show\",\"file\":\"practice\"}", 0, true},
 	{"policy-check", "{\"verb\":\"policy-check\",\"file\":\"practice\",\"text\":\"\"}", 0, true},
 	{"policy-put", "{\"verb\":\"policy-put\",\"file\":\"practice\",\"text\":\"\",\"base\":1}", 0,
 	 true},
+	{"passphrases", "{\"verb\":\"passphrases\",\"who\":\"x\"}", 0, false},
+	{"factor-status", "{\"verb\":\"factor-status\",\"who\":\"x\"}", 0, false},
+	{"factor-enroll", "{\"verb\":\"factor-enroll\",\"who\":\"x\",\"code\":\"\",\"new_code\":\"1\"}", 142,
+	 false},
+	{"factor-codes", "{\"verb\":\"factor-codes\",\"who\":\"x\",\"code\":\"1\"}", 122, false},
+	{"factor-remove", "{\"verb\":\"factor-remove\",\"who\":\"x\",\"code\":\"1\"}", 32, false},
 	{"policy-at", "{\"verb\":\"policy-at\",\"file\":\"practice\",\"version\":1,\"at_s\":0}", 0, true},
 	{"policy-log", "{\"verb\":\"policy-log\",\"file\":\"practice\",\"after\":0}", 0, true},
 	{"policy-explain", "{\"verb\":\"policy-explain\",\"who\":\"anna\",\"journal\":\"\",\"note\":\"\","
@@ -730,21 +736,108 @@ END_TEST
 
 START_TEST(passphrase_is_changed_over_the_socket)
 {
-	uint8_t blob[2 * KEYS_LEN + KEYS_SALT_LEN];
+	uint8_t blob[3 * KEYS_LEN + KEYS_SALT_LEN];
 	int s, other;
 
 	start_alone();
 	s = agent("anna");
 	t_stretch("not hers", blob);
-	memcpy(blob + KEYS_LEN, t_salt, KEYS_SALT_LEN);
+	keys_random(blob + KEYS_LEN, KEYS_SALT_LEN);
 	t_stretch("new", blob + KEYS_LEN + KEYS_SALT_LEN);
+	t_stretch("new", blob + 2 * KEYS_LEN + KEYS_SALT_LEN);
 	ck_assert_int_eq(call(s, verbs[9].text, blob, sizeof(blob), -1), -EKEYREJECTED);
 	t_stretch("anna", blob);
+	/* Without what compares it with the one in force. */
+	ck_assert_int_eq(call(s, "{\"verb\":\"passwd\",\"passes\":1,\"memory_kib\":8192}", blob,
+			      sizeof(blob) - KEYS_LEN, -1),
+			 -EINVAL);
 	ck_assert_int_eq(call(s, verbs[9].text, blob, sizeof(blob), -1), 0);
 	other = peer();
 	ck_assert_int_eq(try_login(other, "", "anna"), -EKEYREJECTED);
 	ck_assert_int_eq(try_login(other, "", "new"), 0);
 	close(other);
+	close(s);
+}
+END_TEST
+
+/* Whatever is said of its pieces, a log-in's blob is read within its bounds. */
+START_TEST(login_with_pieces_that_do_not_fit_is_refused)
+{
+	const size_t head = 2 * KEYS_LEN + KEYS_SALT_LEN;
+	uint8_t blob[12 * KEYS_LEN] = {0};
+	char text[160];
+	int s;
+
+	start_alone();
+	s = peer();
+	for (size_t len = 0; len < sizeof(blob); len += KEYS_SALT_LEN / 2) {
+		for (unsigned olds = 0; olds <= 7; olds++) {
+			size_t all = head + olds * KEYS_LEN;
+			int rc;
+
+			if (olds <= 6 && (len == all || len == all + KEYS_LEN))
+				continue;
+			snprintf(text, sizeof(text),
+				 "{\"verb\":\"login\",\"who\":\"anna\",\"renew\":true,\"olds\":%u,"
+				 "\"passes\":1,\"memory_kib\":8192}",
+				 olds);
+			/* Too many refusals in a row get another answer. */
+			rc = call(s, text, blob, len, -1);
+			ck_assert_msg(rc == -EINVAL || rc == -EAGAIN, "%zu bytes, %u olds: %d", len,
+				      olds, rc);
+		}
+	}
+	close(s);
+}
+END_TEST
+
+START_TEST(passphrase_is_renewed_in_a_login)
+{
+	static const char text[] = "{\"verb\":\"login\",\"who\":\"\",\"renew\":true,\"olds\":1,"
+				   "\"passes\":1,\"memory_kib\":8192}";
+	uint8_t blob[3 * KEYS_LEN + KEYS_SALT_LEN];
+	int s;
+
+	start_alone();
+	s = peer();
+	t_stretch("anna", blob);
+	keys_random(blob + KEYS_LEN, KEYS_SALT_LEN);
+	t_stretch("new", blob + KEYS_LEN + KEYS_SALT_LEN);
+	t_stretch("new", blob + 2 * KEYS_LEN + KEYS_SALT_LEN);
+	ck_assert_int_eq(call(s, text, blob, sizeof(blob), -1), 0);
+	close(s);
+	s = peer();
+	ck_assert_int_eq(try_login(s, "", "anna"), -EKEYREJECTED);
+	ck_assert_int_eq(try_login(s, "", "new"), 0);
+	close(s);
+}
+END_TEST
+
+/* A second factor over the socket: enrolled, asked for, told to nobody else. */
+START_TEST(second_factor_goes_over_the_socket)
+{
+	uint8_t blob[KEYS_LEN + KEYS_TOTP_SECRET_LEN + KEYS_FACTOR_CODES * KEYS_FACTOR_CODE_LEN];
+	char code[7], text[256], recovery[KEYS_FACTOR_CODE_TEXT];
+	int s;
+
+	start_alone();
+	s = peer();
+	t_stretch("anna", blob);
+	keys_random(blob + KEYS_LEN, sizeof(blob) - KEYS_LEN);
+	ck_assert_int_eq(keys_totp_code(blob + KEYS_LEN,
+					(uint64_t)fs_vault_wall_s() / KEYS_TOTP_STEP_S, code),
+			 0);
+	snprintf(text, sizeof(text), "{\"verb\":\"factor-enroll\",\"new_code\":\"%s\"}", code);
+	ck_assert_int_eq(call(s, text, blob, sizeof(blob), -1), 0);
+	ck_assert_int_eq(call(s, "{\"verb\":\"factor-status\"}", NULL, 0, -1), 0);
+	ck_assert_int_eq(call(s, "{\"verb\":\"factor-status\",\"who\":\"dan\"}", NULL, 0, -1), -EPERM);
+	ck_assert_int_eq(call(s, "{\"verb\":\"passphrases\",\"who\":\"dan\"}", NULL, 0, -1), -EPERM);
+	ck_assert_int_eq(try_login(s, "", "anna"), -EKEYREJECTED);
+	snprintf(text, sizeof(text), "{\"verb\":\"login\",\"code\":\"%s\"}", code);
+	ck_assert_int_eq(call(s, text, blob, KEYS_LEN, -1), -EKEYREJECTED);
+	keys_base32_print(blob + KEYS_LEN + KEYS_TOTP_SECRET_LEN, KEYS_FACTOR_CODE_LEN, recovery);
+	snprintf(text, sizeof(text), "{\"verb\":\"login\",\"code\":\"%s\"}", recovery);
+	ck_assert_int_eq(call(s, text, blob, KEYS_LEN, -1), 0);
 	close(s);
 }
 END_TEST
@@ -968,6 +1061,9 @@ int main(void)
 	tcase_add_test(tc, stranger_learns_no_names);
 	tcase_add_test(tc, invitation_is_answered_by_its_account_over_the_socket);
 	tcase_add_test(tc, passphrase_is_changed_over_the_socket);
+	tcase_add_test(tc, login_with_pieces_that_do_not_fit_is_refused);
+	tcase_add_test(tc, passphrase_is_renewed_in_a_login);
+	tcase_add_test(tc, second_factor_goes_over_the_socket);
 	tcase_add_test(tc, policy_is_shown_checked_and_put);
 	tcase_add_test(tc, log_is_streamed_in_both_formats);
 	tcase_add_test(tc, log_is_refused_without_the_audit_right);

@@ -345,20 +345,19 @@ END_TEST
 START_TEST(passphrase_change_needs_the_old_one)
 {
 	uint8_t old[KEYS_LEN], next[KEYS_LEN];
+	static const uint8_t salt[KEYS_SALT_LEN] = "another salt...";
 	struct fs_login in = login_of(ANNA, "wrong", old);
+	const struct fs_passphrase to = {
+		.salt = salt, .stretched = next, .cost = &t_cost, .olds = next, .n_olds = 1};
 	struct fs_session *s, *again = NULL;
 
 	ck_assert_int_eq(t_init("anna", "anna", ANNA), 0);
 	t_open();
 	s = t_login("anna", ANNA);
 	t_stretch("next", next);
-	ck_assert_int_eq(fs_vault_passwd(t.v, s, &in, t_salt, &t_cost, next,
-					 (struct keys_span){NULL, 0}, &t.say),
-			 -EKEYREJECTED);
+	ck_assert_int_eq(fs_vault_passwd(t.v, s, &in, &to, &t.say), -EKEYREJECTED);
 	in = login_of(ANNA, "anna", old);
-	ck_assert_int_eq(fs_vault_passwd(t.v, s, &in, t_salt, &t_cost, next,
-					 (struct keys_span){NULL, 0}, &t.say),
-			 0);
+	ck_assert_int_eq(fs_vault_passwd(t.v, s, &in, &to, &t.say), 0);
 	t_logout(s);
 	ck_assert_int_eq(t_try_login("", ANNA, "anna", &again), -EKEYREJECTED);
 	ck_assert_int_eq(t_try_login("", ANNA, "next", &again), 0);

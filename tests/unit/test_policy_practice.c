@@ -638,10 +638,6 @@ START_TEST(practice_statement_without_effect_is_refused_by_name)
 		"log strict\ndurability close\nprogram deny updatedb\n" BASE;
 
 	refused(text, strlen(text),
-		"p:1:29: `session second-factor` is not in this version: remove "
-		"`second-factor required`\n"
-		"p:1:52: `session passphrase-age` is not in this version: remove "
-		"`passphrase-age` and its value\n"
 		"p:3:10: `finalize after` is not in this version: remove the line\n"
 		"p:3:20: `finalize on read-only` is not in this version: remove the line\n"
 		"p:4:1: `retention` is not in this version: remove the line\n");
