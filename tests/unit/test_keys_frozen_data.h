@@ -42,6 +42,8 @@ static const struct {
 	{ "journalfs 1 log stream", "f2856b50fda25135de2cab3f89dd62f7" },
 	{ "journalfs 1 note", "399f750ca323a226165b94d420f2babd" },
 	{ "journalfs 1 redo record", "d687c463f25fcb7d9927cf63fdef609b" },
+	{ "journalfs 1 grant text", "06cb8d5de591b91ec9e5f3f4fc19115c" },
+	{ "journalfs 1 notice", "ed60d1497f20890032640e4b4dd9e7f4" },
 };
 
 static const char frozen_header[] =
