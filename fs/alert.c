@@ -41,7 +41,7 @@ void fs_alert_close(struct fs_alert *a)
 }
 
 /* "Nov 29 01:02:03", in the language of the protocol. */
-static void stamp(char out[static 32])
+static void stamp(char out[static 64])
 {
 	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -50,13 +50,13 @@ static void stamp(char out[static 32])
 
 	if (!localtime_r(&now, &tm))
 		memset(&tm, 0, sizeof(tm));
-	snprintf(out, 32, "%s %2d %02d:%02d:%02d", months[tm.tm_mon % 12], tm.tm_mday % 32,
+	snprintf(out, 64, "%s %2d %02d:%02d:%02d", months[tm.tm_mon % 12], tm.tm_mday % 32,
 		 tm.tm_hour % 24, tm.tm_min % 60, tm.tm_sec % 61);
 }
 
 bool fs_alert_say(const struct fs_alert *a, const char *text)
 {
-	char line[1024], when[32];
+	char line[1024], when[64];
 	ssize_t sent;
 	int len;
 
