@@ -27,6 +27,7 @@
 #define FS_CONTROL_PATIENCE_S 10 /* for the first hello, the rest of a frame, a full queue to move */
 #define FS_CONTROL_QUIET_S 60	 /* a stranger who asks nothing; FS_CONTROL_GUEST_S with a session */
 #define FS_CONTROL_GUEST_S 3600
+#define FS_CONTROL_LISTEN_S 30 /* the longest wait for a notice */
 
 /* ---- connections (control_conn.c) ---- */
 struct fs_control_conn {
@@ -78,6 +79,7 @@ struct fs_control {
 	struct fs_vault *vault;
 	struct fs_serve *serve;
 	bool alone, exit_when_idle;
+	bool notifies; /* there is an account for the notify service */
 	struct fs_harden_report harden;
 	char *path; /* of the socket; NULL once removed */
 	int listener, epoll, wake;
@@ -95,6 +97,7 @@ struct fs_control {
 	bool recheck;	      /* policy changed */
 	bool clock_stop;
 	unsigned jobs;
+	unsigned listening; /* of them: the notify service's, waiting for a notice */
 	bool had_session;
 	struct fs_control_agent **agent;
 	size_t agents, agent_cap;
@@ -148,6 +151,8 @@ int fs_control_verb_glass_ask(struct fs_control_request *rq);
 int fs_control_verb_glass_search(struct fs_control_request *rq);
 int fs_control_verb_glass(struct fs_control_request *rq);
 int fs_control_verb_glass_close(struct fs_control_request *rq);
+int fs_control_verb_notice_next(struct fs_control_request *rq);
+int fs_control_verb_notice_done(struct fs_control_request *rq);
 int fs_control_verb_proposals(struct fs_control_request *rq);
 int fs_control_verb_approve(struct fs_control_request *rq);
 int fs_control_verb_reject(struct fs_control_request *rq);
@@ -162,6 +167,10 @@ int fs_control_verb_list(struct fs_control_request *rq);
 int fs_control_verb_audit(struct fs_control_request *rq);
 int fs_control_verb_keys_renew(struct fs_control_request *rq);
 int fs_control_verb_keys_status(struct fs_control_request *rq);
+
+/* ---- control_notice.c ---- */
+/* For `status`: what waits to be told, for who may know. */
+int fs_control_notice_status(struct fs_control_request *rq);
 
 /* ---- control.c ---- */
 int64_t fs_control_now_ns(void); /* boot-time clock */
