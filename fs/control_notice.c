@@ -119,13 +119,13 @@ static int next(struct fs_control_request *rq, struct fs_notice *n)
 {
 	const struct fs_notice_peer peer = {rq->conn->uid, rq->conn->pid};
 	int64_t until = fs_control_now_ns() + fs_control_int(rq, "wait_s") * INT64_C(1000000000);
-	int rc = fs_vault_notice_next(rq->c->vault, &peer, n, &rq->say);
+	int rc = fs_vault_notice_next(rq->c->vault, &peer, fs_control_true(rq, "fresh"), n, &rq->say);
 
 	while (rc == -EAGAIN && fs_control_now_ns() < until && still_there(rq)) {
 		fs_vault_notice_wait(rq->c->vault, STEP_MS);
 		/* Handed to a connection that is gone it would be late by two minutes. */
 		if (still_there(rq))
-			rc = fs_vault_notice_next(rq->c->vault, &peer, n, &rq->say);
+			rc = fs_vault_notice_next(rq->c->vault, &peer, false, n, &rq->say);
 	}
 	return rc;
 }

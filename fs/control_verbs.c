@@ -296,7 +296,7 @@ static const struct verb verbs[] = {
 	{"glass-close", ACTIVE | NEED_TRIES, fs_control_verb_glass_close, {0, 0},
 	 {{"journal", TEXT, true, 1, 255}}},
 	{"notice-next", NEED_HELLO | NEED_TRIES, fs_control_verb_notice_next, {0, 0},
-	 {{"wait_s", NUMBER, false, 0, FS_CONTROL_LISTEN_S}}},
+	 {{"wait_s", NUMBER, false, 0, FS_CONTROL_LISTEN_S}, {"fresh", TRUTH, false, 0, 0}}},
 	{"notice-done", NEED_HELLO | NEED_TRIES, fs_control_verb_notice_done, {0, 0},
 	 {{"number", NUMBER, true, 1, UINT32_MAX},
 	  {"delivered", TRUTH, true, 0, 0},

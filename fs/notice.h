@@ -41,10 +41,11 @@ struct fs_notice_peer {
 	pid_t pid;
 };
 /*
- * The oldest notice that is due. -EAGAIN: none is; -EACCES: the peer is not the notify account,
+ * The oldest notice that is due. fresh: the service has just begun, so what was handed out before is
+ * due again. -EAGAIN: none is; -EACCES: the peer is not the notify account,
  * logged.
  */
-int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer,
+int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer, bool fresh,
 			 struct fs_notice *out, struct fs_say *say);
 /* Waits until one may be due, so many milliseconds at most. */
 void fs_vault_notice_wait(struct fs_vault *v, unsigned ms);

@@ -38,10 +38,10 @@ static int load_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 		q->last = bytes_get_u32(&in);
 		return 0;
 	}
-	if (w.number > q->last)
-		q->last = w.number;
 	if (fs_notice_unseal(l->v, (struct keys_span){buf->data, buf->len}, &n))
 		return load_foreign(l, w.number);
+	if (w.number > q->last)
+		q->last = w.number;
 	w.grant = n.grant;
 	w.journal = n.journal;
 	w.opened = !strcmp(n.event, "opened");

@@ -28,7 +28,17 @@ static int check_peer(struct fs_vault *v, const struct fs_notice_peer *peer, str
 	return rc ? rc : -EACCES;
 }
 
-int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer,
+/* notices.lock held. */
+static void take_back(struct fs_notices *q)
+{
+	for (size_t i = 0; i < q->count; i++) {
+		if (q->n[i].handed)
+			q->n[i].due_ns = 0;
+		q->n[i].handed = false;
+	}
+}
+
+int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer, bool fresh,
 			 struct fs_notice *out, struct fs_say *say)
 {
 	struct fs_notices *q = &v->notices;
@@ -40,6 +50,8 @@ int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer,
 	rc = -EAGAIN;
 	pthread_mutex_lock(&q->lock);
 	q->asked_s = fs_vault_wall_s();
+	if (fresh)
+		take_back(q);
 	for (size_t i = 0; i < q->count && rc == -EAGAIN; i++) {
 		struct fs_waiting_notice *w = &q->n[i];
 
