@@ -334,6 +334,7 @@ int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out,
 	c->alone = cfg->alone;
 	c->exit_when_idle = cfg->exit_when_idle;
 	c->notifies = cfg->notifies;
+	c->notify_uid = cfg->notify_uid;
 	c->listener = c->epoll = c->wake = -1;
 	c->next_id = ID_WAKE + 1;
 	c->started_ns = fs_control_now_ns();

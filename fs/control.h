@@ -21,7 +21,9 @@ struct fs_control_config {
 	struct fs_serve *serve;
 	bool alone; /* only our own uid may connect */
 	bool exit_when_idle; /* alone: end after the last session ended */
-	bool notifies;	     /* for `status`: the vault was given an account for the notify service */
+	/* The notify service's account, as the vault was told: for `status`, and connections of its own. */
+	bool notifies;
+	uid_t notify_uid;
 };
 int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out, struct fs_say *say);
 /* Serves until fs_control_stop (async-signal-safe) or, alone, idleness. Ends all sessions. */

@@ -24,6 +24,7 @@
 #define FS_CONTROL_VERSION "0.1.0"
 #define FS_CONTROL_STRANGERS 64 /* connections that are no session's agent */
 #define FS_CONTROL_PER_UID 16
+#define FS_CONTROL_NOTIFY 4 /* of the notify account, kept for it beside the strangers */
 #define FS_CONTROL_PATIENCE_S 10 /* for the first hello, the rest of a frame, a full queue to move */
 #define FS_CONTROL_QUIET_S 60	 /* a stranger who asks nothing; FS_CONTROL_GUEST_S with a session */
 #define FS_CONTROL_GUEST_S 3600
@@ -79,7 +80,8 @@ struct fs_control {
 	struct fs_vault *vault;
 	struct fs_serve *serve;
 	bool alone, exit_when_idle;
-	bool notifies; /* there is an account for the notify service */
+	bool notifies; /* there is an account for the notify service: */
+	uid_t notify_uid;
 	struct fs_harden_report harden;
 	char *path; /* of the socket; NULL once removed */
 	int listener, epoll, wake;

@@ -327,6 +327,7 @@ static int open_all(struct daemon *d, struct fs_say *say)
 		.alone = cfg->alone,
 		.exit_when_idle = cfg->exit_when_idle,
 		.notifies = vault.notifies,
+		.notify_uid = vault.notify_uid,
 	};
 	struct fs_serve *sv = NULL;
 	struct fs_control *c = NULL;
