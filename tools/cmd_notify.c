@@ -101,7 +101,7 @@ static int tell(struct service *sv, json_t *notice, char *why, size_t cap)
 	if (json_object_set_new(notice, "vault_name", json_string(sv->conf.name)))
 		text = NULL;
 	else
-		text = json_dumps(notice, JSON_COMPACT);
+		text = json_dumps(notice, JSON_INDENT(2));
 	if (text) {
 		rc = tools_notify_run(n.argv, text, strlen(text), n.timeout_s, why, cap);
 		keys_wipe(text, strlen(text));
