@@ -52,7 +52,8 @@ static json_t *flags(uint8_t set)
 	json_t *list = json_array();
 
 	for (size_t i = 0; list && i < sizeof(words) / sizeof(words[0]); i++) {
-		if ((set & words[i].flag) && json_array_append_new(list, json_string(words[i].word))) {
+		if ((set & words[i].flag) &&
+		    json_array_append_new(list, json_string(words[i].word))) {
 			json_decref(list);
 			list = NULL;
 		}
@@ -119,7 +120,8 @@ static int next(struct fs_control_request *rq, struct fs_notice *n)
 {
 	const struct fs_notice_peer peer = {rq->conn->uid, rq->conn->pid};
 	int64_t until = fs_control_now_ns() + fs_control_int(rq, "wait_s") * INT64_C(1000000000);
-	int rc = fs_vault_notice_next(rq->c->vault, &peer, fs_control_true(rq, "fresh"), n, &rq->say);
+	int rc = fs_vault_notice_next(rq->c->vault, &peer, fs_control_true(rq, "fresh"), n,
+				      &rq->say);
 
 	while (rc == -EAGAIN && fs_control_now_ns() < until && still_there(rq)) {
 		fs_vault_notice_wait(rq->c->vault, STEP_MS);

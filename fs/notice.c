@@ -61,7 +61,8 @@ static void alert(struct fs_vault *v, const struct fs_notice *n)
 		return;
 	say_time(n->until_s, until);
 	snprintf(text, sizeof(text),
-		 "emergency access %s: grant %u of %s (role %s, unit %s, uid %u), journal number %u, "
+		 "emergency access %s: grant %u of %s (role %s, unit %s, uid %u), journal number "
+		 "%u, "
 		 "ground %s, until %s%s%s",
 		 n->event, n->grant, n->who, n->role, n->unit, n->uid, n->journal,
 		 fs_glass_ground_word(n->ground), until,
@@ -71,7 +72,7 @@ static void alert(struct fs_vault *v, const struct fs_notice *n)
 }
 
 void fs_notice_record(const struct fs_notice *n, const char *detail, uint8_t outcome,
-		 struct policy_record *r)
+		      struct policy_record *r)
 {
 	policy_record_init(r, POLICY_RECORD_NOTICE);
 	r->outcome = outcome;
@@ -248,10 +249,11 @@ static void make_room(struct fs_vault *v)
 	while (q->count && q->count >= q->most) {
 		const struct fs_waiting_notice *w = least_wanted(q);
 
-		fs_notice_alarm(v, w->journal,
-				"notice %u of the %s of emergency grant %u was given up undelivered: %zu "
-				"wait already; does the notify service run?",
-				w->number, w->opened ? "opening" : "later course", w->grant, q->count);
+		fs_notice_alarm(
+			v, w->journal,
+			"notice %u of the %s of emergency grant %u was given up undelivered: %zu "
+			"wait already; does the notify service run?",
+			w->number, w->opened ? "opening" : "later course", w->grant, q->count);
 		fs_notice_drop(v, w->number);
 	}
 }
@@ -259,9 +261,8 @@ static void make_room(struct fs_vault *v)
 static int queue(struct fs_vault *v, struct fs_notice *n)
 {
 	struct fs_notices *q = &v->notices;
-	struct fs_waiting_notice w = {.grant = n->grant,
-				      .journal = n->journal,
-				      .opened = !strcmp(n->event, "opened")};
+	struct fs_waiting_notice w = {
+		.grant = n->grant, .journal = n->journal, .opened = !strcmp(n->event, "opened")};
 	int rc, kept;
 
 	n->number = w.number = q->last + 1;
@@ -271,9 +272,11 @@ static int queue(struct fs_vault *v, struct fs_notice *n)
 	q->last = w.number;
 	kept = store(v, &w);
 	if (kept)
-		fs_vault_alarm(v, n->journal,
-			       "notice %u of emergency grant %u could not be stored (%s): until it can, "
-			       "it waits in memory", w.number, n->grant, strerror(-kept));
+		fs_vault_alarm(
+			v, n->journal,
+			"notice %u of emergency grant %u could not be stored (%s): until it can, "
+			"it waits in memory",
+			w.number, n->grant, strerror(-kept));
 	pthread_mutex_lock(&q->lock);
 	rc = fs_notice_append(q, &w);
 	pthread_mutex_unlock(&q->lock);
@@ -283,7 +286,7 @@ static int queue(struct fs_vault *v, struct fs_notice *n)
 }
 
 void fs_notice_put(struct fs_vault *v, const struct fs_grant *g, const char *event,
-		  const char *reason, const char *journal_name)
+		   const char *reason, const char *journal_name)
 {
 	const struct policy_settings *set =
 		v->practice ? policy_practice_settings(v->practice) : NULL;
@@ -370,9 +373,10 @@ void fs_notice_failed(struct fs_vault *v, const struct fs_notice *n)
 		note_failure(v, n);
 		return;
 	}
-	fs_notice_alarm(v, n->journal,
-			"notice %u (%s) of emergency grant %u was given up undelivered after %u tries: %s",
-			n->number, n->event, n->grant, n->tries, n->error);
+	fs_notice_alarm(
+		v, n->journal,
+		"notice %u (%s) of emergency grant %u was given up undelivered after %u tries: %s",
+		n->number, n->event, n->grant, n->tries, n->error);
 	fs_notice_drop(v, n->number);
 }
 
@@ -410,7 +414,7 @@ void fs_notice_tick(struct fs_vault *v)
 {
 	uint64_t now = fs_vault_boot_ns();
 	struct policy_record r;
-	struct fs_notice n;
+	struct fs_notice n = {0};
 
 	while (overdue(v, now, &n)) {
 		fs_notice_failure(&n, "the notify service did not answer within two minutes", &r);
@@ -450,4 +454,3 @@ void fs_notice_clear(struct fs_vault *v)
 	pthread_cond_destroy(&q->more);
 	pthread_mutex_destroy(&q->lock);
 }
-

@@ -41,9 +41,8 @@ struct fs_notice_peer {
 	pid_t pid;
 };
 /*
- * The oldest notice that is due. fresh: the service has just begun, so what was handed out before is
- * due again. -EAGAIN: none is; -EACCES: the peer is not the notify account,
- * logged.
+ * The oldest notice that is due. fresh: the service has just begun, so what was handed out before
+ * is due again. -EAGAIN: none is; -EACCES: the peer is not the notify account, logged.
  */
 int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer, bool fresh,
 			 struct fs_notice *out, struct fs_say *say);
@@ -59,8 +58,8 @@ int fs_vault_notice_done(struct fs_vault *v, const struct fs_notice_peer *peer, 
 
 struct fs_notice_stat {
 	uint32_t waiting;
-	int64_t oldest_s;		     /* when the oldest was queued; 0 none */
-	int64_t asked_s;		     /* when the service asked last; 0 not since the start */
+	int64_t oldest_s; /* when the oldest was queued; 0 none */
+	int64_t asked_s;  /* when the service asked last; 0 not since the start */
 	char error[FS_NOTICE_ERROR_MAX + 1]; /* of the last try that failed, of those that wait */
 };
 /* For the policy, the review or the audit right (-EACCES); nothing of contents. */

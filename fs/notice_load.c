@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/notice_load.c - the notices that still waited when the vault was last closed, or lost its daemon.
+ * fs/notice_load.c - the notices that still waited when the vault was last closed, or lost its
+ * daemon.
  *
  * Invariant: what can't be opened, damaged or another host's, is an alarm and never
  * keeps anybody from the vault. All are due at once.
@@ -67,16 +68,18 @@ int fs_notice_load(struct fs_vault *v)
 	int rc = fs_record_scan(fs_records_vault(v->records), &from, &to, load_one, &l);
 
 	for (size_t i = 0; i < l.count; i++) {
-		fs_notice_alarm(v, 0,
-				"notice %u of an emergency access was sealed by another host, or is "
-				"damaged: it is dropped undelivered; the access log has the access",
-				l.foreign[i]);
+		fs_notice_alarm(
+			v, 0,
+			"notice %u of an emergency access was sealed by another host, or is "
+			"damaged: it is dropped undelivered; the access log has the access",
+			l.foreign[i]);
 		if (!v->cfg.read_only)
 			fs_notice_erase(v, l.foreign[i]);
 	}
 	free(l.foreign);
 	if (rc == -EBADMSG) {
-		fs_notice_alarm(v, 0, "notices of emergency access are damaged: some are not delivered");
+		fs_notice_alarm(v, 0,
+				"notices of emergency access are damaged: some are not delivered");
 		rc = 0;
 	}
 	return rc;

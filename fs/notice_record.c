@@ -91,7 +91,8 @@ int fs_notice_seal(const struct fs_vault *v, const struct fs_notice *n,
 	encode(n, &p);
 	if (!p.bad) {
 		keys_label_derive(KEYS_LABEL_NOTICE, v->host_secret, NULL, 0, key, sizeof(key));
-		keys_seal(key, (struct keys_span){ad, ad_len}, (struct keys_span){plain, p.len}, out);
+		keys_seal(key, (struct keys_span){ad, ad_len}, (struct keys_span){plain, p.len},
+			  out);
 		*len = p.len + KEYS_SEAL_OVERHEAD;
 		keys_wipe(key, sizeof(key));
 	}

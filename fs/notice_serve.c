@@ -141,7 +141,8 @@ int fs_vault_notice_done(struct fs_vault *v, const struct fs_notice_peer *peer, 
 	if (rc == -ENOENT) {
 		fs_say(say, "notice %u is not handed out: it was answered, or taken back", number);
 		rc2 = fs_vault_tell_refused(v, peer->uid, peer->pid, "", "",
-					    "an answer for notice %u, which is not handed out", number);
+					    "an answer for notice %u, which is not handed out",
+					    number);
 		return rc2 ? rc2 : rc;
 	}
 	if (!rc)
@@ -153,11 +154,12 @@ int fs_vault_notice_done(struct fs_vault *v, const struct fs_notice_peer *peer, 
 int fs_vault_notice_stat(struct fs_vault *v, struct fs_session *by, struct fs_notice_stat *out)
 {
 	struct fs_notices *q = &v->notices;
-	struct fs_notice n;
+	struct fs_notice n = {0};
 	int rc = 0;
 
-	if (!by || (!fs_sessions_has(v, by, POLICY_POLICY) && !fs_sessions_has(v, by, POLICY_REVIEW) &&
-		    !fs_sessions_has(v, by, POLICY_AUDIT)))
+	if (!by ||
+	    (!fs_sessions_has(v, by, POLICY_POLICY) && !fs_sessions_has(v, by, POLICY_REVIEW) &&
+	     !fs_sessions_has(v, by, POLICY_AUDIT)))
 		return -EACCES;
 	memset(out, 0, sizeof(*out));
 	pthread_mutex_lock(&q->lock);

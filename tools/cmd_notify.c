@@ -28,7 +28,7 @@ struct service {
 	struct client cl;
 	unsigned pause_s;
 	bool begun; /* the daemon has been asked once */
-	bool away; /* it was said that the daemon is */
+	bool away;  /* it was said that the daemon is */
 };
 
 static void pause_for(unsigned s)
@@ -51,7 +51,8 @@ static int reach(struct service *sv)
 
 		if (!rc) {
 			if (sv->away)
-				fprintf(stderr, "journalfs: the daemon of %s is back\n", sv->conf.name);
+				fprintf(stderr, "journalfs: the daemon of %s is back\n",
+					sv->conf.name);
 			sv->away = false;
 			sv->pause_s = 1;
 			return 0;
@@ -95,7 +96,9 @@ static int tell(struct service *sv, json_t *notice, char *why, size_t cap)
 	int rc;
 
 	if (tools_notify_conf_read(&sv->conf, &n)) {
-		snprintf(why, cap, "the configuration of the notify service is not usable; its own messages say why");
+		snprintf(why, cap,
+			 "the configuration of the notify service is not usable; its own messages "
+			 "say why");
 		return 1;
 	}
 	if (json_object_set_new(notice, "vault_name", json_string(sv->conf.name)))
@@ -126,8 +129,10 @@ static int serve_one(struct service *sv, json_t *notice)
 	else
 		fprintf(stderr, "journalfs: notice %lld was delivered\n", (long long)number);
 	fs_wire_message_init(&m);
-	rc = ask(sv, json_pack("{s:s, s:I, s:b, s:s}", "verb", "notice-done", "number", number,
-			       "delivered", !failed, "error", why), &m);
+	rc = ask(sv,
+		 json_pack("{s:s, s:I, s:b, s:s}", "verb", "notice-done", "number", number,
+			   "delivered", !failed, "error", why),
+		 &m);
 	if (rc)
 		(void)tools_client_refused(&m);
 	fs_wire_message_clear(&m);
@@ -143,8 +148,10 @@ static int turn(struct service *sv)
 	int rc;
 
 	fs_wire_message_init(&m);
-	rc = ask(sv, json_pack("{s:s, s:i, s:b}", "verb", "notice-next", "wait_s", WAIT_S, "fresh",
-			       !sv->begun), &m);
+	rc = ask(sv,
+		 json_pack("{s:s, s:i, s:b}", "verb", "notice-next", "wait_s", WAIT_S, "fresh",
+			   !sv->begun),
+		 &m);
 	sv->begun = sv->begun || !rc;
 	if (rc && m.json)
 		(void)tools_client_refused(&m);

@@ -46,7 +46,8 @@ static int follow(char *path, size_t len)
 	target[n] = '\0';
 	slash = strrchr(link, '/');
 	if (snprintf(joined, sizeof(joined), "%.*s%s%s",
-		     target[0] == '/' ? 0 : (int)(slash - link) + 1, link, target, path + len) >= PATH_MAX)
+		     target[0] == '/' ? 0 : (int)(slash - link) + 1, link, target,
+		     path + len) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	memcpy(path, joined, strlen(joined) + 1);
 	return 0;
@@ -185,7 +186,8 @@ static int read_file(struct notify_conf *n)
 	}
 	fclose(f);
 	if (rc == TOOL_OK && !n->argv[0])
-		rc = tools_fail("%s lacks `program`, the absolute path of what tells people", n->file);
+		rc = tools_fail("%s lacks `program`, the absolute path of what tells people",
+				n->file);
 	return rc;
 }
 
@@ -195,9 +197,11 @@ static int check(const char *path, bool alone)
 	int rc = tools_notify_trusted(path, alone ? geteuid() : 0, bad);
 
 	if (rc == -EPERM)
-		return tools_fail("%s is not trusted: %s is not root's%s, or group or others may write "
-				  "there, and who can change it would read every notice; chown root and "
-				  "chmod go-w", path, bad, alone ? " or yours" : "");
+		return tools_fail(
+			"%s is not trusted: %s is not root's%s, or group or others may write "
+			"there, and who can change it would read every notice; chown root and "
+			"chmod go-w",
+			path, bad, alone ? " or yours" : "");
 	if (rc)
 		return tools_fail("%s: %s: %s", path, bad, strerror(-rc));
 	return TOOL_OK;
@@ -234,13 +238,15 @@ int tools_notify_conf_read(const struct conf *c, struct notify_conf *out)
 		return TOOL_FAILED;
 	if (lstat(out->file, &st) && errno == ENOENT)
 		return tools_fail("there is no %s: it names the program that tells people of an "
-				  "emergency access (journalfs(1), NOTICES)", out->file);
+				  "emergency access (journalfs(1), NOTICES)",
+				  out->file);
 	if (check(out->file, c->alone) || read_file(out) || check(out->program, c->alone)) {
 		tools_notify_conf_clear(out);
 		return TOOL_FAILED;
 	}
 	if (stat(out->program, &st) || !S_ISREG(st.st_mode) || access(out->program, X_OK)) {
-		tools_fail("%s: %s is no program that this account may run", out->file, out->program);
+		tools_fail("%s: %s is no program that this account may run", out->file,
+			   out->program);
 		tools_notify_conf_clear(out);
 		return TOOL_FAILED;
 	}

@@ -70,7 +70,8 @@ static long long now_ms(void)
 	return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Until the child has ended (true), or so many seconds are over. *signal: one to end came; 0 none. */
+/* Until the child has ended (true), or so many seconds are over. *signal: one to end came; 0 none.
+ */
 static bool wait_child(pid_t pid, unsigned seconds, const sigset_t *set, int *status, int *signal)
 {
 	long long until = now_ms() + 1000LL * seconds, left;
