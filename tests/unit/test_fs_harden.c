@@ -160,15 +160,21 @@ static int system_log(const char *path)
 	return s;
 }
 
+static char outside[80]; /* a system log's socket that the daemon's files do not cover, as /dev/log */
+
 static void alert_outside(void)
 {
 	char path[128], got[1200] = "";
-	struct fs_alert a;
-	int log, said = 0;
+	struct fs_alert a, far;
+	int log, said = 0, there = system_log(outside);
 
 	snprintf(path, sizeof(path), "%s/b", dir);
 	MUST(fs_alert_open(&a, path) == 0);
+	MUST(fs_alert_open(&far, outside) == 0);
 	harden();
+	MUST(fs_alert_say(&far, "out of reach of files"));
+	MUST(recv(there, got, sizeof(got) - 1, 0) > 0);
+	MUST(strstr(got, "out of reach of files") != NULL);
 	MUST(!fs_alert_say(&a, "nobody listens"));
 	log = system_log(path);
 	MUST(fs_alert_say(&a, "one\nline, \x1b[2J"));
@@ -193,14 +199,18 @@ static void alert_outside(void)
 
 START_TEST(alerts_reach_the_system_log_and_never_wait_for_it)
 {
-	char longest[200];
+	char longest[200], other[] = "/tmp/journalfs-alert-XXXXXX";
 	struct fs_alert a;
 
+	ck_assert_ptr_nonnull(mkdtemp(other));
+	snprintf(outside, sizeof(outside), "%s/log", other);
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	ck_assert_int_eq(fs_alert_open(&a, longest), -ENAMETOOLONG);
 	ck_assert(!fs_alert_say(&a, "no socket"));
 	in_child(alert_outside);
+	ck_assert_int_eq(unlink(outside), 0);
+	ck_assert_int_eq(rmdir(other), 0);
 }
 END_TEST
 
