@@ -400,6 +400,35 @@ static bool overdue(struct fs_vault *v, uint64_t now, struct fs_notice *n)
 	return found;
 }
 
+void fs_notice_delivered(const struct fs_notice *n, struct policy_record *r)
+{
+	char detail[128];
+
+	snprintf(detail, sizeof(detail), "%s: notice %u was delivered, try %u", n->event, n->number,
+		 n->tries + 1);
+	fs_notice_record(n, detail, 0, r);
+}
+
+/* Those that were delivered while the log could not be written. */
+static void log_again(struct fs_vault *v)
+{
+	struct fs_notices *q = &v->notices;
+
+	for (size_t i = q->count; i-- > 0;) {
+		const struct fs_waiting_notice *w = &q->n[i];
+		struct fs_notice n = {.number = w->number};
+		struct policy_record r;
+
+		if (!w->told || fs_notice_unseal(v, (struct keys_span){w->sealed, w->len}, &n))
+			continue;
+		fs_notice_delivered(&n, &r);
+		keys_wipe(&n, sizeof(n));
+		if (fs_log_append(v->log, &r, NULL))
+			return;
+		fs_notice_drop(v, w->number);
+	}
+}
+
 static void store_again(struct fs_vault *v)
 {
 	struct fs_notices *q = &v->notices;
@@ -424,6 +453,7 @@ void fs_notice_tick(struct fs_vault *v)
 	if (now - v->notices.stored_ns >= STORE_NS) {
 		v->notices.stored_ns = now;
 		store_again(v);
+		log_again(v);
 	}
 	keys_wipe(&n, sizeof(n));
 }

@@ -19,6 +19,7 @@ struct fs_waiting_notice {
 	bool opened;	 /* of a grant's beginning: the last to be given up for want of room */
 	bool kept;	 /* stored, or on its way with a commit */
 	bool handed;	 /* out, and not answered */
+	bool told;	 /* delivered, but the log could not be written: not handed out again */
 	uint64_t due_ns; /* not handed out before; of one that is out: it is taken back then. Boot
 			    clock */
 	uint32_t tries;
@@ -55,7 +56,7 @@ void fs_notice_init(struct fs_vault *v);
  */
 int fs_notice_load(struct fs_vault *v);
 void fs_notice_clear(struct fs_vault *v);
-/* Once a second: takes back what was not answered, stores what could not be stored. edit held. */
+/* Once a second: takes back what was not answered; what could not be stored or logged is tried again. edit held. */
 void fs_notice_tick(struct fs_vault *v);
 
 /* For the files of notices. notices.lock held: */
@@ -67,6 +68,8 @@ void fs_notice_drop(struct fs_vault *v, uint32_t number);  /* out of memory and 
 void fs_notice_erase(struct fs_vault *v, uint32_t number); /* out of the records */
 /* Counts the failure in n and fills the record that is to be logged before fs_notice_failed. */
 void fs_notice_failure(struct fs_notice *n, const char *error, struct policy_record *r);
+/* The record that is to be logged before a delivered one is dropped. */
+void fs_notice_delivered(const struct fs_notice *n, struct policy_record *r);
 /* Due again later, or given up with an alarm. */
 void fs_notice_failed(struct fs_vault *v, const struct fs_notice *n);
 void fs_notice_record(const struct fs_notice *n, const char *detail, uint8_t outcome,

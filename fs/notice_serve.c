@@ -55,7 +55,7 @@ int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer, 
 	for (size_t i = 0; i < q->count && rc == -EAGAIN; i++) {
 		struct fs_waiting_notice *w = &q->n[i];
 
-		if (w->handed || w->due_ns > now)
+		if (w->handed || w->told || w->due_ns > now)
 			continue;
 		w->handed = true;
 		w->due_ns = now + OUT_NS;
@@ -76,7 +76,7 @@ void fs_vault_notice_wait(struct fs_vault *v, unsigned ms)
 	for (size_t i = 0; i < q->count; i++) {
 		const struct fs_waiting_notice *w = &q->n[i];
 
-		if (!w->handed && w->due_ns < now + most)
+		if (!w->handed && !w->told && w->due_ns < now + most)
 			most = w->due_ns > now ? w->due_ns - now : 0;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -106,27 +106,37 @@ static int answered(struct fs_vault *v, uint32_t number, struct fs_notice *n)
 	return rc;
 }
 
+/* Nobody is told twice because the log is full: it stays until it can be logged (fs_notice_tick). */
+static void keep_told(struct fs_notices *q, uint32_t number)
+{
+	struct fs_waiting_notice *w;
+
+	pthread_mutex_lock(&q->lock);
+	w = fs_notice_find(q, number);
+	if (w)
+		w->told = true;
+	pthread_mutex_unlock(&q->lock);
+}
+
 static int answer(struct fs_vault *v, struct fs_notice *n, bool delivered, const char *error)
 {
 	struct policy_record r;
-	char detail[128];
 	int rc;
 
-	if (delivered) {
-		snprintf(detail, sizeof(detail), "%s: notice %u was delivered, try %u", n->event,
-			 n->number, n->tries + 1);
-		fs_notice_record(n, detail, 0, &r);
-	} else {
+	if (delivered)
+		fs_notice_delivered(n, &r);
+	else
 		fs_notice_failure(n, error, &r);
-	}
 	rc = fs_log_write(v->log, &r);
 	pthread_mutex_lock(&v->edit);
 	if (!delivered)
 		fs_notice_failed(v, n);
 	else if (!rc)
 		fs_notice_drop(v, n->number);
+	else
+		keep_told(&v->notices, n->number);
 	pthread_mutex_unlock(&v->edit);
-	return rc;
+	return delivered ? 0 : rc;
 }
 
 int fs_vault_notice_done(struct fs_vault *v, const struct fs_notice_peer *peer, uint32_t number,

@@ -4,6 +4,7 @@
  * why not; nobody else learns anything, and no access waits for it.
  */
 #include "fs/group_impl.h"
+#include "fs/log_impl.h"
 #include "test_fs_vault.h"
 
 enum { TELLER = 3001 };
@@ -435,6 +436,36 @@ START_TEST(full_disk_refuses_no_access_and_notices_wait_in_memory)
 }
 END_TEST
 
+static void log_fails(bool fails)
+{
+	pthread_mutex_lock(&t.v->log->lock);
+	t.v->log->failed = fails ? -ENOSPC : 0;
+	pthread_mutex_unlock(&t.v->log->lock);
+}
+
+START_TEST(log_that_is_full_tells_nobody_twice)
+{
+	struct fs_notice n;
+
+	begin(NOTIFY);
+	glass();
+	ck_assert_int_eq(next(&n), 0);
+	log_fails(true);
+	ck_assert_int_eq(done(1, true), 0);
+	waiting(0)->due_ns = 0;
+	ck_assert_int_eq(next(&n), -EAGAIN);
+	t.v->notices.stored_ns = 0;
+	fs_vault_tick(t.v);
+	ck_assert_uint_eq(t.v->notices.count, 1); /* it stays, since nothing is in the log */
+	log_fails(false);
+	t.v->notices.stored_ns = 0;
+	fs_vault_tick(t.v);
+	ck_assert_uint_eq(t.v->notices.count, 0);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_NOTICE, "notice 1 was delivered, try 1"), 1);
+	end();
+}
+END_TEST
+
 START_TEST(queue_is_bounded_and_openings_go_last)
 {
 	struct fs_notice n;
@@ -602,6 +633,7 @@ int main(void)
 	tcase_add_test(c, other_accounts_get_nothing_and_are_logged);
 	tcase_add_test(c, forged_and_repeated_answers_change_nothing);
 	tcase_add_test(c, full_disk_refuses_no_access_and_notices_wait_in_memory);
+	tcase_add_test(c, log_that_is_full_tells_nobody_twice);
 	tcase_add_test(c, queue_is_bounded_and_openings_go_last);
 	tcase_add_test(c, notices_of_another_host_or_place_are_dropped_with_an_alarm);
 	tcase_add_test(c, stored_notice_is_sealed);
