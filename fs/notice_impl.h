@@ -56,7 +56,8 @@ void fs_notice_init(struct fs_vault *v);
  */
 int fs_notice_load(struct fs_vault *v);
 void fs_notice_clear(struct fs_vault *v);
-/* Once a second: takes back what was not answered; what could not be stored or logged is tried again. edit held. */
+/* Once a second: takes back what was not answered; what could not be stored or logged is tried
+ * again. edit held. */
 void fs_notice_tick(struct fs_vault *v);
 
 /* For the files of notices. notices.lock held: */

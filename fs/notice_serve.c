@@ -106,7 +106,8 @@ static int answered(struct fs_vault *v, uint32_t number, struct fs_notice *n)
 	return rc;
 }
 
-/* Nobody is told twice because the log is full: it stays until it can be logged (fs_notice_tick). */
+/* Nobody is told twice because the log is full: it stays until it can be logged (fs_notice_tick).
+ */
 static void keep_told(struct fs_notices *q, uint32_t number)
 {
 	struct fs_waiting_notice *w;
