@@ -148,9 +148,12 @@ install: $(BUILD)/journalfs
 	install -Dm644 tools/man/journalfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/journalfs.1
 	install -Dm644 tools/man/journalfs-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/journalfs-policy.5
 	install -d $(DESTDIR)/usr/lib/systemd/system
-	sed 's|@BINDIR@|$(PREFIX)/bin|' tools/packaging/journalfs@.service \
-		>$(DESTDIR)/usr/lib/systemd/system/journalfs@.service
-	chmod 644 $(DESTDIR)/usr/lib/systemd/system/journalfs@.service
+	for unit in journalfs@.service journalfs-notify@.service; do \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' "tools/packaging/$$unit" \
+			>"$(DESTDIR)/usr/lib/systemd/system/$$unit" && \
+		chmod 644 "$(DESTDIR)/usr/lib/systemd/system/$$unit" || exit 1; done
+	install -Dm755 tools/packaging/notify-mail $(DESTDIR)$(PREFIX)/lib/journalfs/notify-mail
+	install -Dm644 tools/packaging/example.notify $(DESTDIR)$(SYSCONFDIR)/journalfs/example.notify.sample
 	install -Dm644 tools/packaging/journalfs.sysusers $(DESTDIR)/usr/lib/sysusers.d/journalfs.conf
 	install -Dm644 tools/packaging/journalfs.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/journalfs.conf
 	install -Dm644 tools/packaging/example.conf $(DESTDIR)$(SYSCONFDIR)/journalfs/example.conf.sample

@@ -118,7 +118,7 @@ static int check_often(const struct emergency *e)
 	}
 	if (e->seen.today >= e->seen.daily) {
 		/* This is no emergency any more, and somebody should know at once. */
-		fs_vault_alarm(e->v, e->entry->index,
+		fs_notice_alarm(e->v, e->entry->index,
 			       "%s was refused: %u emergency accesses within 24 hours", e->s->who,
 			       e->seen.today);
 		snprintf(why, sizeof(why),
@@ -374,6 +374,7 @@ static void fill(const struct emergency *e, const struct fs_glass_open *in, stru
 	g->flags |= e->seen.again ? FS_GLASS_AGAIN : 0;
 	g->flags |= e->seen.serial ? FS_GLASS_SERIAL : 0;
 	g->flags |= e->pair + 1 >= RECURRING ? FS_GLASS_RECURRING : 0;
+	g->flags |= e->settings->break_glass_notify ? FS_GLASS_TOLD : 0;
 }
 
 static int tell(const struct emergency *e, const struct fs_glass_open *in, const struct fs_grant *g)
@@ -398,10 +399,10 @@ static int tell(const struct emergency *e, const struct fs_glass_open *in, const
 static void escalate(const struct emergency *e, const struct fs_grant *g)
 {
 	if (g->flags & FS_GLASS_SERIAL)
-		fs_vault_alarm(e->v, g->journal, "%s opens journal after journal by emergency: %u within "
+		fs_notice_alarm(e->v, g->journal, "%s opens journal after journal by emergency: %u within "
 			       "24 hours", e->s->who, e->seen.today + 1);
 	if (g->flags & FS_GLASS_PAST_BLOCK)
-		fs_vault_alarm(e->v, g->journal, "%s passed a patient's block by emergency, grant %u",
+		fs_notice_alarm(e->v, g->journal, "%s passed a patient's block by emergency, grant %u",
 			       e->s->who, (unsigned)g->number);
 }
 

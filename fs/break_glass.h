@@ -48,6 +48,7 @@ enum fs_glass_flag {
 	FS_GLASS_AGAIN = 4,	 /* he had this journal open by emergency within 24 hours */
 	FS_GLASS_SERIAL = 8,	 /* the third or later in 24 hours: escalated */
 	FS_GLASS_RECURRING = 16, /* the third or later of this pair in 90 days */
+	FS_GLASS_TOLD = 64,	 /* somebody is told of it, as the policy said when it was opened */
 };
 
 /* What a grant's record keeps in clear; no name, no text. */

@@ -297,7 +297,7 @@ int fs_glass_put(struct fs_vault *v, const struct fs_grant *g, const struct fs_g
 	 * grant ends with the daemon at the latest.
 	 */
 	if (kept)
-		fs_vault_alarm(v, g->journal, "emergency grant %u could not be stored: %s",
+		fs_notice_alarm(v, g->journal, "emergency grant %u could not be stored: %s",
 			       (unsigned)g->number, strerror(-kept));
 	pthread_rwlock_wrlock(&v->lock);
 	rc = table_set(v, g);
@@ -398,6 +398,16 @@ static void tell_end(struct fs_vault *v, struct fs_session *by, const struct fs_
 	(void)fs_log_write(v->log, &r);
 }
 
+static void tell_others(struct fs_vault *v, const struct fs_grant *g, const char *reason)
+{
+	static const char *const events[] = {[FS_GLASS_EXPIRED] = "expired",
+					     [FS_GLASS_CLOSED] = "closed",
+					     [FS_GLASS_WITHDRAWN] = "withdrawn"};
+	const struct fs_entry *e = fs_catalog_by_index(v, g->journal);
+
+	fs_notice_put(v, g, events[g->end], reason, e ? e->name : NULL);
+}
+
 int fs_glass_end(struct fs_vault *v, struct fs_session *by, uint32_t number, enum fs_glass_end how,
 		 const char *why)
 {
@@ -417,6 +427,7 @@ int fs_glass_end(struct fs_vault *v, struct fs_session *by, uint32_t number, enu
 	rc = fs_glass_text(v, number, &text);
 	if (!rc)
 		rc = store(v, &g, &text);
+	tell_others(v, &g, text.reason);
 	keys_wipe(&text, sizeof(text));
 	return rc;
 }

@@ -208,10 +208,11 @@ static bool lonely(struct fs_control *c)
 {
 	bool quiet;
 
-	if (!c->exit_when_idle || c->conns)
+	if (!c->exit_when_idle)
 		return false;
 	pthread_mutex_lock(&c->lock);
-	quiet = !c->agents && !c->jobs &&
+	/* The notify service waits on a connection of its own, with a job. */
+	quiet = !c->agents && c->conns <= c->listening && c->jobs <= c->listening &&
 		(c->had_session || fs_control_now_ns() - c->started_ns > LONELY_S * SECOND_NS);
 	pthread_mutex_unlock(&c->lock);
 	return quiet;
@@ -331,6 +332,8 @@ int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out,
 	c->serve = cfg->serve;
 	c->alone = cfg->alone;
 	c->exit_when_idle = cfg->exit_when_idle;
+	c->notifies = cfg->notifies;
+	c->notify_uid = cfg->notify_uid;
 	c->listener = c->epoll = c->wake = -1;
 	c->next_id = ID_WAKE + 1;
 	c->started_ns = fs_control_now_ns();

@@ -21,6 +21,9 @@ struct fs_control_config {
 	struct fs_serve *serve;
 	bool alone; /* only our own uid may connect */
 	bool exit_when_idle; /* alone: end after the last session ended */
+	/* The notify service's account, as the vault was told: for `status`, and connections of its own. */
+	bool notifies;
+	uid_t notify_uid;
 };
 int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out, struct fs_say *say);
 /* Serves until fs_control_stop (async-signal-safe) or, alone, idleness. Ends all sessions. */
@@ -43,6 +46,9 @@ struct fs_daemon_config {
 	struct fs_state_paths state;
 	const char *socket;
 	bool alone, foreground, exit_when_idle;
+	/* Who gets notices of emergency access, unless alone (then we ourselves do). */
+	bool notifies;
+	uid_t notify_uid;
 	int ready_fd; /* a byte is written when ready ("R") or an error text otherwise; -1 none */
 };
 int fs_daemon_run(const struct fs_daemon_config *cfg);

@@ -83,6 +83,12 @@ static bool is_agent(struct fs_control *c, struct fs_control_conn *conn)
 	return agent;
 }
 
+/* An account that is there for notices alone has its own connections: strangers can't keep it out. */
+static bool is_notify(const struct fs_control *c, uid_t uid)
+{
+	return c->notifies && !c->alone && uid == c->notify_uid;
+}
+
 static bool room_for(struct fs_control *c, uid_t uid)
 {
 	unsigned strangers = 0, same = 0;
@@ -90,9 +96,11 @@ static bool room_for(struct fs_control *c, uid_t uid)
 	for (size_t i = 0; i < c->conns; i++) {
 		if (is_agent(c, c->conn[i]))
 			continue;
-		strangers++;
+		strangers += !is_notify(c, c->conn[i]->uid);
 		same += c->conn[i]->uid == uid;
 	}
+	if (is_notify(c, uid))
+		return same < FS_CONTROL_NOTIFY;
 	return strangers < FS_CONTROL_STRANGERS && same < FS_CONTROL_PER_UID;
 }
 

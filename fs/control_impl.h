@@ -25,9 +25,11 @@
 #define FS_CONTROL_VERSION "0.1.0"
 #define FS_CONTROL_STRANGERS 64 /* connections that are no session's agent */
 #define FS_CONTROL_PER_UID 16
+#define FS_CONTROL_NOTIFY 4 /* of the notify account, kept for it beside the strangers */
 #define FS_CONTROL_PATIENCE_S 10 /* for the first hello, the rest of a frame, a full queue to move */
 #define FS_CONTROL_QUIET_S 60	 /* a stranger who asks nothing; FS_CONTROL_GUEST_S with a session */
 #define FS_CONTROL_GUEST_S 3600
+#define FS_CONTROL_LISTEN_S 30 /* the longest wait for a notice */
 
 /* ---- connections (control_conn.c) ---- */
 struct fs_control_conn {
@@ -89,6 +91,8 @@ struct fs_control {
 	struct fs_vault *vault;
 	struct fs_serve *serve;
 	bool alone, exit_when_idle;
+	bool notifies; /* there is an account for the notify service: */
+	uid_t notify_uid;
 	struct fs_harden_report harden;
 	char *path; /* of the socket; NULL once removed */
 	int listener, epoll, wake;
@@ -109,6 +113,7 @@ struct fs_control {
 	struct fs_control_last *last; /* who logged in when, since the daemon started */
 	size_t lasts;
 	unsigned jobs;
+	unsigned listening; /* of them: the notify service's, waiting for a notice */
 	bool had_session;
 	struct fs_control_agent **agent;
 	size_t agents, agent_cap;
@@ -164,6 +169,8 @@ int fs_control_verb_glass_ask(struct fs_control_request *rq);
 int fs_control_verb_glass_search(struct fs_control_request *rq);
 int fs_control_verb_glass(struct fs_control_request *rq);
 int fs_control_verb_glass_close(struct fs_control_request *rq);
+int fs_control_verb_notice_next(struct fs_control_request *rq);
+int fs_control_verb_notice_done(struct fs_control_request *rq);
 int fs_control_verb_proposals(struct fs_control_request *rq);
 int fs_control_verb_approve(struct fs_control_request *rq);
 int fs_control_verb_reject(struct fs_control_request *rq);
@@ -203,6 +210,10 @@ int fs_control_credentials_renew(struct fs_control_request *rq, struct fs_login 
 /* ---- control_policy.c ---- */
 /* Whether the request's session is unlocked and has these rights over the whole vault, now. */
 bool fs_control_may(struct fs_control_request *rq, uint32_t rights);
+
+/* ---- control_notice.c ---- */
+/* For `status`: what waits to be told, for who may know. */
+int fs_control_notice_status(struct fs_control_request *rq);
 
 /* ---- control.c ---- */
 int64_t fs_control_now_ns(void); /* boot-time clock */

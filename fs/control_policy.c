@@ -123,6 +123,7 @@ int fs_control_verb_status(struct fs_control_request *rq)
 							       waiting ? strlen(waiting) : 0));
 		free(waiting);
 	}
+	rc |= fs_control_notice_status(rq);
 	rc |= json_object_set_new(rq->answer, "log", log_status(&st.log));
 	rc |= json_object_set_new(rq->answer, "landlock", json_boolean(rq->c->harden.landlock));
 	rc |= json_object_set_new(rq->answer, "seccomp", json_boolean(rq->c->harden.seccomp));

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alert.h"
 #include "control.h"
 #include "harden.h"
 #include "memory.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct fs_vault *vault;
 	struct fs_serve *serve;
 	struct fs_harden_report harden;
+	struct fs_alert syslog;
 	pthread_mutex_t lock;	    /* control and serve, for the vault's callbacks */
 	struct fs_control *control;
 };
@@ -144,6 +146,14 @@ static void alarm_raised(void *ctx, const char *text)
 	(void)text; /* may name people */
 	fputs("journalfs: ALARM: damage, forgery or misuse was found; what it was stands in the "
 	      "access log (`journalfs audit show`)\n", stderr);
+}
+
+/* For people who watch the system's log; there may be none. */
+static void alert(void *ctx, const char *text)
+{
+	struct daemon *d = ctx;
+
+	(void)fs_alert_say(&d->syslog, text);
 }
 
 /* ---- the stages ---- */
@@ -307,12 +317,17 @@ static int open_all(struct daemon *d, struct fs_say *say)
 		.alarm = alarm_raised,
 		.failed = failed,
 		.session_over = session_over,
+		.alert = alert,
+		.notifies = cfg->alone || cfg->notifies,
+		.notify_uid = cfg->alone ? geteuid() : cfg->notify_uid,
 		.ctx = d,
 	};
 	struct fs_control_config control = {
 		.socket = cfg->socket,
 		.alone = cfg->alone,
 		.exit_when_idle = cfg->exit_when_idle,
+		.notifies = vault.notifies,
+		.notify_uid = vault.notify_uid,
 	};
 	struct fs_serve *sv = NULL;
 	struct fs_control *c = NULL;
@@ -397,6 +412,7 @@ int fs_daemon_run(const struct fs_daemon_config *cfg)
 		return fail(&d, EXIT_FAILURE, "the daemon could not start: %s", strerror(-rc));
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_MEMLOCK);
+	(void)fs_alert_open(&d.syslog, NULL);
 	rc = restrict_files(&d);
 	if (!rc)
 		rc = serve(&d);
@@ -404,6 +420,7 @@ int fs_daemon_run(const struct fs_daemon_config *cfg)
 	rc2 = close_all(&d);
 	if (rc2)
 		fprintf(stderr, "journalfs: the vault did not close cleanly: %s\n", strerror(-rc2));
+	fs_alert_close(&d.syslog);
 	pthread_mutex_destroy(&d.lock);
 	return rc || rc2 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

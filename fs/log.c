@@ -150,7 +150,8 @@ static uint64_t kept_from(const struct fs_log *l, const struct policy_record *r)
 {
 	uint64_t kept = kept_bytes(l);
 
-	if (r->grant)
+	/* A service that fails and fails must not fill what emergencies need, though it speaks of them. */
+	if (r->grant && r->kind != POLICY_RECORD_NOTICE)
 		return 0;
 	switch (r->kind) {
 	case POLICY_RECORD_STOP:

@@ -73,6 +73,7 @@ int fs_vault_alloc(const struct fs_vault_config *cfg, struct fs_vault **out)
 		v->daemon_sk = keys_slab_get(v->slab);
 	}
 	v->journals.bucket = calloc(FS_NAME_BUCKETS, sizeof(*v->journals.bucket));
+	fs_notice_init(v);
 	v->epoch = 1;
 	v->lists_dirty = true;
 	v->renew_dirty = true;
@@ -102,6 +103,7 @@ int fs_vault_free(struct fs_vault *v)
 	v->records = NULL;
 	fs_policies_forget(v);
 	fs_reserve_close(v->reserve);
+	fs_notice_clear(v);
 	fs_glass_clear(v);
 	fs_people_clear(v);
 	fs_renew_stop(v);
@@ -380,6 +382,8 @@ int fs_vault_run(struct fs_vault *v, const uint64_t *least_commit, struct fs_say
 		fs_say(say,
 		       "the access log of %s cannot be written (%s): without it nothing is opened",
 		       v->path, rc == -ENOSPC ? "the disk is full" : strerror(-rc));
+	if (!rc)
+		rc = fs_notice_load(v);
 	fs_records_policy_version(v->records, v->counters.policy);
 	v->signed_version = v->counters.policy;
 	return rc;
@@ -568,6 +572,8 @@ void fs_vault_tick(struct fs_vault *v)
 		fs_sessions_trim(v);
 	}
 	pthread_mutex_lock(&v->edit);
+	if (!v->cfg.read_only)
+		fs_notice_tick(v);
 	if (v->index_key && !v->cfg.read_only) {
 		fs_lists_tick(v);
 		fs_index_tick(v);

@@ -86,6 +86,13 @@ struct fs_vault_config {
 	 * itself. From fs_vault_tick; the session is borrowed.
 	 */
 	void (*session_over)(void *ctx, struct fs_session *s, const char *why);
+	/*
+	 * Somebody should know at once, whoever reads the log: emergency access. Names practitioners, no patient,
+	 * no reason. Must return at once and not call back. NULL: nobody.
+	 */
+	void (*alert)(void *ctx, const char *text);
+	bool notifies;	  /* notify_uid is set: the account of the notify service (fs/notice.h) */
+	uid_t notify_uid;
 	void *ctx;
 };
 /*

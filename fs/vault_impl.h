@@ -17,6 +17,10 @@
  * break_glass.c  emergency access: ask, open, close (fs/break_glass.h)
  * break_glass_grants.c  the grants: records, clocks, expiry, what a decision needs
  * break_glass_key.c  a journal opened with the break-glass key
+ * notice.c      notices that wait for the notify service (fs/notice.h)
+ * notice_serve.c  handed out and answered
+ * notice_load.c  what waited when the vault was closed
+ * notice_record.c  their stored form
  * policy_log.c  versions by number, time and file
  * policy_ask.c  explain a decision, try expected decisions against drafts
  * policy_report.c  what a steward should look at now
@@ -61,6 +65,7 @@
 #include "../keys/statement.h"
 #include "tree.h"
 #include "break_glass.h"
+#include "notice_impl.h"
 #include "vault.h"
 
 #define FS_POLICY_TEXT_MAX (256u * 1024)
@@ -271,6 +276,7 @@ struct fs_vault {
 	atomic_uint grants_open;  /* so that decisions need not look when there is none */
 	uint64_t grants_noted_ns; /* only fs_vault_tick: when used_s was stored last */
 	uint8_t boot[16];	  /* of this boot of the host; set at open */
+	struct fs_notices notices;
 	/* the log's earlier streams: edit */
 	struct fs_log_grants *log_walk; /* under way; NULL: none */
 	uint64_t log_walked;	      /* with these helpers the log was walked to its end */
@@ -534,14 +540,6 @@ int fs_glass_end(struct fs_vault *v, struct fs_session *by, uint32_t number, enu
 		 const char *why);
 /* Once a second: ends what is over. True: somebody lost access, mounts are to be cut. edit not held. */
 bool fs_glass_tick(struct fs_vault *v);
-
-/* ---- notice.c ---- */
-/*
- * Queues a notice of this grant for who is to be told, kept with the next commit, or (a disk that takes nothing)
- * in memory alone. event: "opened", "closed", "expired", "withdrawn", "overdue", "unjustified". edit held.
- */
-void fs_notice_put(struct fs_vault *v, const struct fs_grant *g, const char *event,
-		  const char *reason, const char *journal_name);
 
 /* ---- policy_parts.c ---- */
 /* Which part of the practice policy this file is, "" the practice itself; NULL: a journal's. */

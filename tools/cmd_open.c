@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,25 @@
 
 #define START_TIMEOUT_MS 60000
 
+/* The account that gets notices. Its programs must not reach what the daemon's own account does. */
+static int notify_account(const struct tool_options *o, struct fs_daemon_config *cfg)
+{
+	struct passwd *pw = o->notify_account ? getpwnam(o->notify_account) : NULL;
+
+	if (!o->notify_account)
+		return TOOL_OK;
+	if (!pw)
+		return tools_fail("--notify-account: there is no account `%s` on this computer",
+				  o->notify_account);
+	if (!o->alone && (pw->pw_uid == geteuid() || pw->pw_uid == 0))
+		return tools_fail("--notify-account: %s %s: the service's programs could read all that "
+				  "the daemon can; give it an account of its own", o->notify_account,
+				  pw->pw_uid ? "is the daemon's own account" : "is root");
+	cfg->notifies = true;
+	cfg->notify_uid = pw->pw_uid;
+	return TOOL_OK;
+}
+
 int tools_cmd_serve(struct tool_options *o, int argc, char **argv)
 {
 	struct fs_daemon_config cfg = { .foreground = !o->daemon, .alone = o->alone,
@@ -24,6 +44,8 @@ int tools_cmd_serve(struct tool_options *o, int argc, char **argv)
 	struct conf c;
 
 	(void)argc;
+	if (notify_account(o, &cfg))
+		return TOOL_FAILED;
 	if (!realpath(argv[0], path))
 		return tools_fail("%s: %s", argv[0], strerror(errno));
 	if (!o->state || !o->socket) {

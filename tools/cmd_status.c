@@ -88,6 +88,29 @@ static void print_expiry(const json_t *me)
 		printf("PASSPHRASE     yours holds until %s: `journalfs passwd` changes it\n", when);
 }
 
+/* Notices of emergency access: only for those whom the daemon tells. */
+static void print_notices(const json_t *n)
+{
+	time_t oldest = (time_t)number(n, "oldest_s");
+	long long age = oldest ? (long long)(time(NULL) - oldest) : 0;
+
+	if (!json_is_object(n))
+		return;
+	printf("%-14s %lld waiting", "notices", (long long)number(n, "waiting"));
+	if (oldest)
+		printf(", the oldest for %lld min", age > 0 ? age / 60 : 0);
+	if (!json_is_true(json_object_get(n, "service")))
+		fputs("; NO ACCOUNT may fetch them (journalfs serve --notify-account)", stdout);
+	else if (!number(n, "asked_s"))
+		fputs("; the notify service has not asked since the daemon started", stdout);
+	else if (time(NULL) - (time_t)number(n, "asked_s") > 300)
+		printf("; the notify service asked last %lld min ago",
+		       (long long)(time(NULL) - (time_t)number(n, "asked_s")) / 60);
+	putchar('\n');
+	if (*text(n, "last_error"))
+		printf("%-14s %s\n", "", text(n, "last_error"));
+}
+
 static void print_text(const json_t *j, const struct conf *c)
 {
 	const json_t *log = json_object_get(j, "log"), *me = json_object_get(j, "me");
@@ -123,6 +146,7 @@ static void print_text(const json_t *j, const struct conf *c)
 	printf("%-14s %lld key grants, %lld enrolments\n", "waiting",
 	       (long long)number(j, "grants_waiting"), (long long)number(j, "enrolments_waiting"));
 	fputs(text(j, "waiting"), stdout);
+	print_notices(json_object_get(j, "notices"));
 }
 
 int tools_cmd_status(struct tool_options *o, int argc, char **argv)

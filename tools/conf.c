@@ -323,6 +323,8 @@ static int load_file(const char *file, struct conf *out)
 	const char *base = strrchr(file, '/') + 1;
 
 	snprintf(out->name, sizeof(out->name), "%.*s", (int)strlen(base) - 5, base);
+	if (snprintf(out->file, sizeof(out->file), "%s", file) >= (int)sizeof(out->file))
+		return tools_fail("%s: too long a path", file);
 	out->daemon_uid = (uid_t)-1;
 	if (read_conf(file, out))
 		return TOOL_FAILED;

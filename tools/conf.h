@@ -20,6 +20,7 @@
 
 struct conf {
 	char name[64];		    /* NAME, or the vault id alone */
+	char file[PATH_MAX];	    /* a clinic's: NAME.conf */
 	char socket[PATH_MAX];
 	char vault[PATH_MAX];	    /* alone only */
 	char state[PATH_MAX];	    /* alone only: the directory of client.conf */

@@ -25,8 +25,10 @@ static const struct verb verbs[] = {
 	  "make a vault, alone or for a clinic" },
 	{ "open", tools_cmd_open, 1, 2, "open VAULT [DIR]",
 	  "alone: start the daemon when there is none, log in, mount" },
-	{ "serve", tools_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] VAULT",
+	{ "serve", tools_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] [--notify-account ACCOUNT] VAULT",
 	  "the daemon of a clinic's vault" },
+	{ "notify", tools_cmd_notify, 0, 0, "notify [--vault NAME]",
+	  "the service that tells somebody of an emergency access at once" },
 	{ "login", tools_cmd_login, 0, 1, "login [--vault NAME] [DIR]",
 	  "log in and mount (default ~/Journals)" },
 	{ "logout", tools_cmd_logout, 0, 0, "logout [--vault NAME]", "end the session, unmount" },
@@ -102,6 +104,7 @@ enum option_id {
 	OPT_NAME,
 	OPT_STEWARD,
 	OPT_ACCOUNT,
+	OPT_NOTIFY_ACCOUNT,
 	OPT_TITLE,
 	OPT_WHO,
 	OPT_JOURNAL,
@@ -153,6 +156,7 @@ static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "steward", required_argument, NULL, OPT_STEWARD },
 	{ "account", required_argument, NULL, OPT_ACCOUNT },
+	{ "notify-account", required_argument, NULL, OPT_NOTIFY_ACCOUNT },
 	{ "title", required_argument, NULL, OPT_TITLE },
 	{ "who", required_argument, NULL, OPT_WHO },
 	{ "journal", required_argument, NULL, OPT_JOURNAL },
@@ -229,6 +233,7 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_NAME: o->name = arg; break;
 	case OPT_STEWARD: o->steward = arg; break;
 	case OPT_ACCOUNT: o->account = arg; break;
+	case OPT_NOTIFY_ACCOUNT: o->notify_account = arg; break;
 	case OPT_TITLE: o->title = arg; break;
 	case OPT_WHO: o->who = arg; break;
 	case OPT_JOURNAL: o->journal = arg; break;

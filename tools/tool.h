@@ -29,6 +29,7 @@ struct tool_options {
 	const char *name;	 /* --name NAME (init: the practitioner; else verb's own) */
 	const char *steward;	 /* init --steward NAME */
 	const char *account;	 /* init --account ACCOUNT */
+	const char *notify_account; /* serve --notify-account ACCOUNT */
 	const char *title;	 /* init --title TEXT */
 	const char *who, *journal, *since, *until; /* audit show */
 	const char *all_of;	 /* keys renew --all-of NAME */
@@ -80,6 +81,7 @@ int tools_cmd_break_glass(struct tool_options *o, int argc, char **argv);
 int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
 int tools_cmd_keys(struct tool_options *o, int argc, char **argv);
 int tools_cmd_factor(struct tool_options *o, int argc, char **argv);
+int tools_cmd_notify(struct tool_options *o, int argc, char **argv);
 int tools_cmd_list(struct tool_options *o, int argc, char **argv);
 
 #endif

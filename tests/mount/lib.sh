@@ -23,6 +23,7 @@ mkdir "$PROBES"
 find "$BUILD/journalfs" "$BUILD/tests/mount" -maxdepth 1 -type f -executable -exec install -m 755 -t "$PROBES" {} +
 ACCOUNTS=()
 PIDS=()
+SERVE=() # more options for the daemon
 FUSE_MODE=
 PASS_anna='anna keeps five otters' PASS_bo='bo walks to the harbour' PASS_eva='eva reads by lamplight'
 PASS_dan='dan counts all the keys' PASS_me='one quiet person alone'
@@ -92,7 +93,7 @@ start_daemon() { # serves the clinic's vault under jft-daemon
 	# exec, so that $! is the daemon itself
 	(cd / && exec setpriv --reuid=jft-daemon --regid=jft-daemon --init-groups --inh-caps=-all \
 		env -i PATH="$PATH" HOME="$ROOT/home/daemon" LANG=C.UTF-8 "${SAN[@]}" \
-		"$JFS" serve --state "$ROOT/state" --socket "$ROOT/run/socket" --ready-fd 8 "$ROOT/vault" \
+		"$JFS" serve "${SERVE[@]}" --state "$ROOT/state" --socket "$ROOT/run/socket" --ready-fd 8 "$ROOT/vault" \
 		8>"$ROOT/run/ready" >>"$ROOT/daemon.log" 2>&1) &
 	DAEMON=$!
 	PIDS+=("$DAEMON")

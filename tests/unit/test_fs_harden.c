@@ -3,6 +3,7 @@
  * Tests of fs/harden.c, each in a child (what is taken away stays away): what serving needs works
  * on, what an intruder would want does not.
  */
+#include "../../fs/alert.h"
 #include "../../fs/harden.h"
 
 #include <check.h>
@@ -29,6 +30,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,6 +145,72 @@ static void intrude(void)
 START_TEST(calls_of_an_intruder_are_refused)
 {
 	in_child(intrude);
+}
+END_TEST
+
+/* A socket as the system's log has it, with room for few. */
+static int system_log(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	strcpy(at.sun_path, path);
+	MUST(s >= 0);
+	MUST(bind(s, (struct sockaddr *)&at, sizeof(at)) == 0);
+	return s;
+}
+
+static char outside[80]; /* a system log's socket that the daemon's files do not cover, as /dev/log */
+
+static void alert_outside(void)
+{
+	char path[128], got[1200] = "";
+	struct fs_alert a, far;
+	int log, said = 0, there = system_log(outside);
+
+	snprintf(path, sizeof(path), "%s/b", dir);
+	MUST(fs_alert_open(&a, path) == 0);
+	MUST(fs_alert_open(&far, outside) == 0);
+	harden();
+	MUST(fs_alert_say(&far, "out of reach of files"));
+	MUST(recv(there, got, sizeof(got) - 1, 0) > 0);
+	MUST(strstr(got, "out of reach of files") != NULL);
+	MUST(!fs_alert_say(&a, "nobody listens"));
+	log = system_log(path);
+	MUST(fs_alert_say(&a, "one\nline, \x1b[2J"));
+	MUST(recv(log, got, sizeof(got) - 1, 0) > 0);
+	MUST(strncmp(got, "<81>", 4) == 0); /* authpriv, alert */
+	MUST(strstr(got, " journalfs[") != NULL);
+	MUST(strstr(got, "]: one?line, ?[2J") != NULL);
+	/* One that takes nothing more is not waited for; the alarm would end this. */
+	alarm(20);
+	while (fs_alert_say(&a, "again") && said < 1000000)
+		said++;
+	MUST(said > 0 && said < 1000000);
+	/* One that was started anew is found. */
+	close(log);
+	MUST(!fs_alert_say(&a, "gone"));
+	MUST(unlink(path) == 0);
+	log = system_log(path);
+	MUST(fs_alert_say(&a, "back"));
+	fs_alert_close(&a);
+	MUST(!fs_alert_say(&a, "closed"));
+}
+
+START_TEST(alerts_reach_the_system_log_and_never_wait_for_it)
+{
+	char longest[200], other[] = "/tmp/journalfs-alert-XXXXXX";
+	struct fs_alert a;
+
+	ck_assert_ptr_nonnull(mkdtemp(other));
+	snprintf(outside, sizeof(outside), "%s/log", other);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	ck_assert_int_eq(fs_alert_open(&a, longest), -ENAMETOOLONG);
+	ck_assert(!fs_alert_say(&a, "no socket"));
+	in_child(alert_outside);
+	ck_assert_int_eq(unlink(outside), 0);
+	ck_assert_int_eq(rmdir(other), 0);
 }
 END_TEST
 
@@ -321,6 +389,7 @@ int main(void)
 	tcase_add_test(t, early_leaves_no_core_and_no_onlooker);
 	tcase_add_test(t, programs_cannot_be_run);
 	tcase_add_test(t, calls_of_an_intruder_are_refused);
+	tcase_add_test(t, alerts_reach_the_system_log_and_never_wait_for_it);
 	tcase_add_test(t, files_outside_are_out_of_reach);
 	tcase_add_test(t, threads_start_end_and_cancel);
 	tcase_add_test(t, files_of_the_vault_can_be_served);

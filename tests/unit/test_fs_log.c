@@ -967,6 +967,9 @@ START_TEST(full_log_keeps_room_for_emergencies)
 	ck_assert_int_eq(rc, -ENOSPC);
 	ck_assert_uint_gt(logins, 100);
 	ck_assert_int_eq(write_note(l, notes), -ENOSPC);
+	policy_record_init(&r, POLICY_RECORD_NOTICE); /* a notify service that fails again and again */
+	r.grant = 7;
+	ck_assert_int_eq(fs_log_write(l, &r), -ENOSPC);
 	policy_record_init(&r, POLICY_RECORD_BREAK_GLASS);
 	ck_assert_int_eq(fs_log_write(l, &r), 0);
 	do { /* what is read under a grant */
