@@ -555,6 +555,7 @@ void fs_vault_record(struct fs_vault *v, struct fs_session *s, pid_t pid, struct
 struct fs_audit_query {
 	const char *who, *journal;
 	int64_t since_ns, until_ns; /* 0: open */
+	uint64_t grant;		    /* an emergency access, 0: all */
 };
 int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
 		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
