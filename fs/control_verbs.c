@@ -283,6 +283,18 @@ static const struct verb verbs[] = {
 	 {{"journal", TEXT, true, 1, 255},
 	  {"reason", TEXT, true, 0, 1024},
 	  {"seconds", NUMBER, false, 0, 7 * 86400}}},
+	{"glass-ask", ACTIVE | NEED_TRIES, fs_control_verb_glass_ask, {0, 0},
+	 {{"journal", TEXT, true, 1, 255}}},
+	{"glass-search", ACTIVE | NEED_TRIES, fs_control_verb_glass_search, {0, 0},
+	 {{"part", TEXT, true, 1, 255}}},
+	{"glass", ACTIVE | NEED_TRIES, fs_control_verb_glass, {0, 2 * KEYS_LEN},
+	 {{"journal", TEXT, true, 1, 255},
+	  {"ground", TEXT, true, 1, 16},
+	  {"reason", TEXT, true, 0, 4096},
+	  {"pass_block", TRUTH, false, 0, 0},
+	  {"code", TEXT, false, 0, 64}}},
+	{"glass-close", ACTIVE | NEED_TRIES, fs_control_verb_glass_close, {0, 0},
+	 {{"journal", TEXT, true, 1, 255}}},
 	{"proposals", ACTIVE | NEED_TRIES, fs_control_verb_proposals, {0, 0}, {PROPOSAL(false)}},
 	{"approve", ACTIVE | NEED_TRIES, fs_control_verb_approve, {0, 0}, {PROPOSAL(true)}},
 	{"reject", ACTIVE | NEED_TRIES, fs_control_verb_reject, {0, 0}, {PROPOSAL(true)}},
@@ -469,6 +481,8 @@ static const char *plain_words(int rc)
 		{-ESTALE, "it has changed meanwhile; read it again"},
 		{-EKEYREJECTED, "wrong passphrase or code"},
 		{-EINPROGRESS, "it waits for a second steward"},
+		{-EDOTDOT, "the patient's block stands in the way"},
+		{-ENODATA, "a second factor has to be given"},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

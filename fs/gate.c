@@ -338,10 +338,7 @@ static int check_draft(struct fs_gate *g, const struct fs_gate_request *rq,
 
 	if (!pass->drafts_s || rq->entries)
 		return 0;
-	/* One without a name, still open, is in memory. */
 	if (pass->journal)
-		i = fs_inode_find(pass->journal, fs_nodeid_ino(nodeid));
-	if (pass->journal && !i)
 		(void)fs_inode_get(pass->journal, fs_nodeid_ino(nodeid), &i);
 	if (i)
 		own = fs_gate_draft(pass, i);

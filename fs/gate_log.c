@@ -60,7 +60,7 @@ void fs_gate_fill(struct fs_gate *g, enum policy_record_kind kind, const struct 
 	fs_vault_journal_name(g->vault, journal, r->journal_name);
 	if (fs_vault_grant(g->vault, g->session, journal, &r->grant, &since_s) &&
 	    !strcmp(r->purpose, "TREAT"))
-		policy_record_copy(r->purpose, sizeof(r->purpose), "BTG");
+		snprintf(r->purpose, sizeof(r->purpose), "BTG");
 }
 
 /* What decided, in words: only for records, since it takes longer than deciding. */

@@ -46,6 +46,9 @@ static const struct verb verbs[] = {
 	  "steward: show, edit, check, explain and review the policy" },
 	{ "attend", tools_cmd_attend, 1, 1, "attend JOURNAL [--reason TEXT] [--for DURATION]",
 	  "clinician: take part in a patient's care for a while, saying why" },
+	{ "break-glass", tools_cmd_break_glass, 0, 1,
+	  "break-glass JOURNAL [--ground WORD] [--reason TEXT] | --search PART | --close JOURNAL",
+	  "clinician: emergency access to one journal, for a time, reviewed afterwards" },
 	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
 	  "steward: what another steward proposed and what takes two" },
 	{ "keys", tools_cmd_keys, 1, 2,
@@ -125,6 +128,12 @@ enum option_id {
 	OPT_USAGE,
 	OPT_SIGN_OFF,
 	OPT_DRAFT,
+	OPT_GROUND,
+	OPT_PAST_BLOCK,
+	OPT_SEARCH,
+	OPT_CLOSE,
+	OPT_ASK,
+	OPT_CODE_FD,
 };
 
 static const struct option long_options[] = {
@@ -169,6 +178,12 @@ static const struct option long_options[] = {
 	{ "usage", required_argument, NULL, OPT_USAGE },
 	{ "sign-off", required_argument, NULL, OPT_SIGN_OFF },
 	{ "draft", required_argument, NULL, OPT_DRAFT },
+	{ "ground", required_argument, NULL, OPT_GROUND },
+	{ "past-block", no_argument, NULL, OPT_PAST_BLOCK },
+	{ "search", required_argument, NULL, OPT_SEARCH },
+	{ "close", no_argument, NULL, OPT_CLOSE },
+	{ "ask", no_argument, NULL, OPT_ASK },
+	{ "code-fd", required_argument, NULL, OPT_CODE_FD },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -237,6 +252,12 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_NO_WAIT: o->no_wait = true; break;
 	case OPT_EXIT_WHEN_IDLE: o->exit_when_idle = true; break;
 	case OPT_FOR: o->span = arg; break;
+	case OPT_GROUND: o->ground = arg; break;
+	case OPT_PAST_BLOCK: o->past_block = true; break;
+	case OPT_SEARCH: o->search = arg; break;
+	case OPT_CLOSE: o->close = true; break;
+	case OPT_ASK: o->ask = true; break;
+	case OPT_CODE_FD: return number_option(arg, 0, 1 << 20, &o->code_fd);
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	default: return -1;
@@ -261,7 +282,7 @@ static bool is_number(const char *text)
 int main(int argc, char **argv)
 {
 	struct tool_options o = {
-		.passphrase_fd = -1, .new_passphrase_fd = -1, .ready_fd = -1
+		.passphrase_fd = -1, .new_passphrase_fd = -1, .code_fd = -1, .ready_fd = -1
 	};
 	const struct verb *verb;
 	int id;

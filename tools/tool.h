@@ -43,6 +43,9 @@ struct tool_options {
 	int ready_fd;
 	const char *reason;    /* --reason TEXT */
 	const char *span;      /* --for DURATION */
+	const char *ground, *search; /* break-glass --ground WORD, --search PART */
+	int code_fd;		     /* --code-fd N: the second factor's code, -1 the terminal */
+	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
 };
@@ -70,6 +73,7 @@ int tools_cmd_audit(struct tool_options *o, int argc, char **argv);
 int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
 int tools_cmd_attend(struct tool_options *o, int argc, char **argv);
+int tools_cmd_break_glass(struct tool_options *o, int argc, char **argv);
 int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
 int tools_cmd_keys(struct tool_options *o, int argc, char **argv);
 int tools_cmd_list(struct tool_options *o, int argc, char **argv);

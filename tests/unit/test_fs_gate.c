@@ -23,6 +23,7 @@ static struct {
 	int decide_rc, journal_rc, append_rc, wait_rc;
 	bool strict;
 	unsigned decided;
+	int64_t grant_since_s; /* 0: there is no emergency grant */
 	/* log */
 	struct policy_record record[256];
 	size_t records, notes_named;
@@ -53,6 +54,17 @@ int fs_vault_decide(struct fs_vault *v, struct fs_session *s, uint32_t index, ui
 	if (rule_cap)
 		snprintf(rule, rule_cap, "a rule");
 	return w.decide_rc;
+}
+
+bool fs_vault_grant(struct fs_vault *v, struct fs_session *s, uint32_t index, uint64_t *number,
+		    int64_t *since_s)
+{
+	ck_assert_ptr_eq(v, the_vault);
+	ck_assert_uint_eq(index, 7);
+	(void)s;
+	*number = 31;
+	*since_s = w.grant_since_s;
+	return w.grant_since_s != 0;
 }
 
 /* The policy right: under .policy. */
@@ -904,15 +916,145 @@ START_TEST(mapped_page_of_a_journal_that_nobody_holds_open_is_refused)
 }
 END_TEST
 
+/* ---- emergency grants ---- */
+
+/* The world of a grant that began at second 1000; the inode was made by practitioner 9. */
+static void emergency(uint32_t author, int64_t made_s)
+{
+	w.verdict.rights = POLICY_LIST | POLICY_READ | POLICY_DRAFT;
+	w.grant_since_s = 1000;
+	session.pid = 9;
+	w.inode.author = author;
+	w.inode.btime.tv_sec = made_s;
+}
+
+START_TEST(emergency_reads_and_its_records_name_the_grant)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ);
+	const struct fs_gate_act act = {.kind = POLICY_RECORD_OPEN, .nodeid = fs_nodeid(7, 5)};
+	struct fs_gate_pass pass;
+
+	emergency(1, 10);
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_int_eq(fs_gate_record(gate, &pass, &rq, &act), 0);
+	ck_assert_uint_eq(w.record[0].grant, 31);
+	ck_assert_str_eq(w.record[0].purpose, "BTG");
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(emergency_writes_what_was_made_under_it)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+	struct fs_gate_pass pass;
+
+	emergency(9, 1000);
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_int_eq(pass.drafts_s, 1000);
+	ck_assert_ptr_nonnull(pass.signer);
+	ck_assert(fs_gate_draft(&pass, &w.inode));
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(emergency_writes_nobody_elses_note_and_no_older_one)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+
+	emergency(8, 2000);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.durable, 1);
+	ck_assert_uint_eq(w.record[0].kind, POLICY_RECORD_REFUSED);
+	emergency(9, 999);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
+START_TEST(emergency_copies_into_its_own_note_only)
+{
+	struct fs_gate_request rq = asks(5, POLICY_READ | POLICY_WRITE);
+
+	rq.nodeid2 = fs_nodeid(7, 6);
+	emergency(8, 2000);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.inode.ino, 6);
+	emergency(9, 2000);
+	ck_assert_int_eq(begin(&rq), 0);
+}
+END_TEST
+
+START_TEST(emergency_lets_make_entries_and_leaves_the_others_to_who_finds_them)
+{
+	struct fs_gate_request rq = asks(1, POLICY_LIST | POLICY_WRITE);
+	struct fs_gate_pass pass;
+
+	rq.entries = true;
+	emergency(8, 10);
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert(!fs_gate_draft(&pass, &w.inode));
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(emergency_gives_no_other_right)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE | POLICY_FINALIZE);
+
+	emergency(9, 2000);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
+START_TEST(draft_right_without_a_grant_is_none)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+
+	emergency(9, 2000);
+	w.grant_since_s = 0;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
+START_TEST(who_may_write_by_policy_is_not_limited_to_drafts)
+{
+	struct fs_gate_request rq = asks(5, POLICY_WRITE);
+	struct fs_gate_pass pass;
+
+	emergency(8, 10);
+	w.verdict.rights |= POLICY_WRITE;
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert(fs_gate_draft(&pass, &w.inode));
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(mapped_page_of_a_draft_is_taken_for_a_moment_after_the_end)
+{
+	struct fs_gate_request rq = page();
+	uint32_t journals[4];
+
+	emergency(9, 2000);
+	ck_assert_int_eq(begin(&rq), 0);
+	w.verdict.rights = 0;
+	w.grant_since_s = 0;
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 1);
+	fs_gate_drained(gate, 7);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/gate");
-	TCase *door = tcase_create("door"), *light = tcase_create("log before light");
+	TCase *door = tcase_create("door"), *light = tcase_create("log before light"),
+	      *btg = tcase_create("emergency");
 	SRunner *r;
 	int failed;
 
 	tcase_add_checked_fixture(door, set_up, tear_down);
 	tcase_add_checked_fixture(light, set_up, tear_down);
+	tcase_add_checked_fixture(btg, set_up, tear_down);
 	tcase_add_test(door, request_with_rights_passes);
 	tcase_add_test(door, reading_request_gets_no_signer);
 	tcase_add_test(door, refusal_is_durable_before_it_returns);
@@ -955,7 +1097,17 @@ int main(void)
 	tcase_add_test(light, reset_forgets_what_was_covered);
 	tcase_add_test(light, strict_open_is_durable_at_once);
 	tcase_add_test(light, changed_rights_are_told_once_and_uncover);
+	tcase_add_test(btg, emergency_reads_and_its_records_name_the_grant);
+	tcase_add_test(btg, emergency_writes_what_was_made_under_it);
+	tcase_add_test(btg, emergency_writes_nobody_elses_note_and_no_older_one);
+	tcase_add_test(btg, emergency_copies_into_its_own_note_only);
+	tcase_add_test(btg, emergency_lets_make_entries_and_leaves_the_others_to_who_finds_them);
+	tcase_add_test(btg, emergency_gives_no_other_right);
+	tcase_add_test(btg, draft_right_without_a_grant_is_none);
+	tcase_add_test(btg, who_may_write_by_policy_is_not_limited_to_drafts);
+	tcase_add_test(btg, mapped_page_of_a_draft_is_taken_for_a_moment_after_the_end);
 	suite_add_tcase(s, door);
+	suite_add_tcase(s, btg);
 	suite_add_tcase(s, light);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

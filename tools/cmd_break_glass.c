@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/cmd_break_glass.c - break-glass: emergency access past the policy.
+ *
+ * Asks for the ground and a reason in own words, says what will happen and asks once
+ * more; a patient's block is a step of its own. With --ground, --reason and --yes
+ * nothing is asked (for dialogs and scripts); --past-block then takes the second step.
+ * Who may, and how often, is the practice policy's, judged by the daemon.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../fs/break_glass.h"
+#include "../keys/slab.h"
+#include "../policy/span.h"
+#include "client.h"
+#include "prompt.h"
+
+struct emergency {
+	struct tool_options *o;
+	struct client cl;
+	const char *journal;
+	const char *ground, *reason;
+	char typed_ground[16], typed_reason[FS_GLASS_TEXT_MAX + 2];
+	struct prompt_secret *code;
+	struct client_credentials *cr; /* passphrase and key file */
+	struct fs_wire_message seen;   /* what `glass-ask` answered */
+};
+
+static bool is(const struct emergency *e, const char *name)
+{
+	return json_is_true(json_object_get(e->seen.json, name));
+}
+
+static long long number(const struct emergency *e, const char *name)
+{
+	return json_integer_value(json_object_get(e->seen.json, name));
+}
+
+/* ---- the other uses ---- */
+
+static int search(struct client *cl, const char *part)
+{
+	struct fs_wire_message m;
+	const json_t *name;
+	size_t i;
+	int rc;
+
+	fs_wire_message_init(&m);
+	rc = tools_client_call(cl, json_pack("{s:s, s:s}", "verb", "glass-search", "part", part), NULL,
+			       0, -1, &m);
+	if (!rc) {
+		json_array_foreach(json_object_get(m.json, "journals"), i, name)
+			puts(json_string_value(name));
+		if (!json_array_size(json_object_get(m.json, "journals")))
+			fprintf(stderr, "no journal's name has that part\n");
+		if (json_is_true(json_object_get(m.json, "others")))
+			fprintf(stderr, "there are more: give more of the name\n");
+	}
+	fs_wire_message_clear(&m);
+	return rc ? TOOL_FAILED : TOOL_OK;
+}
+
+static int close_one(struct client *cl, const char *journal)
+{
+	if (tools_client_do(cl, json_pack("{s:s, s:s}", "verb", "glass-close", "journal", journal),
+			    NULL, 0))
+		return TOOL_FAILED;
+	printf("The emergency access to \"%s\" has ended.\n", journal);
+	return TOOL_OK;
+}
+
+/* ---- asking the person ---- */
+
+static int ask_line(const char *question, char *out, size_t cap)
+{
+	fputs(question, stderr);
+	if (!fgets(out, (int)cap, stdin))
+		return tools_fail("nothing was given; nothing was opened");
+	out[strcspn(out, "\n")] = '\0';
+	return TOOL_OK;
+}
+
+static int ask_ground(struct emergency *e)
+{
+	char answer[16];
+	int n;
+
+	fprintf(stderr, "On what ground?\n");
+	for (int g = 1; g < FS_GLASS_GROUNDS; g++)
+		fprintf(stderr, "  %d  %s\n", g, fs_glass_ground_text((enum fs_glass_ground)g));
+	if (ask_line("> ", answer, sizeof(answer)))
+		return TOOL_FAILED;
+	n = atoi(answer);
+	if (fs_glass_ground_of(answer))
+		snprintf(e->typed_ground, sizeof(e->typed_ground), "%s", answer);
+	else if (n > 0 && n < FS_GLASS_GROUNDS)
+		snprintf(e->typed_ground, sizeof(e->typed_ground), "%s",
+			 fs_glass_ground_word((enum fs_glass_ground)n));
+	else
+		return tools_fail("%s is none of the grounds; nothing was opened", answer);
+	e->ground = e->typed_ground;
+	return TOOL_OK;
+}
+
+static int ask_words(struct emergency *e)
+{
+	char question[160];
+
+	e->ground = e->o->ground;
+	e->reason = e->o->reason;
+	if ((!e->ground || !e->reason) && !isatty(STDIN_FILENO))
+		return tools_fail("say why with --ground and --reason \"...\": both stand in the log");
+	if (!e->ground && ask_ground(e))
+		return TOOL_FAILED;
+	if (e->reason)
+		return TOOL_OK;
+	snprintf(question, sizeof(question),
+		 "Why, in your own words (at least %lld characters)?\n> ", number(e, "reason"));
+	if (ask_line(question, e->typed_reason, sizeof(e->typed_reason)))
+		return TOOL_FAILED;
+	e->reason = e->typed_reason;
+	return TOOL_OK;
+}
+
+static void say_what(const struct emergency *e)
+{
+	fprintf(stderr,
+		"\nEmergency access to \"%s\"\n"
+		"  for %lld minutes: read everything in it, write new notes; nothing else\n"
+		"  it ends by itself, open files are closed, and it is not made longer\n"
+		"  whoever reviews is told now; you will be asked about it within %lld hours\n",
+		e->journal, number(e, "limit_s") / 60, number(e, "review_s") / 3600);
+	if (is(e, "again"))
+		fprintf(stderr, "  you had this journal open by emergency within 24 hours: that is told\n");
+	if (is(e, "serial"))
+		fprintf(stderr, "  it is your %lldth within 24 hours: that is told, with an alarm\n",
+			number(e, "today") + 1);
+}
+
+/* The patient's own restriction: passing it is a step of its own. */
+static bool pass_block(const struct emergency *e)
+{
+	if (!is(e, "blocked"))
+		return true;
+	fprintf(stderr, "\nTHE PATIENT HAS BLOCKED YOU, YOUR UNIT OR YOUR ROLE FROM THIS JOURNAL.\n"
+			"Passing the block is recorded by itself and raises an alarm.\n");
+	if (e->o->past_block)
+		return true;
+	return !e->o->yes && tools_prompt_yes("Pass the patient's block?");
+}
+
+static int prove(struct emergency *e)
+{
+	if (!is(e, "needs_code"))
+		return TOOL_OK;
+	if (is(e, "key_file"))
+		return tools_client_credentials_new(&e->cl, e->o, &e->cr) ? TOOL_FAILED : TOOL_OK;
+	if (tools_prompt_secret_read(e->o->code_fd, "Code from your app: ", &e->code))
+		return tools_fail("a code from your authenticator app is needed: run this at a terminal "
+				  "or give --code-fd N");
+	return TOOL_OK;
+}
+
+static int open_it(struct emergency *e)
+{
+	struct fs_wire_message m;
+	char until[48];
+	int rc;
+
+	fs_wire_message_init(&m);
+	rc = tools_client_call(
+		&e->cl,
+		json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "verb", "glass", "journal", e->journal,
+			  "ground", e->ground, "reason", e->reason, "pass_block", is(e, "blocked"),
+			  "code", e->code ? e->code->text : ""),
+		e->cr ? e->cr->bytes : NULL, e->cr ? e->cr->len : 0, -1, &m);
+	if (!rc) {
+		policy_span_text(json_integer_value(json_object_get(m.json, "until_s")) * 1000000000,
+				 ' ', 0, until);
+		printf("\"%s\" is open to you until %s (emergency access %lld).\n"
+		       "`journalfs break-glass --close` ends it earlier.\n",
+		       e->journal, until,
+		       (long long)json_integer_value(json_object_get(m.json, "number")));
+		if (json_integer_value(json_object_get(m.json, "flags")) & FS_GLASS_REPEATED)
+			fprintf(stderr, "The reason is word for word one that you gave before; that is "
+					"told to who reviews.\n");
+	}
+	fs_wire_message_clear(&m);
+	return rc ? TOOL_FAILED : TOOL_OK;
+}
+
+static int emergency(struct emergency *e)
+{
+	int rc = tools_client_call(
+		&e->cl, json_pack("{s:s, s:s}", "verb", "glass-ask", "journal", e->journal), NULL, 0,
+		-1, &e->seen);
+
+	if (rc)
+		return TOOL_FAILED;
+	if (e->o->ask) {
+		json_dumpf(e->seen.json, stdout, JSON_COMPACT);
+		putchar('\n');
+		return TOOL_OK;
+	}
+	if (ask_words(e))
+		return TOOL_FAILED;
+	say_what(e);
+	if (!pass_block(e))
+		return tools_fail("the patient's block was not passed (--past-block); nothing was opened");
+	if (!e->o->yes && !tools_prompt_yes("Open it?"))
+		return tools_fail("nothing was opened");
+	return prove(e) ? TOOL_FAILED : open_it(e);
+}
+
+int tools_cmd_break_glass(struct tool_options *o, int argc, char **argv)
+{
+	struct emergency e = {.o = o, .cl = {.sock = -1}, .journal = argc ? argv[0] : NULL};
+	unsigned uses = (o->search != NULL) + o->close + (o->ask || o->ground || o->reason);
+	struct conf c;
+	int rc;
+
+	if (uses > 1 || (o->search ? argc : !argc))
+		return tools_usage("break-glass takes a journal's exact name, or --search and a part of it");
+	if (tools_client_find(o, &c, &e.cl))
+		return TOOL_FAILED;
+	fs_wire_message_init(&e.seen);
+	if (o->search)
+		rc = search(&e.cl, o->search);
+	else if (o->close)
+		rc = close_one(&e.cl, e.journal);
+	else
+		rc = emergency(&e);
+	fs_wire_message_clear(&e.seen);
+	tools_prompt_secret_free(e.code);
+	tools_client_credentials_free(e.cr);
+	tools_client_close(&e.cl);
+	keys_wipe(e.typed_reason, sizeof(e.typed_reason));
+	return rc;
+}
