@@ -157,9 +157,9 @@ int fs_vault_glass_list(struct fs_vault *v, struct fs_session *by, uint32_t numb
 			struct fs_say *say);
 /*
  * What stands in the access log of one grant: records made under it, and (before: true) searches, questions
- * and refusals of that practitioner in the hour before. For the review and the audit right; for others
- * nothing, and say tells whom to ask. Call after fs_vault_glass_list, which logs it. say also tells of
- * stretches of the log that by cannot open.
+ * and refusals of that practitioner in the hour before. For the review and the audit right; for others it is
+ * withheld (1), and say tells where it stands. Call after fs_vault_glass_list, which logs it. say also tells
+ * of stretches of the log that by cannot open.
  */
 int fs_vault_glass_acts(struct fs_vault *v, struct fs_session *by, uint32_t number,
 			int (*fn)(void *ctx, const struct policy_record *r, bool before), void *ctx,

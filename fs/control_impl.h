@@ -163,6 +163,13 @@ int fs_control_verb_audit(struct fs_control_request *rq);
 int fs_control_verb_keys_renew(struct fs_control_request *rq);
 int fs_control_verb_keys_status(struct fs_control_request *rq);
 
+int fs_control_verb_grants(struct fs_control_request *rq);
+int fs_control_verb_grant_show(struct fs_control_request *rq);
+int fs_control_verb_grant_judge(struct fs_control_request *rq);
+int fs_control_verb_grant_pairs(struct fs_control_request *rq);
+/* For `status`: one's own open emergency accesses and (all) how many there are; NULL: no memory. */
+json_t *fs_control_emergencies(struct fs_control_request *rq, bool all);
+
 /* ---- control.c ---- */
 int64_t fs_control_now_ns(void); /* boot-time clock */
 void fs_control_wake(struct fs_control *c);

@@ -122,6 +122,10 @@ int fs_control_verb_status(struct fs_control_request *rq)
 							       waiting ? strlen(waiting) : 0));
 		free(waiting);
 	}
+	rc |= json_object_set_new(
+		rq->answer, "emergency",
+		fs_control_emergencies(rq, sessions.all || may(rq, POLICY_REVIEW) ||
+						   may(rq, POLICY_AUDIT)));
 	rc |= json_object_set_new(rq->answer, "log", log_status(&st.log));
 	rc |= json_object_set_new(rq->answer, "landlock", json_boolean(rq->c->harden.landlock));
 	rc |= json_object_set_new(rq->answer, "seccomp", json_boolean(rq->c->harden.seccomp));
@@ -306,6 +310,7 @@ int fs_control_verb_audit(struct fs_control_request *rq)
 		.journal = fs_control_text(rq, "journal"),
 		.since_ns = fs_control_int(rq, "since_ns"),
 		.until_ns = fs_control_int(rq, "until_ns"),
+		.grant = (uint64_t)fs_control_int(rq, "grant"),
 	};
 	int rc;
 

@@ -119,9 +119,8 @@ static bool reader_of(struct fs_vault *v, const struct keys_list_entry *k, struc
 	const struct fs_person *p = fs_people_by_pid(v, k->pid);
 	const struct policy_practitioner *line =
 		p ? policy_practice_find(v->practice, p->name) : NULL;
-	const struct keys_identity *id = NULL;
-
 	uint32_t right = k->kind == KEYS_LIST_AUDITOR ? POLICY_AUDIT : POLICY_REVIEW;
+	const struct keys_identity *id = NULL;
 
 	if ((k->kind != KEYS_LIST_AUDITOR && k->kind != KEYS_LIST_REVIEWER) || !line ||
 	    line->state == POLICY_LEFT || !(line->role->rights & right))

@@ -45,6 +45,8 @@ struct tool_options {
 	const char *span;      /* --for DURATION */
 	const char *ground, *search; /* break-glass --ground WORD, --search PART */
 	int code_fd;		     /* --code-fd N: the second factor's code, -1 the terminal */
+	bool justified, unjustified, settled, all, propose; /* review */
+	int grant;		     /* audit show --grant N, 0 none */
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
@@ -74,6 +76,7 @@ int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
 int tools_cmd_attend(struct tool_options *o, int argc, char **argv);
 int tools_cmd_break_glass(struct tool_options *o, int argc, char **argv);
+int tools_cmd_review(struct tool_options *o, int argc, char **argv);
 int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
 int tools_cmd_keys(struct tool_options *o, int argc, char **argv);
 int tools_cmd_list(struct tool_options *o, int argc, char **argv);
