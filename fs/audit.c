@@ -135,7 +135,7 @@ struct reading {
 	struct fs_session *by;
 	int (*fn)(void *ctx, const struct policy_record *r);
 	void *ctx;
-	unsigned shut; /* streams that by cannot open */
+	unsigned *shut; /* streams that by cannot open */
 };
 
 static int read_one(void *ctx, const struct policy_record *r)
@@ -178,19 +178,20 @@ static void read_shut(void *ctx, uint64_t seq)
 	struct reading *a = ctx;
 
 	(void)seq;
-	a->shut++;
+	(*a->shut)++;
 }
 
 int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
 		      int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
 		      unsigned *shut)
 {
-	struct reading a = {.v = v, .by = by, .fn = fn, .ctx = ctx};
+	struct reading a = {.v = v, .by = by, .fn = fn, .ctx = ctx, .shut = shut};
 	uint8_t *box_sk = keys_guard_new(KEYS_LEN);
 	struct fs_log_stat st;
 	char dir[4096];
 	int rc = box_sk ? 0 : -ENOMEM;
 
+	*shut = 0;
 	if (!rc) {
 		pthread_rwlock_rdlock(&by->lock);
 		rc = by->secret ? 0 : -ENOKEY;
@@ -216,7 +217,6 @@ int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
 			.ctx = &a,
 		});
 	keys_guard_free(box_sk);
-	*shut = a.shut;
 	return rc;
 }
 

@@ -19,6 +19,8 @@
 
 struct acts {
 	struct fs_grant g;
+	unsigned shut;	 /* streams that can't be opened */
+	unsigned before; /* of them, from before it began: they hold nothing that was done under it */
 	int (*fn)(void *ctx, const struct policy_record *r, bool before);
 	void *ctx;
 };
@@ -55,6 +57,8 @@ static int act_one(void *ctx, const struct policy_record *r)
 {
 	struct acts *a = ctx;
 
+	if (r->kind == POLICY_RECORD_BREAK_GLASS && r->grant == a->g.number)
+		a->before = a->shut;
 	if (r->grant == a->g.number || is_after(&a->g, r))
 		return a->fn(a->ctx, r, false);
 	return is_before(&a->g, r) ? a->fn(a->ctx, r, true) : 0;
@@ -66,7 +70,7 @@ int fs_vault_glass_acts(struct fs_vault *v, struct fs_session *by, uint32_t numb
 {
 	struct acts a = {.fn = fn, .ctx = ctx};
 	struct fs_glass_item item;
-	unsigned shut = 0;
+	unsigned shut;
 	int rc;
 
 	if (fs_session_state(by) != FS_SESSION_ACTIVE)
@@ -81,10 +85,11 @@ int fs_vault_glass_acts(struct fs_vault *v, struct fs_session *by, uint32_t numb
 	a.g = item.g;
 	rc = fs_log_wait(v->log, 0);
 	if (!rc)
-		rc = fs_vault_log_read(v, by, act_one, &a, &shut);
+		rc = fs_vault_log_read(v, by, act_one, &a, &a.shut);
+	shut = a.shut - a.before;
 	if (!rc && shut)
 		fs_say(say,
-		       "%u earlier %s of the log cannot be opened with your key: if this may lie there, "
+		       "%u %s of the log cannot be opened with your key: if this may lie there, "
 		       "ask an auditor: journalfs audit show --grant %u",
 		       shut, shut == 1 ? "stretch" : "stretches", number);
 	return rc;

@@ -329,8 +329,8 @@ int fs_vault_tell_refused(struct fs_vault *v, uid_t uid, pid_t pid, const char *
 			  const char *origin, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
 /*
- * Reads the log with by's own key (audit.c): who may, and that it is logged, is the caller's. *shut: streams
- * that by cannot open.
+ * Reads the log with by's own key (audit.c): who may, and that it is logged, is the caller's. *shut counts the
+ * streams that by cannot open, as they are come by.
  */
 int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
 		      int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
