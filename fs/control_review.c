@@ -178,9 +178,10 @@ int fs_control_verb_grant_show(struct fs_control_request *rq)
 	/* Of its own frame: what follows may begin another. */
 	if (!rc)
 		rc = fs_control_more(rq);
-	rq->say.text[0] = '\0';
-	if (!rc)
+	if (!rc) {
+		rq->say.text[0] = '\0';
 		rc = objects_begin(&to);
+	}
 	if (!rc)
 		rc = fs_vault_glass_acts(rq->c->vault, rq->session, number, add_act, &to, &rq->say);
 	if (rc == 1)

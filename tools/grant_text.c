@@ -228,37 +228,80 @@ static void add_number(json_t *to, const char *key, json_int_t n)
 	json_object_set_new(to, key, json_integer(NUMBER(to, key) + n));
 }
 
-static int gather_one(json_t *groups, const json_t *act)
+/* What the note of an act is called: records of refusals know its number alone. */
+static const char *name_of(const json_t *names, const json_t *act)
 {
-	/* What was read and written is told when a note is closed. */
-	bool closes = is(act, "kind", "close");
-	size_t len = strlen(TEXT(act, "kind")) + strlen(TEXT(act, "name")) +
-		     strlen(TEXT(act, "name2")) + 16;
+	const char *name = json_string_value(json_object_get(names, TEXT(act, "note")));
+
+	return !*TEXT(act, "name") && name ? name : TEXT(act, "name");
+}
+
+static json_t *group_of(json_t *groups, const char *kind, const char *name, const char *name2,
+			const char *detail, bool make)
+{
+	size_t len = strlen(kind) + strlen(name) + strlen(name2) + strlen(detail) + 8;
 	char *key = malloc(len);
-	json_t *group;
+	json_t *group = NULL;
 
 	if (!key)
-		return -ENOMEM;
-	snprintf(key, len, "%s %s/%s", closes ? "open" : TEXT(act, "kind"), TEXT(act, "name"),
-		 TEXT(act, "name2"));
+		return NULL;
+	snprintf(key, len, "%s %s/%s/%s", kind, name, name2, detail);
 	group = json_object_get(groups, key);
-	if (!group) {
-		group = json_pack("{s:s, s:s, s:s, s:I}", "kind", closes ? "open" : TEXT(act, "kind"),
-				  "name", TEXT(act, "name"), "name2", TEXT(act, "name2"), "first",
-				  NUMBER(act, "time_s"));
-		if (!group || json_object_set_new(groups, key, group)) {
-			free(key);
-			return -ENOMEM;
-		}
+	if (!group && make) {
+		group = json_pack("{s:s, s:s, s:s, s:s}", "kind", kind, "name", name, "name2", name2,
+				  "detail", detail);
+		if (json_object_set_new(groups, key, group))
+			group = NULL;
 	}
 	free(key);
-	if (!closes) {
-		add_number(group, "count", NUMBER(act, "count"));
-		json_object_set_new(group, "last", json_integer(NUMBER(act, "time_s")));
-	}
+	return group;
+}
+
+/* What was read and written is told when a note is closed; whoever makes a note has it open too. */
+static void gather_close(json_t *groups, const char *name, const json_t *act)
+{
+	json_t *group = group_of(groups, "open", name, "", "", false);
+
+	if (!group)
+		group = group_of(groups, "create", name, "", "", false);
+	if (!group)
+		return;
 	add_number(group, "bytes_read", NUMBER(act, "bytes_read"));
 	add_number(group, "bytes_written", NUMBER(act, "bytes_written"));
+}
+
+static int gather_one(json_t *groups, const json_t *names, const json_t *act)
+{
+	const char *name = name_of(names, act);
+	json_t *group;
+
+	if (is(act, "kind", "close")) {
+		gather_close(groups, name, act);
+		return 0;
+	}
+	group = group_of(groups, TEXT(act, "kind"), name, TEXT(act, "name2"),
+			 is(act, "kind", "refused") ? TEXT(act, "detail") : "", true);
+	if (!group)
+		return -ENOMEM;
+	if (!NUMBER(group, "count"))
+		json_object_set(group, "first", json_object_get(act, "time_s"));
+	add_number(group, "count", NUMBER(act, "count"));
+	json_object_set(group, "last", json_object_get(act, "time_s"));
 	return 0;
+}
+
+/* Names by the notes' numbers. */
+static json_t *names_of(const json_t *acts)
+{
+	json_t *names = json_object();
+	const json_t *act;
+	size_t i;
+
+	json_array_foreach((json_t *)acts, i, act) {
+		if (*TEXT(act, "name") && !is(act, "note", "0"))
+			json_object_set(names, TEXT(act, "note"), json_object_get(act, "name"));
+	}
+	return names;
 }
 
 static void put_group(const char *text, const json_t *group, FILE *to)
@@ -273,6 +316,10 @@ static void put_group(const char *text, const json_t *group, FILE *to)
 	if (*TEXT(group, "name2")) {
 		fputs(" -> ", to);
 		put_quoted(to, TEXT(group, "name2"));
+	}
+	if (*TEXT(group, "detail")) {
+		fputs("  ", to);
+		tools_plain_put(to, TEXT(group, "detail"), 0);
 	}
 	fprintf(to, "  %lld %s, %s", (long long)NUMBER(group, "count"),
 		NUMBER(group, "count") == 1 ? "time" : "times",
@@ -308,19 +355,19 @@ static void put_before(const json_t *acts, FILE *to)
 
 int tools_grant_acts(const json_t *acts, FILE *to)
 {
-	json_t *groups = json_object(), *group;
+	json_t *groups = json_object(), *names = names_of(acts), *group;
 	json_int_t reach = 0;
 	const json_t *act;
 	const char *key;
 	bool any = false;
 	size_t i;
-	int rc = groups ? 0 : -ENOMEM;
+	int rc = groups && names ? 0 : -ENOMEM;
 
 	json_array_foreach((json_t *)acts, i, act) {
 		if (is(act, "kind", "intent"))
 			reach += NUMBER(act, "notes");
 		else if (!rc && !json_is_true(json_object_get(act, "before")))
-			rc = gather_one(groups, act);
+			rc = gather_one(groups, names, act);
 	}
 	fputs("\nWhat was done under it\n", to);
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]) && !rc; k++) {
@@ -339,6 +386,7 @@ int tools_grant_acts(const json_t *acts, FILE *to)
 			(long long)reach);
 	put_before(acts, to);
 	json_decref(groups);
+	json_decref(names);
 	return rc;
 }
 

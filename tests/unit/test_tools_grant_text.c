@@ -112,7 +112,8 @@ END_TEST
 
 static json_t *act(const char *kind, const char *name, int time_s, int read, int before)
 {
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:b}", "kind", kind, "name", name,
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:b}", "note",
+			 *name ? "9" : "0", "kind", kind, "name", name,
 			 "name2", "", "time_s", time_s, "count", 1, "bytes_read", read, "notes",
 			 strcmp(kind, "intent") ? 0 : 12, "detail", before ? "searched \033" : "",
 			 "before", before);
@@ -120,19 +121,25 @@ static json_t *act(const char *kind, const char *name, int time_s, int read, int
 
 START_TEST(acts_are_gathered_by_note_with_what_was_read)
 {
-	json_t *acts = json_pack(
+	json_t *refused = act("refused", "", 1700000700, 0, 0);
+	json_t *acts;
+	FILE *to;
+
+	json_object_set_new(refused, "note", json_string("9"));
+	json_object_set_new(refused, "detail", json_string("open: EACCES"));
+	acts = json_pack(
 		"[o, o, o, o, o, o, o, o]", act("list", "", 1700000000, 0, 1),
 		act("break-glass", "", 1700000001, 0, 0), act("intent", "", 1700000002, 0, 0),
 		act("open", "a.txt", 1700000010, 0, 0), act("close", "a.txt", 1700000020, 100, 0),
 		act("open", "a.txt", 1700000600, 0, 0), act("close", "a.txt", 1700000620, 23, 0),
-		act("refused", "b.txt", 1700000700, 0, 0));
-	FILE *to = begin();
+		refused);
+	to = begin();
 
 	ck_assert_int_eq(tools_grant_acts(acts, to), 0);
 	fclose(to);
 	at("opened    \"a.txt\"  2 times");
 	at("123 bytes read");
-	at("REFUSED   \"b.txt\"  1 time");
+	at("REFUSED   \"a.txt\"  open: EACCES  1 time");
 	at("12 notes were within reach");
 	ck_assert_int_lt(at("What was done under it"), at("On the way to it"));
 	at("searched \\x1b");
