@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/break_glass_acts.c - what was done under an emergency grant, and pairs that come again and again.
+ * fs/break_glass_acts.c - what was done under an emergency grant, and pairs that come again and
+ * again.
  *
  * The access log says what was done: records carry the number of the grant that held.
  * It is read with the key of whoever asks, an auditor or a reviewer (lists.c); a
@@ -20,7 +21,8 @@
 struct acts {
 	struct fs_grant g;
 	unsigned shut;	 /* streams that can't be opened */
-	unsigned before; /* of them, from before it began: they hold nothing that was done under it */
+	unsigned before; /* of them, from before it began: they hold nothing that was done under it
+			  */
 	int (*fn)(void *ctx, const struct policy_record *r, bool before);
 	void *ctx;
 };
@@ -141,7 +143,8 @@ static bool fill_pair(struct fs_vault *v, const struct fs_grant *g, size_t n,
 	*out = (struct fs_glass_pair){
 		.count = (uint32_t)n, .first_s = g[0].from_s, .last_s = g[n - 1].from_s};
 	for (size_t i = 0; i < n; i++)
-		out->unjustified += g[i].review == FS_GLASS_UNJUSTIFIED || g[i].review == FS_GLASS_SETTLED;
+		out->unjustified +=
+			g[i].review == FS_GLASS_UNJUSTIFIED || g[i].review == FS_GLASS_SETTLED;
 	pthread_rwlock_rdlock(&v->lock);
 	p = fs_people_by_pid(v, g->pid);
 	e = v->practice ? fs_catalog_by_index(v, g->journal) : NULL;
@@ -166,8 +169,10 @@ static int tell_pairs(struct fs_vault *v, struct fs_session *by, struct fs_say *
 	    fs_sessions_has(v, by, POLICY_POLICY))
 		return fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, NULL,
 				     "emergency accesses that recur were listed");
-	fs_say(say, "emergency accesses of others are shown to whom the practice policy gives the "
-		    "review, audit or policy right, which %s does not have", by->who);
+	fs_say(say,
+	       "emergency accesses of others are shown to whom the practice policy gives the "
+	       "review, audit or policy right, which %s does not have",
+	       by->who);
 	rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL,
 			   "looking at emergency accesses that recur");
 	return rc ? rc : -EACCES;
@@ -188,8 +193,8 @@ int fs_vault_glass_pairs(struct fs_vault *v, struct fs_session *by,
 	if (!rc)
 		rc = gather(v, &all, &n);
 	for (size_t i = 0; !rc && i < n; i = end) {
-		for (end = i + 1; end < n && all[end].pid == all[i].pid &&
-				  all[end].journal == all[i].journal;)
+		for (end = i + 1;
+		     end < n && all[end].pid == all[i].pid && all[end].journal == all[i].journal;)
 			end++;
 		if (end - i >= FS_GLASS_PAIR_LEAST && fill_pair(v, &all[i], end - i, &pair))
 			rc = fn(ctx, &pair);

@@ -50,7 +50,8 @@ const char *fs_glass_flag_word(uint8_t flags, unsigned n, const char **text)
 
 bool fs_glass_overdue(const struct fs_vault *v, const struct fs_grant *g)
 {
-	return g->review == FS_GLASS_PENDING && fs_glass_over(v, g) && fs_vault_wall_s() >= g->due_s;
+	return g->review == FS_GLASS_PENDING && fs_glass_over(v, g) &&
+	       fs_vault_wall_s() >= g->due_s;
 }
 
 bool fs_glass_judge(struct fs_vault *v, const struct fs_grant *g)
@@ -65,8 +66,7 @@ bool fs_glass_judge(struct fs_vault *v, const struct fs_grant *g)
 		const struct policy_practitioner *p = policy_practice_at(v->practice, i);
 
 		if (p->state == POLICY_ACTIVE && p->from_s <= now_s && now_s < p->until_s &&
-		    p->role->rights & POLICY_REVIEW &&
-		    !(user && !strcmp(p->name, user->name)) &&
+		    p->role->rights & POLICY_REVIEW && !(user && !strcmp(p->name, user->name)) &&
 		    !(line && !strcmp(p->account, line->account)))
 			return true;
 	}
@@ -139,7 +139,8 @@ static int list_one(struct listing *l, uint32_t number, struct fs_glass_item *it
 	item->mine = item->g.pid == l->by->pid;
 	if (!l->all && !item->mine)
 		return l->number ? -ENOENT : 0;
-	/* Whoever may break the glass finds every name by a search; others have seen it under another one. */
+	/* Whoever may break the glass finds every name by a search; others have seen it under
+	 * another one. */
 	if (!l->names)
 		item->journal[0] = '\0';
 	rc = fs_glass_text(l->v, number, &item->text);
@@ -259,4 +260,3 @@ int fs_vault_glass_mine(struct fs_vault *v, struct fs_session *s,
 	}
 	return rc < 0 ? rc : 0;
 }
-

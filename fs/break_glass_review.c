@@ -27,7 +27,8 @@
 static bool used_by(struct fs_vault *v, const struct fs_grant *g, const struct fs_session *by)
 {
 	const struct fs_person *p = fs_people_by_pid(v, g->pid);
-	const struct policy_practitioner *user = p ? policy_practice_find(v->practice, p->name) : NULL;
+	const struct policy_practitioner *user =
+		p ? policy_practice_find(v->practice, p->name) : NULL;
 	const struct policy_practitioner *line = policy_practice_find(v->practice, by->who);
 
 	if (by->pid == g->pid || (user && line && !strcmp(user->account, line->account)))
@@ -82,12 +83,13 @@ static int check_own(struct judging *j)
 {
 	if (!used_by(j->v, &j->item.g, j->by))
 		return 0;
-	return refuse(j, -EPERM,
-		      fs_glass_judge(j->v, &j->item.g)
-			      ? "who used an emergency access never judges it, nor does anybody with "
-				"the same account: another person with the review right has to"
-			      : "who used an emergency access never judges it, and " FS_GLASS_NOBODY
-				"; until then it stays open to be judged");
+	return refuse(
+		j, -EPERM,
+		fs_glass_judge(j->v, &j->item.g)
+			? "who used an emergency access never judges it, nor does anybody with "
+			  "the same account: another person with the review right has to"
+			: "who used an emergency access never judges it, and " FS_GLASS_NOBODY
+			  "; until then it stays open to be judged");
 }
 
 static int check_state(struct judging *j)
@@ -98,8 +100,9 @@ static int check_state(struct judging *j)
 		return refuse(j, -EINVAL, "it has not been judged: there is no deviation to close");
 	if (j->verdict == FS_GLASS_SETTLED && now != FS_GLASS_UNJUSTIFIED)
 		return refuse(j, -EALREADY,
-			      now == FS_GLASS_SETTLED ? "its deviation has been closed already"
-						      : "it was judged justified: there is no deviation");
+			      now == FS_GLASS_SETTLED
+				      ? "its deviation has been closed already"
+				      : "it was judged justified: there is no deviation");
 	if (j->verdict != FS_GLASS_SETTLED && now != FS_GLASS_PENDING)
 		return refuse(j, -EALREADY, "it has been judged already, and a verdict stays");
 	if (j->item.g.end == FS_GLASS_OPEN)
@@ -124,8 +127,9 @@ static int check(struct judging *j, uint32_t number)
 	if (j->verdict < FS_GLASS_JUSTIFIED || j->verdict > FS_GLASS_SETTLED)
 		return refuse(j, -EINVAL, "a verdict is one of: justified, unjustified, settled");
 	if (!plain(j->note))
-		return refuse(j, -EINVAL,
-			      "a verdict comes with a note: one line of plain text, at most 1000 bytes");
+		return refuse(
+			j, -EINVAL,
+			"a verdict comes with a note: one line of plain text, at most 1000 bytes");
 	return check_state(j);
 }
 
@@ -152,7 +156,8 @@ static int tell_verdict(struct judging *j)
 	policy_record_copy(r.journal_name, sizeof(r.journal_name), j->item.journal);
 	policy_record_copy(r.reason, sizeof(r.reason), j->note);
 	if (j->verdict == FS_GLASS_JUSTIFIED)
-		snprintf(r.detail, sizeof(r.detail), "emergency access of %s: justified", j->item.who);
+		snprintf(r.detail, sizeof(r.detail), "emergency access of %s: justified",
+			 j->item.who);
 	else
 		snprintf(r.detail, sizeof(r.detail), "emergency access of %s: %s deviation %u%s",
 			 j->item.who, j->verdict == FS_GLASS_SETTLED ? "" : "UNJUSTIFIED,",
@@ -191,7 +196,8 @@ static int judge(struct judging *j, uint32_t number)
 		return rc == -ENOSPC ? rc : -EIO;
 	rc = fs_glass_put(j->v, &j->item.g, &j->item.text);
 	if (rc) {
-		fs_say(j->say, "the verdict stands in the log but could not be kept: %s; judge it again",
+		fs_say(j->say,
+		       "the verdict stands in the log but could not be kept: %s; judge it again",
 		       strerror(-rc));
 		return rc;
 	}
@@ -231,13 +237,15 @@ int fs_vault_glass_review(struct fs_vault *v, struct fs_session *by, uint32_t nu
 
 /* ---- overdue ---- */
 
-/* Remembered first: a crash in between may swallow one notice, none comes every minute. edit held. */
+/* Remembered first: a crash in between may swallow one notice, none comes every minute. edit held.
+ */
 static void remind_one(struct fs_vault *v, uint32_t number)
 {
 	struct fs_glass_item *item = calloc(1, sizeof(*item));
 	char due[48];
 
-	if (item && fs_glass_item_locked(v, number, item) && !fs_glass_text(v, number, &item->text)) {
+	if (item && fs_glass_item_locked(v, number, item) &&
+	    !fs_glass_text(v, number, &item->text)) {
 		item->g.flags |= FS_GLASS_REMINDED;
 		if (!fs_glass_put(v, &item->g, &item->text)) {
 			policy_span_text(item->g.due_s * 1000000000, ' ', 0, due);
@@ -263,7 +271,8 @@ void fs_glass_remind(struct fs_vault *v)
 	for (uint32_t i = 0; i < v->grant_count; i++) {
 		const struct fs_grant *g = &v->grants[i];
 
-		if (!(g->flags & FS_GLASS_REMINDED) && g->end != FS_GLASS_OPEN && fs_glass_overdue(v, g))
+		if (!(g->flags & FS_GLASS_REMINDED) && g->end != FS_GLASS_OPEN &&
+		    fs_glass_overdue(v, g))
 			remind_one(v, g->number);
 	}
 	pthread_mutex_unlock(&v->edit);

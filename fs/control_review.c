@@ -3,7 +3,8 @@
  * fs/control_review.c - verbs by which emergency accesses are looked at and judged: grants,
  * grant-show, grant-judge, grant-pairs; and what `status` says of them.
  *
- * Answers that grow are arrays of objects, sent in pieces of OBJECTS. Rights are the vault's to judge.
+ * Answers that grow are arrays of objects, sent in pieces of OBJECTS. Rights are the vault's to
+ * judge.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,9 +17,9 @@
 
 struct objects {
 	struct fs_control_request *rq;
-	const char *name; /* of the array */
+	const char *name;  /* of the array */
 	const char *state; /* of those that are wanted; "" all */
-	json_t *list;	  /* borrowed from the answer */
+	json_t *list;	   /* borrowed from the answer */
 };
 
 static int objects_begin(struct objects *to)
@@ -48,8 +49,9 @@ struct text {
 static json_t *with_texts(json_t *one, const struct text *texts, size_t n)
 {
 	for (size_t i = 0; one && i < n; i++) {
-		if (!json_object_set_new(one, texts[i].name,
-					 fs_control_json_text(texts[i].text, strlen(texts[i].text))))
+		if (!json_object_set_new(
+			    one, texts[i].name,
+			    fs_control_json_text(texts[i].text, strlen(texts[i].text))))
 			continue;
 		json_decref(one);
 		one = NULL;
@@ -80,13 +82,13 @@ static json_t *grant_object(const struct fs_glass_item *i)
 		"{s:I, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:b, "
 		"s:b}",
 		"number", (json_int_t)g->number, "index", (json_int_t)g->journal, "ground",
-		fs_glass_ground_word(g->ground), "ground_text", fs_glass_ground_text(g->ground), "flags",
-		flags_list(g->flags), "from_s", (json_int_t)g->from_s, "until_s",
+		fs_glass_ground_word(g->ground), "ground_text", fs_glass_ground_text(g->ground),
+		"flags", flags_list(g->flags), "from_s", (json_int_t)g->from_s, "until_s",
 		(json_int_t)g->until_s, "ended_s", (json_int_t)g->ended_s, "end",
-		fs_glass_end_word(g), "state", fs_glass_state_word(g), "due_s", (json_int_t)g->due_s,
-		"verdict", verdicts[g->review], "reviewed_s", (json_int_t)g->reviewed_s, "deviation",
-		(json_int_t)g->deviation, "policy", (json_int_t)g->policy, "overdue", i->overdue,
-		"mine", i->mine);
+		fs_glass_end_word(g), "state", fs_glass_state_word(g), "due_s",
+		(json_int_t)g->due_s, "verdict", verdicts[g->review], "reviewed_s",
+		(json_int_t)g->reviewed_s, "deviation", (json_int_t)g->deviation, "policy",
+		(json_int_t)g->policy, "overdue", i->overdue, "mine", i->mine);
 
 	return WITH_TEXTS(one, {"who", i->who}, {"role", i->role}, {"unit", i->unit},
 			  {"journal", i->journal}, {"reason", i->text.reason},
@@ -110,18 +112,16 @@ static int add_grant(void *ctx, const struct fs_glass_item *item)
 /* What the vault had to say besides. */
 static int put_notice(struct fs_control_request *rq)
 {
-	return rq->say.text[0] &&
-			       json_object_set_new(rq->answer, "notice",
-						   fs_control_json_text(rq->say.text,
-									strlen(rq->say.text)))
+	return rq->say.text[0] && json_object_set_new(
+					  rq->answer, "notice",
+					  fs_control_json_text(rq->say.text, strlen(rq->say.text)))
 		       ? -ENOMEM
 		       : 0;
 }
 
 int fs_control_verb_grants(struct fs_control_request *rq)
 {
-	struct objects to = {
-		.rq = rq, .name = "grants", .state = fs_control_text(rq, "state")};
+	struct objects to = {.rq = rq, .name = "grants", .state = fs_control_text(rq, "state")};
 	bool known = !to.state[0];
 	int rc;
 
@@ -152,18 +152,17 @@ static int keep_grant(void *ctx, const struct fs_glass_item *item)
 static int add_act(void *ctx, const struct policy_record *r, bool before)
 {
 	char note[24];
-	json_t *one = json_pack("{s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:b}", "kind",
-				policy_record_kind_text(r->kind), "time_s",
-				(json_int_t)(r->time_ns / 1000000000), "outcome", r->outcome, "count",
-				(json_int_t)(r->count ? r->count : 1), "bytes_read",
-				(json_int_t)r->bytes_read, "bytes_written",
-				(json_int_t)r->bytes_written, "notes", (json_int_t)r->note_total,
-				"before", before);
+	json_t *one = json_pack(
+		"{s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:b}", "kind",
+		policy_record_kind_text(r->kind), "time_s", (json_int_t)(r->time_ns / 1000000000),
+		"outcome", r->outcome, "count", (json_int_t)(r->count ? r->count : 1), "bytes_read",
+		(json_int_t)r->bytes_read, "bytes_written", (json_int_t)r->bytes_written, "notes",
+		(json_int_t)r->note_total, "before", before);
 
 	snprintf(note, sizeof(note), "%llu", (unsigned long long)r->note);
 	return objects_put(ctx, WITH_TEXTS(one, {"who", r->who}, {"name", r->name},
-					   {"name2", r->name2}, {"note", note}, {"reason", r->reason},
-					   {"detail", r->detail}));
+					   {"name2", r->name2}, {"note", note},
+					   {"reason", r->reason}, {"detail", r->detail}));
 }
 
 int fs_control_verb_grant_show(struct fs_control_request *rq)
@@ -233,8 +232,7 @@ int fs_control_verb_grant_pairs(struct fs_control_request *rq)
 	struct objects to = {.rq = rq, .name = "pairs", .state = ""};
 	int rc = objects_begin(&to);
 
-	return rc ? rc
-		  : fs_vault_glass_pairs(rq->c->vault, rq->session, add_pair, &to, &rq->say);
+	return rc ? rc : fs_vault_glass_pairs(rq->c->vault, rq->session, add_pair, &to, &rq->say);
 }
 
 /* ---- status ---- */

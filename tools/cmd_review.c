@@ -19,7 +19,8 @@
 
 #define NUMBER_MAX UINT32_MAX
 
-/* All members of the array `key`, over all messages; *first (may be NULL) gets the object of that name. */
+/* All members of the array `key`, over all messages; *first (may be NULL) gets the object of that
+ * name. */
 static int receive(struct client *cl, json_t *rq, const char *key, json_t *all, const char *name,
 		   json_t **first)
 {
@@ -57,7 +58,8 @@ static void print_lines(const json_t *all)
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach((json_t *)all, i, one) {
+	json_array_foreach((json_t *)all, i, one)
+	{
 		json_dumpf(one, stdout, JSON_COMPACT);
 		putchar('\n');
 	}
@@ -91,7 +93,8 @@ static int propose(struct tool_options *o, struct client *cl)
 		json_array_foreach(all, i, one)
 			tools_grant_proposal(one, (int64_t)time(NULL), stdout);
 	if (!rc && !o->json && !json_array_size(all))
-		printf("# Nobody opened the same journal by emergency %u times or more in %d days.\n",
+		printf("# Nobody opened the same journal by emergency %u times or more in %d "
+		       "days.\n",
 		       FS_GLASS_PAIR_LEAST, FS_GLASS_PAIR_S / 86400);
 	json_decref(all);
 	return rc ? rc : flushed();
@@ -107,14 +110,15 @@ static int judge(struct client *cl, json_int_t number, const char *verdict, cons
 
 	fs_wire_message_init(&m);
 	rc = tools_client_call(cl,
-			       json_pack("{s:s, s:I, s:s, s:s}", "verb", "grant-judge", "number", number,
-					 "verdict", verdict, "note", note),
+			       json_pack("{s:s, s:I, s:s, s:s}", "verb", "grant-judge", "number",
+					 number, "verdict", verdict, "note", note),
 			       NULL, 0, -1, &m);
 	deviation = json_integer_value(json_object_get(m.json, "deviation"));
 	if (!rc && !strcmp(verdict, "settled"))
 		printf("Deviation %lld is closed.\n", (long long)deviation);
 	else if (!rc && deviation)
-		printf("Emergency access %lld is judged unjustified: deviation %lld is open. Close it "
+		printf("Emergency access %lld is judged unjustified: deviation %lld is open. Close "
+		       "it "
 		       "with --settled when it has been dealt with.\n",
 		       (long long)number, (long long)deviation);
 	else if (!rc)
@@ -155,12 +159,14 @@ static int ask_verdict(struct tool_options *o, struct client *cl, const json_t *
 	    !isatty(STDOUT_FILENO))
 		return TOOL_OK;
 	if (!strcmp(state, "pending-review")) {
-		choice = tools_prompt_choice("\nJustified, unjustified, or leave it as it is (j/u/l)? ",
-					     "jul");
+		choice = tools_prompt_choice(
+			"\nJustified, unjustified, or leave it as it is (j/u/l)? ", "jul");
 		if (choice == 'j' || choice == 'u')
-			return judge_noted(o, cl, number, choice == 'j' ? "justified" : "unjustified");
+			return judge_noted(o, cl, number,
+					   choice == 'j' ? "justified" : "unjustified");
 	} else if (!strcmp(state, "deviation")) {
-		choice = tools_prompt_choice("\nClose its deviation, or leave it open (c/l)? ", "cl");
+		choice = tools_prompt_choice("\nClose its deviation, or leave it open (c/l)? ",
+					     "cl");
 		if (choice == 'c')
 			return judge_noted(o, cl, number, "settled");
 	}
@@ -172,8 +178,8 @@ static int ask_verdict(struct tool_options *o, struct client *cl, const json_t *
 static int show(struct tool_options *o, struct client *cl, json_int_t number)
 {
 	json_t *acts = json_array(), *grant = NULL;
-	int rc = receive(cl, json_pack("{s:s, s:I}", "verb", "grant-show", "number", number), "acts",
-			 acts, "grant", &grant);
+	int rc = receive(cl, json_pack("{s:s, s:I}", "verb", "grant-show", "number", number),
+			 "acts", acts, "grant", &grant);
 
 	if (!rc && !grant)
 		rc = tools_fail("the daemon's answer has no emergency access in it");
@@ -210,7 +216,8 @@ static const char *misuse(const struct tool_options *o, int argc, char **argv, j
 	int verdicts = o->justified + o->unjustified + o->settled;
 
 	if (argc && !number_of(argv[0], number))
-		return "review takes the number of an emergency access (`journalfs review` lists them)";
+		return "review takes the number of an emergency access (`journalfs review` lists "
+		       "them)";
 	if (verdicts > 1)
 		return "a verdict is one of --justified, --unjustified, --settled";
 	if (verdicts && !argc)

@@ -34,7 +34,8 @@ static void put_journal(FILE *to, const json_t *of)
 	if (*TEXT(of, "journal"))
 		put_quoted(to, TEXT(of, "journal"));
 	else
-		fprintf(to, "number %lld (removed, or not shown to you)", (long long)NUMBER(of, "index"));
+		fprintf(to, "number %lld (removed, or not shown to you)",
+			(long long)NUMBER(of, "index"));
 }
 
 static bool is(const json_t *of, const char *key, const char *text)
@@ -96,7 +97,8 @@ void tools_grant_table(const json_t *list, int all, FILE *to)
 	const json_t *g;
 
 	for (int rank = OVERDUE; rank <= (all ? DONE : OPEN); rank++) {
-		json_array_foreach((json_t *)list, i, g) {
+		json_array_foreach((json_t *)list, i, g)
+		{
 			if ((int)rank_of(g) != rank)
 				continue;
 			if (!shown++)
@@ -145,7 +147,8 @@ static void put_why(const json_t *g, FILE *to)
 	put_label(to, "reason");
 	put_quoted(to, TEXT(g, "reason"));
 	fputc('\n', to);
-	json_array_foreach(json_object_get(g, "flags"), i, flag) {
+	json_array_foreach(json_object_get(g, "flags"), i, flag)
+	{
 		put_label(to, i ? "" : "notable");
 		fprintf(to, "%s\n", flag_text(json_string_value(flag)));
 	}
@@ -205,7 +208,8 @@ static void put_verdict(const json_t *g, FILE *to)
 
 void tools_grant_print(const json_t *g, FILE *to)
 {
-	fprintf(to, "EMERGENCY ACCESS %lld  %s\n\n", (long long)NUMBER(g, "number"), TEXT(g, "state"));
+	fprintf(to, "EMERGENCY ACCESS %lld  %s\n\n", (long long)NUMBER(g, "number"),
+		TEXT(g, "state"));
 	put_person(g, to);
 	put_why(g, to);
 	put_times(g, to);
@@ -217,10 +221,14 @@ void tools_grant_print(const json_t *g, FILE *to)
 static const struct {
 	const char *kind, *text;
 } kinds[] = {
-	{"open", "opened"},	      {"list", "listed"},
-	{"create", "made"},	      {"write", "wrote"},
-	{"delete", "removed"},	      {"rename", "renamed"},
-	{"attribute", "changed what is noted of"}, {"refused", "REFUSED"},
+	{"open", "opened"},
+	{"list", "listed"},
+	{"create", "made"},
+	{"write", "wrote"},
+	{"delete", "removed"},
+	{"rename", "renamed"},
+	{"attribute", "changed what is noted of"},
+	{"refused", "REFUSED"},
 };
 
 static void add_number(json_t *to, const char *key, json_int_t n)
@@ -248,8 +256,8 @@ static json_t *group_of(json_t *groups, const char *kind, const char *name, cons
 	snprintf(key, len, "%s %s/%s/%s", kind, name, name2, detail);
 	group = json_object_get(groups, key);
 	if (!group && make) {
-		group = json_pack("{s:s, s:s, s:s, s:s}", "kind", kind, "name", name, "name2", name2,
-				  "detail", detail);
+		group = json_pack("{s:s, s:s, s:s, s:s}", "kind", kind, "name", name, "name2",
+				  name2, "detail", detail);
 		if (json_object_set_new(groups, key, group))
 			group = NULL;
 	}
@@ -297,7 +305,8 @@ static json_t *names_of(const json_t *acts)
 	const json_t *act;
 	size_t i;
 
-	json_array_foreach((json_t *)acts, i, act) {
+	json_array_foreach((json_t *)acts, i, act)
+	{
 		if (*TEXT(act, "name") && !is(act, "note", "0"))
 			json_object_set(names, TEXT(act, "note"), json_object_get(act, "name"));
 	}
@@ -340,7 +349,8 @@ static void put_before(const json_t *acts, FILE *to)
 	char when[32];
 	size_t i;
 
-	json_array_foreach((json_t *)acts, i, act) {
+	json_array_foreach((json_t *)acts, i, act)
+	{
 		if (!json_is_true(json_object_get(act, "before")))
 			continue;
 		if (!any)
@@ -363,7 +373,8 @@ int tools_grant_acts(const json_t *acts, FILE *to)
 	size_t i;
 	int rc = groups && names ? 0 : -ENOMEM;
 
-	json_array_foreach((json_t *)acts, i, act) {
+	json_array_foreach((json_t *)acts, i, act)
+	{
 		if (is(act, "kind", "intent"))
 			reach += NUMBER(act, "notes");
 		else if (!rc && !json_is_true(json_object_get(act, "before")))
@@ -371,7 +382,8 @@ int tools_grant_acts(const json_t *acts, FILE *to)
 	}
 	fputs("\nWhat was done under it\n", to);
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]) && !rc; k++) {
-		json_object_foreach(groups, key, group) {
+		json_object_foreach(groups, key, group)
+		{
 			if (!is(group, "kind", kinds[k].kind))
 				continue;
 			put_group(kinds[k].text, group, to);
@@ -381,8 +393,9 @@ int tools_grant_acts(const json_t *acts, FILE *to)
 	if (!any)
 		fputs("  nothing\n", to);
 	if (reach)
-		fprintf(to, "  %lld notes were within reach: programs could have read those of the "
-			    "folders looked into\n",
+		fprintf(to,
+			"  %lld notes were within reach: programs could have read those of the "
+			"folders looked into\n",
 			(long long)reach);
 	put_before(acts, to);
 	json_decref(groups);
@@ -402,25 +415,31 @@ void tools_grant_proposal(const json_t *p, int64_t now_s, FILE *to)
 	fputs(" and ", to);
 	put_quoted(to, TEXT(p, "journal"));
 	fprintf(to, ": %lld emergency accesses from %s to %s", (long long)NUMBER(p, "count"),
-		tools_when_day(NUMBER(p, "first_s"), first), tools_when_day(NUMBER(p, "last_s"), last));
+		tools_when_day(NUMBER(p, "first_s"), first),
+		tools_when_day(NUMBER(p, "last_s"), last));
 	if (NUMBER(p, "unjustified"))
-		fprintf(to, ", %lld of them judged unjustified", (long long)NUMBER(p, "unjustified"));
+		fprintf(to, ", %lld of them judged unjustified",
+			(long long)NUMBER(p, "unjustified"));
 	fputs(".\n", to);
 	if (json_is_true(json_object_get(p, "admitted"))) {
 		fputs("# The policy admits this practitioner by now.\n", to);
 		return;
 	}
 	if (json_is_true(json_object_get(p, "blocked"))) {
-		fputs("# The patient's block stands in the way: no entry passes it. Speak with the patient.\n",
+		fputs("# The patient's block stands in the way: no entry passes it. Speak with the "
+		      "patient.\n",
 		      to);
 		return;
 	}
-	fputs("# Is this ordinary care? Then, in the journal's own file (journalfs policy edit ", to);
+	fputs("# Is this ordinary care? Then, in the journal's own file (journalfs policy edit ",
+	      to);
 	put_quoted(to, TEXT(p, "journal"));
 	fputs("):\n", to);
 	policy_span_date_text(today, from);
 	policy_span_date_text(today + PROPOSED_DAYS, until);
-	fprintf(to, "allow user:%s:r-x from %s until %s reason \"%lld emergency accesses in %d days\"\n",
+	fprintf(to,
+		"allow user:%s:r-x from %s until %s reason \"%lld emergency accesses in %d "
+		"days\"\n",
 		TEXT(p, "who"), from, until, (long long)NUMBER(p, "count"),
 		FS_GLASS_PAIR_S / POLICY_DAY_S);
 }
