@@ -62,7 +62,10 @@ bool fs_glass_judge(struct fs_vault *v, const struct fs_grant *g)
 
 	int64_t now_s = fs_vault_wall_s();
 
-	for (size_t i = 0; v->practice && i < policy_practice_count(v->practice); i++) {
+	if (!v->practice)
+		return false;
+
+	for (size_t i = 0; i < policy_practice_count(v->practice); i++) {
 		const struct policy_practitioner *p = policy_practice_at(v->practice, i);
 
 		if (p->state == POLICY_ACTIVE && p->from_s <= now_s && now_s < p->until_s &&
@@ -143,9 +146,10 @@ static int list_one(struct listing *l, uint32_t number, struct fs_glass_item *it
 	 * another one. */
 	if (!l->names)
 		item->journal[0] = '\0';
-	rc = fs_glass_text(l->v, number, &item->text);
-	if (rc)
-		return rc;
+	/* One that is damaged hides no other. */
+	if (fs_glass_text(l->v, number, &item->text))
+		snprintf(item->text.reason, sizeof(item->text.reason),
+			 "(its record is damaged: the access log has it)");
 	pthread_rwlock_rdlock(&l->v->lock);
 	l->stuck += item->g.review == FS_GLASS_PENDING && !fs_glass_judge(l->v, &item->g);
 	pthread_rwlock_unlock(&l->v->lock);
@@ -198,6 +202,8 @@ int fs_vault_glass_list(struct fs_vault *v, struct fs_session *by, uint32_t numb
 		fs_say(say, "there is no emergency access %u, or it is not yours to see", number);
 	else if (rc >= 0 && l.stuck)
 		fs_say(say, "%u of these can be judged by nobody: " FS_GLASS_NOBODY, l.stuck);
+	else if (rc >= 0 && !l.all && !number)
+		fs_say(say, "only your own are shown: all are, with the review or the audit right");
 	return rc < 0 ? rc : 0;
 }
 

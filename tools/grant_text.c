@@ -111,7 +111,7 @@ void tools_grant_table(const json_t *list, int all, FILE *to)
 		fprintf(to, "Nothing is open or waits to be judged (--all shows all %zu).\n",
 			json_array_size(list));
 	else if (!shown)
-		fprintf(to, "There was no emergency access.\n");
+		fprintf(to, "No emergency access is to be shown.\n");
 }
 
 /* ---- one in full ---- */

@@ -3,8 +3,8 @@
  * Emergency accesses judged: who may, from which state to which, what is said and logged,
  * what is overdue, what a reviewer sees of the log, and what recurs.
  *
- * clock_gettime and pwritev2 are defined here, before the C library's: both clocks can be put forward, and the
- * log made to fail.
+ * clock_gettime and pwritev2 are defined here, before the C library's: both clocks can be put
+ * forward, and the log made to fail.
  */
 #include "test_fs_vault.h"
 
@@ -366,7 +366,8 @@ START_TEST(user_with_a_new_identity_does_not_judge_his_own)
 }
 END_TEST
 
-static void t_invite_as(struct fs_session *steward, const char *name, const char *account, uid_t uid)
+static void t_invite_as(struct fs_session *steward, const char *name, const char *account,
+			uid_t uid)
 {
 	char code[KEYS_CODE_TEXT_MAX];
 
@@ -410,13 +411,16 @@ START_TEST(where_nobody_else_may_it_is_said_with_what_to_do)
 	ck_assert_ptr_nonnull(strstr(t.say.text, "1 of these can be judged by nobody"));
 	/* On leave, or past their time, is nobody either. */
 	t_put(dan, "practice",
-	      POLICY_WITH("both", LOGS "practitioner kim user kim role auditor on leave\n"
-				  "practitioner pia user pia role privacy until 2020-01-01\n"));
+	      POLICY_WITH("both",
+			  LOGS "practitioner kim user kim role auditor on leave\n"
+			       "practitioner pia user pia role privacy until 2020-01-01\n"));
 	list(eva, 0, 0);
 	ck_assert_ptr_nonnull(strstr(t.say.text, "judged by nobody"));
 	t_put(dan, "practice", POLICY_WITH("both", REVIEWERS));
 	list(eva, 0, 0);
 	ck_assert_str_eq(t.say.text, "");
+	list(bo, 0, 0);
+	ck_assert_ptr_nonnull(strstr(t.say.text, "only your own are shown"));
 	everybody_out();
 }
 END_TEST
@@ -447,8 +451,17 @@ END_TEST
 START_TEST(note_is_one_line_of_plain_text)
 {
 	static const char *const bad[] = {
-		"", "   ", "two\nlines", "a\ttab", "bell\a", "red\033[31m", "\xff\xfe", "cut \xc3",
-		"\xe2\x80\xae turned", "\xe2\x80\xa8 separated", "c1 \xc2\x9b",
+		"",
+		"   ",
+		"two\nlines",
+		"a\ttab",
+		"bell\a",
+		"red\033[31m",
+		"\xff\xfe",
+		"cut \xc3",
+		"\xe2\x80\xae turned",
+		"\xe2\x80\xa8 separated",
+		"c1 \xc2\x9b",
 	};
 	char text[FS_GLASS_TEXT_MAX + 2];
 	uint32_t n;
@@ -481,6 +494,27 @@ START_TEST(number_that_is_not_there_is_refused)
 			list(pia, none[i], -ENOENT);
 	}
 	ck_assert_uint_eq(counts(NULL).pending, 1);
+	everybody_out();
+}
+END_TEST
+
+/* Mallory writes into the database: the others are shown, and nothing of his is believed. */
+START_TEST(damaged_record_hides_no_other)
+{
+	struct fs_key key = fs_key_n(0, 0, FS_T_GRANT, 1, 4);
+	struct seen s;
+
+	clinic();
+	past(eva, "p");
+	past(bo, "p");
+	t_poke(&key, "forged", 6);
+	s = list(pia, 0, 0);
+	ck_assert_uint_eq(s.n, 2);
+	ck_assert_ptr_nonnull(strstr(s.item[0].text.reason, "damaged"));
+	ck_assert_str_eq(s.item[0].who, "eva");
+	ck_assert_str_eq(s.item[1].text.reason, WHY);
+	ck_assert_int_eq(judge(pia, 1, FS_GLASS_JUSTIFIED, NOTE), -EBADMSG);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_GRANT_REVIEW, NULL), 0);
 	everybody_out();
 }
 END_TEST
@@ -684,8 +718,8 @@ static int take_act(void *ctx, const struct policy_record *r, bool before)
 	struct acts *a = ctx;
 	size_t at = strlen(a->all);
 
-	snprintf(a->all + at, sizeof(a->all) - at, "%s %s %s|", before ? "before" : "under", r->name,
-		 r->detail);
+	snprintf(a->all + at, sizeof(a->all) - at, "%s %s %s|", before ? "before" : "under",
+		 r->name, r->detail);
 	a->before += before;
 	a->under += !before;
 	return 0;
@@ -713,6 +747,18 @@ static void opened(struct fs_session *s, uint32_t journal, const char *name, uin
 	ck_assert_int_eq(fs_log_write(t.v->log, &r), 0);
 }
 
+/* A descriptor that was open when the grant ended is closed: no grant holds any more. */
+static void closed(struct fs_session *s, uint32_t journal, const char *name)
+{
+	struct policy_record r;
+
+	policy_record_init(&r, POLICY_RECORD_CLOSE);
+	fs_vault_record(t.v, s, 0, &r);
+	r.journal = journal;
+	policy_record_copy(r.name, sizeof(r.name), name);
+	ck_assert_int_eq(fs_log_write(t.v->log, &r), 0);
+}
+
 static int no_name(void *ctx, const char *name)
 {
 	(void)ctx;
@@ -729,8 +775,8 @@ START_TEST(reviewer_is_shown_what_was_done_under_it_and_no_more_of_the_log)
 	bool more;
 
 	clinic();
-	ck_assert_int_eq(
-		fs_vault_glass_search(t.v, eva, "not there", no_name, NULL, &more, &t.say), 0);
+	ck_assert_int_eq(fs_vault_glass_search(t.v, eva, "not there", no_name, NULL, &more, &t.say),
+			 0);
 	ck_assert_int_eq(fs_vault_glass_search(t.v, bo, "by bo", no_name, NULL, &more, &t.say), 0);
 	ck_assert_int_eq(fs_vault_glass_ask(t.v, eva, "p", &preview, &t.say), 0);
 	ck_assert_int_eq(fs_vault_glass_ask(t.v, eva, "q", &preview, &t.say), 0);
@@ -740,7 +786,13 @@ START_TEST(reviewer_is_shown_what_was_done_under_it_and_no_more_of_the_log)
 	opened(eva, p, "plan.txt", n);
 	opened(bo, q, "hers.txt", other);
 	opened(anna, p, "daily.txt", 0);
+	ck_assert_int_eq(fs_vault_glass_close(t.v, eva, "p", &t.say), 0);
+	closed(eva, p, "closed.txt");
+	closed(eva, q, "elsewhere.txt");
+	closed(anna, p, "daily.txt");
 	a = acts(pia, n, 0);
+	ck_assert_ptr_nonnull(strstr(a.all, "under closed.txt"));
+	ck_assert_ptr_null(strstr(a.all, "elsewhere.txt"));
 	ck_assert_str_eq(t.say.text, "");
 	ck_assert_ptr_nonnull(strstr(a.all, "under plan.txt"));
 	ck_assert_ptr_nonnull(strstr(a.all, "emergency search for \"not there\""));
@@ -794,7 +846,8 @@ START_TEST(later_reviewer_reads_what_was_done_before)
 	uint32_t n;
 
 	dan = t_clinic();
-	t_put(dan, "practice", POLICY_WITH("emergency", "practitioner lis user lis role auditor\n"));
+	t_put(dan, "practice",
+	      POLICY_WITH("emergency", "practitioner lis user lis role auditor\n"));
 	t_enroll(dan, "lis", LIS);
 	t_enroll(dan, "anna", ANNA);
 	t_enroll(dan, "eva", EVA);
@@ -916,6 +969,7 @@ int main(void)
 	tcase_add_test(c, who_left_is_still_judged);
 	tcase_add_test(c, note_is_one_line_of_plain_text);
 	tcase_add_test(c, number_that_is_not_there_is_refused);
+	tcase_add_test(c, damaged_record_hides_no_other);
 	tcase_add_test(c, what_the_log_does_not_take_is_not_judged);
 	tcase_add_test(c, overdue_is_counted_and_told_once);
 	tcase_add_test(c, overdue_is_told_while_nobody_is_logged_in);

@@ -4,7 +4,8 @@
  */
 #include "test_fs_control.h"
 
-/* The steward, who may also review, is this process's account; max, of another unit and account, had one. */
+/* The steward, who may also review, is this process's account; max, of another unit and account,
+ * had one. */
 static void start_emergency(void)
 {
 	const struct fs_glass_open in = {.journal = "p",
@@ -63,11 +64,14 @@ START_TEST(emergencies_are_shown_and_judged_over_the_socket)
 	ck_assert(json_is_true(json_object_get(answer.json, "more")));
 	ck_assert_int_eq(next(s, false), 0);
 	ck_assert_uint_ge(json_array_size(json_object_get(answer.json, "acts")), 2);
-	ck_assert_int_eq(ask(s, "{\"verb\":\"grant-judge\",\"number\":1,\"verdict\":\"unjustified\","
-				"\"note\":\"was not on call\"}"), 0);
+	ck_assert_int_eq(ask(s,
+			     "{\"verb\":\"grant-judge\",\"number\":1,\"verdict\":\"unjustified\","
+			     "\"note\":\"was not on call\"}"),
+			 0);
 	ck_assert_int_eq(number_of("deviation"), 1);
 	ck_assert_int_eq(ask(s, "{\"verb\":\"grant-judge\",\"number\":1,\"verdict\":\"justified\","
-				"\"note\":\"was on call\"}"), -EALREADY);
+				"\"note\":\"was on call\"}"),
+			 -EALREADY);
 	ck_assert_int_eq(ask(s, "{\"verb\":\"grant-pairs\"}"), 0);
 	ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "pairs")), 0);
 	close(s);
@@ -107,14 +111,17 @@ START_TEST(forged_verdicts_are_refused)
 	}
 	memset(note, 'x', sizeof(note));
 	for (int len = 1001; len <= 5000; len += 3999) {
-		snprintf(text, sizeof(text), "{\"verb\":\"grant-judge\",\"number\":1,\"verdict\":"
-			 "\"justified\",\"note\":\"%.*s\"}", len, note);
+		snprintf(text, sizeof(text),
+			 "{\"verb\":\"grant-judge\",\"number\":1,\"verdict\":"
+			 "\"justified\",\"note\":\"%.*s\"}",
+			 len, note);
 		ck_assert_int_eq(ask(s, text), -EINVAL);
 	}
 	ck_assert_int_eq(ask(s, "{\"verb\":\"grants\"}"), 0);
-	ck_assert_str_eq(json_string_value(json_object_get(
-				 json_array_get(json_object_get(answer.json, "grants"), 0), "state")),
-			 "pending-review");
+	ck_assert_str_eq(
+		json_string_value(json_object_get(
+			json_array_get(json_object_get(answer.json, "grants"), 0), "state")),
+		"pending-review");
 	close(s);
 }
 END_TEST

@@ -31,9 +31,10 @@ static FILE *begin(void)
 
 static json_t *grant(int number, const char *state, int overdue)
 {
-	return json_pack("{s:i, s:s, s:b, s:s, s:s, s:i, s:i, s:i, s:[s]}", "number", number, "state",
-			 state, "overdue", overdue, "who", "eva", "journal", "p", "from_s", 1700000000,
-			 "until_s", 1700003600, "due_s", 1700007200, "flags", "past-block");
+	return json_pack("{s:i, s:s, s:b, s:s, s:s, s:i, s:i, s:i, s:[s]}", "number", number,
+			 "state", state, "overdue", overdue, "who", "eva", "journal", "p", "from_s",
+			 1700000000, "until_s", 1700003600, "due_s", 1700007200, "flags",
+			 "past-block");
 }
 
 static int at(const char *what)
@@ -74,7 +75,7 @@ START_TEST(table_says_when_there_is_nothing)
 	tools_grant_table(none, 0, to);
 	fclose(to);
 	at("Nothing is open or waits to be judged (--all shows all 1)");
-	at("There was no emergency access");
+	at("No emergency access is to be shown");
 	json_decref(list);
 	json_decref(none);
 }
@@ -82,15 +83,15 @@ END_TEST
 
 START_TEST(one_in_full_shows_flags_in_words_and_no_control_character)
 {
-	json_t *g = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[s, s], s:s, s:i, s:i, s:i, "
-			      "s:i, s:s, s:s, s:s, s:i, s:s, s:i}",
-			      "number", 7, "state", "deviation", "who", "eva", "role", "nurse", "unit",
-			      "south", "journal", "evil\n\033[31m", "ground_text",
-			      "danger to life or health", "reason", "brought in", "end", "closed",
-			      "flags", "past-block", "repeated", "verdict", "unjustified", "from_s",
-			      1700000000, "until_s", 1700003600, "ended_s", 1700000600, "due_s",
-			      1700259200, "reviewer", "pia", "note", "not\non duty", "settled", "",
-			      "reviewed_s", 1700010000, "ground", "danger", "deviation", 3);
+	json_t *g = json_pack(
+		"{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[s, s], s:s, s:i, s:i, s:i, "
+		"s:i, s:s, s:s, s:s, s:i, s:s, s:i}",
+		"number", 7, "state", "deviation", "who", "eva", "role", "nurse", "unit", "south",
+		"journal", "evil\n\033[31m", "ground_text", "danger to life or health", "reason",
+		"brought in", "end", "closed", "flags", "past-block", "repeated", "verdict",
+		"unjustified", "from_s", 1700000000, "until_s", 1700003600, "ended_s", 1700000600,
+		"due_s", 1700259200, "reviewer", "pia", "note", "not\non duty", "settled", "",
+		"reviewed_s", 1700010000, "ground", "danger", "deviation", 3);
 	FILE *to = begin();
 
 	ck_assert_ptr_nonnull(g);
@@ -113,8 +114,8 @@ END_TEST
 static json_t *act(const char *kind, const char *name, int time_s, int read, int before)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:b}", "note",
-			 *name ? "9" : "0", "kind", kind, "name", name,
-			 "name2", "", "time_s", time_s, "count", 1, "bytes_read", read, "notes",
+			 *name ? "9" : "0", "kind", kind, "name", name, "name2", "", "time_s",
+			 time_s, "count", 1, "bytes_read", read, "notes",
 			 strcmp(kind, "intent") ? 0 : 12, "detail", before ? "searched \033" : "",
 			 "before", before);
 }
@@ -160,9 +161,9 @@ END_TEST
 
 static json_t *pair(const char *journal, int admitted, int blocked)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:b, s:b}", "who", "eva", "journal", journal,
-			 "count", 4, "unjustified", 1, "first_s", NOW - 86400 * 30, "last_s", NOW,
-			 "admitted", admitted, "blocked", blocked);
+	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:b, s:b}", "who", "eva", "journal",
+			 journal, "count", 4, "unjustified", 1, "first_s", NOW - 86400 * 30,
+			 "last_s", NOW, "admitted", admitted, "blocked", blocked);
 }
 
 /* What is proposed, put into the policy of a journal: what eva may then. */
@@ -172,7 +173,7 @@ static uint32_t rights_with(const char *lines, int64_t now_s)
 				       "role nurse clinical may list read write\nunit s \"S\"\n"
 				       "practitioner dan user dan role steward\n"
 				       "practitioner kim user kim role nurse unit s\n"
-			       "practitioner eva user eva role nurse unit s\n";
+				       "practitioner eva user eva role nurse unit s\n";
 	struct policy_question q = {.who = "eva", .rights = POLICY_READ, .now_s = now_s};
 	struct policy_report *report = NULL;
 	struct policy_practice *p = NULL;
@@ -180,7 +181,8 @@ static uint32_t rights_with(const char *lines, int64_t now_s)
 	struct policy_verdict v;
 	char file[4096];
 
-	snprintf(file, sizeof(file), "journal \"p\"\nunit s\nallow user:dan:r-x\nallow user:kim:rwx\n%s", lines);
+	snprintf(file, sizeof(file),
+		 "journal \"p\"\nunit s\nallow user:dan:r-x\nallow user:kim:rwx\n%s", lines);
 	ck_assert_int_eq(policy_report_new(&report), 0);
 	ck_assert_int_eq(policy_practice_parse(practice, strlen(practice), "k", report, &p), 0);
 	ck_assert_msg(policy_journal_parse(file, strlen(file), "p", p, report, &j) == 0, "%s",
