@@ -104,7 +104,7 @@ struct look {
 	uint32_t generation[FS_JOURNAL_KEYS]; /* those that have a manifest, ascending */
 	size_t generations;
 	struct holds *holds; /* by place in v->people */
-	struct holds break_glass, recovery; /* 1: there is one */
+	struct holds break_glass, recovery; /* 1: there is one; break-glass: its turn and 1 */
 	size_t missing, left;
 	int64_t due_s;
 	struct fs_journal_chain *chain; /* guarded */
@@ -143,7 +143,8 @@ static int look_wrap(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 	h = holds_of(l, kind, pid);
 	for (size_t g = 0; h && g < l->generations; g++) {
 		if (l->generation[g] == generation)
-			h->enrolment[g] = kind == FS_WRAP_PRACTITIONER ? bytes_get_u32(&in) : 1;
+			h->enrolment[g] = kind == FS_WRAP_RECOVERY ? 1
+					  : bytes_get_u32(&in) + (kind == FS_WRAP_BREAK_GLASS);
 	}
 	return 0;
 }
@@ -207,7 +208,8 @@ static void count(struct look *l)
 		    admitted(l->v->practice, l->entry->policy, p, 0, &l->due_s))
 			l->missing++;
 	}
-	if (fs_lists_find(l->v, KEYS_LIST_BREAK_GLASS, 0) && !holds_all(l, &l->break_glass, 1))
+	if (fs_lists_find(l->v, KEYS_LIST_BREAK_GLASS, 0) &&
+	    !holds_all(l, &l->break_glass, atomic_load(&l->v->bg_turn) + 1))
 		l->missing++;
 	if (!holds_all(l, &l->recovery, 1))
 		l->missing++;
@@ -282,7 +284,7 @@ static int find_key(struct look *l, struct fs_session **by)
 static int serve_holder(struct look *l, const struct holds *h, enum fs_wrap_kind kind, uint32_t pid,
 			uint32_t enrolment, const uint8_t *box_pk)
 {
-	uint32_t want = kind == FS_WRAP_PRACTITIONER ? enrolment : 1;
+	uint32_t want = kind == FS_WRAP_PRACTITIONER ? enrolment : enrolment + 1;
 	struct keys_wrap_place place;
 	int rc = 0;
 
@@ -318,11 +320,12 @@ static int serve_vault(struct look *l, enum keys_list_kind list, enum fs_wrap_ki
 {
 	const struct keys_list_entry *k = fs_lists_find(l->v, list, 0);
 	const struct holds *h = holds_of(l, kind, 0);
+	uint32_t turn = kind == FS_WRAP_BREAK_GLASS ? atomic_load(&l->v->bg_turn) : 0;
 
-	if (!k || holds_all(l, h, 1))
+	if (!k || holds_all(l, h, turn + 1))
 		return 0;
 	add_name(l, name);
-	return serve_holder(l, h, kind, 0, 0, k->box_pk);
+	return serve_holder(l, h, kind, 0, turn, k->box_pk);
 }
 
 static int serve(struct look *l, struct fs_session *by)
@@ -341,6 +344,47 @@ static int serve(struct look *l, struct fs_session *by)
 	rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, l->entry->index, l->entry->name,
 			   "key given to %s", l->names);
 	return rc ? rc : fs_group_apply(fs_records_group(v->records), &l->b, NULL);
+}
+
+/* Has it break-glass wraps, all of an older turn's pair? */
+static bool older_turn(const struct look *l)
+{
+	uint32_t turn = atomic_load(&l->v->bg_turn);
+
+	for (uint32_t old = l->v->bg_oldest; old < turn; old++) {
+		if (holds_all(l, &l->break_glass, old + 1))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Nobody who holds the journal's key is here, but a clinician with the break-glass key of the turn before is:
+ * the wraps are made anew for the pair in use, and for nobody else. Told before the key is used.
+ */
+static int renew_break_glass(struct look *l)
+{
+	struct fs_vault *v = l->v;
+	struct fs_session *by = fs_sessions_with(v, POLICY_BREAK_GLASS);
+	int rc;
+
+	if (!by)
+		return 0;
+	l->names[0] = '\0';
+	rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, l->entry->index, l->entry->name,
+			   "the break-glass key before opens the journal's keys, to give them to the "
+			   "new one");
+	if (!rc)
+		rc = fs_glass_keys(v, by, l->entry->index, l->chain);
+	fs_batch_init(&l->b, NULL);
+	if (!rc)
+		rc = serve_vault(l, KEYS_LIST_BREAK_GLASS, FS_WRAP_BREAK_GLASS, "break-glass");
+	if (!rc && l->b.n)
+		rc = fs_group_apply(fs_records_group(v->records), &l->b, NULL);
+	fs_batch_clear(&l->b);
+	keys_wipe(l->chain, sizeof(*l->chain));
+	fs_session_put(by);
+	return rc == -EACCES ? 0 : rc;
 }
 
 /* 0 also when somebody still waits; negative: try again at the next tick. */
@@ -364,22 +408,26 @@ static int look_at(struct look *l)
 		rc = serve(l, by);
 		fs_batch_clear(&l->b);
 		keys_wipe(l->chain, sizeof(*l->chain));
-		if (!rc)
-			rc = look_wraps(l);
-		if (!rc)
-			count(l);
+	} else if (l->missing && older_turn(l)) {
+		rc = renew_break_glass(l);
+	} else {
+		return 0;
 	}
+	if (!rc)
+		rc = look_wraps(l);
+	if (!rc)
+		count(l);
 	return rc;
 }
 
 /* ---- one that cannot wait ---- */
 
 /* All keys out of the break-glass wraps, for one session's practitioner. */
-static int put_from_break_glass(struct look *l, struct fs_session *s, const uint8_t *bg_sk)
+static int put_from_break_glass(struct look *l, struct fs_session *s)
 {
 	struct fs_vault *v = l->v;
 	struct keys_wrap_place place;
-	int rc = fs_journals_unwrap(v, l->entry->index, FS_WRAP_BREAK_GLASS, 0, 0, bg_sk, l->chain);
+	int rc = fs_glass_keys(v, s, l->entry->index, l->chain);
 
 	for (size_t i = 0; !rc && i < l->chain->n; i++) {
 		fs_journals_place(v, l->entry->index, l->chain->generation[i], &place);
@@ -394,27 +442,17 @@ static int put_from_break_glass(struct look *l, struct fs_session *s, const uint
 static int break_glass_key(struct look *l, struct fs_session *s)
 {
 	struct fs_vault *v = l->v;
-	uint8_t *sk = keys_guard_new(KEYS_LEN);
-	int rc = sk ? 0 : -ENOMEM;
+	int rc = fs_vault_tell(v, s, POLICY_RECORD_KEYS, l->entry->index, l->entry->name,
+			       "key given to %s with the break-glass key, since nobody who holds it is "
+			       "logged in",
+			       s->who);
 
-	if (!rc)
-		rc = fs_vault_tell(v, s, POLICY_RECORD_KEYS, l->entry->index, l->entry->name,
-				   "key given to %s with the break-glass key, since nobody who "
-				   "holds it is logged in",
-				   s->who);
-	if (!rc) {
-		pthread_rwlock_rdlock(&s->lock);
-		rc = s->secret ? fs_lists_get_bg(v, s->pid, s->enrolment, s->secret->box_sk, sk)
-			       : -ENOKEY;
-		pthread_rwlock_unlock(&s->lock);
-	}
 	fs_batch_init(&l->b, NULL);
 	if (!rc)
-		rc = put_from_break_glass(l, s, sk);
+		rc = put_from_break_glass(l, s);
 	if (!rc)
 		rc = fs_group_apply(fs_records_group(v->records), &l->b, NULL);
 	fs_batch_clear(&l->b);
-	keys_guard_free(sk);
 	return rc;
 }
 
@@ -443,7 +481,7 @@ int fs_grants_serve(struct fs_vault *v, struct fs_entry *e, struct fs_session *s
 	}
 	if (!rc && !had && !holds(&l, s)) {
 		rc = -EACCES;
-		if (holds_all(&l, &l.break_glass, 1) && fs_sessions_has(v, s, POLICY_BREAK_GLASS))
+		if (fs_sessions_has(v, s, POLICY_BREAK_GLASS))
 			rc = break_glass_key(&l, s);
 	}
 	if (!rc)
@@ -530,6 +568,16 @@ static void look_at_changed(struct look *l, uint64_t end)
 	}
 }
 
+/* Then every journal has break-glass wraps of the pair in use. */
+static bool none_waits(const struct fs_vault *v)
+{
+	for (uint32_t i = 0; i < v->journals.cap; i++) {
+		if (v->journals.by_index[i] && v->journals.by_index[i]->waiting)
+			return false;
+	}
+	return true;
+}
+
 /* The next journals of the round. */
 static void look_on(struct look *l, uint64_t end)
 {
@@ -547,6 +595,8 @@ static void look_on(struct look *l, uint64_t end)
 	}
 	v->cursor = at;
 	if (at >= v->journals.cap) {
+		if (!v->grants_again && none_waits(v))
+			fs_bg_forget_older(v);
 		v->cursor = 0;
 		v->grants_idle = !v->grants_again;
 		v->grants_again = false;

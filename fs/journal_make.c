@@ -76,8 +76,9 @@ static int wrap_for(void *ctx, const struct keys_identity *id)
 static int wrap_for_vault(struct making *m, enum keys_list_kind list, enum fs_wrap_kind kind)
 {
 	const struct keys_list_entry *k = fs_lists_find(m->v, list, 0);
+	uint32_t turn = kind == FS_WRAP_BREAK_GLASS ? atomic_load(&m->v->bg_turn) : 0;
 
-	return k ? fs_journals_put_wrap(m->v, &m->e.b, &m->place, kind, 0, 0, m->key, k->box_pk)
+	return k ? fs_journals_put_wrap(m->v, &m->e.b, &m->place, kind, 0, turn, m->key, k->box_pk)
 		 : 0;
 }
 

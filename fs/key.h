@@ -67,6 +67,7 @@ enum fs_table {
 	FS_T_KNOWN = 0x4d,	/* pid u32, journal u32: keys that one who left knew; clear */
 	FS_T_RENEWAL = 0x4e,	/* journal u32: its key is to be renewed; clear */
 	FS_T_GRANT = 0x51,	/* number u32: an emergency access; clear, its texts sealed under the host secret */
+	FS_T_BG_TURN = 0x53,	/* which break-glass pair is in use, and the oldest that journals still need; clear */
 	FS_T_NOTICE = 0x52,	/* number u32: somebody is to be told; sealed under the host secret */
 	/* tag tree nodes, of a journal or (journal 0) the vault; clear, covered by their parent */
 	FS_T_NODE = 0x7f, /* node u32 */

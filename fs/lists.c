@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/lists.c - the key list (who reads the log, recovers, reviews) and the break-glass key.
+ * fs/lists.c - the key list: who reads the log, recovers, reviews, and the break-glass key.
  *
  * The log is sealed to auditors, and to reviewers, who are shown of it only what was done under
  * emergency grants: nobody judges what he can't see.
  * The list is a chain of statements. The root signs the first (and those of a
  * recovery); later a steward's live session puts auditors and reviewers in as
- * policy says. The break-glass pair never passes through a steward: when the list
- * names none, the first live session of somebody who may break glass makes it,
- * keeps the secret half as a wrap for itself and one for the recovery key, and
- * signs a list that differs in that entry alone. Clinicians who come later get
- * their wrap from a live session that holds one. Implements fs/FORMAT.md,
- * "KEY_LIST" and "BG_WRAP".
+ * policy says, and a clinician's the break-glass key (lists_bg.c). Implements fs/FORMAT.md,
+ * "KEY_LIST".
  *
  * Invariants: (1) only a steward, the root, or for the break-glass entry alone a
  * clinician with the right may change the list; (2) the log is sealed to a new
@@ -132,7 +128,7 @@ int fs_lists_load(struct fs_vault *v)
 	pthread_rwlock_unlock(&v->lock);
 	keys_statement_hash(&l->st, v->list_head);
 	listed_free(l);
-	return 0;
+	return fs_bg_load(v);
 }
 
 static bool same_entry(const struct keys_list_entry *a, const struct keys_list_entry *b)
@@ -140,17 +136,25 @@ static bool same_entry(const struct keys_list_entry *a, const struct keys_list_e
 	return a->kind == b->kind && a->pid == b->pid && !memcmp(a->box_pk, b->box_pk, KEYS_LEN);
 }
 
-/* True when next is the list before it and one break-glass entry more. */
-static bool adds_break_glass(const struct listed *next, const struct listed *before)
+/* True when next is the list before it and one break-glass entry more, or another one in its place. */
+static bool changes_break_glass(const struct listed *next, const struct listed *before)
 {
-	if (next->count != before->count + 1 ||
+	size_t changed = 0;
+
+	if ((next->count != before->count && next->count != before->count + 1) ||
 	    memcmp(next->daemons, before->daemons, sizeof(next->daemons)) != 0)
 		return false;
 	for (size_t i = 0; i < before->count; i++) {
-		if (!same_entry(&next->list[i], &before->list[i]))
+		if (same_entry(&next->list[i], &before->list[i]))
+			continue;
+		if (next->list[i].kind != KEYS_LIST_BREAK_GLASS ||
+		    before->list[i].kind != KEYS_LIST_BREAK_GLASS)
 			return false;
+		changed++;
 	}
-	return next->list[before->count].kind == KEYS_LIST_BREAK_GLASS;
+	if (next->count == before->count)
+		return changed == 1;
+	return !changed && next->list[before->count].kind == KEYS_LIST_BREAK_GLASS;
 }
 
 int fs_lists_check(struct fs_vault *v)
@@ -164,7 +168,7 @@ int fs_lists_check(struct fs_vault *v)
 		rc = fs_people_identity(v, l->st.signer, l->st.enrolment, true, &id);
 		if (!rc && l->st.number > 1)
 			rc = listed_read(v, l->st.number - 1, &before);
-		if (!rc && before && adds_break_glass(l, before))
+		if (!rc && before && changes_break_glass(l, before))
 			right = POLICY_BREAK_GLASS;
 		if (!rc)
 			rc = fs_policies_had(v, l->policy, id->name, right, (int64_t)l->st.time_s);
@@ -217,8 +221,8 @@ out:
 }
 
 /* The list as a session signs it, stored and in force. */
-static int change_list(struct fs_vault *v, struct fs_edit *e, struct fs_session *by,
-		       const struct keys_list_entry *list, size_t n)
+int fs_lists_change(struct fs_vault *v, struct fs_edit *e, struct fs_session *by,
+		    const struct keys_list_entry *list, size_t n)
 {
 	struct fs_hand hand = {.pid = by->pid, .enrolment = by->enrolment};
 	int rc;
@@ -263,160 +267,13 @@ int fs_lists_by_root(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_
 	return 0;
 }
 
-/* ---- break-glass wraps ---- */
-
-int fs_lists_put_bg(struct fs_edit *e, uint32_t pid, uint32_t enrolment,
-		    const uint8_t bg_sk[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN])
-{
-	struct fs_vault *v = e->v;
-	struct fs_key key = fs_key_n(0, 0, FS_T_BG_WRAP, pid, 4);
-	uint8_t bytes[4 + KEYS_BG_WRAP_LEN];
-	struct bytes_out out = bytes_out(bytes, sizeof(bytes));
-	int rc;
-
-	bytes_put_u32(&out, enrolment);
-	rc = keys_bg_wrap_seal(v->header.vault, pid, bg_sk, box_pk, v->host_secret, bytes + 4);
-	if (!rc)
-		fs_batch_put(&e->b, fs_records_vault(v->records), &key, bytes, sizeof(bytes));
-	return rc;
-}
-
-/* Enrolment that this practitioner's break-glass wrap is for; 0 none. */
-static uint32_t bg_holds(struct fs_vault *v, uint32_t pid)
-{
-	struct fs_key key = fs_key_n(0, 0, FS_T_BG_WRAP, pid, 4);
-	struct fs_buf *buf = NULL;
-	struct bytes_in in;
-	uint32_t enrolment;
-
-	if (fs_record_get(fs_records_vault(v->records), &key, &buf))
-		return 0;
-	in = bytes_in(buf->data, buf->len);
-	enrolment = bytes_get_u32(&in);
-	fs_buf_put(buf);
-	return enrolment;
-}
-
-int fs_lists_get_bg(struct fs_vault *v, uint32_t pid, uint32_t enrolment,
-		    const uint8_t box_sk[static KEYS_LEN], uint8_t bg_sk[static KEYS_LEN])
-{
-	struct fs_key key = fs_key_n(0, 0, FS_T_BG_WRAP, pid, 4);
-	struct fs_buf *buf = NULL;
-	struct bytes_in in;
-	int rc = fs_record_get(fs_records_vault(v->records), &key, &buf);
-
-	if (rc)
-		return rc == -ENOENT ? -EACCES : rc;
-	in = bytes_in(buf->data, buf->len);
-	if (bytes_get_u32(&in) != enrolment)
-		rc = -EACCES;
-	else
-		rc = in.bad ? -EBADMSG
-			    : keys_bg_wrap_open(v->header.vault, pid, in.p + in.off,
-						in.len - in.off, box_sk, v->host_secret, bg_sk);
-	fs_buf_put(buf);
-	return rc;
-}
-
-static int make_bg(struct fs_vault *v, struct fs_session *by)
-{
-	const struct keys_list_entry *recovery = fs_lists_find(v, KEYS_LIST_RECOVERY, 0);
-	struct keys_list_entry *list = calloc(v->list_count + 1, sizeof(*list));
-	uint8_t *sk = keys_guard_new(KEYS_LEN);
-	struct fs_edit e;
-	int rc = list && sk ? 0 : -ENOMEM;
-
-	fs_vault_edit_begin(v, &e, NULL);
-	if (!rc && v->list_count >= KEYS_LIST_MAX)
-		rc = -ENOSPC;
-	if (!rc)
-		rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL,
-				   "the break-glass key is made, for %s and the recovery key",
-				   by->who);
-	if (!rc) {
-		memcpy(list, v->list, v->list_count * sizeof(*list));
-		list[v->list_count].kind = KEYS_LIST_BREAK_GLASS;
-		keys_box_new(list[v->list_count].box_pk, sk);
-		rc = fs_lists_put_bg(&e, by->pid, by->enrolment, sk, by->identity.box_pk);
-	}
-	if (!rc && recovery)
-		rc = fs_lists_put_bg(&e, 0, 0, sk, recovery->box_pk);
-	if (!rc)
-		rc = change_list(v, &e, by, list, v->list_count + 1);
-	if (!rc)
-		fs_grants_changed(v); /* every journal's key is to be wrapped for it */
-	fs_vault_edit_clear(&e);
-	keys_guard_free(sk);
-	free(list);
-	return rc;
-}
-
-/* A live session's copy of the break-glass secret. */
-static int find_bg(struct fs_vault *v, uint8_t *sk, struct fs_session **by)
-{
-	int rc = -EACCES;
-
-	for (size_t i = 0; i < v->session_count && rc; i++) {
-		struct fs_session *s = v->sessions[i];
-
-		if (!fs_sessions_has(v, s, POLICY_BREAK_GLASS))
-			continue;
-		pthread_rwlock_rdlock(&s->lock);
-		if (s->secret)
-			rc = fs_lists_get_bg(v, s->pid, s->enrolment, s->secret->box_sk, sk);
-		pthread_rwlock_unlock(&s->lock);
-		if (!rc)
-			*by = s;
-	}
-	return rc;
-}
-
 /* ---- what policy wants ---- */
 
-static bool has_right(struct fs_vault *v, const struct fs_person *p, uint32_t right)
+bool fs_lists_has_right(struct fs_vault *v, const struct fs_person *p, uint32_t right)
 {
 	const struct policy_practitioner *line = policy_practice_find(v->practice, p->name);
 
 	return p->enrolment && line && line->state != POLICY_LEFT && (line->role->rights & right);
-}
-
-static int give_bg(struct fs_vault *v)
-{
-	uint8_t *sk = keys_guard_new(KEYS_LEN);
-	struct fs_session *by = NULL;
-	int rc = sk ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < v->people_count && !rc; i++) {
-		const struct fs_person *p = v->people[i];
-		const struct keys_identity *id = NULL;
-		struct fs_key key = fs_key_n(0, 0, FS_T_BG_WRAP, p->pid, 4);
-		bool wanted = has_right(v, p, POLICY_BREAK_GLASS);
-		uint32_t holds = bg_holds(v, p->pid);
-		struct fs_edit e;
-
-		if (wanted ? holds == p->enrolment : !holds)
-			continue;
-		if (wanted && !by && find_bg(v, sk, &by)) {
-			v->lists_waiting++;
-			continue;
-		}
-		fs_vault_edit_begin(v, &e, NULL);
-		if (wanted)
-			rc = fs_people_identity(v, p->pid, p->enrolment, true, &id);
-		if (!rc)
-			rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL,
-					   "break-glass key %s %s",
-					   wanted ? "given to" : "taken from", p->name);
-		if (!rc && wanted)
-			rc = fs_lists_put_bg(&e, p->pid, p->enrolment, sk, id->box_pk);
-		else if (!rc)
-			fs_batch_del(&e.b, fs_records_vault(v->records), &key);
-		if (!rc)
-			rc = fs_vault_edit_commit(&e);
-		fs_vault_edit_clear(&e);
-	}
-	keys_guard_free(sk);
-	return rc;
 }
 
 int fs_lists_wanted(struct fs_vault *v, struct keys_list_entry *out, size_t *n)
@@ -438,7 +295,7 @@ int fs_lists_wanted(struct fs_vault *v, struct keys_list_entry *out, size_t *n)
 			const struct keys_identity *id = NULL;
 			int rc;
 
-			if (!has_right(v, p, roles[r].right))
+			if (!fs_lists_has_right(v, p, roles[r].right))
 				continue;
 			rc = fs_people_identity(v, p->pid, p->enrolment, true, &id);
 			if (rc == -EBADMSG)
@@ -489,7 +346,7 @@ static int refresh_list(struct fs_vault *v)
 	rc = fs_vault_tell(v, by, POLICY_RECORD_KEYS, 0, NULL,
 			   "key list %u: who reads the log or reviews has changed", e.c.list + 1);
 	if (!rc)
-		rc = change_list(v, &e, by, list, n);
+		rc = fs_lists_change(v, &e, by, list, n);
 	if (!rc)
 		rc = fs_log_readers(v->log, readers, fs_lists_readers(list, n, readers));
 	fs_vault_edit_clear(&e);
@@ -500,21 +357,14 @@ static int refresh_list(struct fs_vault *v)
 
 void fs_lists_tick(struct fs_vault *v)
 {
-	struct fs_session *by;
 	int rc;
 
 	if (!v->lists_dirty)
 		return;
 	v->lists_waiting = 0;
 	rc = refresh_list(v);
-	if (!rc && !fs_lists_find(v, KEYS_LIST_BREAK_GLASS, 0)) {
-		by = fs_sessions_with(v, POLICY_BREAK_GLASS);
-		if (by)
-			rc = make_bg(v, by);
-		fs_session_put(by);
-	}
-	if (!rc && fs_lists_find(v, KEYS_LIST_BREAK_GLASS, 0))
-		rc = give_bg(v);
+	if (!rc)
+		rc = fs_bg_tick(v);
 	/* A new session sets it again: until then nobody can do what waits. */
 	v->lists_dirty = rc != 0;
 }

@@ -141,9 +141,14 @@ static int switch_segment(struct fs_log *l)
  * What of the last segment a record leaves to others, on a disk that has no room for a next one: emergency
  * access can always be logged, and so can getting in and out, for a while after all else is refused.
  */
+static uint64_t kept_bytes(const struct fs_log *l)
+{
+	return l->segment_bytes / 8 < KEPT_BYTES ? l->segment_bytes / 8 : KEPT_BYTES;
+}
+
 static uint64_t kept_from(const struct fs_log *l, const struct policy_record *r)
 {
-	uint64_t kept = l->segment_bytes / 8 < KEPT_BYTES ? l->segment_bytes / 8 : KEPT_BYTES;
+	uint64_t kept = kept_bytes(l);
 
 	if (r->grant)
 		return 0;
@@ -297,6 +302,8 @@ void fs_log_stat(struct fs_log *l, struct fs_log_stat *out)
 	out->free_bytes = l->end < l->size ? l->size - l->end : 0;
 	if (l->spare_fd != SPARE_NONE)
 		out->free_bytes += l->segment_bytes;
+	else
+		out->free_bytes -= out->free_bytes < kept_bytes(l) ? out->free_bytes : kept_bytes(l);
 	/* Short of space counts only once appends are refused for it. */
 	out->failed = l->failed ? l->failed : out->free_bytes < 65536 ? l->spare_rc : 0;
 	pthread_mutex_unlock(&l->lock);

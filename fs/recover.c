@@ -225,11 +225,12 @@ static int give_break_glass(struct recover *r, const struct keys_identity *id,
 
 	if (!rc && !(p->role->rights & POLICY_BREAK_GLASS))
 		rc = -EACCES;
-	if (!rc)
-		rc = fs_lists_get_bg(r->v, 0, 0, r->secret->box_sk, bg);
 	fs_vault_edit_begin(r->v, &e, NULL);
-	if (!rc)
-		rc = fs_lists_put_bg(&e, id->pid, id->enrolment, bg, id->box_pk);
+	for (uint32_t turn = r->v->bg_oldest; !rc && turn <= atomic_load(&r->v->bg_turn); turn++) {
+		rc = fs_bg_get(r->v, 0, 0, turn, r->secret->box_sk, bg);
+		if (!rc)
+			rc = fs_bg_put(&e, id->pid, id->enrolment, turn, bg, id->box_pk);
+	}
 	if (!rc)
 		rc = fs_vault_edit_commit(&e);
 	fs_vault_edit_clear(&e);

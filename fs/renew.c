@@ -187,10 +187,11 @@ static int wrap_for(void *ctx, const struct keys_identity *id)
 static int wrap_for_vault(struct next *n, enum keys_list_kind list, enum fs_wrap_kind kind)
 {
 	const struct keys_list_entry *k = fs_lists_find(n->st->v, list, 0);
+	uint32_t turn = kind == FS_WRAP_BREAK_GLASS ? atomic_load(&n->st->v->bg_turn) : 0;
 
 	if (!k)
 		return kind == FS_WRAP_RECOVERY ? -EBADMSG : 0;
-	return fs_journals_put_wrap(n->st->v, &n->b, &n->place, kind, 0, 0, n->key, k->box_pk);
+	return fs_journals_put_wrap(n->st->v, &n->b, &n->place, kind, 0, turn, n->key, k->box_pk);
 }
 
 static int put_wraps(struct next *n)

@@ -33,6 +33,7 @@
  * sessions.c    log-in, unlock, lock, end
  * grants.c      wraps that wait
  * lists.c       the key list: auditors, break-glass
+ * lists_bg.c    the break-glass key: who holds it, its renewal
  * index_key.c   generations of the index key, renewal when somebody leaves
  * renew.c       journals' keys: the next generation, sealing again in the background
  * renew_order.c what is to be renewed, by whose word; what one who left knew
@@ -240,6 +241,9 @@ struct fs_vault {
 	unsigned grants_changed_count;
 	int64_t grants_due_s; /* the earliest due_s of the journals; 0 never */
 	bool lists_dirty;
+	atomic_uint bg_turn; /* of the break-glass pair in use */
+	uint32_t bg_oldest;  /* edit: the oldest turn that journals may still be wrapped for */
+	bool bg_renew;	     /* edit: it is to be made anew */
 	/* renewal of the index key: edit */
 	bool index_dirty;
 	atomic_uint index_waiting;
@@ -649,6 +653,12 @@ int fs_journals_open(struct fs_vault *v, uint32_t index, const struct fs_journal
 
 /* ---- break_glass_key.c ---- */
 /*
+ * All keys of a journal out of its break-glass wraps, with the break-glass key as this session holds it. The record
+ * of this use is the caller's, durable before. -EACCES: he has none, or the journal has no such wraps.
+ */
+int fs_glass_keys(struct fs_vault *v, struct fs_session *s, uint32_t index,
+		  struct fs_journal_chain *out);
+/*
  * All keys of a journal out of its break-glass wraps, for a session with an open grant: the record of this
  * use is durable first. -EACCES: no grant, or the break-glass key waits for him.
  */
@@ -781,11 +791,27 @@ void fs_lists_tick(struct fs_vault *v); /* edit held */
 /* A new list signed by the root, in force at once (init, recovery). The index is open. */
 int fs_lists_by_root(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_SK_LEN],
 		     const struct keys_list_entry *list, size_t n);
-int fs_lists_put_bg(struct fs_edit *e, uint32_t pid, uint32_t enrolment,
-		    const uint8_t bg_sk[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN]);
-int fs_lists_get_bg(struct fs_vault *v, uint32_t pid, uint32_t enrolment,
-		    const uint8_t box_sk[static KEYS_LEN], uint8_t bg_sk[static KEYS_LEN]);
+/* A list as a session signs it, stored and in force; clears nothing. */
+int fs_lists_change(struct fs_vault *v, struct fs_edit *e, struct fs_session *by,
+		    const struct keys_list_entry *list, size_t n);
+/* Enrolled, not left, and his role has this right. */
+bool fs_lists_has_right(struct fs_vault *v, const struct fs_person *p, uint32_t right);
 /* Lines on what the key list waits for; edit or lock held. */
 void fs_lists_waiting(struct fs_vault *v, FILE *out);
+
+/* ---- lists_bg.c: the break-glass pair has a turn, 0 for the first ---- */
+int fs_bg_load(struct fs_vault *v);
+/* pid 0, enrolment 0: the recovery key. */
+int fs_bg_put(struct fs_edit *e, uint32_t pid, uint32_t enrolment, uint32_t turn,
+	      const uint8_t bg_sk[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN]);
+/* The secret half of a turn, out of somebody's wrap. -EACCES: he has none. No lock needed. */
+int fs_bg_get(struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t turn,
+	      const uint8_t box_sk[static KEYS_LEN], uint8_t bg_sk[static KEYS_LEN]);
+int fs_bg_of_session(struct fs_vault *v, struct fs_session *s, uint32_t turn,
+		     uint8_t bg_sk[static KEYS_LEN]);
+/* Makes the pair, gives and takes wraps, makes it anew. */
+int fs_bg_tick(struct fs_vault *v);
+/* No journal has a wrap of an older turn any more: nobody needs those. */
+void fs_bg_forget_older(struct fs_vault *v);
 
 #endif

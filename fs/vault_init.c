@@ -291,9 +291,9 @@ static int make_person(struct init *i, struct fs_invite_request *rq)
 	if (!rc && (i->first->role->rights & POLICY_BREAK_GLASS)) {
 		list[n].kind = KEYS_LIST_BREAK_GLASS;
 		keys_box_new(list[n++].box_pk, bg);
-		rc = fs_lists_put_bg(&e, id.pid, id.enrolment, bg, id.box_pk);
+		rc = fs_bg_put(&e, id.pid, id.enrolment, 0, bg, id.box_pk);
 		if (!rc)
-			rc = fs_lists_put_bg(&e, 0, 0, bg, i->recovery_pk);
+			rc = fs_bg_put(&e, 0, 0, 0, bg, i->recovery_pk);
 		if (!rc)
 			rc = fs_vault_edit_commit(&e);
 	}

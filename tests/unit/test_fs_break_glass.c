@@ -575,11 +575,11 @@ START_TEST(copy_of_the_vault_without_the_host_secret_opens_nothing)
 	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
 	/* A thief with the vault, a clinician's passphrase and so the clinician's secret; another host. */
 	t.v->host_secret[0] ^= 1;
-	ck_assert_int_eq(fs_lists_get_bg(t.v, max->pid, max->enrolment, max->secret->box_sk, sk),
+	ck_assert_int_eq(fs_bg_get(t.v, max->pid, max->enrolment, 0, max->secret->box_sk, sk),
 			 -EBADMSG);
 	t.v->host_secret[0] ^= 1;
-	ck_assert_int_eq(fs_lists_get_bg(t.v, max->pid, max->enrolment, max->secret->box_sk, sk), 0);
-	ck_assert_int_eq(fs_lists_get_bg(t.v, max->pid, max->enrolment, anna->secret->box_sk, sk),
+	ck_assert_int_eq(fs_bg_get(t.v, max->pid, max->enrolment, 0, max->secret->box_sk, sk), 0);
+	ck_assert_int_eq(fs_bg_get(t.v, max->pid, max->enrolment, 0, anna->secret->box_sk, sk),
 			 -EBADMSG);
 	everybody_out();
 }
@@ -605,6 +605,151 @@ START_TEST(texts_are_sealed_and_bound_to_their_grant)
 	t_poke(&two, "\x01short", 6);
 	ck_assert_int_eq(fs_glass_text(t.v, 2, &text), -EBADMSG);
 	t_poke(&two, NULL, 0);
+	everybody_out();
+}
+END_TEST
+
+/* ---- the key is made anew ---- */
+
+static uint32_t wrap_turn(void)
+{
+	struct fs_key key = fs_journals_wrap_key(p, 1, FS_WRAP_BREAK_GLASS, 0);
+	struct fs_buf *buf = t_peek(&key);
+	struct bytes_in in = bytes_in(buf->data, buf->len);
+	uint32_t turn = bytes_get_u32(&in);
+
+	fs_buf_put(buf);
+	return turn;
+}
+
+/* Bo, who could break the glass, is nurse no longer or gone. */
+static void bo_goes(const char *how)
+{
+	char text[T_POLICY_MAX];
+	const char *at = strstr(practice, "practitioner bo user bo role nurse unit north");
+
+	ck_assert_ptr_nonnull(at);
+	snprintf(text, sizeof(text), "%.*spractitioner bo user bo role %s%s", (int)(at - practice),
+		 practice, how, at + strlen("practitioner bo user bo role nurse unit north"));
+	t_put(dan, "practice", text);
+}
+
+static void clinic_with_bo(uint8_t old[static KEYS_LEN])
+{
+	struct fs_session *bo;
+
+	clinic_with("role nurse clinical may list read write",
+		    "role nurse clinical may list read write break-glass");
+	t_enroll(dan, "bo", BO);
+	bo = t_login("bo", BO);
+	t_ticks();
+	ck_assert_int_eq(fs_bg_of_session(t.v, bo, 0, old), 0);
+	t_logout(bo);
+	ck_assert_uint_eq(wrap_turn(), 0);
+}
+
+START_TEST(key_is_made_anew_when_somebody_with_the_right_leaves)
+{
+	uint8_t old[KEYS_LEN], now[KEYS_LEN], pk[KEYS_LEN];
+	const struct keys_list_entry *entry;
+	struct fs_journal_chain chain;
+	struct fs_grant g;
+
+	clinic_with_bo(old);
+	entry = fs_lists_find(t.v, KEYS_LIST_BREAK_GLASS, 0);
+	memcpy(pk, entry->box_pk, sizeof(pk));
+	bo_goes("nurse unit north left");
+	t_ticks();
+	ck_assert_uint_eq(t.v->bg_turn, 1);
+	ck_assert_uint_eq(wrap_turn(), 1);
+	ck_assert(memcmp(fs_lists_find(t.v, KEYS_LIST_BREAK_GLASS, 0)->box_pk, pk, KEYS_LEN) != 0);
+	ck_assert_int_eq(fs_bg_of_session(t.v, max, 1, now), 0);
+	ck_assert_mem_ne(now, old, KEYS_LEN);
+	/* What bo might have kept opens nothing that is there now. */
+	ck_assert_int_lt(fs_journals_unwrap(t.v, p, FS_WRAP_BREAK_GLASS, 0, 1, old, &chain), 0);
+	/* And what nobody needs any more is gone. */
+	ck_assert_uint_eq(t.v->bg_oldest, 1);
+	ck_assert_int_eq(fs_bg_of_session(t.v, max, 0, now), -EACCES);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "made anew, since"), 1);
+	ck_assert_int_eq(fs_lists_check(t.v), 0);
+	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
+	ck_assert_int_eq(opens(max), 0);
+	everybody_out();
+	t_close();
+	t_open();
+	max = t_login("max", MAX);
+	ck_assert_uint_eq(t.v->bg_turn, 1);
+	ck_assert_int_eq(opens(max), 0);
+	everybody_out();
+}
+END_TEST
+
+START_TEST(other_role_is_as_good_as_leaving)
+{
+	uint8_t old[KEYS_LEN];
+
+	clinic_with_bo(old);
+	bo_goes("reader unit north");
+	t_ticks();
+	ck_assert_uint_eq(t.v->bg_turn, 1);
+	ck_assert_uint_eq(wrap_turn(), 1);
+	everybody_out();
+}
+END_TEST
+
+START_TEST(renewal_waits_for_a_clinician_and_survives_a_restart)
+{
+	uint8_t old[KEYS_LEN];
+	struct fs_grant g;
+
+	clinic_with_bo(old);
+	t_logout(anna);
+	t_logout(max);
+	anna = max = NULL;
+	bo_goes("nurse unit north left");
+	t_ticks();
+	ck_assert_uint_eq(t.v->bg_turn, 0);
+	ck_assert(t.v->bg_renew);
+	t_logout(dan);
+	dan = NULL;
+	t_close();
+	t_open();
+	ck_assert(t.v->bg_renew);
+	/* He alone: the journal's wraps are of the turn before until the tick comes to them. */
+	max = t_login("max", MAX);
+	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
+	ck_assert_int_eq(opens(max), 0);
+	t_drop(max);
+	pthread_mutex_lock(&t.v->edit);
+	t.v->lists_dirty = true;
+	fs_lists_tick(t.v);
+	pthread_mutex_unlock(&t.v->edit);
+	ck_assert_uint_eq(t.v->bg_turn, 1);
+	ck_assert_uint_eq(wrap_turn(), 0);
+	ck_assert_int_eq(opens(max), 0);
+	t_drop(max);
+	/* Nobody who holds the journal's key is here: the key before gives it to the new one, and says so. */
+	t_ticks();
+	ck_assert_uint_eq(wrap_turn(), 1);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "the break-glass key before opens"), 1);
+	ck_assert_int_eq(opens(max), 0);
+	everybody_out();
+}
+END_TEST
+
+START_TEST(recovery_key_has_the_new_pair_too)
+{
+	uint8_t old[KEYS_LEN], sk[KEYS_LEN], got[KEYS_LEN], want[KEYS_LEN], key[KEYS_RECOVERY_LEN];
+	uint8_t pk[KEYS_LEN];
+
+	clinic_with_bo(old);
+	bo_goes("nurse unit north left");
+	t_ticks();
+	ck_assert_int_eq(keys_recovery_parse(t.made.recovery, key), 0);
+	keys_recovery_box(t.made.vault, key, pk, sk);
+	ck_assert_int_eq(fs_bg_get(t.v, 0, 0, 1, sk, got), 0);
+	ck_assert_int_eq(fs_bg_of_session(t.v, max, 1, want), 0);
+	ck_assert_mem_eq(got, want, KEYS_LEN);
 	everybody_out();
 }
 END_TEST
@@ -642,6 +787,10 @@ int main(void)
 	tcase_add_test(tc, signature_without_a_grant_is_a_forgery);
 	tcase_add_test(tc, copy_of_the_vault_without_the_host_secret_opens_nothing);
 	tcase_add_test(tc, texts_are_sealed_and_bound_to_their_grant);
+	tcase_add_test(tc, key_is_made_anew_when_somebody_with_the_right_leaves);
+	tcase_add_test(tc, other_role_is_as_good_as_leaving);
+	tcase_add_test(tc, renewal_waits_for_a_clinician_and_survives_a_restart);
+	tcase_add_test(tc, recovery_key_has_the_new_pair_too);
 	suite_add_tcase(s, tc);
 	return t_run(s);
 }

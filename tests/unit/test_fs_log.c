@@ -942,6 +942,50 @@ START_TEST(full_disk_refuses_when_the_segment_is_full_and_recovers)
 }
 END_TEST
 
+/* What an ordinary record leaves: first people still get in and out, at last emergencies alone are logged. */
+START_TEST(full_log_keeps_room_for_emergencies)
+{
+	struct fs_log *l = open_log();
+	unsigned notes = 0, logins = 0, emergencies = 0;
+	struct policy_record r;
+	struct fs_log_stat st;
+	int rc;
+
+	do {
+		usleep(1000);
+		fs_log_stat(l, &st);
+	} while (st.free_bytes < FS_LOG_SEGMENT_MIN);
+	fallocate_errno = ENOSPC;
+	while (!(rc = write_note(l, notes)))
+		notes++;
+	ck_assert_int_eq(rc, -ENOSPC);
+	do {
+		policy_record_init(&r, POLICY_RECORD_LOGIN);
+		rc = fs_log_write(l, &r);
+		logins += !rc;
+	} while (!rc);
+	ck_assert_int_eq(rc, -ENOSPC);
+	ck_assert_uint_gt(logins, 100);
+	ck_assert_int_eq(write_note(l, notes), -ENOSPC);
+	policy_record_init(&r, POLICY_RECORD_BREAK_GLASS);
+	ck_assert_int_eq(fs_log_write(l, &r), 0);
+	do { /* what is read under a grant */
+		policy_record_init(&r, POLICY_RECORD_LIST);
+		r.grant = 7;
+		rc = fs_log_write(l, &r);
+		emergencies += !rc;
+	} while (!rc);
+	ck_assert_int_eq(rc, -ENOSPC);
+	ck_assert_uint_gt(emergencies, 100);
+	fallocate_errno = 0;
+	ck_assert_int_eq(write_note(l, notes), 0);
+	ck_assert_int_eq(fs_log_close(l), 0);
+	read_as(0, 0);
+	ck_assert_uint_eq(seen.bad, 0);
+	ck_assert_uint_eq(seen.notes, notes + 1);
+}
+END_TEST
+
 START_TEST(spare_left_by_an_earlier_run_serves_on_a_full_disk)
 {
 	struct fs_log *l = open_log();
@@ -1074,6 +1118,7 @@ int main(void)
 	tcase_add_test(t, write_falls_back_where_the_flag_is_unknown);
 	tcase_add_test(t, short_writes_are_finished);
 	tcase_add_test(t, full_disk_refuses_when_the_segment_is_full_and_recovers);
+	tcase_add_test(t, full_log_keeps_room_for_emergencies);
 	tcase_add_test(t, spare_left_by_an_earlier_run_serves_on_a_full_disk);
 	tcase_add_test(t, killed_writer_loses_nothing_that_was_waited_for);
 	tcase_add_test(t, format_has_the_documented_offsets);

@@ -353,12 +353,12 @@ START_TEST(break_glass_key_is_made_by_clinicians_among_themselves)
 	key = fs_journals_wrap_key(index, 1, FS_WRAP_BREAK_GLASS, 0);
 	buf = t_peek(&key);
 	fs_buf_put(buf);
-	ck_assert_int_eq(fs_lists_get_bg(t.v, dan->pid, dan->enrolment, dan->secret->box_sk, a),
+	ck_assert_int_eq(fs_bg_get(t.v, dan->pid, dan->enrolment, 0, dan->secret->box_sk, a),
 			 -EACCES);
-	ck_assert_int_eq(fs_lists_get_bg(t.v, anna->pid, anna->enrolment, anna->secret->box_sk, a),
+	ck_assert_int_eq(fs_bg_get(t.v, anna->pid, anna->enrolment, 0, anna->secret->box_sk, a),
 			 0);
 	bo = t_login("bo", BO);
-	ck_assert_int_eq(fs_lists_get_bg(t.v, bo->pid, bo->enrolment, bo->secret->box_sk, b), 0);
+	ck_assert_int_eq(fs_bg_get(t.v, bo->pid, bo->enrolment, 0, bo->secret->box_sk, b), 0);
 	ck_assert_mem_eq(a, b, sizeof(a));
 	t_logout(anna);
 	t_logout(bo);
