@@ -59,6 +59,7 @@ $(BUILD)/journalfs: $(BUILD)/tools/main.o $(LIBS)
 
 # ---- unit tests: test_keys_* and test_policy_* link only their own folder, which proves it pure
 CHECK_LIBS = $(shell pkg-config --libs check)
+$(BUILD)/tests/unit/%.o $(BUILD)/tests/fault/%.o: JF_CFLAGS += -include tests/marks.h
 $(BUILD)/tests/test_keys_%: $(BUILD)/tests/unit/test_keys_%.o $(BUILD)/libkeys.a
 	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lsodium $(CRYPTO_LIBS) -lpthread
 $(BUILD)/tests/test_policy_%: $(BUILD)/tests/unit/test_policy_%.o $(BUILD)/libpolicy.a
@@ -86,14 +87,22 @@ $(BUILD)/tests/mount/%: tests/mount/%.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $< -lpthread
 
+# Agents load libsystemd themselves; the logind of the tests is linked with it.
+$(BUILD)/tests/mount/logind: tests/mount/logind.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $< -lsystemd
+
 $(BUILD)/tests/mount/differential: $(wildcard tests/mount/differential/*.[ch])
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -o $@ $(filter %.c,$^)
 
 tests-built: $(BUILD)/journalfs $(UNIT) $(FAULT) $(PROBES)
 
+# With every processor, unless whoever calls says how many.
+ALL_CPUS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: deps
-	@$(MAKE) --no-print-directory tests-built
+	@$(MAKE) --no-print-directory $(ALL_CPUS) tests-built
 	@BUILD=$(BUILD) tests/run.sh unit fault mount
 check-unit check-fault check-mount: check-%: tests-built
 	@BUILD=$(BUILD) tests/run.sh $*
@@ -111,7 +120,7 @@ lint: deps
 	@tests/lint.sh
 
 sanitize: deps
-	@BUILD=$(BUILD)-sanitize $(MAKE) --no-print-directory tests-built BUILD=$(BUILD)-sanitize OPT="-O1 -g" \
+	@BUILD=$(BUILD)-sanitize $(MAKE) --no-print-directory $(ALL_CPUS) tests-built BUILD=$(BUILD)-sanitize OPT="-O1 -g" \
 		FORTIFY= EXTRA_CFLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
 	@BUILD=$(BUILD)-sanitize SANITIZE=1 tests/run.sh unit mount
 

@@ -132,12 +132,14 @@ static int check_journal(struct fs_vault *v, struct attending *a, struct fs_say 
 	q.journal = a->entry->policy;
 	policy_decide(&q, &verdict);
 	policy_verdict_text(&q, &verdict, rule, sizeof(rule));
-	if (verdict.ground == POLICY_GROUND_BLOCK) {
+	if (verdict.blocked) {
 		if (!verdict.visible)
 			return no_journal(v, a, "a block stands in the way", say);
 		return refuse(v, a, -EACCES,
-			      "the patient has blocked you or your unit; only emergency access "
-			      "passes a block",
+			      p->role->rights & POLICY_BREAK_GLASS
+				      ? "the patient has blocked you or your unit; only emergency "
+					"access passes a block: journalfs break-glass"
+				      : "the patient has blocked you or your unit",
 			      say);
 	}
 	if (verdict.answer == POLICY_ALLOW && verdict.until_s >= a->until_s) {

@@ -79,6 +79,22 @@ int fs_vault_tell_because(struct fs_vault *v, struct fs_session *s, enum policy_
 	return fs_log_write(v->log, &r);
 }
 
+int fs_vault_tell_by(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
+		     const struct fs_asker *by, const char *fmt, ...)
+{
+	struct policy_record r;
+	va_list ap;
+
+	policy_record_init(&r, kind);
+	fs_vault_record(v, s, by ? by->pid : 0, &r);
+	if (by)
+		copy_text(r.origin, sizeof(r.origin), by->origin);
+	va_start(ap, fmt);
+	vsnprintf(r.detail, sizeof(r.detail), fmt, ap);
+	va_end(ap);
+	return fs_log_write(v->log, &r);
+}
+
 int fs_vault_mention(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
 		     uint32_t journal, const char *name, const char *fmt, ...)
 {

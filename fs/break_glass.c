@@ -148,10 +148,12 @@ static int check_journal(struct emergency *e)
 		return refuse(e, -EIO, "the journal's policy is damaged: restore it from a backup");
 	q.journal = e->entry->policy;
 	policy_decide(&q, &verdict);
-	e->seen.blocked = verdict.ground == POLICY_GROUND_BLOCK;
+	e->seen.blocked = verdict.blocked;
 	if (verdict.answer == POLICY_ALLOW)
 		return refuse(e, -EEXIST, "this journal is open to you already, by policy");
-	if (fs_glass_find(e->v, e->s->pid, e->s->enrolment, e->entry->index, &grant))
+	/* One that a later block has closed is no access: the block may be passed by another one. */
+	if (fs_glass_find(e->v, e->s->pid, e->s->enrolment, e->entry->index, &grant) &&
+	    (grant.past_block || !e->seen.blocked))
 		return refuse(e, -EEXIST,
 			      "this journal is open to you already by emergency access; it is not "
 			      "made longer: when it has ended, it can be asked for again");

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control_impl.h"
 #include "memory.h"
 
@@ -28,10 +29,7 @@
 
 int64_t fs_control_now_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (int64_t)t.tv_sec * SECOND_NS + t.tv_nsec;
+	return fs_clock_boot_ns();
 }
 
 void fs_control_wake(struct fs_control *c)
@@ -132,7 +130,7 @@ static bool next_tick(struct fs_control *c, unsigned ms, bool *recheck)
 /* Policy counts in minutes of UTC: entries begin and end then without an edit. */
 static int64_t minute(void)
 {
-	return (int64_t)time(NULL) / 60;
+	return fs_clock_wall_ns() / (60 * SECOND_NS);
 }
 
 static void stalled(void *control, struct fs_session *s)
@@ -163,13 +161,14 @@ static void *run_clock(void *control)
 	bool recheck;
 
 	while (between_ticks(c, &recheck)) {
+		fs_control_lock_slept(c);
 		if (c->serve && (recheck || minute() != last))
 			fs_serve_recheck(c->serve);
 		last = minute();
 		if (c->serve)
 			fs_serve_watch(c->serve, stalled, c);
 		fs_vault_tick(c->vault);
-		fs_control_agent_idle(c);
+		fs_control_lock_idle(c);
 		if (fs_control_now_ns() - trimmed >= TRIM_S * SECOND_NS) {
 			fs_memory_trim();
 			trimmed = fs_control_now_ns();
@@ -335,6 +334,7 @@ int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out,
 	c->listener = c->epoll = c->wake = -1;
 	c->next_id = ID_WAKE + 1;
 	c->started_ns = fs_control_now_ns();
+	c->slept_ns = fs_clock_slept_ns();
 	c->path = strdup(cfg->socket);
 	if (!c->path)
 		goto fail;
@@ -368,6 +368,7 @@ void fs_control_free(struct fs_control *c)
 		close(c->wake);
 	free(c->conn);
 	free(c->agent);
+	free(c->last);
 	free(c->path);
 	pthread_cond_destroy(&c->tick);
 	pthread_mutex_destroy(&c->lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/control_agent.c - sessions as the control side sees them: agent, mount, lock, end.
+ * fs/control_agent.c - sessions as the control side sees them: agent, mount, unlock, end.
  *
  * An agent is the connection that logged in. Its session ends when the
  * connection is lost, the kernel lets go of the mount, the practitioner logs out,
@@ -9,18 +9,15 @@
  * Invariants: (1) a session is refused before anybody waits for anything, all but
  * what its mappings hold unsaved (fs_vault_lock_begin), and then that too; (2)
  * under agent->lock one of mount, lock, unlock and end is done at a time, so that
- * a mount is neither attached to an ended session nor ended twice; (3) locking and ending never run in the loop or the clock: a
- * practitioner's stalled mount delays nobody else.
+ * a mount is neither attached to an ended session nor ended twice; (3) locking (control_lock.c) and
+ * ending never run in the loop or the clock: a practitioner's stalled mount delays nobody else.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../policy/features.h"
 #include "control_impl.h"
-
-#define MINE_MAX 8 /* sessions of one account */
 
 /* ---- the table ---- */
 
@@ -79,7 +76,7 @@ static int agent_new(struct fs_control *c, struct fs_control_conn *conn, struct 
 		same += c->agent[i]->session->uid == s->uid;
 	if (gone)
 		rc = -EPIPE;
-	else if (same >= MINE_MAX)
+	else if (same >= FS_CONTROL_MINE)
 		rc = -EBUSY;
 	else if (!list_add(c, a))
 		rc = -ENOMEM;
@@ -110,7 +107,8 @@ struct fs_control_agent *fs_control_agent_of(struct fs_control *c, const struct 
 	return a;
 }
 
-static struct fs_control_agent *agent_of_conn(struct fs_control *c, struct fs_control_conn *conn)
+struct fs_control_agent *fs_control_agent_of_conn(struct fs_control *c,
+						  struct fs_control_conn *conn)
 {
 	struct fs_control_agent *a;
 
@@ -120,9 +118,8 @@ static struct fs_control_agent *agent_of_conn(struct fs_control *c, struct fs_co
 	return a;
 }
 
-/* All agents, or those of one account, with references; at most cap. */
-static size_t agents_of(struct fs_control *c, const uid_t *uid, struct fs_control_agent **out,
-			size_t cap)
+size_t fs_control_agents_of(struct fs_control *c, const uid_t *uid, struct fs_control_agent **out,
+			    size_t cap)
 {
 	size_t n = 0;
 
@@ -179,8 +176,8 @@ static void tell(struct fs_control *c, struct fs_control_conn *conn, const char 
 	json_decref(json);
 }
 
-static void tell_agent(struct fs_control *c, struct fs_control_agent *a, const char *event,
-		       const char *why)
+void fs_control_agent_tell(struct fs_control *c, struct fs_control_agent *a, const char *event,
+			   const char *why)
 {
 	struct fs_control_conn *conn;
 
@@ -193,7 +190,7 @@ static void tell_agent(struct fs_control *c, struct fs_control_agent *a, const c
 
 /* ---- ending and locking ---- */
 
-static struct fs_mount *mount_of(struct fs_session *s)
+struct fs_mount *fs_control_mount_of(struct fs_session *s)
 {
 	struct fs_mount *m;
 
@@ -203,7 +200,8 @@ static struct fs_mount *mount_of(struct fs_session *s)
 	return m;
 }
 
-static void end_now(struct fs_control *c, struct fs_control_agent *a, const char *why)
+void fs_control_agent_end_now(struct fs_control *c, struct fs_control_agent *a,
+			      const struct fs_asker *by, const char *why)
 {
 	struct fs_control_conn *conn = NULL;
 	struct fs_mount *m;
@@ -214,7 +212,7 @@ static void end_now(struct fs_control *c, struct fs_control_agent *a, const char
 	mine = !a->ended;
 	a->ended = true;
 	if (mine) {
-		m = mount_of(a->session);
+		m = fs_control_mount_of(a->session);
 		/* The practitioner's work, as when locking; whoever stalls the mount loses it. */
 		if (m && fs_session_state(a->session) == FS_SESSION_DRAINING)
 			(void)fs_mount_lock(m);
@@ -222,7 +220,7 @@ static void end_now(struct fs_control *c, struct fs_control_agent *a, const char
 		if (m)
 			fs_mount_end(m);
 		/* What can't be logged now was refused before; the keys are gone all the same. */
-		(void)fs_vault_end_finish(c->vault, a->session, why);
+		(void)fs_vault_end_finish_by(c->vault, a->session, by, why);
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (!mine)
@@ -244,7 +242,7 @@ static void end_job(struct fs_control *c, void *arg)
 {
 	struct end *end = arg;
 
-	end_now(c, end->agent, end->why);
+	fs_control_agent_end_now(c, end->agent, NULL, end->why);
 	fs_control_agent_put(end->agent);
 	free(end);
 }
@@ -263,7 +261,7 @@ void fs_control_agent_end(struct fs_control *c, struct fs_control_agent *a, cons
 		free(end);
 	}
 	/* No memory or thread to do it aside: others wait, but it is done. */
-	end_now(c, a, why);
+	fs_control_agent_end_now(c, a, NULL, why);
 }
 
 void fs_control_agent_end_all(struct fs_control *c)
@@ -272,88 +270,14 @@ void fs_control_agent_end_all(struct fs_control *c)
 	size_t n;
 
 	do {
-		n = agents_of(c, NULL, some, 64);
+		n = fs_control_agents_of(c, NULL, some, 64);
 		for (size_t i = 0; i < n; i++)
 			fs_vault_lock_begin(c->vault, some[i]->session);
 		for (size_t i = 0; i < n; i++) {
-			end_now(c, some[i], "the daemon stops");
+			fs_control_agent_end_now(c, some[i], NULL, "the daemon stops");
 			fs_control_agent_put(some[i]);
 		}
 	} while (n);
-}
-
-/* Keys away; the mount stays and answers ENOKEY. */
-static int lock_session(struct fs_control *c, struct fs_control_agent *a, const char *why)
-{
-	struct fs_mount *m;
-	int rc = 0, stalled = 0;
-	bool locked = false;
-
-	pthread_mutex_lock(&a->lock);
-	if (!a->ended && fs_session_state(a->session) == FS_SESSION_ACTIVE) {
-		fs_vault_lock_begin(c->vault, a->session);
-		m = mount_of(a->session);
-		if (m)
-			stalled = fs_mount_lock(m);
-		rc = fs_vault_lock_finish(c->vault, a->session, why);
-		locked = true;
-	}
-	pthread_mutex_unlock(&a->lock);
-	if (stalled) /* the mount has been aborted */
-		end_now(c, a, "its mount did not answer while it was being locked");
-	else if (locked)
-		tell_agent(c, a, "locked", why);
-	return rc;
-}
-
-static void idle_job(struct fs_control *c, void *arg)
-{
-	struct fs_control_agent *a = arg;
-
-	(void)lock_session(c, a, "idle for as long as the policy allows");
-	atomic_store(&a->locking, false);
-	fs_control_agent_put(a);
-}
-
-static bool is_idle(const struct fs_session *s, uint32_t idle_s)
-{
-	uint64_t last = atomic_load(&s->active_ns), now = (uint64_t)fs_control_now_ns();
-
-	return fs_session_state(s) == FS_SESSION_ACTIVE && now > last &&
-	       now - last > (uint64_t)idle_s * 1000000000;
-}
-
-void fs_control_agent_idle(struct fs_control *c)
-{
-	struct fs_control_agent **all = NULL;
-	struct policy_practice *practice;
-	uint32_t idle_s = 0;
-	size_t n, cap;
-
-	/* As long as the language refuses to set it, its default is not forced on anybody. */
-	practice = policy_feature_built(POLICY_FEATURE_SESSION_IDLE) ? fs_vault_practice(c->vault)
-								     : NULL;
-	if (!practice)
-		return;
-	idle_s = policy_practice_settings(practice)->idle_s;
-	policy_practice_put(practice);
-	pthread_mutex_lock(&c->lock);
-	cap = c->agents;
-	pthread_mutex_unlock(&c->lock);
-	all = idle_s && cap ? calloc(cap, sizeof(struct fs_control_agent *)) : NULL;
-	n = all ? agents_of(c, NULL, all, cap) : 0;
-	for (size_t i = 0; i < n; i++) {
-		struct fs_control_agent *a = all[i];
-
-		/* The list's reference goes on to the job. */
-		if (is_idle(a->session, idle_s) && !atomic_exchange(&a->locking, true)) {
-			if (!fs_control_job(c, idle_job, a))
-				continue;
-			atomic_store(&a->locking, false);
-		}
-		fs_control_agent_put(a);
-	}
-	free(all);
 }
 
 void fs_control_agent_gone(void *control, struct fs_session *s)
@@ -398,14 +322,14 @@ static int fill_login(struct fs_control_request *rq, struct fs_session *s)
 	     json_object_set_new(rq->answer, "practice",
 				 fs_control_json_text(title ? title : "", strlen(title ? title : "")));
 	policy_practice_put(practice);
-	return rc ? -ENOMEM : 0;
+	return rc ? -ENOMEM : fs_control_last_login(rq, s);
 }
 
 int fs_control_verb_login(struct fs_control_request *rq)
 {
 	struct fs_control *c = rq->c;
 	struct fs_login in = credentials(rq);
-	struct fs_control_agent *a = agent_of_conn(c, rq->conn);
+	struct fs_control_agent *a = fs_control_agent_of_conn(c, rq->conn);
 	struct fs_session *s = NULL;
 	int rc;
 
@@ -414,9 +338,9 @@ int fs_control_verb_login(struct fs_control_request *rq)
 		fs_say(&rq->say, "this connection has logged in already");
 		return -EBUSY;
 	}
-	if (sessions_of(c, rq->conn->uid) >= MINE_MAX) {
+	if (sessions_of(c, rq->conn->uid) >= FS_CONTROL_MINE) {
 		fs_say(&rq->say, "your account has %d sessions already; `journalfs logout` ends them",
-		       MINE_MAX);
+		       FS_CONTROL_MINE);
 		return -EBUSY;
 	}
 	rc = fs_vault_login(c->vault, &in, &s, &rq->say);
@@ -437,7 +361,7 @@ int fs_control_verb_login(struct fs_control_request *rq)
 
 int fs_control_verb_mount(struct fs_control_request *rq)
 {
-	struct fs_control_agent *a = agent_of_conn(rq->c, rq->conn);
+	struct fs_control_agent *a = fs_control_agent_of_conn(rq->c, rq->conn);
 	struct fs_mount *m = NULL;
 	int rc, fd = rq->m.fd;
 
@@ -479,15 +403,15 @@ static int unlock_one(struct fs_control_request *rq, struct fs_control_agent *a,
 	rc = a->ended ? -ENOKEY : fs_vault_unlock(rq->c->vault, a->session, in, &rq->say);
 	pthread_mutex_unlock(&a->lock);
 	if (!rc)
-		tell_agent(rq->c, a, "unlocked", "the passphrase was given");
+		fs_control_agent_tell(rq->c, a, "unlocked", "the passphrase was given");
 	return rc;
 }
 
 int fs_control_verb_unlock(struct fs_control_request *rq)
 {
 	struct fs_login in = credentials(rq);
-	struct fs_control_agent *mine[MINE_MAX];
-	size_t n = agents_of(rq->c, &rq->conn->uid, mine, MINE_MAX);
+	struct fs_control_agent *mine[FS_CONTROL_MINE];
+	size_t n = fs_control_agents_of(rq->c, &rq->conn->uid, mine, FS_CONTROL_MINE);
 	int rc = -ENOKEY;
 
 	for (size_t i = 0; i < n; i++) {
@@ -502,29 +426,16 @@ int fs_control_verb_unlock(struct fs_control_request *rq)
 	return rc;
 }
 
-int fs_control_verb_lock(struct fs_control_request *rq)
-{
-	struct fs_control_agent *mine[MINE_MAX];
-	size_t n = agents_of(rq->c, &rq->conn->uid, mine, MINE_MAX);
-	int rc = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		int rc2 = lock_session(rq->c, mine[i], "locked on request");
-
-		rc = rc ? rc : rc2;
-		fs_control_agent_put(mine[i]);
-	}
-	return rc;
-}
-
 int fs_control_verb_logout(struct fs_control_request *rq)
 {
-	struct fs_control_agent *mine[MINE_MAX];
-	size_t n = agents_of(rq->c, &rq->conn->uid, mine, MINE_MAX);
+	char origin[FS_CONTROL_ORIGIN];
+	const struct fs_asker by = fs_control_asker(rq, origin);
+	struct fs_control_agent *mine[FS_CONTROL_MINE];
+	size_t n = fs_control_agents_of(rq->c, &rq->conn->uid, mine, FS_CONTROL_MINE);
 
 	for (size_t i = 0; i < n; i++) {
 		/* Here, not in another job: the answer says that it is done. */
-		end_now(rq->c, mine[i], "logged out");
+		fs_control_agent_end_now(rq->c, mine[i], &by, "logged out");
 		fs_control_agent_put(mine[i]);
 	}
 	return 0;

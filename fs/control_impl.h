@@ -3,7 +3,7 @@
  * fs/control_impl.h - the inside of the control side, shared by control*.c only.
  *
  * Threads: the loop (sockets only: accepts, reads and sends frames, never waits
- * for anything else), the clock (once a second: vault, idleness, policy changes)
+ * for anything else), the clock (once a second: sleep, vault, idleness, policy changes)
  * and one short-lived job for each request and each session that ends. A
  * connection has at most one request under way, so jobs are bounded by
  * connections. Whatever may wait for the disk, a mount or a peer is a job.
@@ -58,12 +58,15 @@ struct fs_control_conn {
 };
 
 /* ---- sessions and their agents (control_agent.c) ---- */
+#define FS_CONTROL_MINE 8 /* sessions of one account */
+#define FS_CONTROL_ORIGIN 256
 struct fs_control_agent {
 	atomic_uint refs;
 	struct fs_session *session; /* a reference */
 	pthread_mutex_t lock;	    /* one of mount, lock, unlock, end at a time */
 	bool ended;		    /* under lock */
-	atomic_bool locking;	    /* an idle lock is on its way */
+	atomic_bool locking;	    /* the clock's lock is on its way and has not begun */
+	const char *locking_why;    /* of it; written by who set locking */
 	struct fs_control_conn *conn; /* under c->lock; a reference, NULL when lost */
 };
 
@@ -72,6 +75,13 @@ struct fs_control_tries {
 	uid_t uid;
 	int left;
 	int64_t used_ns; /* 0: free */
+};
+
+/* A practitioner's last log-in. */
+struct fs_control_last {
+	uint32_t pid; /* practitioner number */
+	uint64_t time_s;
+	char origin[FS_CONTROL_ORIGIN];
 };
 
 struct fs_control {
@@ -94,6 +104,9 @@ struct fs_control {
 	pthread_cond_t tick;  /* to the clock */
 	bool recheck;	      /* policy changed */
 	bool clock_stop;
+	int64_t slept_ns; /* the clock's own: how long the computer had slept when it last looked */
+	struct fs_control_last *last; /* who logged in when, since the daemon started */
+	size_t lasts;
 	unsigned jobs;
 	bool had_session;
 	struct fs_control_agent **agent;
@@ -139,6 +152,8 @@ int fs_control_verb_mount(struct fs_control_request *rq);
 int fs_control_verb_unlock(struct fs_control_request *rq);
 int fs_control_verb_lock(struct fs_control_request *rq);
 int fs_control_verb_logout(struct fs_control_request *rq);
+int fs_control_verb_sessions(struct fs_control_request *rq);
+int fs_control_verb_session_end(struct fs_control_request *rq);
 int fs_control_verb_status(struct fs_control_request *rq);
 int fs_control_verb_policy_show(struct fs_control_request *rq);
 int fs_control_verb_policy_check(struct fs_control_request *rq);
@@ -169,6 +184,9 @@ int fs_control_verb_grant_judge(struct fs_control_request *rq);
 int fs_control_verb_grant_pairs(struct fs_control_request *rq);
 /* For `status`: one's own open emergency accesses and (all) how many there are; NULL: no memory. */
 json_t *fs_control_emergencies(struct fs_control_request *rq, bool all);
+/* ---- control_policy.c ---- */
+/* Whether the request's session is unlocked and has these rights over the whole vault, now. */
+bool fs_control_may(struct fs_control_request *rq, uint32_t rights);
 
 /* ---- control.c ---- */
 int64_t fs_control_now_ns(void); /* boot-time clock */
@@ -205,13 +223,40 @@ struct fs_control_agent *fs_control_agent_get(struct fs_control_agent *a);
 void fs_control_agent_put(struct fs_control_agent *a);
 /* The agent of this session with a reference, or NULL. */
 struct fs_control_agent *fs_control_agent_of(struct fs_control *c, const struct fs_session *s);
+/* The agent that this connection is, with a reference, or NULL. */
+struct fs_control_agent *fs_control_agent_of_conn(struct fs_control *c,
+						  struct fs_control_conn *conn);
+/* All agents, or those of one account, with references; at most cap. */
+size_t fs_control_agents_of(struct fs_control *c, const uid_t *uid, struct fs_control_agent **out,
+			    size_t cap);
+/* An event to the agent, if there is one yet. */
+void fs_control_agent_tell(struct fs_control *c, struct fs_control_agent *a, const char *event,
+			   const char *why);
+/* Borrowed: with agent->lock it stays. */
+struct fs_mount *fs_control_mount_of(struct fs_session *s);
+/* Ends it and returns when that is done; by may be NULL. */
+void fs_control_agent_end_now(struct fs_control *c, struct fs_control_agent *a,
+			      const struct fs_asker *by, const char *why);
 /* Begins to end the session (refused from now on) and does the rest in a job. Takes no reference. */
 void fs_control_agent_end(struct fs_control *c, struct fs_control_agent *a, const char *why);
 /* Ends all sessions and waits until it is done. */
 void fs_control_agent_end_all(struct fs_control *c);
-/* From the clock: locks sessions that have been idle for as long as policy allows. */
-void fs_control_agent_idle(struct fs_control *c);
 /* For fs_serve_on_gone and fs_vault_config.session_over. */
 void fs_control_agent_gone(void *control, struct fs_session *s);
+
+/* ---- control_lock.c ---- */
+/* From the clock: locks sessions that have been idle for as long as policy allows. */
+void fs_control_lock_idle(struct fs_control *c);
+/* From the clock: locks all sessions when the computer has slept since it was last asked. */
+void fs_control_lock_slept(struct fs_control *c);
+
+/* ---- control_sessions.c ---- */
+/* Who asks, by the connection and the request; where it names no origin, the session's of its agent. */
+struct fs_asker fs_control_asker(struct fs_control_request *rq,
+				 char origin[static FS_CONTROL_ORIGIN]);
+/* "active", "locking", "locked" or "ended". */
+const char *fs_control_state_text(const struct fs_session *s);
+/* The log-in before this one, in the answer as `last`, if it is known; this one is kept for the next. */
+int fs_control_last_login(struct fs_control_request *rq, const struct fs_session *s);
 
 #endif

@@ -17,7 +17,7 @@
 
 /* ---- status ---- */
 
-static bool may(struct fs_control_request *rq, uint32_t rights)
+bool fs_control_may(struct fs_control_request *rq, uint32_t rights)
 {
 	struct policy_verdict verdict;
 	char rule[8];
@@ -26,13 +26,6 @@ static bool may(struct fs_control_request *rq, uint32_t rights)
 	       !fs_vault_decide_vault(rq->c->vault, rq->session, rights, &verdict, rule,
 				      sizeof(rule)) &&
 	       verdict.answer == POLICY_ALLOW;
-}
-
-static const char *state_text(const struct fs_session *s)
-{
-	static const char *const names[] = {"active", "locking", "locked", "ended"};
-
-	return names[fs_session_state(s)];
 }
 
 struct sessions {
@@ -48,7 +41,8 @@ static int add_session(void *ctx, struct fs_session *s)
 
 	if (one && (to->all || s->uid == to->rq->conn->uid)) {
 		json_object_set_new(one, "who", json_string(s->who));
-		json_object_set_new(one, "state", json_string(state_text(s)));
+		json_object_set_new(one, "own", json_boolean(s->uid == to->rq->conn->uid));
+		json_object_set_new(one, "state", json_string(fs_control_state_text(s)));
 		json_object_set_new(one, "origin",
 				    fs_control_json_text(s->origin, strlen(s->origin)));
 	}
@@ -68,7 +62,7 @@ static json_t *me(const struct fs_session *s)
 {
 	if (!s || fs_session_state(s) == FS_SESSION_ENDED)
 		return json_null();
-	return json_pack("{s:s, s:s, s:I}", "who", s->who, "state", state_text(s), "ceiling_s",
+	return json_pack("{s:s, s:s, s:I}", "who", s->who, "state", fs_control_state_text(s), "ceiling_s",
 			 (json_int_t)s->ceiling_s);
 }
 
@@ -99,7 +93,7 @@ static int put_numbers(json_t *to, const struct fs_vault_status *st)
 
 int fs_control_verb_status(struct fs_control_request *rq)
 {
-	struct sessions sessions = {rq, may(rq, POLICY_POLICY), json_array()};
+	struct sessions sessions = {rq, fs_control_may(rq, POLICY_POLICY), json_array()};
 	struct fs_vault_status st = {0};
 	char *waiting = NULL;
 	int rc = 0;
@@ -124,8 +118,8 @@ int fs_control_verb_status(struct fs_control_request *rq)
 	}
 	rc |= json_object_set_new(
 		rq->answer, "emergency",
-		fs_control_emergencies(rq, sessions.all || may(rq, POLICY_REVIEW) ||
-						   may(rq, POLICY_AUDIT)));
+		fs_control_emergencies(rq, sessions.all || fs_control_may(rq, POLICY_REVIEW) ||
+						   fs_control_may(rq, POLICY_AUDIT)));
 	rc |= json_object_set_new(rq->answer, "log", log_status(&st.log));
 	rc |= json_object_set_new(rq->answer, "landlock", json_boolean(rq->c->harden.landlock));
 	rc |= json_object_set_new(rq->answer, "seccomp", json_boolean(rq->c->harden.seccomp));

@@ -23,14 +23,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
+
 #define MAY_WRITE (POLICY_WRITE | POLICY_DRAFT)
 
 int64_t fs_gate_clock_ns(clockid_t id)
 {
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return id == CLOCK_BOOTTIME ? fs_clock_boot_ns() : fs_clock_wall_ns();
 }
 
 int fs_gate_new(struct fs_vault *v, struct fs_session *s, struct fs_gate **out)
@@ -206,7 +205,7 @@ static int check_session(const struct fs_gate *g, const struct fs_gate_request *
 		return -ENOKEY;
 	if ((s->ceiling_boot_ns &&
 	     (uint64_t)fs_gate_clock_ns(CLOCK_BOOTTIME) >= s->ceiling_boot_ns) ||
-	    (s->ceiling_s && (uint64_t)time(NULL) >= s->ceiling_s))
+	    (s->ceiling_s && (uint64_t)(fs_clock_wall_ns() / 1000000000) >= s->ceiling_s))
 		return -ENOKEY;
 	return 0;
 }

@@ -250,3 +250,39 @@ void fs_mount_stat(struct fs_mount *m, struct fs_mount_stat *out)
 	out->requests = atomic_load(&m->requests);
 	out->refused = atomic_load(&m->refused);
 }
+
+static size_t count_opener(struct fs_opener *out, size_t n, pid_t tid)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (out[i].tid == tid) {
+			out[i].files++;
+			return n;
+		}
+	}
+	if (n < FS_OPENERS)
+		out[n++] = (struct fs_opener){tid, 1};
+	return n;
+}
+
+size_t fs_session_openers(struct fs_session *s, struct fs_opener out[static FS_OPENERS],
+			  uint32_t *files)
+{
+	struct fs_mount *m;
+	size_t n = 0;
+
+	*files = 0;
+	pthread_rwlock_rdlock(&s->lock);
+	m = s->mount ? fs_mount_ref(s->mount) : NULL;
+	pthread_rwlock_unlock(&s->lock);
+	if (!m)
+		return 0;
+	pthread_mutex_lock(&m->lock);
+	*files = m->handles;
+	for (uint32_t k = 0; k < m->slots; k++) {
+		if (m->slot[k].handle)
+			n = count_opener(out, n, m->slot[k].handle->opener);
+	}
+	pthread_mutex_unlock(&m->lock);
+	fs_mount_put(m);
+	return n;
+}

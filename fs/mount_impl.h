@@ -61,6 +61,7 @@ struct fs_handle {
 	int flags;
 	bool dir, readable, writable;
 	bool direct;
+	pid_t opener; /* the thread that opened it, when it did */
 	atomic_bool logged; /* its OPEN record is appended: READ and WRITE are covered */
 	atomic_bool wrote;
 	atomic_bool locked; /* a lock was asked for through it: RELEASE gives back */
@@ -194,8 +195,14 @@ void fs_nodes_drop(struct fs_mount *m, uint32_t journal);
 void fs_node_unpin(struct fs_mount *m, struct fs_node *n);
 struct fs_node *fs_node_find_locked(const struct fs_mount *m, uint64_t nodeid);
 
+struct fs_handle_request {
+	uint64_t nodeid;
+	int flags;
+	bool dir;
+	pid_t pid; /* of the thread that opens */
+};
 /* -ENOMEM, -EMFILE. The handle counts on its node until fs_handle_close. */
-int fs_handle_open(struct fs_mount *m, uint64_t nodeid, int flags, bool dir, uint64_t *fh);
+int fs_handle_open(struct fs_mount *m, const struct fs_handle_request *rq, uint64_t *fh);
 /* A reference, checked against the node and kind that the request names; NULL: EBADF. */
 struct fs_handle *fs_handle_get(struct fs_mount *m, uint64_t fh, uint64_t nodeid, bool dir);
 void fs_handle_put(struct fs_handle *h);

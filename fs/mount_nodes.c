@@ -429,33 +429,34 @@ static int slot_free(struct fs_mount *m, uint32_t *out)
 	return 0;
 }
 
-static struct fs_handle *handle_new(int flags, bool dir)
+static struct fs_handle *handle_new(const struct fs_handle_request *rq)
 {
 	struct fs_handle *h = calloc(1, sizeof(*h));
-	int mode = flags & O_ACCMODE;
+	int mode = rq->flags & O_ACCMODE;
 
 	if (!h)
 		return NULL;
 	atomic_init(&h->refs, 1);
-	h->flags = flags;
-	h->dir = dir;
+	h->flags = rq->flags;
+	h->dir = rq->dir;
+	h->opener = rq->pid;
 	h->readable = mode != O_WRONLY;
-	h->writable = !dir && mode != O_RDONLY;
+	h->writable = !rq->dir && mode != O_RDONLY;
 	return h;
 }
 
-int fs_handle_open(struct fs_mount *m, uint64_t nodeid, int flags, bool dir, uint64_t *fh)
+int fs_handle_open(struct fs_mount *m, const struct fs_handle_request *rq, uint64_t *fh)
 {
-	struct fs_handle *h = handle_new(flags, dir);
+	struct fs_handle *h = handle_new(rq);
 	uint32_t at = 0;
 	int rc;
 
 	if (!h)
 		return -ENOMEM;
 	pthread_mutex_lock(&m->lock);
-	h->node = fs_node_find_locked(m, nodeid);
+	h->node = fs_node_find_locked(m, rq->nodeid);
 	if (!h->node)
-		h->node = node_make(m, nodeid);
+		h->node = node_make(m, rq->nodeid);
 	rc = h->node ? slot_free(m, &at) : -ENOMEM;
 	if (!rc) {
 		h->fh = (uint64_t)++m->slot[at].generation << 32 | at;

@@ -272,6 +272,7 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 
 void fs_op_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	const struct fs_handle_request handle = {ino, fi->flags, true, op->rq.pid};
 	struct fs_inode *dir = NULL;
 	char name[256];
 	int rc = 0;
@@ -284,7 +285,7 @@ void fs_op_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!rc && fi->flags)
 		rc = fs_op_act(op, POLICY_RECORD_LIST, ino, name, NULL, NULL);
 	if (!rc)
-		rc = fs_handle_open(op->m, ino, fi->flags, true, &fi->fh);
+		rc = fs_handle_open(op->m, &handle, &fi->fh);
 	/* Invalidated like contents; which journals there are, policy may change at any time. */
 	fi->cache_readdir = ino != FS_NODE_ROOT;
 	fi->keep_cache = fi->cache_readdir;

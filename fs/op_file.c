@@ -62,9 +62,10 @@ static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info 
 {
 	/* Without a record yet, reads must come to us, not be served from what is cached. */
 	bool direct = !logged || fi->flags & O_APPEND;
+	const struct fs_handle_request rq = {nodeid, fi->flags, false, op->rq.pid};
 	struct fs_handle *h;
 	uint64_t fh = 0;
-	int rc = fs_handle_open(op->m, nodeid, fi->flags, false, &fh);
+	int rc = fs_handle_open(op->m, &rq, &fh);
 
 	if (rc)
 		return rc;

@@ -213,6 +213,7 @@ void fs_op_policy_unlink(struct fs_op *op, fuse_ino_t parent, const char *name)
 
 void fs_op_policy_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	const struct fs_handle_request handle = {ino, fi->flags, true, op->rq.pid};
 	char path[FS_POLICY_PATH];
 	int rc = ino >= FS_POLICY_TOP && ino <= FS_POLICY_JOURNALS ? 0 : -ENOTDIR;
 
@@ -220,7 +221,7 @@ void fs_op_policy_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_inf
 	if (!rc && fi->flags)
 		rc = fs_op_act(op, POLICY_RECORD_LIST, ino, path, NULL, NULL);
 	if (!rc)
-		rc = fs_handle_open(op->m, ino, fi->flags, true, &fi->fh);
+		rc = fs_handle_open(op->m, &handle, &fi->fh);
 	fi->cache_readdir = false;
 	fi->keep_cache = false;
 	if (rc) {

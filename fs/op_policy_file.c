@@ -52,11 +52,12 @@ static void drop(struct fs_op *op, uint64_t ino, uint64_t fh)
 static int open_file(struct fs_op *op, uint64_t ino, struct fuse_file_info *fi, bool made)
 {
 	const struct fs_policy_caller by = fs_op_policy_caller(op);
+	const struct fs_handle_request rq = {ino, fi->flags, false, op->rq.pid};
 	struct fs_handle *h;
 	int rc = fi->flags ? open_record(op, ino, fi->flags) : 0;
 
 	if (!rc)
-		rc = fs_handle_open(op->m, ino, fi->flags, false, &fi->fh);
+		rc = fs_handle_open(op->m, &rq, &fi->fh);
 	if (rc)
 		return rc;
 	rc = fs_policy_files_open(op->m->policy, &by, ino, fi->flags, made, fi->fh);

@@ -36,6 +36,8 @@ struct asking {
 	struct policy_practice *practice;
 	struct policy_journal *journal;
 	bool gone; /* the journal is not there any more */
+	struct policy_grant grant;
+	bool granted; /* the asker's own emergency access, in a question about himself and now */
 };
 
 /* "read", "read,write": the language's words for rights. */
@@ -65,24 +67,39 @@ static int rights_parse(const char *text, uint32_t *out, struct fs_say *say)
 	return 0;
 }
 
-/* The policy of the journal that has this name now, as it was at the version. -ENOENT. */
+/* The asker's open grant for this journal: only he reads of it here, others where grants are reviewed. */
+static void find_grant(struct asking *a)
+{
+	if (a->in->at_s || strcmp(a->who, a->by->who))
+		return;
+	pthread_rwlock_rdlock(&a->v->lock);
+	a->granted = fs_glass_find(a->v, a->by->pid, a->by->enrolment, a->index, &a->grant);
+	pthread_rwlock_unlock(&a->v->lock);
+}
+
+static struct policy_question question(const struct asking *a, uint32_t rights)
+{
+	return (struct policy_question){a->practice, a->journal, a->who,
+					rights,	     a->when_s,	 a->granted ? &a->grant : NULL};
+}
+
+/* Do they see it now, whatever the version asked about? Number and index of what they see. */
 static int find_own(struct asking *a)
 {
 	struct fs_vault *v = a->v;
 	const struct fs_entry *e;
 	struct policy_verdict verdict;
-	bool visible = false;
 
 	pthread_rwlock_rdlock(&v->lock);
 	e = fs_catalog_by_name(v, a->in->journal);
 	fs_catalog_verdict(v, e, a->by->who, 0, fs_vault_wall_s(), &verdict);
 	if (e) {
-		visible = verdict.visible;
 		a->index = e->index;
 		a->number = e->version;
 	}
 	pthread_rwlock_unlock(&v->lock);
-	return visible ? 0 : -ENOENT;
+	find_grant(a);
+	return a->index && (verdict.visible || a->granted) ? 0 : -ENOENT;
 }
 
 static int load_journal(struct asking *a)
@@ -114,6 +131,7 @@ static int load_journal(struct asking *a)
 	pthread_rwlock_rdlock(&a->v->lock);
 	a->gone = !fs_catalog_by_index(a->v, a->index);
 	pthread_rwlock_unlock(&a->v->lock);
+	find_grant(a);
 	return rc;
 }
 
@@ -131,7 +149,7 @@ static int load(struct asking *a)
 	if (rc || a->whole || !a->journal)
 		return rc;
 	/* Hidden then is hidden now: what was blocked is not told afterwards either. */
-	q = (struct policy_question){a->practice, a->journal, a->who, 0, a->when_s, NULL};
+	q = question(a, 0);
 	policy_decide(&q, &verdict);
 	return verdict.visible ? 0 : -ENOENT;
 }
@@ -141,7 +159,9 @@ static void key_words(struct asking *a, const struct policy_verdict *verdict, FI
 {
 	bool enrolled = false, holds = false;
 
+	/* A grant needs no key of his: the break-glass key opens the journal. */
 	if (a->in->at_s || a->gone || verdict->answer != POLICY_ALLOW ||
+	    verdict->ground == POLICY_GROUND_GRANT ||
 	    fs_policy_key_held(a->v, a->index, a->who, &enrolled, &holds))
 		return;
 	if (!enrolled)
@@ -156,7 +176,7 @@ static void key_words(struct asking *a, const struct policy_verdict *verdict, FI
 
 static int write_answer(struct asking *a, char **text)
 {
-	struct policy_question q = {a->practice, a->journal, a->who, a->rights, a->when_s, NULL};
+	const struct policy_question q = question(a, a->rights);
 	struct policy_verdict verdict;
 	char when[48], *plain = NULL;
 	size_t len = 0;
@@ -194,6 +214,19 @@ static int write_answer(struct asking *a, char **text)
 	return 0;
 }
 
+static void say_none(struct asking *a, struct fs_say *say)
+{
+	bool glass = !a->whole && !a->in->at_s && fs_sessions_has(a->v, a->by, POLICY_BREAK_GLASS);
+
+	if (a->in->journal[0])
+		fs_say(say, "there is no journal \"%s\", then or for you%s", a->in->journal,
+		       glass ? "; your role may break the glass: in an emergency `journalfs break-glass` "
+			       "opens what is hidden from you"
+			     : "");
+	else
+		fs_say(say, "there was no policy then");
+}
+
 static int ask(struct asking *a, char **text, struct fs_say *say)
 {
 	char rights[128];
@@ -204,8 +237,7 @@ static int ask(struct asking *a, char **text, struct fs_say *say)
 		/* The same record and the same words, whether it is hidden or not there. */
 		rc = fs_vault_tell(a->v, a->by, POLICY_RECORD_REFUSED, 0, a->in->journal,
 				   "explaining the access of %s", a->who);
-		fs_say(say, a->in->journal[0] ? "there is no journal \"%s\", then or for you"
-					      : "there was no policy then%s", a->in->journal);
+		say_none(a, say);
 		return rc ? rc : -ENOENT;
 	}
 	if (!rc)

@@ -75,6 +75,26 @@ void fs_program_name(pid_t pid, char *out, size_t cap)
 	out[strcspn(out, "\n")] = '\0';
 }
 
+void fs_program_name_of(pid_t pid, uid_t uid, char *out, size_t cap)
+{
+	char path[64], text[1024], *at;
+	ssize_t got;
+	int fd;
+
+	out[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	at = strstr(text, "\nUid:");
+	if (!at || strtoul(at + 5, NULL, 10) != uid || strncmp(text, "Name:\t", 6))
+		return;
+	snprintf(out, cap, "%.*s", (int)strcspn(text + 6, "\n"), text + 6);
+}
+
 pid_t fs_program_process(pid_t tid)
 {
 	char path[64], text[1024], *at;

@@ -14,6 +14,12 @@
  */
 void fs_program_name(pid_t pid, char *out, size_t cap);
 
+/*
+ * The same of a process that runs under this account now; empty otherwise: the number may have gone to
+ * somebody else's since. Opens its files anew, keeps nothing open.
+ */
+void fs_program_name_of(pid_t pid, uid_t uid, char *out, size_t cap);
+
 /* The process that a thread belongs to; tid itself when that can't be told. */
 pid_t fs_program_process(pid_t tid);
 

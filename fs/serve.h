@@ -59,4 +59,17 @@ struct fs_mount_stat {
 };
 void fs_mount_stat(struct fs_mount *m, struct fs_mount_stat *out);
 
+/* A thread that opened files or directories which are still open; it may have ended since. */
+struct fs_opener {
+	pid_t tid;
+	uint32_t files;
+};
+#define FS_OPENERS 64
+/*
+ * Who has what open in this session's mount: at most FS_OPENERS of them, the first met. Returns how
+ * many; *files is all that is open, whoever opened it. Waits for nobody; 0 without a mount.
+ */
+size_t fs_session_openers(struct fs_session *s, struct fs_opener out[static FS_OPENERS],
+			  uint32_t *files);
+
 #endif

@@ -263,6 +263,7 @@ int fs_vault_unlock(struct fs_vault *v, struct fs_session *s, const struct fs_lo
 		    struct fs_say *say)
 {
 	struct keys_identity_secret *secret = keys_guard_new(sizeof(*secret));
+	const struct fs_asker by = {in->uid, in->pid, in->origin};
 	const struct keys_identity *id = NULL;
 	uint8_t signer_id[KEYS_SESSION_ID_LEN];
 	int rc = secret ? 0 : -ENOMEM;
@@ -278,7 +279,7 @@ int fs_vault_unlock(struct fs_vault *v, struct fs_session *s, const struct fs_lo
 	if (!rc)
 		rc = fs_login_prove(v, in, s, &id, secret, say);
 	if (!rc)
-		rc = fs_vault_tell(v, s, POLICY_RECORD_UNLOCK, 0, NULL, "unlock");
+		rc = fs_vault_tell_by(v, s, POLICY_RECORD_UNLOCK, &by, "unlock");
 	if (!rc && fs_session_state(s) != FS_SESSION_LOCKED)
 		rc = -ENOKEY;
 	if (!rc)
@@ -335,20 +336,27 @@ static void release(struct fs_vault *v)
 	pthread_mutex_unlock(&v->edit);
 }
 
-int fs_vault_lock_finish(struct fs_vault *v, struct fs_session *s, const char *why)
+int fs_vault_lock_finish_by(struct fs_vault *v, struct fs_session *s, const struct fs_asker *by,
+			    const char *why)
 {
 	int rc, rc2;
 
 	if (fs_session_state(s) != FS_SESSION_DRAINING)
 		return 0;
 	rc = quiesce(v, s);
-	rc2 = fs_vault_tell(v, s, POLICY_RECORD_LOCK, 0, NULL, "%s", why);
+	rc2 = fs_vault_tell_by(v, s, POLICY_RECORD_LOCK, by, "%s", why);
 	(void)move_state(s, FS_SESSION_DRAINING, FS_SESSION_LOCKED);
 	release(v);
 	return rc ? rc : rc2;
 }
 
-int fs_vault_end_finish(struct fs_vault *v, struct fs_session *s, const char *why)
+int fs_vault_lock_finish(struct fs_vault *v, struct fs_session *s, const char *why)
+{
+	return fs_vault_lock_finish_by(v, s, NULL, why);
+}
+
+int fs_vault_end_finish_by(struct fs_vault *v, struct fs_session *s, const struct fs_asker *by,
+			   const char *why)
 {
 	bool listed;
 	int rc, rc2;
@@ -360,9 +368,14 @@ int fs_vault_end_finish(struct fs_vault *v, struct fs_session *s, const char *wh
 	pthread_mutex_unlock(&v->edit);
 	if (!listed)
 		return rc;
-	rc2 = fs_vault_tell(v, s, POLICY_RECORD_LOGOUT, 0, NULL, "%s", why);
+	rc2 = fs_vault_tell_by(v, s, POLICY_RECORD_LOGOUT, by, "%s", why);
 	release(v);
 	return rc ? rc : rc2;
+}
+
+int fs_vault_end_finish(struct fs_vault *v, struct fs_session *s, const char *why)
+{
+	return fs_vault_end_finish_by(v, s, NULL, why);
 }
 
 /* ---- time and policy at work on sessions ---- */

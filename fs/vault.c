@@ -14,9 +14,9 @@
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "vault_impl.h"
 
 #define TRIM_NS UINT64_C(60000000000)
@@ -35,18 +35,12 @@ void fs_say(struct fs_say *say, const char *fmt, ...)
 
 int64_t fs_vault_wall_s(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec;
+	return fs_clock_wall_ns() / 1000000000;
 }
 
 uint64_t fs_vault_boot_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	return (uint64_t)fs_clock_boot_ns();
 }
 
 static char *copy_or_null(const char *s, bool *bad)

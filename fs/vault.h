@@ -160,6 +160,27 @@ void fs_vault_lock_begin(struct fs_vault *v, struct fs_session *s);
 int fs_vault_lock_finish(struct fs_vault *v, struct fs_session *s, const char *why);
 void fs_vault_end_begin(struct fs_vault *v, struct fs_session *s);
 int fs_vault_end_finish(struct fs_vault *v, struct fs_session *s, const char *why);
+/* Who asks for something to happen to a session, and from where: not always who it began with. */
+struct fs_asker {
+	uid_t uid;
+	pid_t pid;	    /* of the asking program */
+	const char *origin; /* as it claims; "": it does not say */
+};
+/* The same at somebody's word (NULL: at nobody's), whose program and origin the record has. */
+int fs_vault_lock_finish_by(struct fs_vault *v, struct fs_session *s, const struct fs_asker *by,
+			    const char *why);
+int fs_vault_end_finish_by(struct fs_vault *v, struct fs_session *s, const struct fs_asker *by,
+			   const char *why);
+#define FS_SESSION_SHORT 8 /* hexadecimal digits that name a session to people */
+/*
+ * Durable, before the effect: steward (a session with the policy right) ends s, which is somebody
+ * else's. -EACCES without the right; -EINVAL without a reason.
+ */
+int fs_vault_end_order(struct fs_vault *v, struct fs_session *steward, const struct fs_asker *by,
+		       const struct fs_session *s, const char *reason, struct fs_say *say);
+/* Durable: this account wanted to end a session that is not its own. Returns -EACCES or -EIO. */
+int fs_vault_end_refused(struct fs_vault *v, const struct fs_session *asking,
+			 const struct fs_asker *by, const char *id, struct fs_say *say);
 /* The live sessions; calls fn with a borrowed reference; fn returns 1 to stop. */
 void fs_vault_sessions(struct fs_vault *v, int (*fn)(void *ctx, struct fs_session *s), void *ctx);
 /* The session of this uid (newest, live or locked) with a reference, or NULL. */

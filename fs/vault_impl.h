@@ -324,6 +324,10 @@ int fs_vault_tell(struct fs_vault *v, struct fs_session *s, enum policy_record_k
 int fs_vault_tell_because(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
 			  uint32_t journal, const char *name, const char *reason, const char *fmt,
 			  ...) __attribute__((format(printf, 7, 8)));
+/* The same, at the word of by (NULL: of nobody), whose program and origin it then has. */
+int fs_vault_tell_by(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
+		     const struct fs_asker *by, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
 /* Queued, not waited for. */
 int fs_vault_mention(struct fs_vault *v, struct fs_session *s, enum policy_record_kind kind,
 		     uint32_t journal, const char *name, const char *fmt, ...)

@@ -9,12 +9,13 @@
  *  3. Nothing is seen or done in a journal without the role's `list` (or `policy`).
  *  4. Between now and until_s the verdict does not change by itself.
  *  5. A grant gives nothing to who is not active, not clinical or without `break-glass`, nothing
- *     outside its time, and never WRITE, FINALIZE or EXPORT.
+ *     outside its time, and never anything but LIST, READ and DRAFT.
  * Nothing is allocated and nothing is locked; the cost is two hash lookups and one
  * pass over the journal's entries and the defaults of its unit.
  */
 #include "decide.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -161,8 +162,8 @@ static bool same_unit(const struct policy_journal *j, const struct policy_person
 	       !strcmp(policy_journal_unit(j), who->pub.unit->name);
 }
 
-/* Does the emergency grant hold for this role, now, in spite of this block? */
-static bool granted(const struct policy_question *q, const struct policy_role *role, bool blocked,
+/* Does the emergency grant hold for this role, now, and in spite of a block? */
+static bool granted(const struct policy_question *q, const struct policy_role *role,
 		    struct policy_verdict *v)
 {
 	const struct policy_grant *g = q->grant;
@@ -171,59 +172,72 @@ static bool granted(const struct policy_question *q, const struct policy_role *r
 		return false;
 	edge(v, g->from_s, q->now_s);
 	edge(v, g->until_s, q->now_s);
-	return g->from_s <= q->now_s && q->now_s < g->until_s && (!blocked || g->past_block);
+	return g->from_s <= q->now_s && q->now_s < g->until_s && (!v->blocked || g->past_block);
 }
 
+/* LIST, READ and DRAFT; what the role may in the whole vault stays as it was without the grant. */
 static void emergency(const struct policy_question *q, const struct policy_role *role,
 		      bool *by_grant, struct policy_verdict *v)
 {
-	uint32_t more = POLICY_LIST | POLICY_READ | (role->rights & VAULT_RIGHTS);
+	uint32_t more = POLICY_LIST | POLICY_READ;
 
 	if (role->rights & POLICY_WRITE)
 		more |= POLICY_DRAFT;
-	*by_grant = !v->visible || (q->rights & ~v->rights && !(q->rights & ~(v->rights | more)));
+	*by_grant = v->blocked || !v->visible ||
+		    (q->rights & ~v->rights && !(q->rights & ~(v->rights | more)));
 	v->visible = true;
 	v->rights |= more;
+}
+
+/* Why the rights are as they are: the first of these that says it. */
+static void journal_ground(const struct policy_question *q, const struct policy_person *who,
+			   const struct tally *t, bool by_grant, struct policy_verdict *v)
+{
+	const struct policy_role *role = who->pub.role;
+	uint32_t most =
+		policy_decide_rights(role->rights, POLICY_PERM_R | POLICY_PERM_W | POLICY_PERM_X) |
+		(role->rights & VAULT_RIGHTS);
+	bool lists = role->rights & POLICY_LIST;
+
+	if (q->rights & ~(most | v->rights) ||
+	    (!by_grant && !(role->rights & (POLICY_LIST | POLICY_POLICY))))
+		ground(v, POLICY_GROUND_ROLE, role->line);
+	else if (by_grant)
+		ground(v, POLICY_GROUND_GRANT, 0);
+	else if (v->blocked)
+		ground_at(v, POLICY_GROUND_BLOCK, t->block);
+	else if (v->answer == POLICY_ALLOW && !(q->rights & ~VAULT_RIGHTS))
+		ground(v, POLICY_GROUND_RIGHT, role->line);
+	else if (v->answer == POLICY_ALLOW || (!q->rights && lists && t->any))
+		ground_at(v, POLICY_GROUND_ENTRY, t->allow);
+	else if (!q->rights && lists && same_unit(q->journal, who))
+		ground(v, POLICY_GROUND_UNIT, q->journal->unit_line);
+	else if (!q->rights && v->visible)
+		ground(v, POLICY_GROUND_RIGHT, role->line);
+	else
+		ground_at(v, POLICY_GROUND_NONE, t->any ? t->allow : t->idle);
 }
 
 static void journal(const struct policy_question *q, const struct policy_person *who,
 		    struct policy_verdict *v)
 {
 	const struct policy_role *role = who->pub.role;
-	uint32_t most =
-		policy_decide_rights(role->rights, POLICY_PERM_R | POLICY_PERM_W | POLICY_PERM_X) |
-		(role->rights & VAULT_RIGHTS);
-	bool lists = role->rights & POLICY_LIST, unit = same_unit(q->journal, who);
 	struct tally t = {0};
 	bool by_grant = false;
 
 	entries(q, who, &t, v);
-	v->visible = (!t.block.line || q->practice->settings.blocks_shown) &&
-		     ((lists && (unit || t.any)) || role->rights & POLICY_POLICY);
-	if (v->visible && !t.block.line)
+	v->blocked = t.block.line != 0;
+	v->visible = (!v->blocked || q->practice->settings.blocks_shown) &&
+		     ((role->rights & POLICY_LIST && (t.any || same_unit(q->journal, who))) ||
+		      role->rights & POLICY_POLICY);
+	if (v->visible && !v->blocked)
 		v->rights =
 			policy_decide_rights(role->rights, t.perms) | (role->rights & VAULT_RIGHTS);
-	if (granted(q, role, t.block.line != 0, v))
+	if (granted(q, role, v))
 		emergency(q, role, &by_grant, v);
 	if (q->rights && !(q->rights & ~v->rights))
 		v->answer = POLICY_ALLOW;
-
-	if (by_grant)
-		ground(v, POLICY_GROUND_GRANT, 0);
-	else if (q->rights & ~most || !(role->rights & (POLICY_LIST | POLICY_POLICY)))
-		ground(v, POLICY_GROUND_ROLE, role->line);
-	else if (t.block.line)
-		ground_at(v, POLICY_GROUND_BLOCK, t.block);
-	else if (v->answer == POLICY_ALLOW && !(q->rights & ~VAULT_RIGHTS))
-		ground(v, POLICY_GROUND_RIGHT, role->line);
-	else if (v->answer == POLICY_ALLOW || (!q->rights && lists && t.any))
-		ground_at(v, POLICY_GROUND_ENTRY, t.allow);
-	else if (!q->rights && lists && unit)
-		ground(v, POLICY_GROUND_UNIT, q->journal->unit_line);
-	else if (!q->rights && v->visible)
-		ground(v, POLICY_GROUND_RIGHT, role->line);
-	else
-		ground_at(v, POLICY_GROUND_NONE, t.any ? t.allow : t.idle);
+	journal_ground(q, who, &t, by_grant, v);
 }
 
 void policy_decide(const struct policy_question *q, struct policy_verdict *out)
@@ -289,7 +303,7 @@ static void status_text(const struct policy_question *q, const struct policy_pra
 static void role_text(const struct policy_question *q, const struct policy_verdict *v,
 		      const struct policy_role *role, char *out, size_t cap)
 {
-	uint32_t lacks = q->rights & ~role->rights;
+	uint32_t lacks = q->rights & ~(role->rights | v->rights);
 	char rights[128];
 
 	if (v->ground == POLICY_GROUND_RIGHT)
@@ -302,6 +316,18 @@ static void role_text(const struct policy_question *q, const struct policy_verdi
 	snprintf(out, cap, "role %s may%s %s (%s line %u)", role->name,
 		 v->ground == POLICY_GROUND_RIGHT ? "" : " not", rights[0] ? rights : "do that",
 		 role->file, role->line);
+}
+
+static void grant_text(const struct policy_question *q, const struct policy_verdict *v, char *out,
+		       size_t cap)
+{
+	uint32_t lacks = q->rights & ~v->rights;
+	char rights[128];
+
+	/* Whether the block was passed is said where there is one. */
+	snprintf(out, cap, "emergency access, grant %" PRIu64 "%s%s%s", q->grant->number,
+		 v->blocked ? ", past the patient's block" : "", lacks ? ", does not give " : "",
+		 lacks ? policy_right_text(lacks, rights) : "");
 }
 
 static void none_text(const struct policy_question *q, const struct policy_verdict *v,
@@ -360,9 +386,7 @@ void policy_verdict_text(const struct policy_question *q, const struct policy_ve
 	case POLICY_GROUND_GRANT:
 		if (!q->grant)
 			break;
-		snprintf(out, cap, "emergency access, grant %llu%s",
-			 (unsigned long long)q->grant->number,
-			 q->grant->past_block ? ", past the patient's block" : "");
+		grant_text(q, v, out, cap);
 		return;
 	case POLICY_GROUND_NONE:
 	case POLICY_GROUND_UNKNOWN:

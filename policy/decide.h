@@ -37,6 +37,7 @@ struct policy_verdict {
 	enum policy_answer answer; /* for the rights asked */
 	uint32_t rights; /* everything that holds in this journal now; 0 when not visible, or blocked */
 	bool visible; /* appears in a listing of the root */
+	bool blocked; /* a block in the journal speaks of the practitioner, whatever the ground */
 	enum policy_ground ground;
 	unsigned line; /* of the deciding line in the journal's policy; 0: none. Status, role: in the practice's */
 	unsigned unit_default; /* not 0: that line is the practice's, this `default unit` (from 1) */
@@ -61,14 +62,16 @@ struct policy_question {
  * text, then the practice's defaults for its unit; an attend line gives rwx where the role is
  * clinical and has `attend`, and nothing elsewhere.
  *
- * A grant shows the journal and gives LIST, READ and (where the role has `write`) DRAFT, for its time,
- * where the role is clinical and has `break-glass`; through a block only if it passed the block. It
- * takes nothing away from what entries give.
+ * A grant shows the journal and gives LIST, READ and (where the role has `write`) DRAFT, for its
+ * time, where the role is clinical and has `break-glass` (whether it has `list` and `read` or not);
+ * through a block only if it passed the block. It takes nothing away from what entries give, and it
+ * gives nothing else: no EXPORT for its READ, none of the role's rights in the vault.
  *
  * The answer is ALLOW exactly when something was asked and all of it is in `rights`. CREATE,
- * BREAK_GLASS, POLICY, AUDIT, REVIEW and ATTEND are the role's; asked with a journal they hold while it is
- * visible. Without a journal `rights` holds those and LIST. Denied with ground NONE, `line` is that
- * of an entry which speaks of the practitioner but is not in force or gives too little, or 0.
+ * BREAK_GLASS, POLICY, AUDIT, REVIEW and ATTEND are the role's; asked with a journal they hold
+ * while it is visible without a grant, and not blocked. Without a journal `rights` holds those and
+ * LIST. Denied with ground NONE, `line` is that of an entry which speaks of the practitioner but is
+ * not in force or gives too little, or 0.
  */
 void policy_decide(const struct policy_question *q, struct policy_verdict *out);
 

@@ -8,6 +8,7 @@
 #include "explain.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,13 +183,13 @@ static void role_step(struct policy_explanation *x)
 {
 	const struct policy_role *role = x->who->pub.role;
 	uint32_t lacks = x->q->rights & ~role->rights;
-	char has[192], not[192];
+	char has[192], not [192];
 
 	policy_explain_put(x, "2. Role: %s%s may %s (%s line %u)", role->name,
 			   role->clinical ? ", clinical," : "",
 			   policy_explain_rights(role->rights, has), role->file, role->line);
 	if (lacks)
-		policy_explain_put(x, "; not %s", policy_explain_rights(lacks, not));
+		policy_explain_put(x, "; not %s", policy_explain_rights(lacks, not ));
 	if (x->q->journal && !(role->rights & (POLICY_LIST | POLICY_POLICY)))
 		policy_explain_put(x, "; without `list` nothing is seen or reached in a journal");
 	policy_explain_put(x, ".\n");
@@ -259,8 +260,9 @@ static void care_step(struct policy_explanation *x)
 		if (one.state == EXPLAIN_IN_FORCE)
 			perms |= one.e->perms;
 	} while (policy_explain_next(x, false, &at, &one));
-	policy_explain_put(x, "   As far as role %s goes, they now give %s.\n", role->name,
-			   policy_explain_rights(policy_decide_rights(role->rights, perms), rights));
+	policy_explain_put(
+		x, "   As far as role %s goes, they now give %s.\n", role->name,
+		policy_explain_rights(policy_decide_rights(role->rights, perms), rights));
 }
 
 static void block_step(struct policy_explanation *x)
@@ -276,6 +278,46 @@ static void block_step(struct policy_explanation *x)
 			   x->q->practice->settings.blocks_shown
 				   ? "; that there is a block is shown (`blocks shown`)"
 				   : " and hides it");
+}
+
+/* Why the grant gives nothing now, or NULL. */
+static const char *grant_idle(const struct policy_explanation *x)
+{
+	const struct policy_grant *g = x->q->grant;
+	const struct policy_role *role = x->who->pub.role;
+
+	if (!role->clinical || !(role->rights & POLICY_BREAK_GLASS))
+		return "the role may not break the glass";
+	if (x->v.ground == POLICY_GROUND_STATUS)
+		return "the account is not active";
+	if (x->q->now_s < g->from_s)
+		return "it has not begun";
+	if (x->q->now_s >= g->until_s)
+		return "its time is over";
+	if (x->v.blocked && !g->past_block)
+		return "it did not pass the patient's block";
+	return NULL;
+}
+
+/* Beside the policy, and told only to who has a grant. */
+static void grant_step(struct policy_explanation *x)
+{
+	const struct policy_grant *g = x->q->grant;
+	const char *idle = g ? grant_idle(x) : NULL;
+	char until[64];
+
+	if (!g)
+		return;
+	policy_explain_put(x, "   Emergency access: %s has grant %" PRIu64, x->who->pub.name,
+			   g->number);
+	if (idle)
+		policy_explain_put(x, ", which gives nothing: %s.\n", idle);
+	else
+		policy_explain_put(
+			x, ": to list and read%s until %s%s, whatever the steps before say.\n",
+			x->who->pub.role->rights & POLICY_WRITE ? ", and to write new notes," : "",
+			policy_explain_begin(g->until_s / 60, until),
+			x->v.blocked ? ", past the patient's block" : "");
 }
 
 static void validity_step(struct policy_explanation *x)
@@ -323,8 +365,9 @@ static void unknown(struct policy_explanation *x)
 	for (uint32_t i = 0; i < ix->size; i++)
 		if (ix->slot[i].name)
 			policy_suggest_try(&s, ix->slot[i].name);
-	policy_explain_put(x, "1. Account status: the practice policy has no practitioner of this "
-			      "name%s\n",
+	policy_explain_put(x,
+			   "1. Account status: the practice policy has no practitioner of this "
+			   "name%s\n",
 			   s.best ? policy_suggest_text(&s, nearest) : ".");
 }
 
@@ -349,6 +392,7 @@ int policy_explain(const struct policy_question *q, char **text)
 		unit_step(&x);
 		care_step(&x);
 		block_step(&x);
+		grant_step(&x);
 	} else if (x.who) {
 		policy_explain_put(&x, "3. to 5. Unit, care relationship, block: the question is "
 				       "about no journal.\n");

@@ -25,11 +25,12 @@ static bool status_missing(struct policy_explanation *x)
 				   "somebody who comes back\n",
 				   who->name, who->file, who->line);
 	else if (x->q->now_s < who->from_s)
-		policy_explain_put(x,
-				   "- %s, when %s begins; a steward can write an earlier `from` (%s "
-				   "line %u)\n",
-				   policy_explain_begin(who->from_s / 60, when), who->name,
-				   who->file, who->line);
+		policy_explain_put(
+			x,
+			"- %s, when %s begins; a steward can write an earlier `from` (%s "
+			"line %u)\n",
+			policy_explain_begin(who->from_s / 60, when), who->name, who->file,
+			who->line);
 	else if (x->q->now_s >= who->until_s)
 		policy_explain_put(x,
 				   "- a later `until` for %s, whose time ended %s: a steward can "
@@ -68,11 +69,17 @@ static bool role_missing(struct policy_explanation *x)
 			   x->who->pub.name);
 	if (!role->clinical && lacks & (POLICY_BREAK_GLASS | POLICY_ATTEND))
 		policy_explain_put(x, "; only a clinical role may have %s",
-				   policy_explain_rights(lacks & (POLICY_BREAK_GLASS |
-								  POLICY_ATTEND),
-							 rights));
+				   policy_explain_rights(
+					   lacks & (POLICY_BREAK_GLASS | POLICY_ATTEND), rights));
 	policy_explain_put(x, "\n");
 	return true;
+}
+
+/* May they open a journal by emergency? Of others nobody is told that there is such a way. */
+static bool breaks_glass(const struct policy_explanation *x)
+{
+	return x->who->pub.role->clinical && x->who->pub.role->rights & POLICY_BREAK_GLASS &&
+	       policy_feature_built(POLICY_FEATURE_BREAK_GLASS);
 }
 
 static bool block_missing(struct policy_explanation *x)
@@ -88,7 +95,7 @@ static bool block_missing(struct policy_explanation *x)
 				   "`allow`, `attend` or default passes it, and only a steward can "
 				   "remove its line%s\n",
 				   one.text,
-				   policy_feature_built(POLICY_FEATURE_BREAK_GLASS)
+				   breaks_glass(x)
 					   ? "; emergency access passes it, in a step of its own"
 					   : "");
 	}
@@ -162,8 +169,9 @@ static void care_missing(struct policy_explanation *x, bool attend)
 	unsigned lacks = needed & ~perms_now(x, needed, false);
 
 	if (!needed) {
-		/* Only to be seen, for which the unit is enough. */
-		if (x->v.visible || who->role->rights & POLICY_POLICY ||
+		/* Only to be seen, for which the unit is enough; a grant does not count there. */
+		if ((x->v.visible && x->v.ground != POLICY_GROUND_GRANT) ||
+		    who->role->rights & POLICY_POLICY ||
 		    (who->unit && x->q->journal->unit_hash == x->who->unit_hash))
 			return;
 		needed = lacks = POLICY_PERM_X;
@@ -196,6 +204,25 @@ static void journal_missing(struct policy_explanation *x)
 				   policy_explain_rights(rights, words));
 }
 
+/* The way past the policy, for whom the role gives it and where it would give what was asked. */
+static void emergency_missing(struct policy_explanation *x)
+{
+	const struct policy_role *role = x->who->pub.role;
+	uint32_t gives = POLICY_LIST | POLICY_READ | (role->rights & POLICY_WRITE);
+	unsigned minutes = x->q->practice->settings.break_glass_limit_s / 60;
+
+	/* What is open to reading already, by policy or by a grant, is not opened by emergency. */
+	if (!breaks_glass(x) || x->q->rights & ~gives || x->v.rights & POLICY_READ)
+		return;
+	policy_explain_put(
+		x,
+		"- or, in an emergency: %s, whose role may break the glass, can open it with "
+		"`journalfs break-glass`, to read%s, for %u minute%s; that is logged, told to "
+		"others and reviewed\n",
+		x->who->pub.name, role->rights & POLICY_WRITE ? " and to write new notes" : "",
+		minutes, minutes == 1 ? "" : "s");
+}
+
 void policy_explain_missing(struct policy_explanation *x)
 {
 	bool status, role, block;
@@ -215,4 +242,6 @@ void policy_explain_missing(struct policy_explanation *x)
 	}
 	block = block_missing(x);
 	care_missing(x, !status && !role && !block && policy_role_attends(x->who->pub.role));
+	if (!status)
+		emergency_missing(x);
 }

@@ -12,7 +12,7 @@ static struct {
 	const char *remedy;
 	bool built;
 } table[POLICY_FEATURE_COUNT] = {
-	[POLICY_FEATURE_SESSION_IDLE] = {"session idle", "`idle` and its value", false},
+	[POLICY_FEATURE_SESSION_IDLE] = {"session idle", "`idle` and its value", true},
 	[POLICY_FEATURE_SESSION_CEILING] = {"session ceiling", "`ceiling` and its value", true},
 	[POLICY_FEATURE_SECOND_FACTOR] = {"session second-factor", "`second-factor required`",
 					  false},

@@ -134,6 +134,8 @@ static const char *verb(const struct policy_record *r)
 		return "opened to write";
 	if (r->kind == POLICY_RECORD_JOURNAL && r->action == 'C')
 		return "made journal";
+	if (r->kind == POLICY_RECORD_LOGOUT && r->action == 'D')
+		return "ended a session";
 	if (r->kind == POLICY_RECORD_PROPOSAL && r->action == 'D')
 		return "rejected";
 	if (r->kind == POLICY_RECORD_JOURNAL && r->action == 'D')

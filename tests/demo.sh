@@ -76,6 +76,24 @@ step 'Expected decisions are tests: a made-up practice of 25 people and 2,000 jo
 "$HERE/../clinic/make.sh" "$ROOT/practice"
 as dan "$JFS" policy test "$ROOT/expectations.txt" --from "$ROOT/practice" --at 2026-11-28 | sed 's/^/    /'
 
+step 'An emergency: eva is on call, a patient whom she does not treat is brought in unconscious'
+show dan "echo 'break-glass limit 1m reason 20 review 72h notify' >> .policy/practice.policy"
+show anna "mkdir '020285-4321 Olsen, Ole' && echo 'Allergic to penicillin.' > '020285-4321 Olsen, Ole/allergies.txt'"
+show eva "cat '020285-4321 Olsen, Ole/allergies.txt'"
+show eva "journalfs break-glass --vault $ROOT/clinic.conf --search olsen"
+echo '    (the access is for one minute here, so that its end can be watched; an hour is usual)'
+show eva "journalfs break-glass --vault $ROOT/clinic.conf '020285-4321 Olsen, Ole' --ground danger --reason 'unconscious, brought in by ambulance' --yes"
+show eva "cat '020285-4321 Olsen, Ole/allergies.txt'"
+show eva "echo 'Given adrenaline 0.5 mg.' > '020285-4321 Olsen, Ole/emergency.txt'; echo changed > '020285-4321 Olsen, Ole/allergies.txt'"
+
+step 'It ends by itself, and takes open files along'
+show eva "tail -f '020285-4321 Olsen, Ole/allergies.txt' 2>&1 | head -n 2 & sleep 61; wait; cat '020285-4321 Olsen, Ole/allergies.txt'"
+
+step 'The privacy officer sees it, with what was opened under it, and judges it (dan holds that right too here)'
+jfs dan review | sed 's/^/    /'
+jfs dan review 1 --justified --note 'the ambulance report is with the practice' | sed 's/^/    /'
+jfs dan review 1 | sed 's/^/    /'
+
 step 'Anna locks her session when she leaves the room, and unlocks it'
 jfs anna lock
 show anna "cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"

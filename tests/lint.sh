@@ -64,6 +64,12 @@ door '(seccomp|linux/landlock)' 'fs/harden[a-z_]*\.[ch]'
 door '(sys/acl|acl/libacl)' 'fs/acl\.c'
 door 'jansson' '(fs/(wire|control)[a-z_]*\.[ch])|tools/[a-z_]*\.[ch]'
 
+door 'systemd/' 'tools/logind\.c'
+
+# ---- clocks are pretended by tests alone
+hits=$(grep -l 'fs_clock_pretend' keys/*.[ch] policy/*.[ch] fs/*.[ch] tools/*.[ch] | grep -vE '^fs/clock\.[ch]$')
+[ -z "$hits" ] || say "fs_clock_pretend is for unit tests: $hits"
+
 # ---- ranks in fs/: a module includes only modules of its own rank or below (table in fs/README.md)
 awk -F'|' '/^\| *[0-9] *\|/ {gsub(/[` ,]+/, " ", $3); n = split($3, m, " "); for (i = 1; i <= n; i++) if (m[i] != "") print m[i], $2 + 0}' \
 	fs/README.md >"$out/ranks"

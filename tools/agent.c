@@ -2,7 +2,6 @@
 /* tools/agent.c - see agent.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,23 @@
 #include <unistd.h>
 #include "agent.h"
 #include "mountpoint.h"
+#include "plain.h"
+#include "watch.h"
+#include "when.h"
+
+/* So that somebody notices a log-in that was not theirs. */
+static void say_last(const json_t *last)
+{
+	const char *origin = json_string_value(json_object_get(last, "origin"));
+	char when[32];
+
+	if (!last)
+		return;
+	printf("last log-in: %s from ",
+	       tools_when_text(json_integer_value(json_object_get(last, "time_s")), when));
+	tools_plain_put(stdout, origin && *origin ? origin : "an unknown place", 0);
+	putchar('\n');
+}
 
 static int log_in(struct client *cl, const struct tool_options *o, char practice[static 256],
 		  char who[static 65])
@@ -34,6 +50,7 @@ static int log_in(struct client *cl, const struct tool_options *o, char practice
 		snprintf(practice, 256, "%s", text ? text : "");
 		text = json_string_value(json_object_get(m.json, "who"));
 		snprintf(who, 65, "%s", text ? text : "");
+		say_last(json_object_get(m.json, "last"));
 	}
 	fs_wire_message_clear(&m);
 	return rc ? TOOL_FAILED : TOOL_OK;
@@ -48,32 +65,6 @@ static int hand_over(struct client *cl, int fuse_fd)
 	rc = tools_client_call(cl, json_pack("{s:s}", "verb", "mount"), NULL, 0, fuse_fd, &m);
 	fs_wire_message_clear(&m);
 	return rc ? TOOL_FAILED : TOOL_OK;
-}
-
-/* Returns when the session is over, from whichever side. */
-static void watch(struct client *cl, int signals)
-{
-	struct pollfd p[2] = { { .fd = cl->sock, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
-
-	for (;;) {
-		struct fs_wire_message m;
-		const char *event;
-		int rc;
-
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return;
-		if (p[1].revents)
-			return;
-		if (!p[0].revents)
-			continue;
-		fs_wire_message_init(&m);
-		rc = fs_wire_receive(cl->sock, &m, 10000);
-		event = rc ? NULL : json_string_value(json_object_get(m.json, "event"));
-		rc = rc || (event && !strcmp(event, "ended"));
-		fs_wire_message_clear(&m);
-		if (rc)
-			return;
-	}
 }
 
 static int signal_fd(void)
@@ -105,7 +96,7 @@ static int stay(struct client *cl, struct mountpoint *mp, bool foreground)
 		if (null > 2)
 			close(null);
 	}
-	watch(cl, signals);
+	tools_watch(cl, signals, foreground);
 	/* First the session, so that nothing is readable while the mount lingers. */
 	tools_client_close(cl);
 	tools_mountpoint_unmount(mp);

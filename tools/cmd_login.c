@@ -24,11 +24,15 @@ int tools_cmd_login(struct tool_options *o, int argc, char **argv)
 static int simple(struct tool_options *o, const char *verb, struct conf *c)
 {
 	struct client cl = { .sock = -1 };
+	char origin[256];
 	int rc;
 
 	if (tools_client_find(o, c, &cl))
 		return TOOL_FAILED;
-	rc = tools_client_do(&cl, json_pack("{s:s}", "verb", verb), NULL, 0);
+	rc = tools_client_do(&cl,
+			     json_pack("{s:s, s:s}", "verb", verb, "origin",
+				       tools_client_origin(origin)),
+			     NULL, 0);
 	tools_client_close(&cl);
 	return rc;
 }
@@ -64,6 +68,7 @@ int tools_cmd_unlock(struct tool_options *o, int argc, char **argv)
 {
 	struct client_credentials *cr = NULL;
 	struct client cl = { .sock = -1 };
+	char origin[256];
 	struct conf c;
 	int rc = TOOL_FAILED;
 
@@ -73,7 +78,8 @@ int tools_cmd_unlock(struct tool_options *o, int argc, char **argv)
 		return TOOL_FAILED;
 	if (!tools_client_credentials_new(&cl, o, &cr))
 		rc = tools_client_do(&cl,
-			       json_pack("{s:s, s:s}", "verb", "unlock", "who", o->as ? o->as : ""),
+			       json_pack("{s:s, s:s, s:s}", "verb", "unlock", "who",
+					 o->as ? o->as : "", "origin", tools_client_origin(origin)),
 			       cr->bytes, cr->len);
 	tools_client_credentials_free(cr);
 	tools_client_close(&cl);

@@ -69,6 +69,30 @@ static void print_emergencies(const json_t *e)
 	       number(e, "pending") || number(e, "deviations") ? ": journalfs review" : "");
 }
 
+/* Sessions of one's own that did not begin at this terminal: somebody else's, maybe. */
+static void print_elsewhere(const json_t *sessions)
+{
+	const json_t *newest = NULL;
+	char origin[256], when[32];
+	json_t *s;
+	size_t i, n = 0;
+
+	tools_client_origin(origin);
+	json_array_foreach(sessions, i, s) {
+		if (!json_is_true(json_object_get(s, "own")) || !strcmp(text(s, "origin"), origin))
+			continue;
+		n++;
+		if (!newest || number(s, "since_s") >= number(newest, "since_s"))
+			newest = s;
+	}
+	if (!n)
+		return;
+	printf("%-14s %zu session%s of yours, the newest since %s from ", "elsewhere", n,
+	       n == 1 ? "" : "s", tools_when_text(number(newest, "since_s"), when));
+	tools_plain_put(stdout, *text(newest, "origin") ? text(newest, "origin") : "an unknown place", 0);
+	puts("; `journalfs sessions` shows more, `sessions end` ends them");
+}
+
 static void print_text(const json_t *j, const struct conf *c)
 {
 	const json_t *log = json_object_get(j, "log"), *me = json_object_get(j, "me");
@@ -82,6 +106,7 @@ static void print_text(const json_t *j, const struct conf *c)
 		printf("%-14s not logged in\n", "you");
 	printf("%-14s %lld\n", "logged in", (long long)json_array_size(json_object_get(j, "sessions")));
 	print_sessions(json_object_get(j, "sessions"));
+	print_elsewhere(json_object_get(j, "sessions"));
 	printf("%-14s %lld\n", "journals", (long long)number(j, "journals"));
 	printf("%-14s %lld\n", "policy", (long long)number(j, "policy_version"));
 	print_emergencies(json_object_get(j, "emergency"));

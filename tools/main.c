@@ -34,6 +34,9 @@ static const struct verb verbs[] = {
 	{ "lock", tools_cmd_lock, 0, 0, "lock [--vault NAME]",
 	  "forget the keys, keep the mount; unlock brings open files back" },
 	{ "unlock", tools_cmd_unlock, 0, 0, "unlock [--vault NAME]", "unlock a locked session" },
+	{ "sessions", tools_cmd_sessions, 0, 64,
+	  "sessions [--json] | sessions end ID... [--reason TEXT] | sessions end --all-others",
+	  "your sessions on all terminals and hosts, or, for a steward, everybody's" },
 	{ "enroll", tools_cmd_enroll, 0, 1, "enroll [--vault NAME] [CODE-FILE]",
 	  "answer an invitation: make your identity" },
 	{ "invite", tools_cmd_invite, 1, 1, "invite [--again] [--days N] NAME",
@@ -134,6 +137,7 @@ enum option_id {
 	OPT_USAGE,
 	OPT_SIGN_OFF,
 	OPT_DRAFT,
+	OPT_ALL_OTHERS,
 	OPT_GROUND,
 	OPT_PAST_BLOCK,
 	OPT_SEARCH,
@@ -190,6 +194,7 @@ static const struct option long_options[] = {
 	{ "usage", required_argument, NULL, OPT_USAGE },
 	{ "sign-off", required_argument, NULL, OPT_SIGN_OFF },
 	{ "draft", required_argument, NULL, OPT_DRAFT },
+	{ "all-others", no_argument, NULL, OPT_ALL_OTHERS },
 	{ "ground", required_argument, NULL, OPT_GROUND },
 	{ "past-block", no_argument, NULL, OPT_PAST_BLOCK },
 	{ "search", required_argument, NULL, OPT_SEARCH },
@@ -284,6 +289,7 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_GRANT: return number_option(arg, 1, INT32_MAX, &o->grant);
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
+	case OPT_ALL_OTHERS: o->all_others = true; break;
 	default: return -1;
 	}
 	return 0;

@@ -49,6 +49,7 @@ struct tool_options {
 	int grant;		     /* audit show --grant N, 0 none */
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
 	bool no_wait;		 /* keys renew --no-wait */
+	bool all_others;	 /* sessions end --all-others */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
 };
 
@@ -66,6 +67,7 @@ int tools_cmd_login(struct tool_options *o, int argc, char **argv);
 int tools_cmd_logout(struct tool_options *o, int argc, char **argv);
 int tools_cmd_lock(struct tool_options *o, int argc, char **argv);
 int tools_cmd_unlock(struct tool_options *o, int argc, char **argv);
+int tools_cmd_sessions(struct tool_options *o, int argc, char **argv);
 int tools_cmd_invite(struct tool_options *o, int argc, char **argv);
 int tools_cmd_enroll(struct tool_options *o, int argc, char **argv);
 int tools_cmd_passwd(struct tool_options *o, int argc, char **argv);

@@ -81,7 +81,8 @@ static uint8_t *value_of(uint32_t n, uint32_t stamp)
 	size_t len = size_of(n, stamp);
 	uint8_t *p = malloc(len);
 
-	ck_assert_ptr_nonnull(p);
+	if (!p)
+		ck_abort_msg("no memory");
 	memset(p, (int)(stamp + n), len);
 	memcpy(p, &stamp, 4);
 	return p;
@@ -91,7 +92,8 @@ static void add_item(struct fs_store_item **items, size_t *n, const struct fs_ke
 		     uint8_t *val, size_t len)
 {
 	*items = reallocarray(*items, *n + 1, sizeof(**items));
-	ck_assert_ptr_nonnull(*items);
+	if (!*items)
+		ck_abort_msg("no memory");
 	(*items)[(*n)++] = (struct fs_store_item){.key = *key, .val = val, .len = len};
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzzes explanations over random policies (libFuzzer): the input is more of a practice policy, a
- * byte 0xff, and a journal's. An explanation's verdict is the decision's, a refusal names what is
- * missing, and nothing in it is unterminated or empty.
+ * byte 0xff, and a journal's. An explanation's verdict is the decision's, with an emergency grant
+ * and without, a refusal names what is missing, and nothing in it is unterminated or empty. Of
+ * emergency access nobody reads whose role has it not.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,10 +14,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char base[] = "role r clinical may list read write policy audit attend\n"
+			   "role g clinical may list read write break-glass\n"
 			   "role s may list create export\n"
 			   "unit n \"N\"\nunit m \"M\"\n"
 			   "practitioner a user a role r unit n\n"
 			   "practitioner b user b role s unit m until 2026-06-01\n"
+			   "practitioner e user e role g unit m\n"
 			   "practitioner c user c role r on leave\n"
 			   "include practice.d\n";
 
@@ -28,6 +31,8 @@ static void require(int holds)
 
 static void explained(const struct policy_question *q)
 {
+	const struct policy_practitioner *who =
+		q->who ? policy_practice_find(q->practice, q->who) : NULL;
 	struct policy_verdict v;
 	char *text = NULL, line[1024], expected[1100];
 	size_t len;
@@ -47,6 +52,8 @@ static void explained(const struct policy_question *q)
 	} else if (q->journal) {
 		require((strstr(text, "\nHidden: ") != NULL) == !v.visible);
 	}
+	if (!q->grant && q->journal && who && !(who->role->rights & POLICY_BREAK_GLASS))
+		require(!strstr(text, "\n- or, in an emergency: "));
 	/* Why, in the words of the log. */
 	if (q->journal) {
 		strcpy(expected, ": ");
@@ -59,7 +66,7 @@ static void explained(const struct policy_question *q)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const who[] = {"a", "b", "c", "d", "x", NULL};
+	static const char *const who[] = {"a", "b", "c", "d", "e", "x", NULL};
 	const uint8_t *cut = size ? memchr(data, 0xff, size) : NULL;
 	size_t more = cut ? (size_t)(cut - data) : 0;
 	const char *text = (const char *)data + (cut ? more + 1 : 0);
@@ -76,15 +83,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (policy_practice_parse(all, sizeof(base) - 1 + more, "p", NULL, &p))
 		require(!policy_practice_parse(all, sizeof(base) - 1, "p", NULL, &p));
 	(void)policy_journal_parse(text, len, "j", NULL, NULL, &j);
-	for (unsigned i = 0; i < 6 * 24; i++) {
+	for (unsigned i = 0; i < 7 * 24; i++) {
+		const struct policy_grant grant = {1, INT64_MIN, 1790000000, i % 3};
 		struct policy_question q = {.practice = p,
 					    .journal = i % 24 < 6 ? NULL : j,
 					    .who = who[i / 24],
 					    .rights = i % 12 ? 1u << (i % 12 - 1) : 0,
 					    .now_s = i % 2 ? 1780000000 : 1793000000};
 
-		if (i % 24 < 6 || j)
-			explained(&q);
+		if (i % 24 >= 6 && !j)
+			continue;
+		explained(&q);
+		q.grant = &grant;
+		explained(&q);
 	}
 	policy_journal_put(j);
 	policy_practice_put(p);

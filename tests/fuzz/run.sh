@@ -17,8 +17,10 @@ for f in tests/fuzz/fuzz_*.c; do
 		-o "$BUILD/fuzz/$name" "$f" "$BUILD"/libfs.a "$BUILD"/libpolicy.a "$BUILD"/libkeys.a $libs ||
 		{ echo "FAIL $name: does not build"; failed=$((failed + 1)); continue; }
 	mkdir -p "$BUILD/fuzz/corpus-$name"
+	dict=
+	[[ $name == fuzz_policy_* ]] && dict=-dict=tests/fuzz/policy.dict
 	if "$BUILD/fuzz/$name" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-		-artifact_prefix="$BUILD/fuzz/$name-" "$BUILD/fuzz/corpus-$name" >"$BUILD/fuzz/$name.log" 2>&1; then
+		${dict:+"$dict"} -artifact_prefix="$BUILD/fuzz/$name-" "$BUILD/fuzz/corpus-$name" >"$BUILD/fuzz/$name.log" 2>&1; then
 		echo "PASS $name: $(grep -a number_of_executed_units "$BUILD/fuzz/$name.log" | awk '{print $2}') runs"
 	else
 		echo "FAIL $name:"

@@ -197,17 +197,28 @@ poke() { # a line each half second, for a minute and a half at most
 	for _ in $(seq 180); do echo r || return; sleep 0.5; done
 }
 
+# Opens and maps it as fast as it can, for 80 s; writes when that succeeded last.
+race() {
+	as eva bash -c "end=\$((SECONDS + 80)); while [ \$SECONDS -lt \$end ]; do t=\$(date +%s); head -c 1 '$1' >/dev/null && cmp -s '$1' '$1' && echo \$t || sleep 0.05; done"
+}
+
 # One wait of a minute: it ends by itself, and takes descriptors and mappings along.
 t_it_ends_by_itself() {
 	emergency_practice 'break-glass limit 1m notify daily 50' | put_policy dan practice || return 1
 	glass eva "$LUND" "she collapsed in the waiting room" >/dev/null 2>&1 || return 1
 	poke | as eva "$PROBES/probe" hold "$(J eva)/$LUND/note.txt" r >"$ROOT/held" 2>&1 &
 	poke | as eva "$PROBES/probe" holdmap "$(J eva)/$LUND/note.txt" >"$ROOT/mapped" 2>&1 &
+	race "$(J eva)/$LUND/note.txt" >"$ROOT/raced" 2>/dev/null &
 	wait_for 5 grep -q ok "$ROOT/held" && wait_for 5 grep -q ok "$ROOT/mapped" || fail "could not open" || return 1
 	wait_for 75 grep -q EACCES "$ROOT/held" || fail "still reads: $(tail -1 "$ROOT/held")" || return 1
 	wait_for 3 grep -q SIGBUS "$ROOT/mapped" || fail "the mapping still reads" || return 1
 	expect_errno ENOENT as eva cat "$(J eva)/$LUND/note.txt" || return 1
-	audit --who eva --json | grep '"kind":"break-glass-end"' | grep -q 'its time is over'
+	audit --who eva --json | grep '"kind":"break-glass-end"' | grep -q 'its time is over' || return 1
+	# Who opened and mapped it again and again had it until its end and not afterwards.
+	local end last
+	end=$(audit --who eva --json | grep '"kind":"break-glass"' | tail -n 1 | sed -E 's/.*"until":"([^"]*)".*/\1/')
+	last=$(tail -n 1 "$ROOT/raced")
+	[ -n "$last" ] && [ "$last" -le "$(date -d "$end" +%s)" ] || fail "read at $last, it ended $end"
 }
 
 t_leave_withdraws_it_at_once() {

@@ -609,6 +609,36 @@ START_TEST(texts_are_sealed_and_bound_to_their_grant)
 }
 END_TEST
 
+static void copy(const char *from, const char *to)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm -rf '%s' && cp -a '%s' '%s'", to, from, to);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(vault_from_when_the_grant_was_open_is_no_vault)
+{
+	char kept[100];
+	struct fs_grant g;
+
+	clinic();
+	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
+	everybody_out();
+	t_close();
+	snprintf(kept, sizeof(kept), "%s/kept", t.base);
+	copy(t.vault, kept);
+	t_open();
+	max = t_login("max", MAX);
+	ck_assert_int_eq(fs_vault_glass_close(t.v, max, "p", &t.say), 0);
+	everybody_out();
+	t_close();
+	copy(kept, t.vault);
+	ck_assert_int_eq(t_try_open(), -ESTALE);
+	ck_assert_msg(strstr(t.say.text, "rolled back") != NULL, "%s", t.say.text);
+}
+END_TEST
+
 /* ---- the key is made anew ---- */
 
 static uint32_t wrap_turn(void)
@@ -787,6 +817,7 @@ int main(void)
 	tcase_add_test(tc, signature_without_a_grant_is_a_forgery);
 	tcase_add_test(tc, copy_of_the_vault_without_the_host_secret_opens_nothing);
 	tcase_add_test(tc, texts_are_sealed_and_bound_to_their_grant);
+	tcase_add_test(tc, vault_from_when_the_grant_was_open_is_no_vault);
 	tcase_add_test(tc, key_is_made_anew_when_somebody_with_the_right_leaves);
 	tcase_add_test(tc, other_role_is_as_good_as_leaving);
 	tcase_add_test(tc, renewal_waits_for_a_clinician_and_survives_a_restart);

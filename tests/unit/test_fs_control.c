@@ -2,6 +2,8 @@
 /*
  * The control socket, driven by peers: honest ones from log-in to log-out, hostile ones with wrong
  * lengths, types and descriptors, slow ones, and too many.
+ *
+ * What serves and who asks: test_fs_control.h. Sessions: test_fs_control_sessions.c.
  */
 #include "test_fs_control.h"
 
@@ -53,8 +55,8 @@ static const struct {
 	{"login", "{\"verb\":\"login\",\"who\":\"x\",\"origin\":\"tty1\"}", 32, false},
 	{"mount", "{\"verb\":\"mount\"}", 0, false},
 	{"unlock", "{\"verb\":\"unlock\",\"who\":\"x\"}", 32, false},
-	{"lock", "{\"verb\":\"lock\"}", 0, false},
-	{"logout", "{\"verb\":\"logout\"}", 0, false},
+	{"lock", "{\"verb\":\"lock\",\"own\":false,\"because\":\"\",\"idle_s\":0,\"origin\":\"tty1\"}", 0, false},
+	{"logout", "{\"verb\":\"logout\",\"origin\":\"tty1\"}", 0, false},
 	{"enroll", "{\"verb\":\"enroll\",\"origin\":\"t\",\"passes\":1,\"memory_kib\":8192}", 64,
 	 false},
 	{"invite", "{\"verb\":\"invite\",\"name\":\"bo\",\"again\":false,\"days\":7}", 0, true},
@@ -83,6 +85,9 @@ static const struct {
 	{"list", "{\"verb\":\"list\"}", 0, true},
 	{"audit", "{\"verb\":\"audit\",\"who\":\"\",\"journal\":\"\",\"since_ns\":0,\"until_ns\":0,"
 		  "\"format\":\"text\"}", 0, true},
+	{"sessions", "{\"verb\":\"sessions\"}", 0, false},
+	{"session-end", "{\"verb\":\"session-end\",\"id\":\"00000000\",\"reason\":\"\",\"origin\":\"tty1\"}", 0,
+	 false},
 };
 #define VERBS (int)(sizeof(verbs) / sizeof(verbs[0]))
 static const uint8_t zeros[128];
@@ -602,43 +607,6 @@ START_TEST(sessions_of_an_account_are_limited)
 }
 END_TEST
 
-START_TEST(idle_session_is_locked)
-{
-	struct fs_session *steward;
-	char policy[T_POLICY_MAX];
-	int s;
-
-	ck_assert_msg(t_init("dan", NULL, getuid()) == 0, "%s", t.say.text);
-	t_open();
-	ck_assert_msg(t_try_enroll(t.made.code, "dan", getuid(), "dan") == 0, "%s", t.say.text);
-	steward = t_login("dan", getuid());
-	ck_assert(policy_feature_set("session idle", true));
-	t_edit(policy, "session ceiling 12h", "session idle 15m ceiling 12h");
-	t_put(steward, "practice", policy);
-	t_logout(steward);
-	start(false, false);
-	s = agent("dan");
-	skew_s = 16 * 60;
-	expect_event(s, "locked");
-	ck_assert_int_eq(ask(s, "{\"verb\":\"list\"}"), -ENOKEY);
-	close(s);
-}
-END_TEST
-
-START_TEST(session_at_its_ceiling_is_ended)
-{
-	int s;
-
-	start_clinic();
-	s = agent("dan");
-	skew_s = 12 * 3600 + 1;
-	do {
-		ck_assert_int_eq(next(s, true), 0);
-	} while (strcmp(text_of("event"), "ended"));
-	expect_closed(s);
-}
-END_TEST
-
 START_TEST(stopping_ends_sessions_and_tells_agents)
 {
 	int s;
@@ -999,8 +967,6 @@ int main(void)
 	tcase_add_test(tc, agent_lost_while_logging_in_leaves_no_session);
 	tcase_add_test(tc, refusals_of_an_account_are_limited_and_logged_no_more);
 	tcase_add_test(tc, sessions_of_an_account_are_limited);
-	tcase_add_test(tc, idle_session_is_locked);
-	tcase_add_test(tc, session_at_its_ceiling_is_ended);
 	tcase_add_test(tc, stopping_ends_sessions_and_tells_agents);
 	tcase_add_test(tc, daemon_alone_ends_after_the_last_session);
 	tcase_add_test(tc, alone_other_accounts_are_turned_away);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole vault served from a thread, and peers of its control socket.
+ * A whole vault served from a thread, and peers that speak to its socket.
  *
- * clock_gettime is defined here, before the C library's, so that the boot-time clock can be put
- * forward instead of waiting. Peers of other accounts are threads that changed their own ids before
- * they connected (root only, else those tests say so).
+ * clock_gettime is defined here, before the C library's, so that the boot-time
+ * clock can be put forward (skew_s) instead of waiting; wall clock (wall_s) and
+ * time slept (slept_s) by fs/clock. Peers of other accounts are threads that changed
+ * their own ids before they connected (root only, else those tests say so).
  */
 #ifndef TEST_FS_CONTROL_H
 #define TEST_FS_CONTROL_H
@@ -18,12 +19,13 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "fs/clock.h"
 #include "fs/control.h"
 #include "fs/harden.h"
 #include "fs/wire.h"
 #include "policy/features.h"
 
-static atomic_llong skew_s;
+static atomic_llong skew_s, wall_s, slept_s;
 
 int clock_gettime(clockid_t clock, struct timespec *out)
 {
@@ -33,6 +35,22 @@ int clock_gettime(clockid_t clock, struct timespec *out)
 		out->tv_sec += skew_s;
 	return rc;
 }
+
+static int64_t pretended_wall_ns(void)
+{
+	struct timespec now;
+
+	syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
+	return ((int64_t)now.tv_sec + wall_s) * 1000000000 + now.tv_nsec;
+}
+
+static int64_t pretended_slept_ns(void)
+{
+	return slept_s * INT64_C(1000000000);
+}
+
+static const struct fs_clock_source pretended = {.wall_ns = pretended_wall_ns,
+						 .slept_ns = pretended_slept_ns};
 
 /* ---- a daemon in a thread ---- */
 
@@ -97,7 +115,8 @@ static __attribute__((unused)) void setup(void)
 	t_setup();
 	t.cfg.policy_changed = on_change;
 	t.cfg.session_over = on_over;
-	skew_s = 0;
+	skew_s = wall_s = slept_s = 0;
+	fs_clock_pretend(&pretended);
 	snprintf(socket_path, sizeof(socket_path), "%s/socket", t.base);
 	ck_assert_int_eq(chmod(t.base, 0755), 0);
 }

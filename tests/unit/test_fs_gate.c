@@ -147,6 +147,8 @@ void policy_record_init(struct policy_record *r, enum policy_record_kind kind)
 {
 	memset(r, 0, sizeof(*r));
 	r->kind = (uint8_t)kind;
+	/* As of all acts on notes. */
+	snprintf(r->purpose, sizeof(r->purpose), "TREAT");
 }
 
 int fs_log_append(struct fs_log *l, struct policy_record *r, uint64_t *seq)

@@ -342,17 +342,24 @@ END_TEST
 
 /* ---- handles ---- */
 
+static int open_handle(uint64_t nodeid, int flags, uint64_t *fh)
+{
+	const struct fs_handle_request rq = {nodeid, flags, false, getpid()};
+
+	return fs_handle_open(&mount, &rq, fh);
+}
+
 START_TEST(lost_locks_mark_the_handles_that_are_open_then)
 {
 	uint64_t fh = 0, other = 0, later = 0;
 
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, O_RDWR, false, &fh), 0);
-	ck_assert_int_eq(fs_handle_open(&mount, NODE + 1, O_RDWR, false, &other), 0);
+	ck_assert_int_eq(open_handle(NODE, O_RDWR, &fh), 0);
+	ck_assert_int_eq(open_handle(NODE + 1, O_RDWR, &other), 0);
 	pthread_mutex_lock(&mount.lock);
 	fs_node_lose_locked(&mount, NODE);
 	fs_node_lose_locked(&mount, NODE);
 	pthread_mutex_unlock(&mount.lock);
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, O_RDWR, false, &later), 0);
+	ck_assert_int_eq(open_handle(NODE, O_RDWR, &later), 0);
 	ck_assert_int_eq(fs_lock_check(&mount, fh, NODE), -EIO);
 	ck_assert_int_eq(fs_lock_check(&mount, other, NODE + 1), 0);
 	ck_assert_int_eq(fs_lock_check(&mount, later, NODE), 0);
@@ -370,7 +377,7 @@ START_TEST(handle_of_another_node_or_kind_is_not_found)
 	struct fs_handle *h;
 	uint64_t fh = 0, again = 0;
 
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, 0, false, &fh), 0);
+	ck_assert_int_eq(open_handle(NODE, 0, &fh), 0);
 	ck_assert_ptr_null(fs_handle_get(&mount, fh, NODE + 1, false));
 	ck_assert_ptr_null(fs_handle_get(&mount, fh, NODE, true));
 	ck_assert_ptr_null(fs_handle_get(&mount, fh + 1, NODE, false));
@@ -380,7 +387,7 @@ START_TEST(handle_of_another_node_or_kind_is_not_found)
 	fs_handle_free(&mount, h);
 	ck_assert_uint_eq(mount.count, 0);
 	mount.free_hint = 0;
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, 0, false, &again), 0);
+	ck_assert_int_eq(open_handle(NODE, 0, &again), 0);
 	ck_assert_uint_eq((uint32_t)again, (uint32_t)fh);
 	ck_assert_ptr_null(fs_handle_get(&mount, fh, NODE, false));
 	h = fs_handle_close(&mount, again, NODE, false);
@@ -394,12 +401,47 @@ START_TEST(node_lives_as_long_as_a_handle)
 	uint64_t fh = 0;
 
 	ck_assert_int_eq(fs_node_looked_up(&mount, NODE, NULL, "a"), 0);
-	ck_assert_int_eq(fs_handle_open(&mount, NODE, 0, false, &fh), 0);
+	ck_assert_int_eq(open_handle(NODE, 0, &fh), 0);
 	fs_node_forget(&mount, NODE, 99);
 	ck_assert_uint_eq(mount.count, 1);
 	h = fs_handle_close(&mount, fh, NODE, false);
 	fs_handle_free(&mount, h);
 	ck_assert_uint_eq(mount.count, 0);
+}
+END_TEST
+
+START_TEST(openers_are_counted_by_thread_within_their_bound)
+{
+	struct fs_opener out[FS_OPENERS];
+	uint32_t files = 7;
+	uint64_t fh[300];
+	size_t n;
+
+	pthread_rwlock_init(&session.lock, NULL);
+	ck_assert_uint_eq(fs_session_openers(&session, out, &files), 0);
+	ck_assert_uint_eq(files, 0);
+	session.mount = &mount;
+	atomic_init(&mount.refs, 1);
+	ck_assert_uint_eq(fs_session_openers(&session, out, &files), 0);
+	for (int i = 0; i < 300; i++) {
+		const struct fs_handle_request rq = {NODE, O_RDONLY, false, 1000 + i / 3};
+
+		ck_assert_int_eq(fs_handle_open(&mount, &rq, &fh[i]), 0);
+	}
+	n = fs_session_openers(&session, out, &files);
+	ck_assert_uint_eq(n, FS_OPENERS);
+	ck_assert_uint_eq(files, 300);
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_int_eq(out[i].tid, 1000 + (pid_t)i);
+		ck_assert_uint_eq(out[i].files, 3);
+	}
+	for (int i = 0; i < 300; i++)
+		fs_handle_free(&mount, fs_handle_close(&mount, fh[i], NODE, false));
+	ck_assert_uint_eq(fs_session_openers(&session, out, &files), 0);
+	ck_assert_uint_eq(files, 0);
+	ck_assert_uint_eq(atomic_load(&mount.refs), 1);
+	session.mount = NULL;
+	pthread_rwlock_destroy(&session.lock);
 }
 END_TEST
 
@@ -425,6 +467,7 @@ int main(void)
 	tcase_add_test(t, lost_locks_mark_the_handles_that_are_open_then);
 	tcase_add_test(t, handle_of_another_node_or_kind_is_not_found);
 	tcase_add_test(t, node_lives_as_long_as_a_handle);
+	tcase_add_test(t, openers_are_counted_by_thread_within_their_bound);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Questions about decisions: who may ask what, that what is hidden is answered like what is not there,
- * the policies of then, and expected decisions against drafts.
+ * Questions about decisions: who may ask what, that what is hidden is answered like what is not
+ * there, the policies of then, and expected decisions against drafts.
  */
+#include "fs/break_glass.h"
 #include "test_fs_vault.h"
 
 #define P_POLICY "journal \"p\"\nunit north\nallow user:anna:rwx\n"
@@ -61,7 +62,8 @@ START_TEST(steward_is_told_rule_and_missing_condition)
 	says(dan, "eva", "p", "", "eva");
 	says(dan, "lis", "", "audit", "role auditor");
 	says(dan, "nobody", "p", "", "nobody");
-	ck_assert_uint_eq(t_logged(POLICY_RECORD_REVIEW, "the access of bo was explained: write"), 1);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REVIEW, "the access of bo was explained: write"),
+			  1);
 	t_logout(anna);
 	t_logout(bo);
 	t_logout(dan);
@@ -222,6 +224,147 @@ START_TEST(action_that_is_none_is_refused_with_those_there_are)
 }
 END_TEST
 
+/* ---- emergency access ---- */
+
+#define GLASS_ADVICE "journalfs break-glass"
+
+/* Physicians may break the glass, nurses may not. max is a physician of another unit. */
+static struct fs_session *glass_clinic(struct fs_session **anna, struct fs_session **bo,
+				       struct fs_session **max)
+{
+	struct fs_session *dan = clinic(anna, bo);
+	char policy[T_POLICY_MAX];
+
+	t_edit(policy, "role physician clinical may list read write create",
+	       "role physician clinical may list read write create break-glass");
+	t_put(dan, "practice", policy);
+	t_enroll(dan, "max", MAX);
+	*max = t_login("max", MAX);
+	return dan;
+}
+
+static int glass(struct fs_session *s, bool pass_block)
+{
+	const struct fs_glass_open in = {.journal = "p",
+					 .ground = FS_GLASS_ACUTE,
+					 .reason = "found unconscious, needs the medication list",
+					 .pass_block = pass_block,
+					 .code = ""};
+	struct fs_grant g;
+
+	return fs_vault_glass_open(t.v, s, &in, &g, &t.say);
+}
+
+static void says_not(struct fs_session *by, const char *who, const char *piece)
+{
+	char *text;
+
+	ck_assert_int_eq(explain_at(by, who, "p", "", 0, &text), 0);
+	ck_assert_msg(!strstr(text, piece), "`%s` is in:\n%s", piece, text);
+	free(text);
+}
+
+START_TEST(emergency_access_is_told_to_whose_role_has_it_and_to_nobody_else)
+{
+	struct fs_session *anna, *bo, *max, *dan = glass_clinic(&anna, &bo, &max);
+	char none[sizeof(t.say.text)];
+
+	/* Asked by a steward, of others. */
+	says(dan, "max", "p", "", GLASS_ADVICE);
+	t_put(dan, "p", "journal \"p\"\nunit north\nallow user:anna:rwx\nblock user:bo\n");
+	says_not(dan, "bo", GLASS_ADVICE);
+	says_not(dan, "bo", "mergency");
+	says_not(dan, "anna", GLASS_ADVICE);
+	/* Of themselves: hidden and not there are one and the same. */
+	ck_assert_int_eq(refusal(max, "", "p", 0), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(t.say.text, GLASS_ADVICE));
+	snprintf(none, sizeof(none), "%s", t.say.text);
+	ck_assert_int_eq(refusal(max, "", "q", 0), -ENOENT);
+	*strchr(t.say.text, 'q') = 'p';
+	ck_assert_str_eq(t.say.text, none);
+	ck_assert_int_eq(refusal(bo, "", "p", 0), -ENOENT);
+	ck_assert_ptr_null(strstr(t.say.text, GLASS_ADVICE));
+	ck_assert_int_eq(refusal(max, "", "p", 1000), -ENOENT);
+	ck_assert_ptr_null(strstr(t.say.text, GLASS_ADVICE));
+	t_logout(max);
+	t_logout(anna);
+	t_logout(bo);
+	t_logout(dan);
+}
+END_TEST
+
+START_TEST(own_open_grant_is_explained_to_who_has_it_alone)
+{
+	struct fs_session *anna, *bo, *max, *dan = glass_clinic(&anna, &bo, &max);
+	int64_t before_s = fs_vault_wall_s();
+
+	while (fs_vault_wall_s() == before_s)
+		usleep(20000);
+	ck_assert_int_eq(refusal(max, "", "p", 0), -ENOENT);
+	ck_assert_int_eq(glass(max, false), 0);
+	says(max, "", "p", "", "Allowed: emergency access, grant 1.");
+	says(max, "max", "p", "write", "does not give write");
+	says_not(max, "", "key has not been given");
+	says_not(max, "", GLASS_ADVICE);
+	/* Of a time before it: as if there were none. Of others: that is for who reviews grants. */
+	ck_assert_int_eq(refusal(max, "", "p", before_s), -ENOENT);
+	says_not(dan, "max", "grant 1");
+	says(dan, "max", "p", "", "Denied: ");
+	ck_assert_int_eq(refusal(max, "", "no such", 0), -ENOENT);
+	/* It ends, and with it what can be asked. */
+	ck_assert_int_eq(fs_vault_glass_close(t.v, max, "p", &t.say), 0);
+	ck_assert_int_eq(refusal(max, "", "p", 0), -ENOENT);
+	t_logout(max);
+	t_logout(anna);
+	t_logout(bo);
+	t_logout(dan);
+}
+END_TEST
+
+/* A block that was not passed hides the journal from its own grant too. */
+START_TEST(grant_explains_no_block_that_it_did_not_pass)
+{
+	struct fs_session *anna, *bo, *max, *dan = glass_clinic(&anna, &bo, &max);
+
+	ck_assert_int_eq(glass(max, false), 0);
+	says(max, "", "p", "", "grant 1");
+	t_put(dan, "p", P_POLICY "block user:max\n");
+	ck_assert_int_eq(refusal(max, "", "p", 0), -ENOENT);
+	/* It is no access any more: another one is asked for, which is to pass the block. */
+	ck_assert_int_eq(glass(max, false), -EDOTDOT);
+	ck_assert_int_eq(glass(max, true), 0);
+	ck_assert_int_eq(glass(max, true), -EEXIST);
+	says(max, "", "p", "", "Allowed: emergency access, grant 2, past the patient's block.");
+	t_logout(max);
+	t_logout(anna);
+	t_logout(bo);
+	t_logout(dan);
+}
+END_TEST
+
+/* The second step is asked for where the role is a ground before the block, too. */
+START_TEST(block_is_a_step_of_its_own_for_a_role_that_may_not_read)
+{
+	struct fs_session *anna, *bo, *max, *dan = glass_clinic(&anna, &bo, &max);
+	struct fs_glass_preview seen;
+	char policy[T_POLICY_MAX];
+
+	t_edit(policy, "practitioner max user max role physician",
+	       "role guard clinical may break-glass\npractitioner max user max role guard");
+	t_put(dan, "practice", policy);
+	t_put(dan, "p", P_POLICY "block user:max\n");
+	ck_assert_int_eq(fs_vault_glass_ask(t.v, max, "p", &seen, &t.say), 0);
+	ck_assert(seen.blocked);
+	ck_assert_int_eq(glass(max, false), -EDOTDOT);
+	ck_assert_int_eq(glass(max, true), 0);
+	ck_assert(t_may(max, 1, POLICY_READ) && !t_may(max, 1, POLICY_WRITE));
+	t_logout(max);
+	t_logout(anna);
+	t_logout(bo);
+	t_logout(dan);
+}
+END_TEST
+
 /* ---- test ---- */
 
 static struct {
@@ -297,8 +440,7 @@ START_TEST(drafts_are_laid_over_and_change_nothing)
 				     "expect zoe read \"new\" allow\n"
 				     "expect anna read \"p\" deny\n";
 
-	t_edit(policy, "practitioner bo",
-	       "include practice.d\npractitioner bo");
+	t_edit(policy, "practitioner bo", "include practice.d\npractitioner bo");
 	draft[0] = draft_of("practice", policy);
 	draft[1] = draft_of("practice.d/more", "practitioner zoe user zoe role nurse unit north\n");
 	draft[2] = draft_of("p", "journal \"p\"\nallow user:zoe:r-x\n");
@@ -315,7 +457,8 @@ START_TEST(drafts_are_laid_over_and_change_nothing)
 	ck_assert_ptr_nonnull(strstr(report, "expect:1:"));
 	free(report);
 	draft[0] = draft_of("q", P_POLICY);
-	ck_assert_int_eq(try(dan, "expect anna read \"p\" allow\n", draft, 1, &out, &report), -EINVAL);
+	ck_assert_int_eq(try(dan, "expect anna read \"p\" allow\n", draft, 1, &out, &report),
+			 -EINVAL);
 	ck_assert_ptr_nonnull(strstr(report, "journal \"p\""));
 	free(report);
 	t_logout(anna);
@@ -354,6 +497,10 @@ int main(void)
 	tcase_add_test(tc, shown_block_is_explained_to_whom_it_refuses);
 	tcase_add_test(tc, time_asked_about_has_its_own_practice_and_journal);
 	tcase_add_test(tc, action_that_is_none_is_refused_with_those_there_are);
+	tcase_add_test(tc, emergency_access_is_told_to_whose_role_has_it_and_to_nobody_else);
+	tcase_add_test(tc, own_open_grant_is_explained_to_who_has_it_alone);
+	tcase_add_test(tc, grant_explains_no_block_that_it_did_not_pass);
+	tcase_add_test(tc, block_is_a_step_of_its_own_for_a_role_that_may_not_read);
 	tcase_add_test(tc, expectations_are_judged_by_what_is_in_force);
 	tcase_add_test(tc, drafts_are_laid_over_and_change_nothing);
 	tcase_add_test(tc, trying_is_for_stewards);

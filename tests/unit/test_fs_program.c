@@ -85,6 +85,29 @@ START_TEST(more_programs_than_are_kept_keep_their_names)
 }
 END_TEST
 
+/* A number that went to another account's process since must not give that one's name away. */
+START_TEST(name_is_told_of_the_accounts_own_processes_only)
+{
+	char name[32] = "???";
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(prctl(PR_SET_NAME, "mine (x)\n2"), 0);
+	fs_program_name_of(getpid(), getuid(), name, sizeof(name));
+	ck_assert_str_eq(name, "mine (x)\\n2");
+	fs_program_name_of(getpid(), getuid() + 1, name, sizeof(name));
+	ck_assert_str_eq(name, "");
+	fs_program_name_of(0, getuid(), name, sizeof(name));
+	ck_assert_str_eq(name, "");
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	fs_program_name_of(pid, getuid(), name, sizeof(name));
+	ck_assert_str_eq(name, "");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/program");
@@ -95,6 +118,7 @@ int main(void)
 	tcase_add_test(t, own_name_follows_a_change);
 	tcase_add_test(t, ended_process_has_no_name);
 	tcase_add_test(t, long_name_is_cut_to_the_room_there_is);
+	tcase_add_test(t, name_is_told_of_the_accounts_own_processes_only);
 	tcase_add_test(t, more_programs_than_are_kept_keep_their_names);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -109,7 +109,8 @@ static const struct {
 	 "p:4:24: `passphrase-age` is from 1d to 10y, not `11y`\n"},
 	{BASE "session idle 2h ceiling 1h\n",
 	 "p:4:1: `idle` is longer than `ceiling`: it would never end a session\n"},
-	{BASE "break-glass\n", "p:4:12: missing here is one of limit, reason, review, notify\n"},
+	{BASE "break-glass\n", "p:4:12: missing here is one of limit, reason, review, notify, "
+			       "fresh, at-once, daily\n"},
 	{BASE "break-glass limit 25h\n", "p:4:19: `limit` is from 1m to 24h, not `25h`\n"},
 	{BASE "break-glass reason 19\n",
 	 "p:4:20: `reason`, in characters, is from 20 to 500, not `19`\n"},
@@ -120,6 +121,61 @@ static const struct {
 	{BASE "break-glass reason\n", "p:4:19: a number is missing here\n"},
 	{BASE "break-glass review 30m\n", "p:4:20: `review` is from 1h to 90d, not `30m`\n"},
 	{BASE "break-glass notify notify\n", "p:4:20: `notify` was given on line 4 already\n"},
+	{BASE "break-glass limit\n", "p:4:18: a duration is missing here\n"},
+	{BASE "break-glass limit 59s\n",
+	 "p:4:19: `59s` is not a duration: write a number and m, h, d or y, as in 15m or 90d\n"},
+	{BASE "break-glass limit 0m\n",
+	 "p:4:19: `0m` is not a duration: write a number and m, h, d or y, as in 15m or 90d\n"},
+	{BASE "break-glass limt 1h\n",
+	 "p:4:13: unknown break-glass setting `limt`: did you mean `limit`?\n"},
+	{BASE "break-glass names\n", "p:4:13: unknown break-glass setting `names`: known are "
+				     "limit, reason, review, notify, fresh, at-once, daily\n"},
+	{BASE "break-glass notify name\n",
+	 "p:4:20: unknown break-glass setting `name`: known are limit, reason, review, notify, "
+	 "fresh, at-once, daily\n"},
+	{BASE "break-glass notify \"names\"\n",
+	 "p:4:20: unknown break-glass setting \"names\": known are limit, reason, review, notify, "
+	 "fresh, at-once, daily\n"},
+	{BASE "break-glass notify names names\n",
+	 "p:4:26: unknown break-glass setting `names`: known are limit, reason, review, notify, "
+	 "fresh, at-once, daily\n"},
+	{BASE "break-glass notify names notify\n",
+	 "p:4:26: `notify` was given on line 4 already\n"},
+	{BASE "break-glass notify\nbreak-glass notify names\n",
+	 "p:5:13: `notify` was given on line 4 already\n"},
+	{BASE "break-glass review 91d\n", "p:4:20: `review` is from 1h to 90d, not `91d`\n"},
+	{BASE "break-glass review\n", "p:4:19: a duration is missing here\n"},
+	{BASE "break-glass fresh\n", "p:4:18: a duration is missing here\n"},
+	{BASE "break-glass fresh 25h\n", "p:4:19: `fresh` is from 1m to 24h, not `25h`\n"},
+	{BASE "break-glass fresh 0m\n",
+	 "p:4:19: `0m` is not a duration: write a number and m, h, d or y, as in 15m or 90d\n"},
+	{BASE "break-glass fresh 5\n",
+	 "p:4:19: `5` is not a duration: write a number and m, h, d or y, as in 15m or 90d\n"},
+	{BASE "break-glass at-once\n", "p:4:20: a number is missing here\n"},
+	{BASE "break-glass at-once 0\n",
+	 "p:4:21: `at-once`, in grants, is from 1 to 20, not `0`\n"},
+	{BASE "break-glass at-once 21\n",
+	 "p:4:21: `at-once`, in grants, is from 1 to 20, not `21`\n"},
+	{BASE "break-glass at-once 3m\n",
+	 "p:4:21: `at-once`, in grants, is from 1 to 20, not `3m`\n"},
+	{BASE "break-glass daily\n", "p:4:18: a number is missing here\n"},
+	{BASE "break-glass daily 0\n", "p:4:19: `daily`, in grants, is from 1 to 200, not `0`\n"},
+	{BASE "break-glass daily 201\n",
+	 "p:4:19: `daily`, in grants, is from 1 to 200, not `201`\n"},
+	{BASE "break-glass daily -1\n", "p:4:19: `daily`, in grants, is from 1 to 200, not `-1`\n"},
+	{BASE "break-glass daily 99999999999999999999\n",
+	 "p:4:19: `daily`, in grants, is from 1 to 200, not `99999999999999999999`\n"},
+	{BASE "break-glass limit 1h limit 1h\n", "p:4:22: `limit` was given on line 4 already\n"},
+	{BASE "break-glass reason 20 reason 20\n",
+	 "p:4:23: `reason` was given on line 4 already\n"},
+	{BASE "break-glass review 1h\nbreak-glass review 1h\n",
+	 "p:5:13: `review` was given on line 4 already\n"},
+	{BASE "break-glass fresh 5m at-once 2\nbreak-glass fresh 5m\n",
+	 "p:5:13: `fresh` was given on line 4 already\n"},
+	{BASE "break-glass at-once 2 daily 3 at-once 2\n",
+	 "p:4:31: `at-once` was given on line 4 already\n"},
+	{BASE "break-glass daily 3\nbreak-glass limit 1h daily 3\n",
+	 "p:5:22: `daily` was given on line 4 already\n"},
 	{BASE "break-glass notify\n"
 	      "break-glass limit 1h notify\n",
 	 "p:5:22: `notify` was given on line 4 already\n"},
@@ -212,11 +268,14 @@ static const struct {
 	 "p:4:42: unknown unit `zzzzzz`: declare it on a `unit` line\n"},
 	{BASE "practitioner bo user bo role r unit\n", "p:4:36: a unit name is missing here\n"},
 	{BASE "practitioner bo user bo role r from 2026-13-01\n",
-	 "p:4:37: `2026-13-01` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in 2026-11-01 or 2026-11-01T14:30Z\n"},
+	 "p:4:37: `2026-13-01` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in "
+	 "2026-11-01 or 2026-11-01T14:30Z\n"},
 	{BASE "practitioner bo user bo role r from 2026-02-29\n",
-	 "p:4:37: `2026-02-29` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in 2026-11-01 or 2026-11-01T14:30Z\n"},
+	 "p:4:37: `2026-02-29` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in "
+	 "2026-11-01 or 2026-11-01T14:30Z\n"},
 	{BASE "practitioner bo user bo role r from 1.2.2026\n",
-	 "p:4:37: `1.2.2026` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in 2026-11-01 or 2026-11-01T14:30Z\n"},
+	 "p:4:37: `1.2.2026` is not a date: write YYYY-MM-DD or YYYY-MM-DDTHH:MMZ, as in "
+	 "2026-11-01 or 2026-11-01T14:30Z\n"},
 	{BASE "practitioner bo user bo role r until\n", "p:4:37: a date is missing here\n"},
 	{BASE "practitioner bo user bo role r from 2026-02-02 until 2026-02-01\n",
 	 "p:4:54: nothing lies between `from` and `until`: write the earlier one at `from`\n"},
@@ -275,8 +334,7 @@ static const struct {
 	{BASE "attend\n", "p:4:7: missing here is one of limit, reason\n"},
 	{BASE "attend limt 1h\n", "p:4:8: unknown attend setting `limt`: did you mean `limit`?\n"},
 	{BASE "attend limit 8d\n", "p:4:14: `limit` is from 1m to 7d, not `8d`\n"},
-	{BASE "attend reason 9\n",
-	 "p:4:15: `reason`, in characters, is from 10 to 500, not `9`\n"},
+	{BASE "attend reason 9\n", "p:4:15: `reason`, in characters, is from 10 to 500, not `9`\n"},
 	{BASE "attend reason 501\n",
 	 "p:4:15: `reason`, in characters, is from 10 to 500, not `501`\n"},
 	{BASE "attend limit 1h\n"
@@ -285,8 +343,7 @@ static const struct {
 	{BASE "blocks\n", "p:4:7: missing here is one of hidden, shown\n"},
 	{BASE "blocks show\n", "p:4:8: unknown word `show`: did you mean `shown`?\n"},
 	{BASE "blocks \"shown\"\n", "p:4:8: unknown word \"shown\": did you mean `shown`?\n"},
-	{BASE "blocks shown now\n",
-	 "p:4:14: nothing more is wanted on this line: remove `now`\n"},
+	{BASE "blocks shown now\n", "p:4:14: nothing more is wanted on this line: remove `now`\n"},
 	{BASE "blocks shown\n"
 	      "blocks hidden\n",
 	 "p:5:1: `blocks` was given on line 4 already\n"},
@@ -330,6 +387,9 @@ static const struct {
 	 "p:5:1: line 4 says this already: remove one of the two\n"},
 	{BASE "%part\n", "p:4:1: `%part` begins no line of a policy: remove the line\n"},
 	{BASE "%part No\n", "p:4:1: `%part` begins no line of a policy: remove the line\n"},
+	{BASE "include practice.d\n%part a\nbreak-glass limit 24h daily 200\n",
+	 "practice.d/a.policy:1:1: `break-glass` is for the whole practice: move the line to "
+	 "practice.policy\n"},
 	{BASE "include practice.d\n%part a\nlog strict\nrole r may list\n"
 	      "practice \"x\"\ninclude practice.d\n",
 	 "practice.d/a.policy:1:1: `log` is for the whole practice: move the line to "
@@ -392,7 +452,8 @@ START_TEST(practice_full_text_gives_every_setting)
 		"practice \"Klinik \\\"Nord\\\" \\\\ S\xc3\xb8n\"   # comment\n"
 		"\tsession passphrase-age 1y idle 60m second-factor required\n"
 		"session ceiling 24h\n"
-		"break-glass notify review 90d limit 1h reason 500\n"
+		"break-glass notify names review 90d limit 1h reason 500\n"
+		"break-glass daily 200 fresh 24h at-once 20\n"
 		"attend reason 20 limit 7d\nblocks shown\ninclude practice.d\n"
 		"finalize on read-only\nfinalize after 1d\n"
 		"retention 15y after last-entry\nlog strict\ndurability close\n" BASE
@@ -416,7 +477,10 @@ START_TEST(practice_full_text_gives_every_setting)
 	ck_assert_uint_eq(s->break_glass_limit_s, 3600);
 	ck_assert_uint_eq(s->break_glass_reason, 500);
 	ck_assert_uint_eq(s->break_glass_review_s, 90u * 86400);
-	ck_assert(s->break_glass_notify);
+	ck_assert(s->break_glass_notify && s->break_glass_names);
+	ck_assert_uint_eq(s->break_glass_fresh_s, 86400);
+	ck_assert_uint_eq(s->break_glass_at_once, 20);
+	ck_assert_uint_eq(s->break_glass_daily, 200);
 	ck_assert_uint_eq(s->finalize_after_s, 86400);
 	ck_assert(s->finalize_on_read_only);
 	ck_assert_uint_eq(s->retention_years, 15);
@@ -434,7 +498,7 @@ START_TEST(practice_full_text_gives_every_setting)
 	ck_assert_int_eq(bo->state, POLICY_LEFT);
 	ck_assert_int_eq(bo->from_s, 1793491200);
 	ck_assert_int_eq(bo->until_s, 1796083200);
-	ck_assert_uint_eq(bo->line, 16);
+	ck_assert_uint_eq(bo->line, 17);
 	ck_assert_str_eq(bo->file, "practice");
 	ck_assert_uint_eq(s->attend_limit_s, 7u * 86400);
 	ck_assert_uint_eq(s->attend_reason, 20);
@@ -506,17 +570,15 @@ END_TEST
 
 START_TEST(practice_takes_256_parts_and_64_defaults_of_a_unit)
 {
-	static const char more[] =
-		"p:70:1: unit `north` has more than 64 defaults: use roles\n";
+	static const char more[] = "p:70:1: unit `north` has more than 64 defaults: use roles\n";
 	char *text = malloc(40000);
 	size_t n;
 
 	ck_assert_ptr_nonnull(text);
 	n = (size_t)sprintf(text, "%sinclude practice.d\n", BASE);
 	for (unsigned i = 0; i < 64; i++)
-		n += (size_t)sprintf(text + n,
-				     "default unit north allow role:r:r-x until %u-01-01\n",
-				     2000 + i);
+		n += (size_t)sprintf(
+			text + n, "default unit north allow role:r:r-x until %u-01-01\n", 2000 + i);
 	n += (size_t)sprintf(text + n, "#\n");
 	for (unsigned i = 0; i < 256; i++)
 		n += (size_t)sprintf(text + n, "%%part n%03u\nrole r%u may list\n", i, i);
@@ -553,16 +615,14 @@ START_TEST(practice_of_too_many_is_refused)
 
 	refused_many("unit u@ \"U\"\n", 4096, "p:4099:6: there are more than 4096 units\n");
 	refused_many("role q@ may list\n", 4096, "p:4099:6: there are more than 4096 roles\n");
-	refused_many("program deny p@\n", 257,
-		     "p:260:14: there are more than 256 programs\n");
+	refused_many("program deny p@\n", 257, "p:260:14: there are more than 256 programs\n");
 	ck_assert_ptr_nonnull(text);
 	n = (size_t)sprintf(text, "%s", BASE);
 	for (unsigned i = 0; i < 17; i++)
 		n += (size_t)sprintf(text + n, "unit u%u \"U\"\n", i);
 	for (unsigned i = 0; i < 1025; i++)
-		n += (size_t)sprintf(text + n,
-				     "default unit u%u allow role:r:r-x until %u-01-01\n", i % 17,
-				     2000 + i / 17);
+		n += (size_t)sprintf(text + n, "default unit u%u allow role:r:r-x until %u-01-01\n",
+				     i % 17, 2000 + i / 17);
 	refused(text, n, "p:1045:1: there are more than 1024 defaults: use roles\n");
 	free(text);
 }
@@ -578,12 +638,10 @@ START_TEST(practice_statement_without_effect_is_refused_by_name)
 		"log strict\ndurability close\nprogram deny updatedb\n" BASE;
 
 	refused(text, strlen(text),
-		"p:1:9: `session idle` is not in this version: remove `idle` and its value\n"
 		"p:1:29: `session second-factor` is not in this version: remove "
 		"`second-factor required`\n"
 		"p:1:52: `session passphrase-age` is not in this version: remove "
 		"`passphrase-age` and its value\n"
-		"p:2:3: `break-glass` is not in this version: remove the line\n"
 		"p:3:10: `finalize after` is not in this version: remove the line\n"
 		"p:3:20: `finalize on read-only` is not in this version: remove the line\n"
 		"p:4:1: `retention` is not in this version: remove the line\n");

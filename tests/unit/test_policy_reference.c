@@ -28,7 +28,8 @@
 #define PEOPLE 9
 #define ENTRIES 12
 #define DEFAULTS 6
-#define RIGHTS 11
+#define RIGHTS 11 /* that a role may be given; one more can be asked for: DRAFT */
+#define ASKED (RIGHTS + 1)
 #define JOURNALS 50  /* of a practice */
 #define QUESTIONS 20 /* about a journal */
 
@@ -136,8 +137,7 @@ static void put_entry(struct text *t, const struct entry *e)
 {
 	static const char *const subjects[] = {"user:p", "unit:u", "role:r"};
 	static const char *const words[] = {"allow", "block", "attend"};
-	const char *subject =
-		e->subject == UNIT && one_in(3) ? "group:u" : subjects[e->subject];
+	const char *subject = e->subject == UNIT && one_in(3) ? "group:u" : subjects[e->subject];
 
 	put(t, "%s %s%u", words[e->kind], subject, e->number);
 	if (e->kind == ALLOW)
@@ -164,9 +164,10 @@ static struct span some_span(bool always)
 	if (always || one_in(2))
 		s.from_s = some_time();
 	if (always || one_in(2))
-		s.until_s = s.from_s == INT64_MIN
-				    ? some_time()
-				    : s.from_s + (one_in(2) ? 1 + (int64_t)below(3000) : 1) * MINUTE;
+		s.until_s =
+			s.from_s == INT64_MIN
+				? some_time()
+				: s.from_s + (one_in(2) ? 1 + (int64_t)below(3000) : 1) * MINUTE;
 	return s;
 }
 
@@ -208,6 +209,8 @@ static void some_practice(struct practice *m)
 			r->rights |= POLICY_LIST | POLICY_READ;
 		if (one_in(2))
 			r->rights &= ~(uint32_t)POLICY_POLICY;
+		if (one_in(2))
+			r->rights |= POLICY_BREAK_GLASS;
 		if (!r->clinical)
 			r->rights &= ~(uint32_t)(POLICY_BREAK_GLASS | POLICY_ATTEND);
 		if (!r->rights)
@@ -397,6 +400,7 @@ static bool active(const struct practice *m, unsigned who, int64_t now_s)
 	return !p->leave && !p->left && within(&p->valid, now_s);
 }
 
+/* Without a grant. */
 static bool sees(const struct practice *m, const struct journal *j, unsigned who, int64_t now_s)
 {
 	uint32_t rights = m->role[m->person[who].role].rights;
@@ -443,6 +447,28 @@ static bool has(const struct practice *m, const struct journal *j, unsigned who,
 	}
 }
 
+/* Has somebody who broke the glass anything of it? */
+static bool emergency(const struct practice *m, const struct journal *j, unsigned who,
+		      int64_t now_s, const struct policy_grant *g)
+{
+	const struct role *r = &m->role[m->person[who].role];
+
+	if (!g || !j || !active(m, who, now_s))
+		return false;
+	if (!r->clinical || !(r->rights & POLICY_BREAK_GLASS))
+		return false;
+	if (now_s < g->from_s || now_s >= g->until_s)
+		return false;
+	return !blocked(m, j, who) || g->past_block;
+}
+
+/* What a grant alone gives. */
+static bool lent(const struct practice *m, unsigned who, uint32_t right)
+{
+	return right == POLICY_LIST || right == POLICY_READ ||
+	       (right == POLICY_DRAFT && m->role[m->person[who].role].rights & POLICY_WRITE);
+}
+
 /* Could anybody who is active open it, at some time? */
 static bool opens_for_somebody(const struct practice *m, const struct journal *j)
 {
@@ -462,17 +488,19 @@ static bool opens_for_somebody(const struct practice *m, const struct journal *j
 }
 
 struct answer {
-	bool allow, visible;
+	bool allow, visible, blocked;
 	uint32_t rights;
 };
 
 static struct answer slow(const struct practice *m, const struct journal *j, unsigned who,
-			  uint32_t asked, int64_t now_s)
+			  uint32_t asked, int64_t now_s, const struct policy_grant *grant)
 {
-	struct answer a = {.visible = j && sees(m, j, who, now_s)};
+	bool glass = emergency(m, j, who, now_s, grant);
+	struct answer a = {.visible = j && (sees(m, j, who, now_s) || glass),
+			   .blocked = j && active(m, who, now_s) && blocked(m, j, who)};
 
-	for (unsigned bit = 0; bit < RIGHTS; bit++)
-		if (has(m, j, who, now_s, 1u << bit))
+	for (unsigned bit = 0; bit < ASKED; bit++)
+		if (has(m, j, who, now_s, 1u << bit) || (glass && lent(m, who, 1u << bit)))
 			a.rights |= 1u << bit;
 	a.allow = asked && (a.rights & asked) == asked;
 	return a;
@@ -490,15 +518,21 @@ struct pair {
 
 static void differ(const struct pair *pair, const struct policy_question *q, const char *what)
 {
-	ck_abort_msg("seed %#" PRIx64 ": %s asks %#x at %" PRId64 "%s: %s\n%s---\n%s", seed, q->who,
-		     q->rights, q->now_s, q->journal ? "" : " of the vault", what,
+	char grant[96] = "";
+
+	if (q->grant)
+		snprintf(grant, sizeof(grant), " with a grant from %" PRId64 " until %" PRId64 "%s",
+			 q->grant->from_s, q->grant->until_s,
+			 q->grant->past_block ? " past blocks" : "");
+	ck_abort_msg("seed %#" PRIx64 ": %s asks %#x at %" PRId64 "%s%s: %s\n%s---\n%s", seed,
+		     q->who, q->rights, q->now_s, q->journal ? "" : " of the vault", grant, what,
 		     pair->practice_text.p, pair->journal_text.p);
 }
 
 static bool agrees(const struct policy_verdict *v, const struct answer *a)
 {
 	return (v->answer == POLICY_ALLOW) == a->allow && v->visible == a->visible &&
-	       v->rights == a->rights;
+	       v->blocked == a->blocked && v->rights == a->rights;
 }
 
 /* An explanation ends in the same verdict, and a refusal names something that is missing. */
@@ -539,6 +573,20 @@ static int64_t some_moment(const struct pair *pair)
 	return (FIRST_DAY - 1) * DAY + (int64_t)below((unsigned)((DAYS + 4) * DAY));
 }
 
+/* Around now: it holds, is over, has not begun, or begins or ends this very second. */
+static struct policy_grant some_grant(int64_t now_s)
+{
+	struct policy_grant g = {.number = 1 + below(1000), .past_block = one_in(2)};
+
+	g.from_s = one_in(4) ? INT64_MIN : now_s + (int64_t)below(4000) - 3000;
+	g.until_s = now_s + (int64_t)below(4000) - 1000;
+	if (one_in(6))
+		g.from_s = now_s + one_in(2);
+	if (one_in(6))
+		g.until_s = now_s + one_in(2);
+	return g;
+}
+
 static void ask(const struct pair *pair)
 {
 	char name[12];
@@ -548,19 +596,26 @@ static void ask(const struct pair *pair)
 				    .journal = vault ? NULL : pair->journal,
 				    .who = name,
 				    .rights = one_in(4)	  ? 0
-					      : one_in(4) ? below(1u << RIGHTS)
-							  : 1u << below(RIGHTS),
+					      : one_in(4) ? below(1u << ASKED)
+							  : 1u << below(ASKED),
 				    .now_s = some_moment(pair)};
 	const struct journal *j = vault ? NULL : &pair->j;
+	struct policy_grant grant = some_grant(q.now_s);
 	struct policy_verdict v, then;
 	struct answer a;
 	uint64_t ahead;
 
 	sprintf(name, "p%u", who);
+	/* With half of the questions; a vault's is none of its business. */
+	if (one_in(2))
+		q.grant = &grant;
 	policy_decide(&q, &v);
-	a = slow(&pair->m, j, who, q.rights, q.now_s);
+	a = slow(&pair->m, j, who, q.rights, q.now_s, q.grant);
 	if (!agrees(&v, &a))
 		differ(pair, &q, "the answers differ");
+	if ((v.ground == POLICY_GROUND_GRANT) &&
+	    !(q.grant && emergency(&pair->m, j, who, q.now_s, &grant)))
+		differ(pair, &q, "the ground is a grant that gives nothing");
 	if (v.until_s <= q.now_s)
 		differ(pair, &q, "the verdict has ended already");
 	if (one_in(32))
@@ -569,7 +624,7 @@ static void ask(const struct pair *pair)
 	ahead = v.until_s == INT64_MAX ? (uint64_t)(40 * DAY) : (uint64_t)(v.until_s - q.now_s);
 	q.now_s += (int64_t)(one_in(2) ? ahead - 1 : below((unsigned)ahead));
 	policy_decide(&q, &then);
-	a = slow(&pair->m, j, who, q.rights, q.now_s);
+	a = slow(&pair->m, j, who, q.rights, q.now_s, q.grant);
 	if (!agrees(&then, &a) || !agrees(&v, &a) || then.ground != v.ground ||
 	    then.line != v.line || then.until_s != v.until_s)
 		differ(pair, &q, "the verdict changed before its time");
