@@ -168,9 +168,22 @@ t_what_recurs_is_proposed_as_policy() {
 	jfs dan review --propose | grep -q 'admits this practitioner by now'
 }
 
+t_verdict_is_asked_for_at_a_terminal() {
+	typed() { # KEYS: what kim types
+		printf "$1" | as kim script -qefc "$JFS review --vault '$ROOT/clinic.conf' 3" /dev/null
+	}
+	typed 'l\n' >"$ROOT/said" || return 1
+	grep -q 'EMERGENCY ACCESS 3' "$ROOT/said" && grep -q '(j/u/l)' "$ROOT/said" || fail "$(cat "$ROOT/said")" || return 1
+	jfs kim review | grep -q ' 3  pending-review' || return 1
+	typed 'u\nshe was not on call\n' >"$ROOT/said" || return 1
+	grep -q 'deviation 2 is open' "$ROOT/said" || fail "$(cat "$ROOT/said")" || return 1
+	typed 'c\ntold off\n' >"$ROOT/said" || return 1
+	grep -q 'Deviation 2 is closed' "$ROOT/said"
+}
+
 t_yearly_review_counts_them() {
 	jfs kim review 2 --justified --note 'nobody else was in the house' >/dev/null || return 1
-	jfs dan policy review | grep -qE 'emergencies +4 so far; of all: 2 to be judged, 0 overdue, 0 deviations open \(journalfs review\)' || fail "$(jfs dan policy review | grep emerg)"
+	jfs dan policy review | grep -qE 'emergencies +4 so far; of all: 1 to be judged, 0 overdue, 0 deviations open \(journalfs review\)' || fail "$(jfs dan policy review | grep emerg)"
 }
 
 need_root
