@@ -148,25 +148,16 @@ void fs_vault_alarm(struct fs_vault *v, uint32_t journal, const char *fmt, ...)
 
 struct reading {
 	struct fs_vault *v;
-	const struct fs_audit_query *q;
+	struct fs_session *by;
 	int (*fn)(void *ctx, const struct policy_record *r);
 	void *ctx;
-	unsigned shut; /* streams that by cannot open */
-	struct fs_session *by;
+	unsigned *shut; /* streams that by cannot open */
 };
 
 static int read_one(void *ctx, const struct policy_record *r)
 {
 	struct reading *a = ctx;
 
-	if (a->q->who && a->q->who[0] && strcmp(a->q->who, r->who))
-		return 0;
-	if (a->q->journal && a->q->journal[0] && strcmp(a->q->journal, r->journal_name))
-		return 0;
-	if (a->q->since_ns && r->time_ns < a->q->since_ns)
-		return 0;
-	if (a->q->until_ns && r->time_ns >= a->q->until_ns)
-		return 0;
 	return a->fn(a->ctx, r);
 }
 
@@ -203,39 +194,27 @@ static void read_shut(void *ctx, uint64_t seq)
 	struct reading *a = ctx;
 
 	(void)seq;
-	a->shut++;
+	(*a->shut)++;
 }
 
-int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
-		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
-		   struct fs_say *say)
+int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
+		      int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
+		      unsigned *shut)
 {
-	struct reading a = {.v = v, .q = q, .fn = fn, .ctx = ctx, .by = by};
+	struct reading a = {.v = v, .by = by, .fn = fn, .ctx = ctx, .shut = shut};
+	uint8_t *box_sk = keys_guard_new(KEYS_LEN);
 	struct fs_log_stat st;
-	uint8_t *box_sk = NULL;
 	char dir[4096];
-	int rc;
+	int rc = box_sk ? 0 : -ENOMEM;
 
-	if (!fs_sessions_has(v, by, POLICY_AUDIT)) {
-		fs_say(say, "reading the log needs the audit right, which %s does not have",
-		       by->who);
-		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL, "reading the log");
-		return rc ? rc : -EACCES;
+	*shut = 0;
+	if (!rc) {
+		pthread_rwlock_rdlock(&by->lock);
+		rc = by->secret ? 0 : -ENOKEY;
+		if (!rc)
+			memcpy(box_sk, by->secret->box_sk, KEYS_LEN);
+		pthread_rwlock_unlock(&by->lock);
 	}
-	box_sk = keys_guard_new(KEYS_LEN);
-	if (!box_sk)
-		return -ENOMEM;
-	pthread_rwlock_rdlock(&by->lock);
-	rc = by->secret ? 0 : -ENOKEY;
-	if (!rc)
-		memcpy(box_sk, by->secret->box_sk, KEYS_LEN);
-	pthread_rwlock_unlock(&by->lock);
-	if (!rc)
-		rc = fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, q->journal,
-				   "the log was read%s%s%s%s", q->who && q->who[0] ? ", who " : "",
-				   q->who ? q->who : "",
-				   q->journal && q->journal[0] ? ", journal " : "",
-				   q->journal ? q->journal : "");
 	if (!rc && (size_t)snprintf(dir, sizeof(dir), "%s/log", v->path) >= sizeof(dir))
 		rc = -ENAMETOOLONG;
 	fs_log_stat(v->log, &st);
@@ -254,14 +233,69 @@ int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_au
 			.ctx = &a,
 		});
 	keys_guard_free(box_sk);
+	return rc;
+}
+
+struct auditing {
+	const struct fs_audit_query *q;
+	int (*fn)(void *ctx, const struct policy_record *r);
+	void *ctx;
+};
+
+static int audit_one(void *ctx, const struct policy_record *r)
+{
+	struct auditing *a = ctx;
+
+	if (a->q->who && a->q->who[0] && strcmp(a->q->who, r->who))
+		return 0;
+	if (a->q->journal && a->q->journal[0] && strcmp(a->q->journal, r->journal_name))
+		return 0;
+	if (a->q->grant && a->q->grant != r->grant)
+		return 0;
+	if (a->q->since_ns && r->time_ns < a->q->since_ns)
+		return 0;
+	if (a->q->until_ns && r->time_ns >= a->q->until_ns)
+		return 0;
+	return a->fn(a->ctx, r);
+}
+
+static int tell_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q)
+{
+	char grant[40] = "";
+
+	if (q->grant)
+		snprintf(grant, sizeof(grant), ", emergency access %llu", (unsigned long long)q->grant);
+	return fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, q->journal, "the log was read%s%s%s%s%s",
+			     q->who && q->who[0] ? ", who " : "", q->who ? q->who : "",
+			     q->journal && q->journal[0] ? ", journal " : "",
+			     q->journal ? q->journal : "", grant);
+}
+
+int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
+		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
+		   struct fs_say *say)
+{
+	struct auditing a = {.q = q, .fn = fn, .ctx = ctx};
+	unsigned shut = 0;
+	int rc;
+
+	if (!fs_sessions_has(v, by, POLICY_AUDIT)) {
+		fs_say(say, "reading the log needs the audit right, which %s does not have",
+		       by->who);
+		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL, "reading the log");
+		return rc ? rc : -EACCES;
+	}
+	rc = tell_audit(v, by, q);
+	if (!rc)
+		rc = fs_vault_log_read(v, by, audit_one, &a, &shut);
 	if (rc && say && !say->text[0])
 		fs_say(say, "the log cannot be read: %s", strerror(-rc));
-	else if (!rc && a.shut)
+	else if (!rc && shut)
 		fs_say(say,
 		       "%u earlier %s of the log %s for another auditor, or the recovery key: what "
 		       "%s is not shown",
-		       a.shut, a.shut == 1 ? "stretch" : "stretches", a.shut == 1 ? "waits" : "wait",
-		       a.shut == 1 ? "it holds" : "they hold");
+		       shut, shut == 1 ? "stretch" : "stretches", shut == 1 ? "waits" : "wait",
+		       shut == 1 ? "it holds" : "they hold");
 	return rc;
 }
 

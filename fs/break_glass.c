@@ -18,9 +18,7 @@
 #include "vault_impl.h"
 
 #define DAY_S 86400
-#define PAIR_S (90 * DAY_S)
-#define SERIAL 3    /* the third in a day is escalated */
-#define RECURRING 3 /* the third of a pair in 90 days */
+#define SERIAL 3 /* the third in a day is escalated */
 
 static const struct {
 	const char *word, *text;
@@ -100,7 +98,7 @@ static void count(struct emergency *e)
 		/* One from the future: the clock was set back. It counts. */
 		e->seen.today += g->from_s > now - DAY_S;
 		e->seen.again = e->seen.again || (same && g->from_s > now - DAY_S);
-		e->pair += same && g->from_s > now - PAIR_S;
+		e->pair += same && g->from_s > now - FS_GLASS_PAIR_S;
 	}
 	e->seen.serial = e->seen.today + 1 >= SERIAL;
 }
@@ -373,7 +371,7 @@ static void fill(const struct emergency *e, const struct fs_glass_open *in, stru
 	g->flags |= e->seen.blocked ? FS_GLASS_PAST_BLOCK : 0;
 	g->flags |= e->seen.again ? FS_GLASS_AGAIN : 0;
 	g->flags |= e->seen.serial ? FS_GLASS_SERIAL : 0;
-	g->flags |= e->pair + 1 >= RECURRING ? FS_GLASS_RECURRING : 0;
+	g->flags |= e->pair + 1 >= FS_GLASS_PAIR_LEAST ? FS_GLASS_RECURRING : 0;
 	g->flags |= e->settings->break_glass_notify ? FS_GLASS_TOLD : 0;
 }
 

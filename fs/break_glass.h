@@ -48,8 +48,11 @@ enum fs_glass_flag {
 	FS_GLASS_AGAIN = 4,	 /* he had this journal open by emergency within 24 hours */
 	FS_GLASS_SERIAL = 8,	 /* the third or later in 24 hours: escalated */
 	FS_GLASS_RECURRING = 16, /* the third or later of this pair in 90 days */
+	FS_GLASS_REMINDED = 32,	 /* somebody was told that its review is overdue */
 	FS_GLASS_TOLD = 64,	 /* somebody is told of it, as the policy said when it was opened */
 };
+#define FS_GLASS_PAIR_S (90 * 86400) /* recurring: so often in this time */
+#define FS_GLASS_PAIR_LEAST 3u
 
 /* What a grant's record keeps in clear; no name, no text. */
 struct fs_grant {
@@ -123,35 +126,86 @@ int fs_vault_glass_open(struct fs_vault *v, struct fs_session *s, const struct f
 int fs_vault_glass_close(struct fs_vault *v, struct fs_session *s, const char *journal,
 			 struct fs_say *say);
 
-/* ---- for who reviews, and for one's own ---- */
+/* ---- for who reviews, and for one's own (break_glass_look.c, _review.c, _acts.c) ---- */
+/*
+ * Where a grant stands, in the field's words: "open", "pending-review", "justified", "deviation" (unjustified,
+ * and not closed yet), "closed".
+ */
+const char *fs_glass_state_word(const struct fs_grant *g);
+/* How it ended: "open", "expired", "closed", "withdrawn". */
+const char *fs_glass_end_word(const struct fs_grant *g);
+/* The n-th flag that is set, from 0, in a word and for people; NULL: no more. */
+const char *fs_glass_flag_word(uint8_t flags, unsigned n, const char **text);
+
 struct fs_glass_item {
 	struct fs_grant g;
 	struct fs_grant_text text;
 	char who[KEYS_NAME_MAX + 1];
 	char reviewer[KEYS_NAME_MAX + 1]; /* "" none */
 	char journal[256];		  /* "" removed since, or not to be shown */
-	bool overdue;
+	char role[KEYS_NAME_MAX + 1], unit[KEYS_NAME_MAX + 1]; /* as they were then; of one alone, else "" */
+	bool overdue; /* over, not judged, and its time for that is past */
+	bool mine;    /* the asker used it: never his to judge */
 };
 /*
- * All grants, oldest first, for the review right; else one's own. number: that one alone, 0 all. fn
- * returns 1 to stop, a negative errno to fail; it is called without locks and may wait.
+ * All grants, oldest first, for the review and the audit right; else one's own. number: that one alone, 0
+ * all. fn returns 1 to stop, a negative errno to fail; it is called without locks and may wait. -ENOENT: no
+ * such grant, or somebody else's. Logged, durable, before the first is told; on success say may tell that
+ * nobody can judge some of them, and what to do.
  */
 int fs_vault_glass_list(struct fs_vault *v, struct fs_session *by, uint32_t number,
 			int (*fn)(void *ctx, const struct fs_glass_item *item), void *ctx,
 			struct fs_say *say);
+/*
+ * What stands in the access log of one grant: records made under it, and (before: true) searches, questions
+ * and refusals of that practitioner in the hour before. For the review and the audit right; for others it is
+ * withheld (1), and say tells where it stands. Call after fs_vault_glass_list, which logs it. say also tells
+ * of stretches of the log that by cannot open.
+ */
+int fs_vault_glass_acts(struct fs_vault *v, struct fs_session *by, uint32_t number,
+			int (*fn)(void *ctx, const struct policy_record *r, bool before), void *ctx,
+			struct fs_say *say);
 struct fs_glass_counts {
-	uint32_t open, pending, overdue, deviations; /* pending: ended or open, not judged */
+	uint32_t open, pending, overdue, deviations; /* pending: over, not judged */
 	uint32_t mine_open;
+	int64_t overdue_s; /* since when the one that is overdue longest is; 0: none is */
 };
 /* For `status`: of everybody. by may be NULL. */
 void fs_vault_glass_counts(struct fs_vault *v, struct fs_session *by, struct fs_glass_counts *out);
+struct fs_glass_mine {
+	uint32_t number;
+	const char *journal; /* "": removed */
+	int64_t until_s;     /* wall clock */
+	int64_t left_s;	     /* on the clock that ends it first */
+};
+/* One's own open grants. fn returns 1 to stop, a negative errno to fail. */
+int fs_vault_glass_mine(struct fs_vault *v, struct fs_session *s,
+			int (*fn)(void *ctx, const struct fs_glass_mine *one), void *ctx);
 /*
- * A verdict: FS_GLASS_JUSTIFIED or FS_GLASS_UNJUSTIFIED on one that has ended and is pending, FS_GLASS_SETTLED on
- * one with an open deviation. For the review right, never by who used it (-EPERM). note: 1 to
- * FS_GLASS_TEXT_MAX bytes. *deviation: its number, 0 none. -EALREADY: judged before.
+ * A verdict: FS_GLASS_JUSTIFIED or FS_GLASS_UNJUSTIFIED on one that is over and pending, FS_GLASS_SETTLED on
+ * one with an open deviation. For the review right (-EACCES), never by the person or the account that used it
+ * (-EPERM). note: one line of 1 to FS_GLASS_TEXT_MAX bytes of plain text (-EINVAL). *deviation: its number, 0
+ * none. -EALREADY: judged before; -EBUSY: not over yet; -ENOENT. Durable in the log, then kept; refusals are
+ * logged before they are answered.
  */
 int fs_vault_glass_review(struct fs_vault *v, struct fs_session *by, uint32_t number,
 			  enum fs_glass_review verdict, const char *note, uint32_t *deviation,
 			  struct fs_say *say);
+/* Somebody who gets at the same journal by emergency again and again. */
+struct fs_glass_pair {
+	char who[KEYS_NAME_MAX + 1];
+	char journal[256];
+	uint32_t count, unjustified; /* of the last FS_GLASS_PAIR_S */
+	int64_t first_s, last_s;
+	bool admitted; /* policy lets them read it by now */
+	bool blocked;  /* the patient's block stands in the way of an entry */
+};
+/*
+ * Pairs with FS_GLASS_PAIR_LEAST or more, whose practitioner and journal are still there. For the review, the
+ * audit and the policy right (-EACCES). Logged.
+ */
+int fs_vault_glass_pairs(struct fs_vault *v, struct fs_session *by,
+			 int (*fn)(void *ctx, const struct fs_glass_pair *pair), void *ctx,
+			 struct fs_say *say);
 
 #endif

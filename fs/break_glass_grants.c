@@ -292,6 +292,9 @@ int fs_glass_put(struct fs_vault *v, const struct fs_grant *g, const struct fs_g
 {
 	int rc, kept = store(v, g, text);
 
+	/* A verdict can be given again. */
+	if (kept && g->end != FS_GLASS_OPEN)
+		return kept;
 	/*
 	 * A disk that takes nothing more does not keep anybody from an emergency: the access log has it. Such a
 	 * grant ends with the daemon at the latest.

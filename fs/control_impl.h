@@ -207,6 +207,12 @@ struct fs_login fs_control_credentials(struct fs_control_request *rq, size_t at,
 int fs_control_credentials_renew(struct fs_control_request *rq, struct fs_login *in,
 				 struct fs_passphrase *next, struct keys_stretch_cost *cost);
 
+int fs_control_verb_grants(struct fs_control_request *rq);
+int fs_control_verb_grant_show(struct fs_control_request *rq);
+int fs_control_verb_grant_judge(struct fs_control_request *rq);
+int fs_control_verb_grant_pairs(struct fs_control_request *rq);
+/* For `status`: one's own open emergency accesses and (all) how many there are; NULL: no memory. */
+json_t *fs_control_emergencies(struct fs_control_request *rq, bool all);
 /* ---- control_policy.c ---- */
 /* Whether the request's session is unlocked and has these rights over the whole vault, now. */
 bool fs_control_may(struct fs_control_request *rq, uint32_t rights);

@@ -124,6 +124,10 @@ int fs_control_verb_status(struct fs_control_request *rq)
 		free(waiting);
 	}
 	rc |= fs_control_notice_status(rq);
+	rc |= json_object_set_new(
+		rq->answer, "emergency",
+		fs_control_emergencies(rq, sessions.all || fs_control_may(rq, POLICY_REVIEW) ||
+						   fs_control_may(rq, POLICY_AUDIT)));
 	rc |= json_object_set_new(rq->answer, "log", log_status(&st.log));
 	rc |= json_object_set_new(rq->answer, "landlock", json_boolean(rq->c->harden.landlock));
 	rc |= json_object_set_new(rq->answer, "seccomp", json_boolean(rq->c->harden.seccomp));
@@ -308,6 +312,7 @@ int fs_control_verb_audit(struct fs_control_request *rq)
 		.journal = fs_control_text(rq, "journal"),
 		.since_ns = fs_control_int(rq, "since_ns"),
 		.until_ns = fs_control_int(rq, "until_ns"),
+		.grant = (uint64_t)fs_control_int(rq, "grant"),
 	};
 	int rc;
 

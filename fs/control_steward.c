@@ -174,14 +174,20 @@ static json_t *last_sign_off(const struct fs_review_sign_off *r)
 
 static int add_head(void *ctx, const struct fs_review_head *h)
 {
+	json_t *glass = json_pack("{s:I, s:I, s:I, s:I}", "since", (json_int_t)h->glass, "pending",
+				  (json_int_t)h->glass_pending, "overdue",
+				  (json_int_t)h->glass_overdue, "deviations",
+				  (json_int_t)h->glass_deviations);
+
 	return objects_put(
-		ctx, json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "item", "head",
+		ctx, json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "item", "head",
 			       "time_s",
 			       (json_int_t)h->time_s, "title", h->title, "practice",
 			       (json_int_t)h->practice, "version", (json_int_t)h->version,
 			       "practitioners", (json_int_t)h->practitioners, "journals",
 			       (json_int_t)h->journals, "changed",
-			       (json_int_t)h->changed, "last", last_sign_off(&h->last)));
+			       (json_int_t)h->changed, "last", last_sign_off(&h->last),
+			       "emergency", glass));
 }
 
 static int add_person(void *ctx, const struct policy_practitioner *p, bool enrolled)

@@ -306,6 +306,15 @@ static const struct verb verbs[] = {
 	 {{"number", NUMBER, true, 1, UINT32_MAX},
 	  {"delivered", TRUTH, true, 0, 0},
 	  {"error", TEXT, false, 0, 200}}},
+	{"grants", ACTIVE | NEED_TRIES, fs_control_verb_grants, {0, 0},
+	 {{"number", NUMBER, false, 0, UINT32_MAX}, {"state", TEXT, false, 0, 16}}},
+	{"grant-show", ACTIVE | NEED_TRIES, fs_control_verb_grant_show, {0, 0},
+	 {{"number", NUMBER, true, 1, UINT32_MAX}}},
+	{"grant-judge", ACTIVE | NEED_TRIES, fs_control_verb_grant_judge, {0, 0},
+	 {{"number", NUMBER, true, 1, UINT32_MAX},
+	  {"verdict", TEXT, true, 1, 16},
+	  {"note", TEXT, true, 0, 4096}}},
+	{"grant-pairs", ACTIVE | NEED_TRIES, fs_control_verb_grant_pairs, {0, 0}, {{0}}},
 	{"proposals", ACTIVE | NEED_TRIES, fs_control_verb_proposals, {0, 0}, {PROPOSAL(false)}},
 	{"approve", ACTIVE | NEED_TRIES, fs_control_verb_approve, {0, 0}, {PROPOSAL(true)}},
 	{"reject", ACTIVE | NEED_TRIES, fs_control_verb_reject, {0, 0}, {PROPOSAL(true)}},
@@ -342,6 +351,7 @@ static const struct verb verbs[] = {
 	  {"journal", TEXT, false, 0, 255},
 	  {"since_ns", NUMBER, false, 0, INT64_MAX},
 	  {"until_ns", NUMBER, false, 0, INT64_MAX},
+	  {"grant", NUMBER, false, 0, UINT32_MAX},
 	  {"format", TEXT, false, 0, 8}}},
 };
 

@@ -2,6 +2,8 @@
 /*
  * fs/lists.c - the key list: who reads the log, recovers, reviews, and the break-glass key.
  *
+ * The log is sealed to auditors, and to reviewers, who are shown of it only what was done under
+ * emergency grants: nobody judges what he can't see.
  * The list is a chain of statements. The root signs the first (and those of a
  * recovery); later a steward's live session puts auditors and reviewers in as
  * policy says, and a clinician's the break-glass key (lists_bg.c). Implements fs/FORMAT.md,
@@ -32,7 +34,14 @@ size_t fs_lists_readers(const struct keys_list_entry *list, size_t n, struct key
 	size_t count = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (list[i].kind == KEYS_LIST_RECOVERY || list[i].kind == KEYS_LIST_AUDITOR)
+		bool reads = list[i].kind == KEYS_LIST_RECOVERY ||
+			     list[i].kind == KEYS_LIST_AUDITOR ||
+			     list[i].kind == KEYS_LIST_REVIEWER;
+
+		/* Who is both stands in the list twice. */
+		for (size_t k = 0; k < count && reads; k++)
+			reads = list[i].pid == 0 || out[k].pid != list[i].pid;
+		if (reads)
 			out[count++] = list[i];
 	}
 	return count;

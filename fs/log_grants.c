@@ -2,9 +2,9 @@
 /*
  * fs/log_grants.c - the log from before somebody became its reader.
  *
- * A stream's key k(0) is sealed to those who were auditors when it began. For who
- * comes later (a new auditor, or one with a new identity) it is sealed again by
- * somebody who can open the stream: a live auditor's session, some streams a
+ * A stream's key k(0) is sealed to those who were auditors or reviewers when it began. For who
+ * comes later (a new one, or one with a new identity) it is sealed again by
+ * somebody who can open the stream: a live session of one of them, some streams a
  * tick, or the recovery key, all at once. Such wraps are records of the vault, so
  * its tree covers them; what a stream's own head says is signed by the daemon and
  * comes first. Implements fs/FORMAT.md, "LOG_WRAP".
@@ -14,7 +14,7 @@
  * reader, so that a complete one costs nothing.
  *
  * Invariants: (1) k(0) is sealed only to an identity whose chain was verified,
- * whom the key list names and who has the audit right now; (2) the record in the
+ * whom the key list names and who has the audit or the review right now; (2) the record in the
  * log is durable before the wraps are stored; (3) who left keeps none.
  *
  * Locks: edit held by the caller; session locks while a stream is opened.
@@ -119,10 +119,14 @@ static bool reader_of(struct fs_vault *v, const struct keys_list_entry *k, struc
 	const struct fs_person *p = fs_people_by_pid(v, k->pid);
 	const struct policy_practitioner *line =
 		p ? policy_practice_find(v->practice, p->name) : NULL;
+	uint32_t right = k->kind == KEYS_LIST_AUDITOR ? POLICY_AUDIT : POLICY_REVIEW;
 	const struct keys_identity *id = NULL;
 
-	if (k->kind != KEYS_LIST_AUDITOR || !line || line->state == POLICY_LEFT ||
-	    !(line->role->rights & POLICY_AUDIT))
+	if ((k->kind != KEYS_LIST_AUDITOR && k->kind != KEYS_LIST_REVIEWER) || !line ||
+	    line->state == POLICY_LEFT || !(line->role->rights & right))
+		return false;
+	/* Who is both stands in the list twice. */
+	if (k->kind == KEYS_LIST_REVIEWER && fs_lists_find(v, KEYS_LIST_AUDITOR, k->pid))
 		return false;
 	/* With another key the list is about to be renewed. */
 	if (fs_people_identity(v, p->pid, p->enrolment, true, &id) ||
@@ -131,6 +135,11 @@ static bool reader_of(struct fs_vault *v, const struct keys_list_entry *k, struc
 	*out = (struct reader){.pid = p->pid, .enrolment = p->enrolment, .name = p->name};
 	memcpy(out->box_pk, id->box_pk, KEYS_LEN);
 	return true;
+}
+
+static bool reads_log(struct fs_vault *v, struct fs_session *s)
+{
+	return fs_sessions_has(v, s, POLICY_AUDIT) || fs_sessions_has(v, s, POLICY_REVIEW);
 }
 
 /* Those who lack streams, or of whom it is not known. */
@@ -178,7 +187,7 @@ static uint64_t helpers(struct fs_vault *v)
 	for (size_t i = 0; i < v->session_count; i++) {
 		uint64_t id;
 
-		if (!fs_sessions_has(v, v->sessions[i], POLICY_AUDIT))
+		if (!reads_log(v, v->sessions[i]))
 			continue;
 		memcpy(&id, v->sessions[i]->id, sizeof(id));
 		sum ^= id;
@@ -216,7 +225,7 @@ static int open_by_session(struct fs_log_grants *w, const struct fs_log_head *h)
 		struct fs_session *s = w->v->sessions[i];
 		const uint8_t *wrap = fs_log_head_wrap(h, s->identity.box_pk);
 
-		if (!fs_sessions_has(w->v, s, POLICY_AUDIT))
+		if (!reads_log(w->v, s))
 			continue;
 		if (!wrap && !fs_log_grants_get(w->v, s->pid, s->enrolment, h->stream, later))
 			wrap = later;
@@ -445,6 +454,7 @@ static int drop_mark(struct fs_vault *v, const struct fs_person *p)
 	int rc;
 
 	if (fs_lists_find(v, KEYS_LIST_AUDITOR, p->pid) ||
+	    fs_lists_find(v, KEYS_LIST_REVIEWER, p->pid) ||
 	    read_mark(v, p->pid, p->enrolment) == UNKNOWN)
 		return 0;
 	fs_batch_init(&b, NULL);

@@ -191,6 +191,34 @@ static void vault_keys(struct status *s)
 	tell_lines(s, "keys", "", text);
 }
 
+/* ---- emergency accesses that nobody has judged ---- */
+
+static void overdue(struct status *s)
+{
+	struct fs_glass_item g;
+
+	for (uint32_t n = 1; !s->rc && fs_glass_item(s->v, n, &g); n++) {
+		struct fs_policy_item item = {
+			.kind = "review", .who = g.who, .journal = g.journal, .until_s = g.g.due_s};
+		char when[24];
+		bool can;
+
+		if (!g.overdue)
+			continue;
+		pthread_rwlock_rdlock(&s->v->lock);
+		can = fs_glass_judge(s->v, &g.g);
+		pthread_rwlock_unlock(&s->v->lock);
+		if (can)
+			snprintf(item.next, sizeof(item.next),
+				 "somebody else with the review right: journalfs review %u", n);
+		else
+			snprintf(item.next, sizeof(item.next), "%s", FS_GLASS_NOBODY);
+		policy_span_minute_text(policy_span_minute(g.g.due_s), when);
+		tell(s, &item, "emergency access %u of %s is not judged: that was due %s", n, g.who,
+		     when);
+	}
+}
+
 /* ---- journals ---- */
 
 struct noted {
@@ -404,6 +432,8 @@ int fs_vault_policy_status(struct fs_vault *v, struct fs_session *by, uint32_t d
 	if (!s.practice)
 		return -ENOKEY;
 	proposals(&s, by);
+	if (!s.rc)
+		overdue(&s);
 	if (!s.rc)
 		people(&s);
 	if (!s.rc)

@@ -324,10 +324,16 @@ static int head(struct review *r)
 {
 	struct fs_review_head h = {.time_s = r->now_s};
 	struct fs_vault *v = r->v;
+	struct fs_glass_counts glass;
 	int rc = read_last(v, &h.last);
 
 	if (rc)
 		return rc;
+	fs_vault_glass_counts(v, NULL, &glass);
+	h.glass = fs_glass_since(v, h.last.time_s);
+	h.glass_pending = glass.pending;
+	h.glass_overdue = glass.overdue;
+	h.glass_deviations = glass.deviations;
 	pthread_rwlock_rdlock(&v->lock);
 	h.practice = v->counters.practice;
 	h.version = v->counters.policy;

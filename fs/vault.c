@@ -566,6 +566,7 @@ void fs_vault_tick(struct fs_vault *v)
 	fs_sessions_tick(v);
 	if (fs_glass_tick(v))
 		(void)fs_policies_in_force(v);
+	fs_glass_remind(v);
 	/* Entries run out by time too; then a journal's key goes with the last who might use it. */
 	if (now - v->trimmed_ns >= TRIM_NS) {
 		v->trimmed_ns = now;

@@ -322,7 +322,7 @@ int fs_vault_policy_log(struct fs_vault *v, struct fs_session *by, const char *f
 
 /* ---- what a steward should look at (policy_report.c, policy_review.c) ---- */
 struct fs_policy_item {
-	const char *kind; /* proposal, enrolment, leave, validity, keys, grant, ends, attend, damaged */
+	const char *kind; /* proposal, review, enrolment, leave, validity, keys, grant, ends, attend, damaged */
 	const char *who;  /* practitioners, or the name in an entry; NULL: none */
 	const char *journal; /* NULL: none */
 	int64_t until_s;     /* 0: no such time */
@@ -391,6 +391,8 @@ struct fs_review_head {
 	const char *title;
 	uint32_t practice, version, practitioners, journals;
 	uint32_t changed; /* journals whose policy in force is younger than the last sign-off */
+	/* Emergency accesses: since the last sign-off; of all: to be judged, overdue, open deviations */
+	uint32_t glass, glass_pending, glass_overdue, glass_deviations;
 	struct fs_review_sign_off last;
 };
 /* One journal that a practitioner reaches by an entry of his own, or that a block keeps him from. */
@@ -595,6 +597,7 @@ void fs_vault_record(struct fs_vault *v, struct fs_session *s, pid_t pid, struct
 struct fs_audit_query {
 	const char *who, *journal;
 	int64_t since_ns, until_ns; /* 0: open */
+	uint64_t grant;		    /* an emergency access, 0: all */
 };
 int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
 		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,

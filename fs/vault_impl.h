@@ -16,6 +16,9 @@
  * attend.c      a care relationship of one's own
  * break_glass.c  emergency access: ask, open, close (fs/break_glass.h)
  * break_glass_grants.c  the grants: records, clocks, expiry, what a decision needs
+ * break_glass_look.c  grants listed and counted
+ * break_glass_review.c  and judged
+ * break_glass_acts.c  what was done under one, pairs that recur
  * break_glass_key.c  a journal opened with the break-glass key
  * notice.c      notices that wait for the notify service (fs/notice.h)
  * notice_serve.c  handed out and answered
@@ -275,6 +278,7 @@ struct fs_vault {
 	uint32_t grant_count;	  /* (t) */
 	atomic_uint grants_open;  /* so that decisions need not look when there is none */
 	uint64_t grants_noted_ns; /* only fs_vault_tick: when used_s was stored last */
+	uint64_t grants_reminded_ns; /* only fs_vault_tick: when overdue reviews were looked for */
 	uint8_t boot[16];	  /* of this boot of the host; set at open */
 	struct fs_notices notices;
 	/* the log's earlier streams: edit */
@@ -348,6 +352,13 @@ int fs_vault_mention(struct fs_vault *v, struct fs_session *s, enum policy_recor
 int fs_vault_tell_refused(struct fs_vault *v, uid_t uid, pid_t pid, const char *who,
 			  const char *origin, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
+/*
+ * Reads the log with by's own key (audit.c): who may, and that it is logged, is the caller's. *shut counts the
+ * streams that by cannot open, as they are come by.
+ */
+int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
+		      int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
+		      unsigned *shut);
 /* Queued, and told to cfg.alarm. Any thread; takes no lock but the log's. */
 void fs_vault_alarm(struct fs_vault *v, uint32_t journal, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -527,8 +538,8 @@ bool fs_glass_find(const struct fs_vault *v, uint32_t pid, uint32_t enrolment, u
 bool fs_glass_wrote(struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t journal,
 		    int64_t from_s, int64_t until_s);
 /*
- * Takes g into the table (or in place of the one of its number) and stores it, durable with the next commit; what
- * can't be stored is an alarm and no failure. edit held.
+ * Takes g into the table (or in place of the one of its number) and stores it, durable with the next commit. What
+ * can't be stored is an alarm and, of a grant that is open, no failure. edit held.
  */
 int fs_glass_put(struct fs_vault *v, const struct fs_grant *g, const struct fs_grant_text *text);
 /* The texts of a grant; those that an earlier host sealed are said to be lost. 0, -ENOENT, -EBADMSG. */
@@ -540,6 +551,24 @@ int fs_glass_end(struct fs_vault *v, struct fs_session *by, uint32_t number, enu
 		 const char *why);
 /* Once a second: ends what is over. True: somebody lost access, mounts are to be cut. edit not held. */
 bool fs_glass_tick(struct fs_vault *v);
+
+/* ---- break_glass_look.c ---- */
+/* The grant with the names that go with it, its texts left out; false: there is no such number. Takes lock. */
+bool fs_glass_item(struct fs_vault *v, uint32_t number, struct fs_glass_item *out);
+/* The same into a cleared item, edit or lock held. */
+bool fs_glass_item_locked(struct fs_vault *v, uint32_t number, struct fs_glass_item *out);
+/* Is it over, not judged, and its time for that past? */
+bool fs_glass_overdue(const struct fs_vault *v, const struct fs_grant *g);
+/* Could this grant be judged by somebody whom the practice names? edit or lock held. */
+bool fs_glass_judge(struct fs_vault *v, const struct fs_grant *g);
+#define FS_GLASS_NOBODY                                                                                     \
+	"the practice policy names nobody else with the review right: a steward gives it to a "    \
+	"second person (a colleague, a data protection officer from outside) and invites them"
+/* How many were opened since then. */
+uint32_t fs_glass_since(struct fs_vault *v, int64_t time_s);
+/* ---- break_glass_review.c ---- */
+/* Once a minute: whose review is overdue is told, once each. edit not held. */
+void fs_glass_remind(struct fs_vault *v);
 
 /* ---- policy_parts.c ---- */
 /* Which part of the practice policy this file is, "" the practice itself; NULL: a journal's. */

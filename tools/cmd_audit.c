@@ -19,10 +19,10 @@ static json_t *query(const struct tool_options *o, bool json)
 		tools_usage("a time is " TOOLS_WHEN_FORMS);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "verb", "audit", "who",
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "verb", "audit", "who",
 			 o->who ? o->who : "", "journal", o->journal ? o->journal : "", "since_ns",
 			 (json_int_t)since * 1000000000, "until_ns", (json_int_t)until * 1000000000,
-			 "format", json ? "json" : "text");
+			 "grant", (json_int_t)o->grant, "format", json ? "json" : "text");
 }
 
 /* Prints the strings of the array `key`, over all messages of the answer. */

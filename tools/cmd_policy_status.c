@@ -14,6 +14,7 @@ static const struct {
 	const char *kind, *heading;
 } headings[] = {
 	{ "proposal", "What a second steward has to agree to" },
+	{ "review", "Emergency accesses that nobody has judged in time" },
 	{ "enrolment", "Practitioners without an identity" },
 	{ "leave", "On leave" },
 	{ "validity", "Practitioners whose time ends" },

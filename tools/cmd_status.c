@@ -46,6 +46,31 @@ static void print_sessions(const json_t *sessions)
 	}
 }
 
+/* Emergency accesses: one's own that are open, and how all of them stand for whom that concerns. */
+static void print_emergencies(const json_t *e)
+{
+	const json_t *one;
+	char when[32];
+	size_t i;
+
+	json_array_foreach(json_object_get(e, "mine"), i, one) {
+		printf("%-14s \"", "EMERGENCY");
+		tools_plain_put(stdout, text(one, "journal"), 0);
+		printf("\" is open to you for %lld minutes more, until %s\n",
+		       (long long)(number(one, "left_s") + 59) / 60,
+		       tools_when_text(number(one, "until_s"), when));
+	}
+	if (!json_object_get(e, "open"))
+		return;
+	printf("%-14s %lld open, %lld to be judged, ", "emergencies", (long long)number(e, "open"),
+	       (long long)number(e, "pending"));
+	if (number(e, "overdue"))
+		printf("%lld OVERDUE (since %s), ", (long long)number(e, "overdue"),
+		       tools_when_text(number(e, "overdue_s"), when));
+	printf("%lld deviations open%s\n", (long long)number(e, "deviations"),
+	       number(e, "pending") || number(e, "deviations") ? ": journalfs review" : "");
+}
+
 /* Sessions of one's own that did not begin at this terminal: somebody else's, maybe. */
 static void print_elsewhere(const json_t *sessions)
 {
@@ -128,6 +153,7 @@ static void print_text(const json_t *j, const struct conf *c)
 	print_elsewhere(json_object_get(j, "sessions"));
 	printf("%-14s %lld\n", "journals", (long long)number(j, "journals"));
 	printf("%-14s %lld\n", "policy", (long long)number(j, "policy_version"));
+	print_emergencies(json_object_get(j, "emergency"));
 	print_bytes("used", number(j, "used_bytes"));
 	print_bytes("free", number(j, "free_bytes"));
 	if (json_is_true(json_object_get(j, "waiting_for_space")))

@@ -4,6 +4,7 @@
  */
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,13 +57,18 @@ static const struct verb verbs[] = {
 	{ "break-glass", tools_cmd_break_glass, 0, 1,
 	  "break-glass JOURNAL [--ground WORD] [--reason TEXT] | --search PART | --close JOURNAL",
 	  "clinician: emergency access to one journal, for a time, reviewed afterwards" },
+	{ "review", tools_cmd_review, 0, 1,
+	  "review [--all | --propose] [--json] | "
+	  "review NUMBER [--justified | --unjustified | --settled [--note TEXT]]",
+	  "emergency accesses: your own, or all of them to be judged" },
 	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
 	  "steward: what another steward proposed and what takes two" },
 	{ "keys", tools_cmd_keys, 1, 2,
 	  "keys renew JOURNAL | keys renew --all-of NAME | keys status [--json]",
 	  "new keys for journals, as when somebody has left" },
 	{ "audit", tools_cmd_audit, 1, 1,
-	  "audit show|usage [--who NAME] [--journal NAME] [--since TIME] [--until TIME] [--json]",
+	  "audit show|usage [--who NAME] [--journal NAME] [--grant NUMBER] [--since TIME] "
+	  "[--until TIME] [--json]",
 	  "auditor: who did what, when, on which ground; who used which journal last" },
 	{ "status", tools_cmd_status, 0, 0, "status [--json]",
 	  "what is served, who is logged in, space, log, what waits" },
@@ -144,6 +150,12 @@ enum option_id {
 	OPT_SEARCH,
 	OPT_CLOSE,
 	OPT_ASK,
+	OPT_JUSTIFIED,
+	OPT_UNJUSTIFIED,
+	OPT_SETTLED,
+	OPT_ALL,
+	OPT_PROPOSE,
+	OPT_GRANT,
 };
 
 static const struct option long_options[] = {
@@ -197,6 +209,12 @@ static const struct option long_options[] = {
 	{ "search", required_argument, NULL, OPT_SEARCH },
 	{ "close", no_argument, NULL, OPT_CLOSE },
 	{ "ask", no_argument, NULL, OPT_ASK },
+	{ "justified", no_argument, NULL, OPT_JUSTIFIED },
+	{ "unjustified", no_argument, NULL, OPT_UNJUSTIFIED },
+	{ "settled", no_argument, NULL, OPT_SETTLED },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "propose", no_argument, NULL, OPT_PROPOSE },
+	{ "grant", required_argument, NULL, OPT_GRANT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -273,6 +291,12 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_SEARCH: o->search = arg; break;
 	case OPT_CLOSE: o->close = true; break;
 	case OPT_ASK: o->ask = true; break;
+	case OPT_JUSTIFIED: o->justified = true; break;
+	case OPT_UNJUSTIFIED: o->unjustified = true; break;
+	case OPT_SETTLED: o->settled = true; break;
+	case OPT_ALL: o->all = true; break;
+	case OPT_PROPOSE: o->propose = true; break;
+	case OPT_GRANT: return number_option(arg, 1, INT32_MAX, &o->grant);
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	case OPT_ALL_OTHERS: o->all_others = true; break;

@@ -54,6 +54,23 @@ static void heading(FILE *to, const char *text)
 
 /* ---- head ---- */
 
+/* Emergency accesses: how many there were, and what of them is not done with. */
+static void put_emergencies(const struct review *r, FILE *to)
+{
+	const json_t *n = json_object_get(r->head, "emergency");
+	long long overdue = (long long)tools_policy_number_of(n, "overdue");
+
+	fprintf(to, "%-16s %lld %s; of all: %lld to be judged, %lld %s, %lld deviations open%s\n",
+		"emergencies", (long long)tools_policy_number_of(n, "since"),
+		json_is_object(json_object_get(r->head, "last")) ? "since the last sign-off" : "so far",
+		(long long)tools_policy_number_of(n, "pending"), overdue, overdue ? "OVERDUE" : "overdue",
+		(long long)tools_policy_number_of(n, "deviations"),
+		overdue || tools_policy_number_of(n, "pending") ||
+				tools_policy_number_of(n, "deviations")
+			? " (journalfs review)"
+			: "");
+}
+
 static void put_head(const struct review *r, FILE *to)
 {
 	const json_t *last = json_object_get(r->head, "last");
@@ -78,6 +95,7 @@ static void put_head(const struct review *r, FILE *to)
 			tools_policy_text_of(last, "who"), tools_policy_text_of(last, "digest"));
 	else
 		fprintf(to, "%-16s none yet\n", "last sign-off");
+	put_emergencies(r, to);
 	if (r->usage)
 		fprintf(to, "%-16s as an auditor took it from the access log on %s, since %s\n", "usage",
 			tools_when_day(tools_usage_made(r->usage), when),

@@ -47,6 +47,8 @@ struct tool_options {
 	const char *reason;    /* --reason TEXT */
 	const char *span;      /* --for DURATION */
 	const char *ground, *search; /* break-glass --ground WORD, --search PART */
+	bool justified, unjustified, settled, all, propose; /* review */
+	int grant;		     /* audit show --grant N, 0 none */
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool all_others;	 /* sessions end --all-others */
@@ -78,6 +80,7 @@ int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
 int tools_cmd_attend(struct tool_options *o, int argc, char **argv);
 int tools_cmd_break_glass(struct tool_options *o, int argc, char **argv);
+int tools_cmd_review(struct tool_options *o, int argc, char **argv);
 int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
 int tools_cmd_keys(struct tool_options *o, int argc, char **argv);
 int tools_cmd_factor(struct tool_options *o, int argc, char **argv);

@@ -83,6 +83,11 @@ static const struct {
 	{"policy-sign-off",
 	 "{\"verb\":\"policy-sign-off\",\"practice\":1,\"version\":1,\"text\":\"t\",\"unit\":\"\",\"digest\":"
 	 "\"0000000000000000000000000000000000000000000000000000000000000000\"}", 0, true},
+	{"grants", "{\"verb\":\"grants\",\"number\":0,\"state\":\"\"}", 0, true},
+	{"grant-show", "{\"verb\":\"grant-show\",\"number\":1}", 0, true},
+	{"grant-judge", "{\"verb\":\"grant-judge\",\"number\":1,\"verdict\":\"justified\",\"note\":\"n\"}",
+	 0, true},
+	{"grant-pairs", "{\"verb\":\"grant-pairs\"}", 0, true},
 	{"list", "{\"verb\":\"list\"}", 0, true},
 	{"audit", "{\"verb\":\"audit\",\"who\":\"\",\"journal\":\"\",\"since_ns\":0,\"until_ns\":0,"
 		  "\"format\":\"text\"}", 0, true},
@@ -118,7 +123,7 @@ START_TEST(verbs_without_a_session_are_refused)
 		ck_assert_int_eq(call(s, verbs[i].text, zeros, verbs[i].blob, -1), -ENOKEY);
 		n++;
 	}
-	ck_assert_int_eq(n, 14);
+	ck_assert_int_eq(n, 18);
 	ck_assert_int_eq(call(s, "{\"verb\":\"mount\"}", NULL, 0, s), -EACCES);
 	ck_assert_int_eq(call(s, "{\"verb\":\"unlock\"}", zeros, 32, -1), -ENOKEY);
 	ck_assert_int_eq(ask(s, "{\"verb\":\"lock\"}"), 0);
