@@ -47,7 +47,7 @@ static const struct verb verbs[] = {
 	{ "attend", tools_cmd_attend, 1, 1, "attend JOURNAL [--reason TEXT] [--for DURATION]",
 	  "clinician: take part in a patient's care for a while, saying why" },
 	{ "break-glass", tools_cmd_break_glass, 0, 1,
-	  "break-glass JOURNAL [--ground WORD] [--reason TEXT] | --search PART | --close JOURNAL",
+	  "break-glass [JOURNAL] [--ground WORD] [--reason TEXT] | --search PART | --close JOURNAL | --stdin",
 	  "clinician: emergency access to one journal, for a time, reviewed afterwards" },
 	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
 	  "steward: what another steward proposed and what takes two" },
@@ -134,6 +134,7 @@ enum option_id {
 	OPT_CLOSE,
 	OPT_ASK,
 	OPT_CODE_FD,
+	OPT_STDIN,
 };
 
 static const struct option long_options[] = {
@@ -184,6 +185,7 @@ static const struct option long_options[] = {
 	{ "close", no_argument, NULL, OPT_CLOSE },
 	{ "ask", no_argument, NULL, OPT_ASK },
 	{ "code-fd", required_argument, NULL, OPT_CODE_FD },
+	{ "stdin", no_argument, NULL, OPT_STDIN },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -257,6 +259,7 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_SEARCH: o->search = arg; break;
 	case OPT_CLOSE: o->close = true; break;
 	case OPT_ASK: o->ask = true; break;
+	case OPT_STDIN: o->from_stdin = true; break;
 	case OPT_CODE_FD: return number_option(arg, 0, 1 << 20, &o->code_fd);
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;

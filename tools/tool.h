@@ -46,6 +46,7 @@ struct tool_options {
 	const char *ground, *search; /* break-glass --ground WORD, --search PART */
 	int code_fd;		     /* --code-fd N: the second factor's code, -1 the terminal */
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
+	bool from_stdin;	     /* break-glass --stdin */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
 };
