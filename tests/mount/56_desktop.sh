@@ -43,7 +43,7 @@ fakes() {
 	cat >"$ROOT/fake/x-terminal-emulator" <<-'END'
 		#!/bin/sh
 		printf '%s\n' x-terminal-emulator "$@" >>DESK/argv
-		echo "$JOURNALFS_EMERGENCY_NAME" >DESK/terminal
+		echo "$JOURNALFS_EMERGENCY_PATH" >DESK/terminal
 	END
 	# As it is called, then the real one; or what a test wants to be answered.
 	cat >"$ROOT/fake/journalfs" <<-'END'
@@ -242,7 +242,7 @@ t_passphrase_and_key_file_instead_of_a_code() {
 t_without_windows_a_terminal() {
 	UI='' PRETEND=''
 	emergency eva "$(J eva)/$HANSEN" </dev/null || return 1
-	grep -A9 -x x-terminal-emulator "$DESK/argv" | grep -qx -- --terminal && [ "$(cat "$DESK/terminal")" = "$HANSEN" ] || fail "$(cat "$DESK/argv")" || return 1
+	grep -A9 -x x-terminal-emulator "$DESK/argv" | grep -qx -- --terminal && [ "$(cat "$DESK/terminal")" = "$(J eva)/$HANSEN" ] || fail "$(cat "$DESK/argv")" || return 1
 	kept_secret Hansen || return 1
 	SCREEN='' emergency eva </dev/null && fail "neither window nor terminal" && return 1
 	grep -q 'install zenity' "$DESK/printed"
