@@ -6,7 +6,7 @@
 HANSEN='010190-1234 Hansen, Anna'
 OLSEN='020285-4321 Olsen, Ole'
 # shellcheck disable=SC2016,SC1003 # a name, not an expansion
-WEIRD='-rf "Weird" & <b>Co</b>'\'' | %s \040 $(id) `id` *'
+WEIRD='-rf "Weird" & <b>Co<b>'\'' | %s \040 $(id) `id` *'
 WHY='unconscious, brought in by ambulance'
 DESK=$ROOT/desk
 EMERGENCY=$ROOT/fake/journalfs-emergency
@@ -196,7 +196,7 @@ t_kdialog_gets_no_names_in_arguments() {
 		"inputbox 0 $WHY" 'textbox 0' 'menu 0 no' | emergency eva || fail "$(cat "$DESK/shown" "$DESK/printed")" || return 1
 	all_was_asked && kept_secret Weird weird unconscious || return 1
 	# Markup is text.
-	grep -qF '1 -rf "Weird" &amp; &lt;b&gt;Co&lt;/b&gt;' "$DESK/shown" || fail "$(cat "$DESK/shown")" || return 1
+	grep -qF '1 -rf "Weird" &amp; &lt;b&gt;Co&lt;b&gt;' "$DESK/shown" || fail "$(cat "$DESK/shown")" || return 1
 	[ "$(as eva cat "$(J eva)/$WEIRD/note.txt")" = "finding of $WEIRD" ] && end "$WEIRD"
 }
 
