@@ -31,7 +31,8 @@ static int set(struct tools_glass_words *w, const char *key, const char *value)
 		w->past_block = value[0] == 'y';
 		return 0;
 	}
-	tools_fail("standard input: expected journal=, search=, ground=, reason=, past-block=yes or past-block=no");
+	tools_fail("standard input: expected journal=, search=, ground=, reason=, past-block=yes "
+		   "or past-block=no");
 	return -EINVAL;
 }
 
@@ -65,10 +66,12 @@ static int read_all(int fd, struct tools_glass_words *w, size_t *len)
 	do {
 		n = read(fd, w->text + *len, TOOLS_GLASS_WORDS_MAX - *len);
 		if (n < 0 && errno != EINTR)
-			return tools_fail("standard input can't be read: %s", strerror(errno)), -EIO;
+			return tools_fail("standard input can't be read: %s", strerror(errno)),
+			       -EIO;
 		*len += n > 0 ? (size_t)n : 0;
 		if (*len == TOOLS_GLASS_WORDS_MAX)
-			return tools_fail("standard input is longer than %d bytes", TOOLS_GLASS_WORDS_MAX - 1),
+			return tools_fail("standard input is longer than %d bytes",
+					  TOOLS_GLASS_WORDS_MAX - 1),
 			       -E2BIG;
 	} while (n);
 	return 0;

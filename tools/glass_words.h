@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/glass_words.h - the words of an emergency, as dialogs give them: lines `key=value` on standard input.
+ * tools/glass_words.h - the words of an emergency, as dialogs give them: lines `key=value` on
+ * standard input.
  *
  * What stands in a command's arguments can be read by everybody on the host while it
  * runs (/proc/PID/cmdline). Names of patients and reasons don't belong there.
@@ -22,7 +23,8 @@ struct tools_glass_words {
 
 /* Splits text[0..len). 0, or -EINVAL after saying which line is wrong, without its value. */
 int tools_glass_words_parse(struct tools_glass_words *w, size_t len);
-/* Reads fd to its end and splits that; says what is wrong. 0 or negative errno. The caller frees. */
+/* Reads fd to its end and splits that; says what is wrong. 0 or negative errno. The caller frees.
+ */
 int tools_glass_words_read(int fd, struct tools_glass_words **out);
 void tools_glass_words_free(struct tools_glass_words *w); /* wipes; NULL is legal */
 
