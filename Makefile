@@ -157,6 +157,17 @@ install: $(BUILD)/journalfs
 	install -Dm644 tools/packaging/journalfs.sysusers $(DESTDIR)/usr/lib/sysusers.d/journalfs.conf
 	install -Dm644 tools/packaging/journalfs.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/journalfs.conf
 	install -Dm644 tools/packaging/example.conf $(DESTDIR)$(SYSCONFDIR)/journalfs/example.conf.sample
+	install -Dm755 tools/desktop/journalfs-emergency $(DESTDIR)$(PREFIX)/bin/journalfs-emergency
+	install -Dm644 tools/man/journalfs-emergency.1 $(DESTDIR)$(PREFIX)/share/man/man1/journalfs-emergency.1
+	install -Dm644 tools/desktop/journalfs-emergency.desktop \
+		$(DESTDIR)$(PREFIX)/share/applications/journalfs-emergency.desktop
+	install -Dm644 tools/desktop/journalfs-emergency.svg \
+		$(DESTDIR)$(PREFIX)/share/icons/hicolor/scalable/apps/journalfs-emergency.svg
+	install -Dm644 tools/desktop/journalfs-emergency.nemo_action \
+		$(DESTDIR)$(PREFIX)/share/nemo/actions/journalfs-emergency.nemo_action
+	install -Dm755 tools/desktop/journalfs-emergency.servicemenu.desktop \
+		$(DESTDIR)$(PREFIX)/share/kio/servicemenus/journalfs-emergency.desktop
+	install -Dm755 tools/desktop/nautilus-script "$(DESTDIR)$(PREFIX)/share/journalfs/scripts/Emergency access"
 	install -Dm644 tools/packaging/journalfs.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/journalfs
 

@@ -4,7 +4,7 @@
 set -eu
 packages=(gcc make pkg-config libfuse3-dev fuse3 libsodium-dev liblmdb-dev libjansson-dev libseccomp-dev
 	libacl1-dev libssl-dev libbsd-dev libsystemd-dev dbus liboath-dev libqrencode-dev oathtool check clang clang-tidy cppcheck libclang-rt-14-dev acl attr git rsync sqlite3
-	tar xz-utils procps e2fsprogs vim-tiny nano expect)
+	tar xz-utils procps e2fsprogs vim-tiny nano expect shellcheck desktop-file-utils)
 missing=()
 for p in "${packages[@]}"; do
 	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")

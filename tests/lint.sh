@@ -110,5 +110,12 @@ for o in $(sed -nE 's/^\t\{ "([a-z-]+)", (required|no)_argument.*/\1/p' tools/ma
 	grep -q -- "Fl -$o\b" tools/man/journalfs.1 || say "man page lacks --$o"
 done
 
+# ---- the desktop's side
+dash=$(command -v dash || echo sh)
+for f in tools/desktop/journalfs-emergency tools/desktop/nautilus-script; do
+	"$dash" -n "$f" && shellcheck "$f" || say "$f: see above"
+done
+desktop-file-validate tools/desktop/journalfs-emergency.desktop || say "the menu entry: see above"
+
 [ $bad -eq 0 ] && echo "lint: clean"
 exit $bad

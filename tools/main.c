@@ -55,7 +55,7 @@ static const struct verb verbs[] = {
 	{ "attend", tools_cmd_attend, 1, 1, "attend JOURNAL [--reason TEXT] [--for DURATION]",
 	  "clinician: take part in a patient's care for a while, saying why" },
 	{ "break-glass", tools_cmd_break_glass, 0, 1,
-	  "break-glass JOURNAL [--ground WORD] [--reason TEXT] | --search PART | --close JOURNAL",
+	  "break-glass [JOURNAL] [--ground WORD] [--reason TEXT] | --search PART | --close JOURNAL | --stdin",
 	  "clinician: emergency access to one journal, for a time, reviewed afterwards" },
 	{ "review", tools_cmd_review, 0, 1,
 	  "review [--all | --propose] [--json] | "
@@ -156,6 +156,7 @@ enum option_id {
 	OPT_ALL,
 	OPT_PROPOSE,
 	OPT_GRANT,
+	OPT_STDIN,
 };
 
 static const struct option long_options[] = {
@@ -215,6 +216,7 @@ static const struct option long_options[] = {
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ "propose", no_argument, NULL, OPT_PROPOSE },
 	{ "grant", required_argument, NULL, OPT_GRANT },
+	{ "stdin", no_argument, NULL, OPT_STDIN },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -297,6 +299,7 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_ALL: o->all = true; break;
 	case OPT_PROPOSE: o->propose = true; break;
 	case OPT_GRANT: return number_option(arg, 1, INT32_MAX, &o->grant);
+	case OPT_STDIN: o->from_stdin = true; break;
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	case OPT_ALL_OTHERS: o->all_others = true; break;

@@ -50,6 +50,7 @@ struct tool_options {
 	bool justified, unjustified, settled, all, propose; /* review */
 	int grant;		     /* audit show --grant N, 0 none */
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
+	bool from_stdin;	     /* break-glass --stdin */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool all_others;	 /* sessions end --all-others */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;

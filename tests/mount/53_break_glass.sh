@@ -31,7 +31,7 @@ t_set_up_journals() {
 }
 
 t_preview_tells_what_will_happen() {
-	jfs eva break-glass "$HANSEN" --ask >"$ROOT/said" || return 1
+	jfs eva break-glass "$HANSEN" --ask --json >"$ROOT/said" || return 1
 	grep -q '"limit_s":3600' "$ROOT/said" && grep -q '"blocked":false' "$ROOT/said" || fail "$(cat "$ROOT/said")" || return 1
 	expect_errno ENOENT as eva cat "$(J eva)/$HANSEN/note.txt" || fail "asking opened it" || return 1
 	audit --who eva | grep -q 'asked what emergency access would give' || fail "asking was not logged"
@@ -129,7 +129,7 @@ t_opening_again_is_told() {
 }
 
 t_block_is_passed_only_by_a_step_of_its_own() {
-	jfs eva break-glass "$OLSEN" --ask | grep -q '"blocked":true' || return 1
+	jfs eva break-glass "$OLSEN" --ask --json | grep -q '"blocked":true' || return 1
 	glass eva "$OLSEN" "the patient can not be asked now" 2>"$ROOT/said" && fail "passed without the step" && return 1
 	grep -q 'BLOCKED' "$ROOT/said" || return 1
 	expect_errno ENOENT as eva cat "$(J eva)/$OLSEN/note.txt" || return 1
