@@ -525,51 +525,6 @@ void fs_consent_drop(struct fs_edit *e, uint32_t number);
 int fs_enroll_invite_agreed(struct fs_vault *v, struct fs_session *by, const char *name,
 			    const struct fs_proposal *p, char code[static KEYS_CODE_TEXT_MAX],
 			    struct fs_say *say);
-/* ---- break_glass_grants.c ---- */
-int fs_glass_load(struct fs_vault *v); /* at open */
-void fs_glass_clear(struct fs_vault *v);
-/*
- * The open grant of this practitioner for this journal, on both clocks; false: none. edit or lock
- * held. A grant whose identity was replaced is none.
- */
-bool fs_glass_find(const struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t journal,
-		   struct policy_grant *out);
-/* Did a grant let this practitioner write new notes there at some time between the two? Any thread. */
-bool fs_glass_wrote(struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t journal,
-		    int64_t from_s, int64_t until_s);
-/*
- * Takes g into the table (or in place of the one of its number) and stores it, durable with the next commit. What
- * can't be stored is an alarm and, of a grant that is open, no failure. edit held.
- */
-int fs_glass_put(struct fs_vault *v, const struct fs_grant *g, const struct fs_grant_text *text);
-/* The texts of a grant; those that an earlier host sealed are said to be lost. 0, -ENOENT, -EBADMSG. */
-int fs_glass_text(struct fs_vault *v, uint32_t number, struct fs_grant_text *out);
-/* Is this grant over, on either clock? */
-bool fs_glass_over(const struct fs_vault *v, const struct fs_grant *g);
-/* Ends an open grant: logged, stored; access is refused from then on. edit held. */
-int fs_glass_end(struct fs_vault *v, struct fs_session *by, uint32_t number, enum fs_glass_end how,
-		 const char *why);
-/* Once a second: ends what is over. True: somebody lost access, mounts are to be cut. edit not held. */
-bool fs_glass_tick(struct fs_vault *v);
-
-/* ---- break_glass_look.c ---- */
-/* The grant with the names that go with it, its texts left out; false: there is no such number. Takes lock. */
-bool fs_glass_item(struct fs_vault *v, uint32_t number, struct fs_glass_item *out);
-/* The same into a cleared item, edit or lock held. */
-bool fs_glass_item_locked(struct fs_vault *v, uint32_t number, struct fs_glass_item *out);
-/* Is it over, not judged, and its time for that past? */
-bool fs_glass_overdue(const struct fs_vault *v, const struct fs_grant *g);
-/* Could this grant be judged by somebody whom the practice names? edit or lock held. */
-bool fs_glass_judge(struct fs_vault *v, const struct fs_grant *g);
-#define FS_GLASS_NOBODY                                                                                     \
-	"the practice policy names nobody else with the review right: a steward gives it to a "    \
-	"second person (a colleague, a data protection officer from outside) and invites them"
-/* How many were opened since then. */
-uint32_t fs_glass_since(struct fs_vault *v, int64_t time_s);
-/* ---- break_glass_review.c ---- */
-/* Once a minute: whose review is overdue is told, once each. edit not held. */
-void fs_glass_remind(struct fs_vault *v);
-
 /* ---- policy_parts.c ---- */
 /* Which part of the practice policy this file is, "" the practice itself; NULL: a journal's. */
 const char *fs_policies_part(const char *file);
@@ -653,20 +608,6 @@ int fs_journals_shred_write(struct fs_vault *v, uint32_t index,
 			    const uint8_t slot[static KEYS_SHRED_LEN]);
 int fs_journals_open(struct fs_vault *v, uint32_t index, const struct fs_journal_chain *chain,
 		     bool create, struct fs_journal **out);
-
-/* ---- break_glass_key.c ---- */
-/*
- * All keys of a journal out of its break-glass wraps, with the break-glass key as this session holds it. The record
- * of this use is the caller's, durable before. -EACCES: he has none, or the journal has no such wraps.
- */
-int fs_glass_keys(struct fs_vault *v, struct fs_session *s, uint32_t index,
-		  struct fs_journal_chain *out);
-/*
- * All keys of a journal out of its break-glass wraps, for a session with an open grant: the record of this
- * use is durable first. -EACCES: no grant, or the break-glass key waits for him.
- */
-int fs_glass_unwrap(struct fs_vault *v, struct fs_session *s, uint32_t index,
-		    struct fs_journal_chain *out);
 
 /* ---- session.c ---- */
 struct fs_session *fs_session_new(void);
@@ -782,21 +723,7 @@ bool fs_lists_has_right(struct fs_vault *v, const struct fs_person *p, uint32_t 
 /* Lines on what the key list waits for; edit or lock held. */
 void fs_lists_waiting(struct fs_vault *v, FILE *out);
 
-/* ---- lists_bg.c: the break-glass pair has a turn, 0 for the first ---- */
-int fs_bg_load(struct fs_vault *v);
-/* pid 0, enrolment 0: the recovery key. */
-int fs_bg_put(struct fs_edit *e, uint32_t pid, uint32_t enrolment, uint32_t turn,
-	      const uint8_t bg_sk[static KEYS_LEN], const uint8_t box_pk[static KEYS_LEN]);
-/* The secret half of a turn, out of somebody's wrap. -EACCES: he has none. No lock needed. */
-int fs_bg_get(struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t turn,
-	      const uint8_t box_sk[static KEYS_LEN], uint8_t bg_sk[static KEYS_LEN]);
-int fs_bg_of_session(struct fs_vault *v, struct fs_session *s, uint32_t turn,
-		     uint8_t bg_sk[static KEYS_LEN]);
-/* Makes the pair, gives and takes wraps, makes it anew. */
-int fs_bg_tick(struct fs_vault *v);
-/* No journal has a wrap of an older turn any more: nobody needs those. */
-void fs_bg_forget_older(struct fs_vault *v);
-
+#include "break_glass_impl.h"
 #include "login.h"
 
 #endif
