@@ -59,6 +59,24 @@ t_full_disk_is_enospc_and_nothing_is_lost() {
 	jfs anna status >/dev/null
 }
 
+# Not a byte is left, also not what the vault keeps for itself: that is when somebody collapses.
+t_full_disk_keeps_nobody_from_an_emergency() {
+	login bo && login eva || return 1
+	dd if=/dev/zero of="$ROOT/disk/foreign" bs=1M 2>/dev/null
+	expect_errno ENOSPC as anna dd if=/dev/zero of="$D/filler" bs=1M || return 1
+	dd if=/dev/zero of="$ROOT/disk/foreign2" bs=4k 2>/dev/null
+	expect_errno ENOENT as eva cat "$D_EVA/precious" || return 1
+	jfs eva break-glass "$(basename "$D")" --ground danger --reason 'unconscious, brought in by ambulance' --yes >"$ROOT/said" 2>&1 ||
+		fail "$(cat "$ROOT/said")" || return 1
+	[ "$(as eva cat "$D_EVA/precious")" = precious ] || fail "opened, but nothing is read" || return 1
+	rm -f "$ROOT/disk/foreign" "$ROOT/disk/foreign2"
+	as anna rm "$D/filler" || return 1
+	wait_for 15 half_empty || return 1
+	audit --who eva --json | grep -q '"kind":"break-glass"' || fail "it is not in the log" || return 1
+	jfs eva break-glass --close "$(basename "$D")" || return 1
+	expect_errno ENOENT as eva cat "$D_EVA/precious"
+}
+
 t_full_disk_from_outside_then_kill() {
 	dd if=/dev/zero of="$ROOT/disk/foreign" bs=1M 2>/dev/null
 	as anna sh -c "echo late >'$D/late' && sync '$D/late'" 2>/dev/null
@@ -101,5 +119,6 @@ truncate -s 220M "$ROOT/disk.img" && mkfs.ext4 -q -F "$ROOT/disk.img" && mount -
 	{ for f in $(compgen -A function t_); do echo "SKIP ${f#t_}: no loop device"; done; exit 0; }
 clinic && login anna || { echo "FAIL crash: set-up"; cat "$ROOT/daemon.log"; exit 1; }
 D="$(J anna)/010190-1234 Hansen, Anna"
+D_EVA="$(J eva)/010190-1234 Hansen, Anna"
 as anna mkdir "$D"
 run_tests
