@@ -56,7 +56,7 @@ check_binaries() { # BINARY...
 
 # A mount script prints "PASS name", "FAIL name: why", "SKIP name: why".
 mount_script() {
-	local log
+	local log began=$SECONDS
 	log=$(mktemp)
 	timeout -k 30 900 bash "$1" >"$log" 2>&1
 	local rc=$? p f s
@@ -64,7 +64,7 @@ mount_script() {
 	[ "$rc" -ne 0 ] && [ "$f" -eq 0 ] && f=1 && echo "FAIL $(basename "$1"): ended with $rc"
 	[ "$p" -eq 0 ] && [ "$f" -eq 0 ] && [ "$s" -eq 0 ] && f=1 && echo "FAIL $(basename "$1"): ran no test"
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	echo "$(basename "$1"): $p passed, $f failed, $s skipped"
+	echo "$(basename "$1"): $p passed, $f failed, $s skipped, in $((SECONDS - began)) s"
 	grep -aE '^(FAIL|SKIP) ' "$log"
 	[ "$f" -eq 0 ] || { echo "--- $(basename "$1") ---"; tail -n 60 "$log"; echo "---"; }
 	rm -f "$log"
