@@ -56,7 +56,7 @@ static void print_emergencies(const json_t *e)
 	json_array_foreach(json_object_get(e, "mine"), i, one) {
 		printf("%-14s \"", "EMERGENCY");
 		tools_plain_put(stdout, text(one, "journal"), 0);
-		printf("\" is open to you for %lld minutes more, until %s\n",
+		printf("\" is open to you for %lld min more, until %s\n",
 		       (long long)(number(one, "left_s") + 59) / 60,
 		       tools_when_text(number(one, "until_s"), when));
 	}

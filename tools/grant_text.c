@@ -394,9 +394,9 @@ int tools_grant_acts(const json_t *acts, FILE *to)
 		fputs("  nothing\n", to);
 	if (reach)
 		fprintf(to,
-			"  %lld notes were within reach: programs could have read those of the "
+			"  %lld note%s within reach: programs could have read those of the "
 			"folders looked into\n",
-			(long long)reach);
+			(long long)reach, reach == 1 ? " was" : "s were");
 	put_before(acts, to);
 	json_decref(groups);
 	json_decref(names);
