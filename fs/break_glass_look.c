@@ -2,7 +2,9 @@
 /*
  * fs/break_glass_look.c - emergency grants looked at: their words, lists, counts.
  *
- * Invariant: that somebody looks is durable in the log before the first grant is told.
+ * Invariants: (1) that somebody looks is durable in the log before the first grant is
+ * told; (2) none is told after the session of who looks was locked: the policy may be
+ * forgotten in the middle of a list.
  *
  * Locks: lock for one grant at a time; none while items are told.
  */
@@ -57,14 +59,12 @@ bool fs_glass_overdue(const struct fs_vault *v, const struct fs_grant *g)
 bool fs_glass_judge(struct fs_vault *v, const struct fs_grant *g)
 {
 	const struct fs_person *user = fs_people_by_pid(v, g->pid);
-	const struct policy_practitioner *line =
-		user ? policy_practice_find(v->practice, user->name) : NULL;
-
+	const struct policy_practitioner *line;
 	int64_t now_s = fs_vault_wall_s();
 
 	if (!v->practice)
 		return false;
-
+	line = user ? policy_practice_find(v->practice, user->name) : NULL;
 	for (size_t i = 0; i < policy_practice_count(v->practice); i++) {
 		const struct policy_practitioner *p = policy_practice_at(v->practice, i);
 
@@ -137,6 +137,9 @@ static int list_one(struct listing *l, uint32_t number, struct fs_glass_item *it
 {
 	int rc;
 
+	/* A long list is told slowly: whoever was locked meanwhile is told no more. */
+	if (fs_session_state(l->by) != FS_SESSION_ACTIVE)
+		return -ENOKEY;
 	if (!fs_glass_item(l->v, number, item))
 		return -ENOENT;
 	item->mine = item->g.pid == l->by->pid;

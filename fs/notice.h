@@ -42,7 +42,8 @@ struct fs_notice_peer {
 };
 /*
  * The oldest notice that is due. fresh: the service has just begun, so what was handed out before
- * is due again. -EAGAIN: none is; -EACCES: the peer is not the notify account, logged.
+ * is a try that failed, due again (at once the first time). Takes edit. -EAGAIN: none is; -EACCES:
+ * the peer is not the notify account, logged.
  */
 int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer, bool fresh,
 			 struct fs_notice *out, struct fs_say *say);

@@ -28,14 +28,56 @@ static int check_peer(struct fs_vault *v, const struct fs_notice_peer *peer, str
 	return rc ? rc : -EACCES;
 }
 
-/* notices.lock held. */
-static void take_back(struct fs_notices *q)
+/* One that is out, taken back; false: none is. */
+static bool take_one_back(struct fs_vault *v, struct fs_notice *n)
 {
-	for (size_t i = 0; i < q->count; i++) {
-		if (q->n[i].handed)
-			q->n[i].due_ns = 0;
-		q->n[i].handed = false;
+	struct fs_notices *q = &v->notices;
+	bool found = false;
+
+	pthread_mutex_lock(&q->lock);
+	for (size_t i = 0; i < q->count && !found; i++) {
+		struct fs_waiting_notice *w = &q->n[i];
+
+		if (!w->handed)
+			continue;
+		w->handed = false;
+		n->number = w->number;
+		found = !fs_notice_unseal(v, (struct keys_span){w->sealed, w->len}, n);
 	}
+	pthread_mutex_unlock(&q->lock);
+	return found;
+}
+
+static void make_due(struct fs_notices *q, uint32_t number)
+{
+	struct fs_waiting_notice *w;
+
+	pthread_mutex_lock(&q->lock);
+	w = fs_notice_find(q, number);
+	if (w)
+		w->due_ns = 0;
+	pthread_mutex_unlock(&q->lock);
+}
+
+/*
+ * The service has begun anew. What was out is due at once, but only once: what takes the service
+ * down whenever it is told is a try that failed, or people would be told every few seconds.
+ */
+static void take_back(struct fs_vault *v)
+{
+	struct fs_notice n = {0};
+	struct policy_record r;
+
+	pthread_mutex_lock(&v->edit);
+	while (take_one_back(v, &n)) {
+		fs_notice_failure(&n, "the notify service began anew without an answer", &r);
+		(void)fs_log_append(v->log, &r, NULL);
+		fs_notice_failed(v, &n);
+		if (n.tries == 1)
+			make_due(&v->notices, n.number);
+	}
+	pthread_mutex_unlock(&v->edit);
+	keys_wipe(&n, sizeof(n));
 }
 
 int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer, bool fresh,
@@ -47,11 +89,11 @@ int fs_vault_notice_next(struct fs_vault *v, const struct fs_notice_peer *peer, 
 
 	if (rc)
 		return rc;
+	if (fresh)
+		take_back(v);
 	rc = -EAGAIN;
 	pthread_mutex_lock(&q->lock);
 	q->asked_s = fs_vault_wall_s();
-	if (fresh)
-		take_back(q);
 	for (size_t i = 0; i < q->count && rc == -EAGAIN; i++) {
 		struct fs_waiting_notice *w = &q->n[i];
 

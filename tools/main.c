@@ -2,12 +2,14 @@
 /*
  * tools/main.c - the journalfs command: a table of verbs and the options that they share.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "../fs/harden.h"
 #include "../keys/label.h"
 #include "tool.h"
@@ -322,6 +324,19 @@ static bool is_number(const char *text)
 	return text && *text && strspn(text, "0123456789") == strlen(text);
 }
 
+/* A store or a socket must never get the number that messages are written to. */
+static bool hold_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	while (fd >= 0 && fd < 3);
+	if (fd > 2)
+		close(fd);
+	return fd > 2;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool_options o = {
@@ -331,6 +346,8 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 	int id;
 
+	if (!hold_standard())
+		return TOOL_FAILED;
 	if (fs_harden_early() || keys_init())
 		return tools_fail("the process could not be hardened; is libsodium intact?");
 	while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {

@@ -33,7 +33,10 @@ static _Noreturn void become(char *const argv[], int in)
 		sigaction(i, &plain, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (null < 0 || dup2(in, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || chdir("/"))
+	/* Out of the way of the three that it gets, should one of these have been closed here. */
+	in = fcntl(in, F_DUPFD_CLOEXEC, 3);
+	null = null < 0 ? null : fcntl(null, F_DUPFD_CLOEXEC, 3);
+	if (in < 0 || null < 0 || dup2(in, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || chdir("/"))
 		_exit(NO_PROGRAM);
 	(void)close_range(3, ~0u, 0);
 	execve(argv[0], argv, env);
@@ -167,5 +170,10 @@ int tools_notify_run(char *const argv[], const char *text, size_t len, unsigned 
 		rc = watch(pid, argv[0], timeout_s, &set, why, cap);
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
+	/* It goes on as JSON: a path may be no UTF-8, or be cut within a letter. */
+	for (char *p = why; *p; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			*p = '?';
+	}
 	return rc;
 }

@@ -26,6 +26,11 @@ t_init_wants_a_real_passphrase() {
 	[ ! -e "$H/short" ] || fail "something was left behind" || return 1
 	says 'passphrase' me init --passphrase-fd 9 "$H/short" 9</dev/null && says 'terminal' me init "$H/short"
 }
+t_closed_standard_descriptors_are_held() { # else a file of the vault gets number 2, and messages are written into it
+	me init --passphrase-fd 9 "$H/closed" 9< <(pass_of me) <&- >&- 2>&- || fail "no vault was made" || return 1
+	me doctor "$H/closed" >"$ROOT/out" 2>&1 || fail "$(cat "$ROOT/out")" || return 1
+	rm -rf "$H/closed"
+}
 t_not_a_vault() {
 	mkdir -p "$ROOT/home/me/plain"
 	chown jft-me "$ROOT/home/me/plain"

@@ -950,6 +950,31 @@ START_TEST(own_open_ones_have_the_time_left_on_the_stricter_clock)
 }
 END_TEST
 
+static int see_and_lock(void *ctx, const struct fs_glass_item *item)
+{
+	unsigned *seen = ctx;
+
+	(void)item;
+	(*seen)++;
+	everybody_out();
+	return 0;
+}
+
+START_TEST(list_ends_when_the_last_session_is_gone_in_the_middle_of_it)
+{
+	struct fs_session *by;
+	unsigned seen = 0;
+
+	clinic();
+	past(eva, "p");
+	past(bo, "q");
+	by = fs_session_get(lis);
+	ck_assert_int_eq(fs_vault_glass_list(t.v, by, 0, see_and_lock, &seen, &t.say), -ENOKEY);
+	ck_assert_uint_eq(seen, 1);
+	fs_session_put(by);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("break_glass_review");
@@ -982,6 +1007,7 @@ int main(void)
 	tcase_add_test(c, later_reviewer_reads_what_was_done_before);
 	tcase_add_test(c, what_recurs_is_proposed);
 	tcase_add_test(c, what_policy_has_said_since_is_told_with_a_pair);
+	tcase_add_test(c, list_ends_when_the_last_session_is_gone_in_the_middle_of_it);
 	tcase_add_test(c, own_open_ones_have_the_time_left_on_the_stricter_clock);
 	suite_add_tcase(s, c);
 	return t_run(s);

@@ -365,7 +365,24 @@ START_TEST(service_that_begins_anew_gets_what_was_out)
 	ck_assert_int_eq(next(&n), -EAGAIN);
 	ck_assert_int_eq(fs_vault_notice_next(t.v, &teller, true, &n, &t.say), 0);
 	ck_assert_uint_eq(n.number, 1);
-	ck_assert_uint_eq(n.tries, 0);
+	ck_assert_uint_eq(n.tries, 1);
+	end();
+}
+END_TEST
+
+/* A program that takes the service down with it, and a manager that starts it again. */
+START_TEST(service_that_dies_of_a_notice_is_not_given_it_for_ever)
+{
+	struct fs_notice n = {0};
+	unsigned got = 0;
+
+	begin(NOTIFY);
+	glass();
+	for (unsigned i = 0; i < 20; i++)
+		got += !fs_vault_notice_next(t.v, &teller, true, &n, &t.say);
+	ck_assert_uint_eq(got, 2);
+	ck_assert_uint_eq(waiting(0)->tries, 2);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_NOTICE, "began anew without an answer"), 2);
 	end();
 }
 END_TEST
@@ -630,6 +647,7 @@ int main(void)
 	tcase_add_test(c, notice_is_given_up_after_a_week_of_tries_with_an_alarm);
 	tcase_add_test(c, what_is_not_answered_is_taken_back);
 	tcase_add_test(c, service_that_begins_anew_gets_what_was_out);
+	tcase_add_test(c, service_that_dies_of_a_notice_is_not_given_it_for_ever);
 	tcase_add_test(c, other_accounts_get_nothing_and_are_logged);
 	tcase_add_test(c, forged_and_repeated_answers_change_nothing);
 	tcase_add_test(c, full_disk_refuses_no_access_and_notices_wait_in_memory);

@@ -251,6 +251,33 @@ START_TEST(failure_is_told_without_a_word_of_the_record)
 }
 END_TEST
 
+/* The daemon gets it as JSON, which takes nothing but UTF-8. */
+START_TEST(failure_is_told_in_plain_letters)
+{
+	char name[200] = "/no/such/", *argv[] = {name, NULL};
+
+	memset(name + 9, 'a', 110);
+	memcpy(name + 119, "\xc3\xa9\xff", 4); /* 120 bytes end within a letter */
+	why[0] = '\0';
+	ck_assert_int_eq(tools_notify_run(argv, "x", 1, 20, why, sizeof(why)), 1);
+	ck_assert_ptr_nonnull(strstr(why, "could not be run"));
+	for (const char *p = why; *p; p++)
+		ck_assert(*p >= 0x20 && *p <= 0x7e);
+}
+END_TEST
+
+START_TEST(record_arrives_also_where_standard_input_was_closed)
+{
+	int kept = fcntl(0, F_DUPFD_CLOEXEC, 10);
+
+	close(0);
+	ck_assert_int_eq(run("#!/bin/sh\nd=${0%/*}\ncat >\"$d/in\"\n", 20), 0);
+	if (kept >= 0)
+		dup2(kept, 0);
+	expect_file("in", "{\"reason\":\"secret\"}");
+}
+END_TEST
+
 /* That process is gone; its number stands in the file. */
 static void expect_gone(const char *name)
 {
@@ -312,6 +339,8 @@ int main(void)
 	tcase_add_test(tc, path_is_trusted_only_as_a_whole);
 	tcase_add_test(tc, program_gets_the_record_and_a_bare_environment);
 	tcase_add_test(tc, failure_is_told_without_a_word_of_the_record);
+	tcase_add_test(tc, failure_is_told_in_plain_letters);
+	tcase_add_test(tc, record_arrives_also_where_standard_input_was_closed);
 	tcase_add_test(tc, program_that_hangs_is_stopped_with_all_that_it_began);
 	tcase_add_test(tc, program_that_ignores_the_first_signal_is_killed);
 	suite_add_tcase(s, tc);
