@@ -166,7 +166,8 @@ static int look(struct emergency *e)
 {
 	int rc;
 
-	if (!e->v->practice)
+	/* It may have been locked while edit was waited for. */
+	if (!e->v->practice || fs_session_state(e->s) != FS_SESSION_ACTIVE)
 		return -ENOKEY;
 	e->settings = policy_practice_settings(e->v->practice);
 	rc = check_person(e);
@@ -278,11 +279,9 @@ int fs_vault_glass_search(struct fs_vault *v, struct fs_session *s, const char *
 	if (!rc) {
 		pthread_mutex_lock(&v->edit);
 		rc = v->practice ? check_person(&e) : -ENOKEY;
-		if (!rc && characters(part) < FS_GLASS_SEARCH_MIN) {
-			fs_say(say, "at least %u characters of the name are wanted",
-			       FS_GLASS_SEARCH_MIN);
-			rc = -EINVAL;
-		}
+		if (!rc && characters(part) < FS_GLASS_SEARCH_MIN)
+			rc = refuse(&e, -EINVAL,
+				    "at least 3 characters of the name are wanted, plain text");
 		if (!rc)
 			look_for(v, part, h);
 		if (!rc)
@@ -414,6 +413,9 @@ static int open_locked(struct emergency *e, const struct fs_glass_open *in, stru
 		rc = check_words(e, in);
 	if (!rc)
 		rc = fs_factor_prove(e->v, e->s, &proof, e->settings->break_glass_fresh_s, e->say);
+	/* The code was waited for. */
+	if (!rc && fs_session_state(e->s) != FS_SESSION_ACTIVE)
+		rc = -ENOKEY;
 	if (rc)
 		return rc;
 	fill(e, in, g);

@@ -74,6 +74,7 @@ struct fs_grant {
 	uint32_t deviation; /* its number; 0: none */
 	uint32_t policy;    /* version in force when it was opened */
 	uint8_t reason_hash[KEYS_LEN];
+	bool unkept; /* what is here could not be stored yet; not stored */
 };
 
 /* Its texts, sealed under the host secret. */

@@ -82,7 +82,8 @@ static void decode(struct bytes_in *in, struct fs_grant *g)
 	g->deviation = bytes_get_u32(in);
 	g->policy = bytes_get_u32(in);
 	bytes_get(in, g->reason_hash, sizeof(g->reason_hash));
-	if (!g->pid || g->end > FS_GLASS_WITHDRAWN || g->review > FS_GLASS_SETTLED ||
+	/* pid 0: its own record is missing, see fill_gap. */
+	if ((!g->pid && g->end == FS_GLASS_OPEN) || g->end > FS_GLASS_WITHDRAWN || g->review > FS_GLASS_SETTLED ||
 	    !g->ground || g->ground >= FS_GLASS_GROUNDS || g->limit_s > POLICY_DAY_S)
 		in->bad = true;
 }
@@ -154,6 +155,12 @@ int fs_glass_text(struct fs_vault *v, uint32_t number, struct fs_grant_text *out
 	int rc = fs_record_get(fs_records_vault(v->records), &key, &buf);
 
 	memset(out, 0, sizeof(*out));
+	/* It could not be stored when it was opened, and may be now. */
+	if (rc == -ENOENT) {
+		snprintf(out->reason, sizeof(out->reason),
+			 "(could not be stored: the access log has it)");
+		return 0;
+	}
 	if (rc)
 		return rc;
 	in = bytes_in(buf->data, buf->len);
@@ -212,6 +219,18 @@ static void set_boot_end(const struct fs_vault *v, struct fs_grant *g)
 		g->until_boot_ns = fs_vault_boot_ns() + (uint64_t)left * 1000000000u;
 }
 
+/*
+ * A grant on a full disk was not stored, and a later one was. It is over; that it was shows here, and it is
+ * judged by what the access log has.
+ */
+static int fill_gap(struct fs_vault *v, uint32_t number)
+{
+	const struct fs_grant g = {
+		.number = number, .ground = FS_GLASS_OTHER, .end = FS_GLASS_WITHDRAWN};
+
+	return table_set(v, &g);
+}
+
 static int load_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
 	struct fs_vault *v = ctx;
@@ -221,6 +240,12 @@ static int load_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 	decode(&in, &g);
 	if (in.bad)
 		return -EBADMSG;
+	for (uint32_t n = v->grant_count + 1; n < g.number; n++) {
+		int rc = fill_gap(v, n);
+
+		if (rc)
+			return rc;
+	}
 	set_boot_end(v, &g);
 	return table_set(v, &g);
 }
@@ -290,20 +315,22 @@ static int store(struct fs_vault *v, const struct fs_grant *g, const struct fs_g
 
 int fs_glass_put(struct fs_vault *v, const struct fs_grant *g, const struct fs_grant_text *text)
 {
+	struct fs_grant now = *g;
 	int rc, kept = store(v, g, text);
 
 	/* A verdict can be given again. */
 	if (kept && g->end != FS_GLASS_OPEN)
 		return kept;
 	/*
-	 * A disk that takes nothing more does not keep anybody from an emergency: the access log has it. Such a
-	 * grant ends with the daemon at the latest.
+	 * A disk that takes nothing more does not keep anybody from an emergency: the access log has it. Each
+	 * tick tries to store it; until that is done such a grant ends with the daemon at the latest.
 	 */
-	if (kept)
+	if (kept && !g->unkept)
 		fs_notice_alarm(v, g->journal, "emergency grant %u could not be stored: %s",
 			       (unsigned)g->number, strerror(-kept));
+	now.unkept = kept != 0;
 	pthread_rwlock_wrlock(&v->lock);
-	rc = table_set(v, g);
+	rc = table_set(v, &now);
 	pthread_rwlock_unlock(&v->lock);
 	return rc;
 }
@@ -467,10 +494,11 @@ static void note_used(struct fs_vault *v, const struct fs_grant *at)
 
 	if (left < 0)
 		left = 0;
-	if (left > g.limit_s || g.limit_s - (uint32_t)left <= g.used_s)
+	if (left <= g.limit_s && g.limit_s - (uint32_t)left > g.used_s)
+		g.used_s = g.limit_s - (uint32_t)left;
+	else if (!g.unkept)
 		return;
-	g.used_s = g.limit_s - (uint32_t)left;
-	/* What can't be stored now is stored in a minute. */
+	/* What can't be stored now is stored at a later tick. */
 	if (!fs_glass_text(v, g.number, &text))
 		(void)fs_glass_put(v, &g, &text);
 	keys_wipe(&text, sizeof(text));
@@ -500,7 +528,7 @@ bool fs_glass_tick(struct fs_vault *v)
 		} else if (why) {
 			(void)fs_glass_end(v, NULL, g->number, FS_GLASS_WITHDRAWN, why);
 			lost = true;
-		} else if (note) {
+		} else if (note || g->unkept) {
 			note_used(v, g);
 		}
 	}

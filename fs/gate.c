@@ -321,7 +321,8 @@ bool fs_gate_draft(const struct fs_gate_pass *pass, struct fs_inode *i)
 	if (!pass->drafts_s)
 		return true;
 	pthread_rwlock_rdlock(&i->lock);
-	own = i->author == pass->session->pid && i->btime.tv_sec >= pass->drafts_s;
+	own = i->author == pass->session->pid && i->writer == pass->session->pid &&
+	      i->btime.tv_sec >= pass->drafts_s;
 	pthread_rwlock_unlock(&i->lock);
 	return own;
 }

@@ -182,7 +182,8 @@ static uint32_t rights_on(const struct fs_op *op, const struct fs_inode *i)
 			    &grant, &since_s))
 		return rights;
 	if (S_ISDIR(i->mode) ||
-	    (i->author == op->m->session->pid && i->btime.tv_sec >= since_s))
+	    (i->author == op->m->session->pid && i->writer == op->m->session->pid &&
+	     i->btime.tv_sec >= since_s))
 		rights |= POLICY_WRITE;
 	return rights;
 }

@@ -21,7 +21,7 @@ struct fs_actor {
 	struct fs_signer *signer; /* borrowed */
 	uint32_t pid;		  /* practitioner number */
 	struct timespec now;
-	int64_t own_s; /* not 0: may move, link and remove only what he has made since then (emergency) */
+	int64_t own_s; /* not 0: may move, link and remove only what he alone has made and written since then (emergency) */
 	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
 };
 

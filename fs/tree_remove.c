@@ -13,7 +13,10 @@
 
 int fs_tree_own(const struct fs_inode *i, const struct fs_actor *who)
 {
-	return !who->own_s || (i->author == who->pid && i->btime.tv_sec >= who->own_s) ? 0 : -EACCES;
+	bool own = i->author == who->pid && i->writer == who->pid &&
+		   i->btime.tv_sec >= who->own_s;
+
+	return !who->own_s || own ? 0 : -EACCES;
 }
 
 int fs_tree_drop(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a,

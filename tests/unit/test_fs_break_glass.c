@@ -287,6 +287,92 @@ START_TEST(closed_stays_closed_over_a_restart)
 }
 END_TEST
 
+/* A disk that took nothing when the first was opened, and took the second. */
+START_TEST(one_that_could_not_be_stored_shuts_nobody_out_of_the_vault)
+{
+	struct fs_key one = fs_key_n(0, 0, FS_T_GRANT, 1, 4);
+	struct fs_grant_text text;
+	struct fs_glass_item item;
+	struct fs_grant g;
+
+	clinic();
+	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
+	ck_assert_int_eq(fs_vault_glass_close(t.v, max, "p", &t.say), 0);
+	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
+	t_poke(&one, NULL, 0);
+	everybody_out();
+	t_close();
+	t_open();
+	ck_assert_uint_eq(t.v->grant_count, 2);
+	ck_assert_int_eq(t.v->grants[0].end, FS_GLASS_WITHDRAWN);
+	ck_assert_int_eq(t.v->grants[1].end, FS_GLASS_OPEN);
+	max = t_login("max", MAX);
+	ck_assert(fs_glass_item(t.v, 1, &item));
+	ck_assert_int_eq(fs_glass_text(t.v, 1, &text), 0);
+	ck_assert_ptr_nonnull(strstr(text.reason, "the access log has it"));
+	/* And it can be kept, judged. */
+	item.g.review = FS_GLASS_JUSTIFIED;
+	ck_assert_int_eq(fs_glass_put(t.v, &item.g, &text), 0);
+	everybody_out();
+	t_close();
+	t_open();
+	ck_assert_int_eq(t.v->grants[0].review, FS_GLASS_JUSTIFIED);
+}
+END_TEST
+
+START_TEST(one_that_could_not_be_stored_is_stored_by_a_later_tick)
+{
+	struct fs_key one = fs_key_n(0, 0, FS_T_GRANT, 1, 4);
+	struct fs_grant_text text;
+	struct fs_grant g;
+
+	clinic();
+	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
+	ck_assert(!t.v->grants[0].unkept);
+	t_poke(&one, NULL, 0);
+	t.v->grants[0].unkept = true;
+	fs_vault_tick(t.v);
+	ck_assert(!t.v->grants[0].unkept);
+	everybody_out();
+	t_close();
+	t_open();
+	ck_assert_uint_eq(t.v->grant_count, 1);
+	ck_assert_int_eq(t.v->grants[0].end, FS_GLASS_OPEN);
+	ck_assert_int_eq(t.v->grants[0].until_s, g.until_s);
+	ck_assert_int_eq(fs_glass_text(t.v, 1, &text), 0);
+}
+END_TEST
+
+/* Another's request has edit; meanwhile the screen is locked. */
+static void *open_late(void *ctx)
+{
+	struct fs_grant g;
+
+	*(int *)ctx = glass(max, "p", REASON, &g);
+	return NULL;
+}
+
+START_TEST(session_that_is_locked_while_it_waits_gets_nothing)
+{
+	pthread_t thread;
+	int rc = 1;
+
+	clinic();
+	pthread_mutex_lock(&t.v->edit);
+	ck_assert_int_eq(pthread_create(&thread, NULL, open_late, &rc), 0);
+	/* In begin, or waiting for edit: then or never it is locked. */
+	usleep(200000);
+	atomic_store(&max->state, FS_SESSION_LOCKED);
+	pthread_mutex_unlock(&t.v->edit);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(rc, -ENOKEY);
+	ck_assert_uint_eq(t.v->grant_count, 0);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_BREAK_GLASS, ""), 0);
+	atomic_store(&max->state, FS_SESSION_ACTIVE);
+	everybody_out();
+}
+END_TEST
+
 START_TEST(nobody_closes_anothers)
 {
 	struct fs_grant g;
@@ -510,6 +596,7 @@ START_TEST(search_is_logged_and_bounded)
 	ck_assert(!more);
 	ck_assert_int_eq(fs_vault_glass_search(t.v, max, "ha", take_name, name, &more, &t.say),
 			 -EINVAL);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "at least 3 characters"), 1);
 	for (int i = 0; i < 25; i++) {
 		char many[32];
 
@@ -802,6 +889,9 @@ int main(void)
 	tcase_add_test(tc, after_another_boot_the_time_that_was_used_counts);
 	tcase_add_test(tc, time_that_was_used_is_noted_each_minute);
 	tcase_add_test(tc, closed_stays_closed_over_a_restart);
+	tcase_add_test(tc, one_that_could_not_be_stored_shuts_nobody_out_of_the_vault);
+	tcase_add_test(tc, one_that_could_not_be_stored_is_stored_by_a_later_tick);
+	tcase_add_test(tc, session_that_is_locked_while_it_waits_gets_nothing);
 	tcase_add_test(tc, nobody_closes_anothers);
 	tcase_add_test(tc, a_second_one_is_no_longer_time);
 	tcase_add_test(tc, so_many_at_once_and_so_many_a_day);

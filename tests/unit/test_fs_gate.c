@@ -927,6 +927,7 @@ static void emergency(uint32_t author, int64_t made_s)
 	w.grant_since_s = 1000;
 	session.pid = 9;
 	w.inode.author = author;
+	w.inode.writer = author;
 	w.inode.btime.tv_sec = made_s;
 }
 
@@ -968,6 +969,10 @@ START_TEST(emergency_writes_nobody_elses_note_and_no_older_one)
 	ck_assert_uint_eq(w.durable, 1);
 	ck_assert_uint_eq(w.record[0].kind, POLICY_RECORD_REFUSED);
 	emergency(9, 999);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	/* Begun under the grant, and somebody else has written in it since. */
+	emergency(9, 2000);
+	w.inode.writer = 8;
 	ck_assert_int_eq(begin(&rq), -EACCES);
 }
 END_TEST
