@@ -21,6 +21,11 @@
 #include "../policy/span.h"
 #include "vault_impl.h"
 
+/*
+ * The wall clock may be set between a log-in and an emergency: without room for that a step back would make what was
+ * signed then a forgery for everybody. The session signed it only while the grant was open, on either clock.
+ */
+#define CLOCK_STEP_S 86400
 #define NOTE_NS (UINT64_C(60) * 1000000000)
 #define VERSION 1
 #define CLEAR 160 /* bytes of the record before the sealed texts; more than it takes */
@@ -398,7 +403,7 @@ bool fs_glass_wrote(struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32
 		const struct fs_grant *g = &v->grants[i];
 
 		found = g->pid == pid && g->enrolment == enrolment && g->journal == journal &&
-			g->from_s <= until_s && from_s <= g->until_s;
+			g->from_s - CLOCK_STEP_S <= until_s && from_s <= g->until_s + CLOCK_STEP_S;
 	}
 	pthread_rwlock_unlock(&v->lock);
 	return found;
@@ -459,7 +464,36 @@ int fs_glass_end(struct fs_vault *v, struct fs_session *by, uint32_t number, enu
 		rc = store(v, &g, &text);
 	tell_others(v, &g, text.reason);
 	keys_wipe(&text, sizeof(text));
+	/* Or the next start would find it open. */
+	if (rc) {
+		g.unkept = true;
+		pthread_rwlock_wrlock(&v->lock);
+		(void)table_set(v, &g);
+		pthread_rwlock_unlock(&v->lock);
+		atomic_fetch_add(&v->grants_unkept, 1);
+	}
 	return rc;
+}
+
+/* An end that could not be stored when it came. edit held. */
+static void keep_end(struct fs_vault *v, const struct fs_grant *at)
+{
+	struct fs_grant_text text;
+	struct fs_grant g = *at;
+	int rc = fs_glass_text(v, g.number, &text);
+
+	g.unkept = false;
+	if (rc == -ENOENT)
+		rc = 0;
+	if (!rc)
+		rc = store(v, &g, &text);
+	keys_wipe(&text, sizeof(text));
+	if (rc)
+		return;
+	pthread_rwlock_wrlock(&v->lock);
+	(void)table_set(v, &g);
+	pthread_rwlock_unlock(&v->lock);
+	atomic_fetch_sub(&v->grants_unkept, 1);
 }
 
 /* Why nobody has this grant any more, or NULL. edit held. */
@@ -509,7 +543,7 @@ bool fs_glass_tick(struct fs_vault *v)
 	uint64_t now = fs_vault_boot_ns();
 	bool note, lost = false;
 
-	if (!atomic_load(&v->grants_open))
+	if (!atomic_load(&v->grants_open) && !atomic_load(&v->grants_unkept))
 		return false;
 	note = now - v->grants_noted_ns >= NOTE_NS;
 	if (note)
@@ -519,8 +553,11 @@ bool fs_glass_tick(struct fs_vault *v)
 		const struct fs_grant *g = &v->grants[i];
 		const char *why;
 
-		if (g->end != FS_GLASS_OPEN)
+		if (g->end != FS_GLASS_OPEN) {
+			if (g->unkept)
+				keep_end(v, g);
 			continue;
+		}
 		why = v->practice ? withdrawn(v, g) : NULL;
 		if (fs_glass_over(v, g)) {
 			(void)fs_glass_end(v, NULL, g->number, FS_GLASS_EXPIRED, "its time is over");

@@ -137,23 +137,23 @@ static int switch_segment(struct fs_log *l)
 	return rc;
 }
 
-/*
- * What of the last segment a record leaves to others, on a disk that has no room for a next one: emergency
- * access can always be logged, and so can getting in and out, for a while after all else is refused.
- */
 static uint64_t kept_bytes(const struct fs_log *l)
 {
 	return l->segment_bytes / 8 < KEPT_BYTES ? l->segment_bytes / 8 : KEPT_BYTES;
 }
 
+/*
+ * What of the last segment a record leaves to others, on a disk that has no room for a next one: emergency
+ * access can always be logged, and so can getting in and out, for a while after all else is refused.
+ */
 static uint64_t kept_from(const struct fs_log *l, const struct policy_record *r)
 {
 	uint64_t kept = kept_bytes(l);
 
-	/* A service that fails and fails must not fill what emergencies need, though it speaks of them. */
-	if (r->grant && r->kind != POLICY_RECORD_NOTICE)
-		return 0;
+	/* What is done under one emergency does not take the room in which the next one is told. */
 	switch (r->kind) {
+	case POLICY_RECORD_KEYS:
+		return r->grant ? 0 : kept;
 	case POLICY_RECORD_STOP:
 	case POLICY_RECORD_BREAK_GLASS:
 	case POLICY_RECORD_BREAK_GLASS_END:
@@ -163,10 +163,10 @@ static uint64_t kept_from(const struct fs_log *l, const struct policy_record *r)
 	case POLICY_RECORD_LOCK:
 	case POLICY_RECORD_UNLOCK:
 	case POLICY_RECORD_ALARM:
-	case POLICY_RECORD_NOTICE:
+	case POLICY_RECORD_NOTICE: /* though it speaks of one: a service may fail and fail */
 		return kept / 2;
 	default:
-		return kept;
+		return r->grant ? kept / 4 : kept;
 	}
 }
 

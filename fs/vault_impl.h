@@ -276,6 +276,7 @@ struct fs_vault {
 	/* emergency access: grants ever given, by number - 1 */
 	struct fs_grant *grants;  /* (t) */
 	uint32_t grant_count;	  /* (t) */
+	atomic_uint grants_unkept; /* ends that could not be stored yet */
 	atomic_uint grants_open;  /* so that decisions need not look when there is none */
 	uint64_t grants_noted_ns; /* only fs_vault_tick: when used_s was stored last */
 	uint64_t grants_reminded_ns; /* only fs_vault_tick: when overdue reviews were looked for */

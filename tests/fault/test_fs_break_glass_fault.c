@@ -144,6 +144,29 @@ START_TEST(disk_that_takes_nothing_does_not_keep_anybody_from_an_emergency)
 }
 END_TEST
 
+START_TEST(end_that_could_not_be_stored_is_stored_later)
+{
+	struct fs_grant g;
+
+	clinic();
+	ck_assert_int_eq(glass(&g), 0);
+	ck_assert_int_eq(fs_group_sync(fs_records_group(t.v->records), 0), 0);
+	/* As when the disk and the reserve are full, or memory is. */
+	t.v->grants[0].unkept = true;
+	t.v->grants[0].end = FS_GLASS_CLOSED;
+	atomic_store(&t.v->grants_open, 0);
+	atomic_store(&t.v->grants_unkept, 1);
+	fs_vault_tick(t.v);
+	ck_assert(!t.v->grants[0].unkept);
+	ck_assert_uint_eq(t.v->grants_unkept, 0);
+	everybody_out();
+	ck_assert_int_eq(fs_vault_close(t.v), 0);
+	t.v = NULL;
+	t_open();
+	ck_assert_uint_eq(t.v->grants[0].end, FS_GLASS_CLOSED);
+}
+END_TEST
+
 /* What the killed daemon's vault says: a grant only with its record, access only with a grant. */
 static void check_after_death(uint32_t before)
 {
@@ -225,6 +248,7 @@ int main(void)
 	tcase_add_test(tc, without_the_record_of_its_use_the_key_is_not_touched);
 	tcase_add_test(tc, pending_grant_without_its_record_is_not_served);
 	tcase_add_test(tc, disk_that_takes_nothing_does_not_keep_anybody_from_an_emergency);
+	tcase_add_test(tc, end_that_could_not_be_stored_is_stored_later);
 	tcase_add_test(tc, killed_between_record_and_access_gives_no_unlogged_access);
 	suite_add_tcase(s, tc);
 	return t_run(s);
