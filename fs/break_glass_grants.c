@@ -393,6 +393,19 @@ bool fs_vault_grant(struct fs_vault *v, struct fs_session *s, uint32_t index, ui
 	return found;
 }
 
+bool fs_vault_drafts(struct fs_vault *v, struct fs_session *s, uint32_t index, int64_t *since_s)
+{
+	uint64_t grant;
+	int64_t since;
+
+	if (!fs_vault_grant(v, s, index, &grant, &since) ||
+	    !fs_glass_wrote(v, s->pid, s->enrolment, index, (int64_t)atomic_load(&s->signed_s),
+			    (int64_t)s->ceiling_s))
+		return false;
+	*since_s = since;
+	return true;
+}
+
 bool fs_glass_wrote(struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t journal,
 		    int64_t from_s, int64_t until_s)
 {

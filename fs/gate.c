@@ -218,7 +218,6 @@ static int check_policy(struct fs_gate *g, const struct fs_gate_request *rq,
 	struct policy_verdict v = {.answer = POLICY_DENY};
 	char rule[POLICY_RECORD_TEXT] = "";
 	int rc = fs_vault_decide(g->vault, g->session, index, rq->rights, &v, NULL, 0);
-	uint64_t grant;
 
 	if (rc)
 		return rc == -ENOENT || rc == -ENOKEY ? rc : -EACCES;
@@ -226,7 +225,7 @@ static int check_policy(struct fs_gate *g, const struct fs_gate_request *rq,
 	/* An emergency lets make new notes: which these are is looked at when the journal is open. */
 	if (v.visible && (v.rights & MAY_WRITE) == POLICY_DRAFT && rq->rights & POLICY_WRITE &&
 	    !(rq->rights & ~(v.rights | POLICY_WRITE)) &&
-	    fs_vault_grant(g->vault, g->session, index, &grant, &pass->drafts_s)) {
+	    fs_vault_drafts(g->vault, g->session, index, &pass->drafts_s)) {
 		pass->rights = v.rights;
 		saw_rights(g, index, &v);
 		return 0;

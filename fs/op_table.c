@@ -174,12 +174,11 @@ static mode_t mask(mode_t mode, uint32_t rights)
 static uint32_t rights_on(const struct fs_op *op, const struct fs_inode *i)
 {
 	uint32_t rights = op->pass.rights;
-	uint64_t grant;
 	int64_t since_s;
 
 	if (rights & POLICY_WRITE || !(rights & POLICY_DRAFT) ||
-	    !fs_vault_grant(op->m->serve->vault, op->m->session, fs_journal_index(i->journal),
-			    &grant, &since_s))
+	    !fs_vault_drafts(op->m->serve->vault, op->m->session, fs_journal_index(i->journal),
+			     &since_s))
 		return rights;
 	if (S_ISDIR(i->mode) ||
 	    (i->author == op->m->session->pid && i->writer == op->m->session->pid &&

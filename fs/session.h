@@ -37,6 +37,7 @@ struct fs_session {
 	char origin[256];	     /* tty or remote host, as the client claims */
 	uint64_t since_s, ceiling_s; /* wall clock of log-in; end at the latest */
 	uint64_t ceiling_boot_ns;    /* the same on the boot-time clock; the earlier wins */
+	atomic_ullong signed_s;	     /* wall clock: since when its signing key is certified */
 	atomic_ullong active_ns;     /* boot time of the last OPEN, READ or WRITE */
 	atomic_int factor;	     /* enum fs_factor_kind: what is enrolled */
 	atomic_ullong factor_ns;     /* boot time of the last proof of it; 0: none since log-in or unlock */

@@ -177,6 +177,7 @@ static int arm(struct fs_vault *v, struct fs_session *s, const struct fs_login_p
 	if (fs_session_state(s) == FS_SESSION_LOCKED) {
 		s->secret = proof->secret;
 		s->signer = signer;
+		atomic_store(&s->signed_s, cert.from_s);
 		atomic_store(&s->factor, proof->factor);
 		atomic_store(&s->factor_ns, factor_shown(proof));
 		atomic_store(&s->active_ns, fs_vault_boot_ns());

@@ -514,9 +514,12 @@ int fs_vault_attend(struct fs_vault *v, struct fs_session *s, const struct fs_at
 int fs_vault_decide(struct fs_vault *v, struct fs_session *s, uint32_t index, uint32_t rights,
 		    struct policy_verdict *out, char *rule, size_t rule_cap);
 /*
- * Of an emergency grant that holds now: its number, and since when. What this practitioner has made since then
- * is his to change (POLICY_DRAFT). False: there is none.
+ * Of an emergency grant that holds now: since when. What this practitioner has made since then is his to change
+ * (POLICY_DRAFT). False: there is none, or the wall clock was set so far since log-in that what this session signs
+ * would not be believed afterwards: then it may only read.
  */
+bool fs_vault_drafts(struct fs_vault *v, struct fs_session *s, uint32_t index, int64_t *since_s);
+/* Its number, and since when. False: there is none. */
 bool fs_vault_grant(struct fs_vault *v, struct fs_session *s, uint32_t index, uint64_t *number,
 		    int64_t *since_s);
 /* The same for vault-level rights (create, policy, audit). */

@@ -655,6 +655,26 @@ START_TEST(signature_without_a_grant_is_a_forgery)
 }
 END_TEST
 
+START_TEST(who_could_not_be_believed_afterwards_may_only_read)
+{
+	struct fs_grant g;
+	int64_t since_s;
+	uint64_t number;
+
+	clinic();
+	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
+	ck_assert(fs_vault_drafts(t.v, max, p, &since_s));
+	ck_assert_int_eq(since_s, g.from_s);
+	/* He logged in while the clock was days ahead; then somebody put it right. */
+	atomic_store(&max->signed_s, (uint64_t)g.until_s + 86401);
+	max->ceiling_s = (uint64_t)g.until_s + 2 * 86400;
+	ck_assert(!fs_vault_drafts(t.v, max, p, &since_s));
+	ck_assert(fs_vault_grant(t.v, max, p, &number, &since_s));
+	ck_assert(t_may(max, p, POLICY_READ));
+	everybody_out();
+}
+END_TEST
+
 START_TEST(copy_of_the_vault_without_the_host_secret_opens_nothing)
 {
 	struct fs_grant g;
@@ -907,6 +927,7 @@ int main(void)
 	tcase_add_test(tc, search_is_logged_and_bounded);
 	tcase_add_test(tc, what_was_written_under_it_is_believed_afterwards);
 	tcase_add_test(tc, signature_without_a_grant_is_a_forgery);
+	tcase_add_test(tc, who_could_not_be_believed_afterwards_may_only_read);
 	tcase_add_test(tc, copy_of_the_vault_without_the_host_secret_opens_nothing);
 	tcase_add_test(tc, texts_are_sealed_and_bound_to_their_grant);
 	tcase_add_test(tc, vault_from_when_the_grant_was_open_is_no_vault);

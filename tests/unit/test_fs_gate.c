@@ -67,6 +67,13 @@ bool fs_vault_grant(struct fs_vault *v, struct fs_session *s, uint32_t index, ui
 	return w.grant_since_s != 0;
 }
 
+bool fs_vault_drafts(struct fs_vault *v, struct fs_session *s, uint32_t index, int64_t *since_s)
+{
+	uint64_t number;
+
+	return fs_vault_grant(v, s, index, &number, since_s);
+}
+
 /* The policy right: under .policy. */
 int fs_vault_decide_vault(struct fs_vault *v, struct fs_session *s, uint32_t rights,
 			  struct policy_verdict *out, char *rule, size_t rule_cap)
