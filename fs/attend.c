@@ -52,40 +52,15 @@ static int no_journal(struct fs_vault *v, const struct attending *a, const char 
 	return rc;
 }
 
-static size_t characters(const char *text)
-{
-	size_t n = 0, len = strlen(text);
-
-	for (size_t i = 0; i < len; n++) {
-		uint32_t point = 0;
-		unsigned k = policy_utf8_get(text + i, len - i, &point);
-
-		if (!k || policy_utf8_control(point))
-			return 0;
-		i += k;
-	}
-	return n;
-}
-
-/* A reason has letters: blanks and points are none. */
-static size_t said(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += *text != ' ' && *text != '.' && *text != '-' && *text != '_';
-	return n;
-}
-
 static int check_words(struct fs_vault *v, struct attending *a, struct fs_say *say)
 {
 	uint32_t least = a->settings->attend_reason, most = a->settings->attend_limit_s;
-	size_t n = characters(a->in->reason);
+	size_t n = policy_utf8_characters(a->in->reason);
 	char why[256];
 
 	if (strlen(a->in->reason) > 255)
 		return refuse(v, a, -EINVAL, "the reason is longer than 255 bytes", say);
-	if (n < least || said(a->in->reason) < least / 2) {
+	if (n < least || policy_utf8_said(a->in->reason) < least / 2) {
 		snprintf(why, sizeof(why),
 			 "a reason in own words of at least %u characters is wanted, one line of "
 			 "plain text",

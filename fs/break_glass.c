@@ -233,21 +233,6 @@ static bool contains(const char *name, const char *part)
 	return false;
 }
 
-static size_t characters(const char *text)
-{
-	size_t n = 0, len = strlen(text);
-
-	for (size_t i = 0; i < len; n++) {
-		uint32_t point = 0;
-		unsigned k = policy_utf8_get(text + i, len - i, &point);
-
-		if (!k || policy_utf8_control(point))
-			return 0;
-		i += k;
-	}
-	return n;
-}
-
 struct hits {
 	char name[FS_GLASS_SEARCH_MOST][256];
 	size_t n;
@@ -279,7 +264,7 @@ int fs_vault_glass_search(struct fs_vault *v, struct fs_session *s, const char *
 	if (!rc) {
 		pthread_mutex_lock(&v->edit);
 		rc = v->practice ? check_person(&e) : -ENOKEY;
-		if (!rc && characters(part) < FS_GLASS_SEARCH_MIN)
+		if (!rc && policy_utf8_characters(part) < FS_GLASS_SEARCH_MIN)
 			rc = refuse(&e, -EINVAL,
 				    "at least 3 characters of the name are wanted, plain text");
 		if (!rc)
@@ -305,16 +290,6 @@ int fs_vault_glass_search(struct fs_vault *v, struct fs_session *s, const char *
 
 /* ---- opening ---- */
 
-/* Letters; blanks and points are none. */
-static size_t said(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += *text != ' ' && *text != '.' && *text != '-' && *text != '_';
-	return n;
-}
-
 static int check_words(struct emergency *e, const struct fs_glass_open *in)
 {
 	char why[256];
@@ -323,7 +298,7 @@ static int check_words(struct emergency *e, const struct fs_glass_open *in)
 		return refuse(e, -EINVAL, "the ground is one of: danger, acute, duty, other");
 	if (strlen(in->reason) > FS_GLASS_TEXT_MAX)
 		return refuse(e, -EINVAL, "the reason is longer than 1000 bytes");
-	if (characters(in->reason) < e->seen.reason || said(in->reason) < e->seen.reason / 2) {
+	if (policy_utf8_characters(in->reason) < e->seen.reason || policy_utf8_said(in->reason) < e->seen.reason / 2) {
 		snprintf(why, sizeof(why),
 			 "a reason in own words of at least %u characters is wanted, one line of "
 			 "plain text",

@@ -4,6 +4,8 @@
  */
 #include "utf8.h"
 
+#include <string.h>
+
 unsigned policy_utf8_get(const char *p, size_t len, uint32_t *point)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -52,5 +54,29 @@ size_t policy_utf8_cut(const char *p, size_t len, size_t max)
 		if ((c & 0xc0) != 0x80)
 			return n - back;
 	}
+	return n;
+}
+
+size_t policy_utf8_characters(const char *text)
+{
+	size_t n = 0, len = strlen(text);
+
+	for (size_t i = 0; i < len; n++) {
+		uint32_t point = 0;
+		unsigned k = policy_utf8_get(text + i, len - i, &point);
+
+		if (!k || policy_utf8_control(point))
+			return 0;
+		i += k;
+	}
+	return n;
+}
+
+size_t policy_utf8_said(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text != ' ' && *text != '.' && *text != '-' && *text != '_';
 	return n;
 }
