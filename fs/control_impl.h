@@ -150,6 +150,16 @@ json_t *fs_control_json_text(const char *text, size_t len);
  * the peer is gone or takes nothing.
  */
 int fs_control_more(struct fs_control_request *rq);
+/* An array of objects that may grow long, sent in pieces of FS_CONTROL_OBJECTS. */
+#define FS_CONTROL_OBJECTS 100
+struct fs_control_objects {
+	struct fs_control_request *rq;
+	const char *name; /* of the array */
+	json_t *list;	  /* borrowed from the answer */
+};
+int fs_control_objects_begin(struct fs_control_objects *to);
+/* Takes the object over; NULL: memory was short. -ENOMEM, -EPIPE. */
+int fs_control_objects_put(struct fs_control_objects *to, json_t *one);
 /* Serves one request to its end: fills in the answer and queues it. */
 void fs_control_serve(struct fs_control_request *rq);
 

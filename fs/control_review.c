@@ -3,7 +3,7 @@
  * fs/control_review.c - verbs by which emergency accesses are looked at and judged: grants,
  * grant-show, grant-judge, grant-pairs; and what `status` says of them.
  *
- * Answers that grow are arrays of objects, sent in pieces of OBJECTS. Rights are the vault's to
+ * Answers that grow are arrays of objects, sent in pieces. Rights are the vault's to
  * judge.
  */
 #include <errno.h>
@@ -13,33 +13,11 @@
 #include "break_glass.h"
 #include "control_impl.h"
 
-#define OBJECTS 100
-
+/* The grants that are on their way, and which of them are wanted. */
 struct objects {
-	struct fs_control_request *rq;
-	const char *name;  /* of the array */
-	const char *state; /* of those that are wanted; "" all */
-	json_t *list;	   /* borrowed from the answer */
+	struct fs_control_objects to;
+	const char *state; /* "" all */
 };
-
-static int objects_begin(struct objects *to)
-{
-	to->list = json_array();
-	return to->list && !json_object_set_new(to->rq->answer, to->name, to->list) ? 0 : -ENOMEM;
-}
-
-/* Takes the object over; NULL: memory was short. */
-static int objects_put(struct objects *to, json_t *one)
-{
-	int rc;
-
-	if (!one || json_array_append_new(to->list, one))
-		return -ENOMEM;
-	if (json_array_size(to->list) < OBJECTS)
-		return 0;
-	rc = fs_control_more(to->rq);
-	return rc ? rc : objects_begin(to);
-}
 
 struct text {
 	const char *name, *text;
@@ -106,7 +84,7 @@ static int add_grant(void *ctx, const struct fs_glass_item *item)
 	if (to->state[0] && strcmp(to->state, fs_glass_state_word(&item->g)) &&
 	    !(item->overdue && !strcmp(to->state, "overdue")))
 		return 0;
-	return objects_put(to, grant_object(item));
+	return fs_control_objects_put(&to->to, grant_object(item));
 }
 
 /* What the vault had to say besides. */
@@ -121,7 +99,8 @@ static int put_notice(struct fs_control_request *rq)
 
 int fs_control_verb_grants(struct fs_control_request *rq)
 {
-	struct objects to = {.rq = rq, .name = "grants", .state = fs_control_text(rq, "state")};
+	struct objects to = {.to = {.rq = rq, .name = "grants"},
+			     .state = fs_control_text(rq, "state")};
 	bool known = !to.state[0];
 	int rc;
 
@@ -132,7 +111,7 @@ int fs_control_verb_grants(struct fs_control_request *rq)
 				 "deviation, closed");
 		return -EINVAL;
 	}
-	rc = objects_begin(&to);
+	rc = fs_control_objects_begin(&to.to);
 	if (!rc)
 		rc = fs_vault_glass_list(rq->c->vault, rq->session,
 					 (uint32_t)fs_control_int(rq, "number"), add_grant, &to,
@@ -160,7 +139,7 @@ static int add_act(void *ctx, const struct policy_record *r, bool before)
 		(json_int_t)r->note_total, "before", before);
 
 	snprintf(note, sizeof(note), "%llu", (unsigned long long)r->note);
-	return objects_put(ctx, WITH_TEXTS(one, {"who", r->who}, {"name", r->name},
+	return fs_control_objects_put(ctx, WITH_TEXTS(one, {"who", r->who}, {"name", r->name},
 					   {"name2", r->name2}, {"note", note},
 					   {"reason", r->reason}, {"detail", r->detail}));
 }
@@ -168,7 +147,7 @@ static int add_act(void *ctx, const struct policy_record *r, bool before)
 int fs_control_verb_grant_show(struct fs_control_request *rq)
 {
 	uint32_t number = (uint32_t)fs_control_int(rq, "number");
-	struct objects to = {.rq = rq, .name = "acts", .state = ""};
+	struct fs_control_objects to = {.rq = rq, .name = "acts"};
 	int rc = fs_vault_glass_list(rq->c->vault, rq->session, number, keep_grant, rq->answer,
 				     &rq->say);
 
@@ -179,7 +158,7 @@ int fs_control_verb_grant_show(struct fs_control_request *rq)
 		rc = fs_control_more(rq);
 	if (!rc) {
 		rq->say.text[0] = '\0';
-		rc = objects_begin(&to);
+		rc = fs_control_objects_begin(&to);
 	}
 	if (!rc)
 		rc = fs_vault_glass_acts(rq->c->vault, rq->session, number, add_act, &to, &rq->say);
@@ -224,13 +203,13 @@ static int add_pair(void *ctx, const struct fs_glass_pair *p)
 				(json_int_t)p->first_s, "last_s", (json_int_t)p->last_s, "admitted",
 				p->admitted, "blocked", p->blocked);
 
-	return objects_put(ctx, WITH_TEXTS(one, {"who", p->who}, {"journal", p->journal}));
+	return fs_control_objects_put(ctx, WITH_TEXTS(one, {"who", p->who}, {"journal", p->journal}));
 }
 
 int fs_control_verb_grant_pairs(struct fs_control_request *rq)
 {
-	struct objects to = {.rq = rq, .name = "pairs", .state = ""};
-	int rc = objects_begin(&to);
+	struct fs_control_objects to = {.rq = rq, .name = "pairs"};
+	int rc = fs_control_objects_begin(&to);
 
 	return rc ? rc : fs_vault_glass_pairs(rq->c->vault, rq->session, add_pair, &to, &rq->say);
 }

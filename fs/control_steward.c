@@ -12,34 +12,7 @@
 
 #include "control_impl.h"
 
-#define OBJECTS 100
-
 /* ---- objects on their way ---- */
-
-struct objects {
-	struct fs_control_request *rq;
-	const char *name; /* of the array */
-	json_t *list;	  /* borrowed from the answer */
-};
-
-static int objects_begin(struct objects *to)
-{
-	to->list = json_array();
-	return to->list && !json_object_set_new(to->rq->answer, to->name, to->list) ? 0 : -ENOMEM;
-}
-
-/* Takes the object over; NULL: memory was short. */
-static int objects_put(struct objects *to, json_t *one)
-{
-	int rc;
-
-	if (!one || json_array_append_new(to->list, one))
-		return -ENOMEM;
-	if (json_array_size(to->list) < OBJECTS)
-		return 0;
-	rc = fs_control_more(to->rq);
-	return rc ? rc : objects_begin(to);
-}
 
 static int put_text(json_t *to, const char *name, const char *text)
 {
@@ -92,13 +65,13 @@ static int add_change(void *ctx, const struct fs_policy_change *c)
 		json_decref(one);
 		one = NULL;
 	}
-	return objects_put(ctx, one);
+	return fs_control_objects_put(ctx, one);
 }
 
 int fs_control_verb_policy_log(struct fs_control_request *rq)
 {
-	struct objects to = {.rq = rq, .name = "versions"};
-	int rc = objects_begin(&to);
+	struct fs_control_objects to = {.rq = rq, .name = "versions"};
+	int rc = fs_control_objects_begin(&to);
 
 	return rc ? rc
 		  : fs_vault_policy_log(rq->c->vault, rq->session, fs_control_text(rq, "file"),
@@ -125,14 +98,14 @@ static int add_item(void *ctx, const struct fs_policy_item *item)
 		json_decref(one);
 		one = NULL;
 	}
-	return objects_put(ctx, one);
+	return fs_control_objects_put(ctx, one);
 }
 
 int fs_control_verb_policy_status(struct fs_control_request *rq)
 {
-	struct objects to = {.rq = rq, .name = "items"};
+	struct fs_control_objects to = {.rq = rq, .name = "items"};
 	int64_t days = fs_control_int(rq, "days");
-	int rc = objects_begin(&to);
+	int rc = fs_control_objects_begin(&to);
 
 	return rc ? rc
 		  : fs_vault_policy_status(rq->c->vault, rq->session, days ? (uint32_t)days : 30,
@@ -179,7 +152,7 @@ static int add_head(void *ctx, const struct fs_review_head *h)
 				  (json_int_t)h->glass_overdue, "deviations",
 				  (json_int_t)h->glass_deviations);
 
-	return objects_put(
+	return fs_control_objects_put(
 		ctx, json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "item", "head",
 			       "time_s",
 			       (json_int_t)h->time_s, "title", h->title, "practice",
@@ -194,7 +167,7 @@ static int add_person(void *ctx, const struct policy_practitioner *p, bool enrol
 {
 	static const char *const states[] = {"active", "on leave", "left"};
 
-	return objects_put(
+	return fs_control_objects_put(
 		ctx, json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:s, s:o, s:o, s:b}", "item",
 			       "person", "who", p->name, "account", p->account, "role",
 			       p->role->name, "clinical", p->role->clinical, "rights",
@@ -206,10 +179,10 @@ static int add_person(void *ctx, const struct policy_practitioner *p, bool enrol
 static int add_access(void *ctx, const struct fs_review_access *a)
 {
 	if (a->block)
-		return objects_put(ctx, json_pack("{s:s, s:s, s:s, s:I, s:s}", "item", "block",
+		return fs_control_objects_put(ctx, json_pack("{s:s, s:s, s:s, s:I, s:s}", "item", "block",
 						  "who", a->who, "journal", a->journal, "index",
 						  (json_int_t)a->index, "entry", a->block));
-	return objects_put(ctx, json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "item", "access",
+	return fs_control_objects_put(ctx, json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "item", "access",
 					  "who", a->who, "journal", a->journal, "index",
 					  (json_int_t)a->index, "ground",
 					  policy_access_text(a->access), "rights",
@@ -219,7 +192,7 @@ static int add_access(void *ctx, const struct fs_review_access *a)
 
 static int add_total(void *ctx, const struct fs_review_total *t)
 {
-	return objects_put(
+	return fs_control_objects_put(
 		ctx,
 		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "item", "total",
 			  "who", t->who, "own", (json_int_t)t->by[POLICY_ACCESS_OWN], "attend",
@@ -233,7 +206,7 @@ static int add_total(void *ctx, const struct fs_review_total *t)
 
 static int add_alone(void *ctx, const char *who, uint32_t journals)
 {
-	return objects_put(ctx, json_pack("{s:s, s:s, s:I}", "item", "alone", "who", who,
+	return fs_control_objects_put(ctx, json_pack("{s:s, s:s, s:I}", "item", "alone", "who", who,
 					  "journals", (json_int_t)journals));
 }
 
@@ -246,8 +219,8 @@ int fs_control_verb_policy_review(struct fs_control_request *rq)
 		.total = add_total,
 		.alone = add_alone,
 	};
-	struct objects to = {.rq = rq, .name = "items"};
-	int rc = objects_begin(&to);
+	struct fs_control_objects to = {.rq = rq, .name = "items"};
+	int rc = fs_control_objects_begin(&to);
 
 	return rc ? rc
 		  : fs_vault_review(rq->c->vault, rq->session, fs_control_text(rq, "unit"),
@@ -306,7 +279,7 @@ int fs_control_verb_policy_explain(struct fs_control_request *rq)
 
 static int add_line(void *ctx, const char *line)
 {
-	return objects_put(ctx, fs_control_json_text(line, strlen(line)));
+	return fs_control_objects_put(ctx, fs_control_json_text(line, strlen(line)));
 }
 
 /* [{file, text}] as an array that the caller frees; its texts are the request's. */
@@ -337,7 +310,7 @@ static int drafts_of(struct fs_control_request *rq, struct fs_policy_draft **out
 int fs_control_verb_policy_test(struct fs_control_request *rq)
 {
 	const json_t *text = json_object_get(rq->m.json, "text");
-	struct objects to = {.rq = rq, .name = "failures"};
+	struct fs_control_objects to = {.rq = rq, .name = "failures"};
 	struct fs_policy_draft *draft = NULL;
 	struct fs_policy_test in = {
 		.name = fs_control_text(rq, "name"),
@@ -350,7 +323,7 @@ int fs_control_verb_policy_test(struct fs_control_request *rq)
 
 	in.draft = draft;
 	if (!rc)
-		rc = objects_begin(&to);
+		rc = fs_control_objects_begin(&to);
 	if (!rc)
 		rc = fs_vault_policy_test(rq->c->vault, rq->session, &in, add_line, &to, &tested,
 					  &rq->report, &rq->say);

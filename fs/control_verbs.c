@@ -548,6 +548,24 @@ int fs_control_more(struct fs_control_request *rq)
 	return rc ? rc : fs_control_conn_drain(rq->c, rq->conn);
 }
 
+int fs_control_objects_begin(struct fs_control_objects *to)
+{
+	to->list = json_array();
+	return to->list && !json_object_set_new(to->rq->answer, to->name, to->list) ? 0 : -ENOMEM;
+}
+
+int fs_control_objects_put(struct fs_control_objects *to, json_t *one)
+{
+	int rc;
+
+	if (!one || json_array_append_new(to->list, one))
+		return -ENOMEM;
+	if (json_array_size(to->list) < FS_CONTROL_OBJECTS)
+		return 0;
+	rc = fs_control_more(to->rq);
+	return rc ? rc : fs_control_objects_begin(to);
+}
+
 void fs_control_serve(struct fs_control_request *rq)
 {
 	json_t *json = NULL;
