@@ -161,6 +161,44 @@ static int check_journal(struct emergency *e)
 	return 0;
 }
 
+/* The journal's own key, given to him before; then the break-glass key is not needed. */
+static bool holds_key(const struct emergency *e)
+{
+	struct fs_journals_present p;
+	struct fs_buf *buf = NULL;
+	struct bytes_in in;
+	struct fs_key key;
+	bool his;
+
+	if (fs_journals_present(e->v, e->entry->index, &p))
+		return false;
+	key = fs_journals_wrap_key(e->entry->index, p.generation[p.n - 1], FS_WRAP_PRACTITIONER,
+				   e->s->pid);
+	if (fs_record_get(fs_records_vault(e->v->records), &key, &buf))
+		return false;
+	in = bytes_in(buf->data, buf->len);
+	his = bytes_get_u32(&in) == e->s->enrolment;
+	fs_buf_put(buf);
+	return his;
+}
+
+/* A grant that could open nothing would only look like help. */
+static int check_key(const struct emergency *e)
+{
+	if (holds_key(e) || fs_bg_holds(e->v, e->s->pid, e->s->enrolment))
+		return 0;
+	/* He may have logged in this very second. */
+	if (!e->v->cfg.read_only) {
+		e->v->lists_dirty = true;
+		fs_lists_tick(e->v);
+	}
+	if (fs_bg_holds(e->v, e->s->pid, e->s->enrolment))
+		return 0;
+	return refuse(e, -EACCES,
+		      "the key for emergencies has not reached you yet: it does as soon as a colleague "
+		      "who may break the glass is logged in, and then for good; ask one to log in");
+}
+
 /* Everything that can be told before a word of the person's is needed. edit held. */
 static int look(struct emergency *e)
 {
@@ -181,7 +219,8 @@ static int look(struct emergency *e)
 	e->seen.at_once = e->settings->break_glass_at_once;
 	e->seen.daily = e->settings->break_glass_daily;
 	count(e);
-	return check_often(e);
+	rc = check_often(e);
+	return rc ? rc : check_key(e);
 }
 
 static int begin(struct emergency *e, struct fs_vault *v, struct fs_session *s, const char *journal,

@@ -76,6 +76,8 @@ int fs_bg_put(struct fs_edit *e, uint32_t pid, uint32_t enrolment, uint32_t turn
 /* The secret half of a turn, out of somebody's wrap. -EACCES: he has none. No lock needed. */
 int fs_bg_get(struct fs_vault *v, uint32_t pid, uint32_t enrolment, uint32_t turn,
 	      const uint8_t box_sk[static KEYS_LEN], uint8_t bg_sk[static KEYS_LEN]);
+/* Has he a wrap of a turn that is in use? */
+bool fs_bg_holds(struct fs_vault *v, uint32_t pid, uint32_t enrolment);
 int fs_bg_of_session(struct fs_vault *v, struct fs_session *s, uint32_t turn,
 		     uint8_t bg_sk[static KEYS_LEN]);
 /* Makes the pair, gives and takes wraps, makes it anew. */

@@ -130,6 +130,15 @@ static uint32_t holds(struct fs_vault *v, uint32_t pid, uint32_t turn)
 	return enrolment;
 }
 
+bool fs_bg_holds(struct fs_vault *v, uint32_t pid, uint32_t enrolment)
+{
+	for (uint32_t turn = v->bg_oldest; turn <= atomic_load(&v->bg_turn); turn++) {
+		if (holds(v, pid, turn) == enrolment)
+			return true;
+	}
+	return false;
+}
+
 /* ---- making and renewing the pair ---- */
 
 /* The secret half for everybody who may use it and for the recovery key. by: among them in any case. */

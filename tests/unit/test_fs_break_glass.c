@@ -154,6 +154,32 @@ START_TEST(works_with_nobody_else_logged_in)
 }
 END_TEST
 
+START_TEST(who_has_no_key_for_emergencies_yet_is_told_so)
+{
+	struct fs_grant g;
+
+	dan = t_clinic();
+	emergencies(NULL, NULL);
+	t_put(dan, "practice", practice);
+	t_enroll(dan, "anna", ANNA);
+	anna = t_login("anna", ANNA);
+	p = t_make(anna, "p");
+	t_ticks();
+	t_logout(anna);
+	t_enroll(dan, "max", MAX);
+	max = t_login("max", MAX);
+	t_ticks();
+	ck_assert_int_eq(glass(max, "p", REASON, &g), -EACCES);
+	ck_assert_ptr_nonnull(strstr(t.say.text, "has not reached you yet"));
+	ck_assert_uint_eq(t.v->grant_count, 0);
+	/* A colleague logs in: without waiting for a tick. */
+	anna = t_login("anna", ANNA);
+	ck_assert_int_eq(glass(max, "p", REASON, &g), 0);
+	ck_assert_int_eq(opens(max), 0);
+	everybody_out();
+}
+END_TEST
+
 START_TEST(no_wrap_is_left_behind)
 {
 	struct fs_key key = fs_journals_wrap_key(0, 1, FS_WRAP_PRACTITIONER, 0);
@@ -904,6 +930,7 @@ int main(void)
 	tcase_add_test(tc, it_is_of_one_journal_and_one_practitioner);
 	tcase_add_test(tc, each_use_of_the_key_is_logged);
 	tcase_add_test(tc, works_with_nobody_else_logged_in);
+	tcase_add_test(tc, who_has_no_key_for_emergencies_yet_is_told_so);
 	tcase_add_test(tc, no_wrap_is_left_behind);
 	tcase_add_test(tc, ends_on_the_wall_clock);
 	tcase_add_test(tc, ends_on_the_boot_clock_though_the_wall_clock_was_set_back);
