@@ -435,6 +435,18 @@ static void fill_log(unsigned n)
 	}
 }
 
+/* Has the daemon let go of all of them, though nothing was read? */
+static bool all_gone(const int *s, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct pollfd p = {.fd = s[i], .events = POLLRDHUP};
+
+		if (poll(&p, 1, 0) < 1 || !(p.revents & (POLLRDHUP | POLLHUP)))
+			return false;
+	}
+	return true;
+}
+
 START_TEST(reader_of_a_long_answer_who_stops_delays_nobody)
 {
 	json_t *audit = json_pack("{s:s}", "verb", "audit");
@@ -449,10 +461,12 @@ START_TEST(reader_of_a_long_answer_who_stops_delays_nobody)
 	}
 	for (int i = 0; i < 20; i++)
 		ck_assert_int_eq(ask(good, "{\"verb\":\"list\"}"), 0);
-	usleep(200000); /* they are stuck by now, or will be found so a second later */
-	skew_s = 11;
-	usleep(1200000);
-	skew_s = 22;
+	/* However long it takes until they are stuck: then they have as long as any. */
+	for (int round = 0; round < 50 && !all_gone(slow, 4); round++) {
+		usleep(1100000);
+		skew_s += 11;
+	}
+	ck_assert(all_gone(slow, 4));
 	for (int i = 0; i < 4; i++) {
 		int rc;
 
