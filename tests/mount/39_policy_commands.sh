@@ -248,18 +248,19 @@ t_hidden_journal_is_explained_like_none() {
 	# A block hides: from bo, who could ask before, and also when he asks about a time before it. (What is said
 	# depends on the role of who asks: the way of an emergency is told to who has it.)
 	jfs bo policy explain --journal "no such journal" 2>&1 | sed 's/no such journal/NAME/' >"$ROOT/b"
+	jfs bo policy explain --journal "no such journal" --at "$THEN" 2>&1 | sed 's/no such journal/NAME/' >"$ROOT/then"
 	{ jfs dan policy show "$HANSEN"; echo 'block user:bo'; } | put dan "$HANSEN" >/dev/null || return 1
 	jfs bo policy explain --journal "$HANSEN" >"$ROOT/hidden" 2>&1 && fail explained && return 1
 	sed "s/$HANSEN/NAME/" "$ROOT/hidden" | cmp - "$ROOT/b" || return 1
 	jfs bo policy explain --journal "$HANSEN" --at "$THEN" >"$ROOT/hidden" 2>&1 && fail explained && return 1
-	sed "s/$HANSEN/NAME/" "$ROOT/hidden" | cmp - "$ROOT/b" || return 1
+	sed "s/$HANSEN/NAME/" "$ROOT/hidden" | cmp - "$ROOT/then" || return 1
 	BLOCKED=$(date '+%Y-%m-%d %H:%M:%S')
 	sleep 1.1
 	jfs dan policy show "$HANSEN" | grep -v ^block | put dan "$HANSEN" >/dev/null || return 1
 	jfs bo policy explain --journal "$HANSEN" >/dev/null || return 1
 	# And the block that is lifted is not told afterwards.
 	jfs bo policy explain --journal "$HANSEN" --at "$BLOCKED" >"$ROOT/hidden" 2>&1 && fail explained && return 1
-	sed "s/$HANSEN/NAME/" "$ROOT/hidden" | cmp - "$ROOT/b" || return 1
+	sed "s/$HANSEN/NAME/" "$ROOT/hidden" | cmp - "$ROOT/then" || return 1
 	jfs dan policy explain --who bo --journal "$HANSEN" --at "$BLOCKED" | grep -q 'block user:bo'
 }
 

@@ -72,6 +72,7 @@ t_full_disk_keeps_nobody_from_an_emergency() {
 	rm -f "$ROOT/disk/foreign" "$ROOT/disk/foreign2"
 	as anna rm "$D/filler" || return 1
 	wait_for 15 half_empty || return 1
+	login dan || return 1
 	audit --who eva --json | grep -q '"kind":"break-glass"' || fail "it is not in the log" || return 1
 	jfs eva break-glass --close "$(basename "$D")" || return 1
 	expect_errno ENOENT as eva cat "$D_EVA/precious"
