@@ -5,6 +5,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	exec sudo BUILD="${BUILD:-build}" "$0" "$@"
 fi
 mkdir -p "${BUILD:-build}/tests/mount"
+SLOW_KEYS=1 # passphrases as people have them
 . "$(dirname "$0")/mount/lib.sh"
 
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }

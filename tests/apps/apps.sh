@@ -1,6 +1,7 @@
 #!/bin/bash
 # LibreOffice converts and saves documents inside a journal, and edits a policy as text.
 # SPDX-License-Identifier: Apache-2.0
+SLOW_KEYS=1 # passphrases as people have them
 . "$(dirname "$0")/../mount/lib.sh"
 
 D=''

@@ -10,6 +10,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 mkdir -p "${BUILD:-build}/tests/mount"
+SLOW_KEYS=1 # passphrases as people have them
 . "$(dirname "$0")/../mount/lib.sh"
 NOTES=${NOTES:-20000} DIRS=${DIRS:-200} JOURNALS=${JOURNALS:-20} SIZE=${SIZE:-4096} SESSIONS=${SESSIONS:-10}
 trap cleanup EXIT

@@ -10,6 +10,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 mkdir -p "${BUILD:-build}/tests/mount"
+SLOW_KEYS=1 # passphrases as people have them
 . "$(dirname "$0")/../mount/lib.sh"
 ROUNDS=${ROUNDS:-5} JOURNALS=${JOURNALS:-100000} LINES=${LINES:-10} PEOPLE=${PEOPLE:-200}
 trap cleanup EXIT

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A clinic end to end: who sees which journals, what is refused, what the log says.
 # SPDX-License-Identifier: Apache-2.0
+SLOW_KEYS=1 # passphrases as people have them
 . "$(dirname "$0")/lib.sh"
 
 no_agent() { [ -z "$(procs "$1" journalfs-agent)" ]; }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # One person alone: init, open, work, logout; lost passphrase, lost state, copied vaults.
 # SPDX-License-Identifier: Apache-2.0
+SLOW_KEYS=1 # passphrases as people have them
 . "$(dirname "$0")/lib.sh"
 
 me() { as me "$JFS" "$@"; }

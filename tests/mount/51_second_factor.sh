@@ -259,14 +259,14 @@ t_old_passphrase_is_replaced_at_login() {
 	jfs dan status | grep -q 'PASSPHRASE' && fail "warned too early" && return 1
 	logout dan
 	stop_daemon || return 1
-	SAN+=("LD_PRELOAD=$ROOT/program/later.so" "LATER_S=$((80 * 86400))")
+	SAN+=("LD_PRELOAD=$ROOT/program/later.so:$QUICK_SO" "LATER_S=$((80 * 86400))")
 	start_daemon && login dan || return 1
 	jfs dan status >"$ROOT/said"
 	SAN=()
 	grep -q 'PASSPHRASE  *yours holds until' "$ROOT/said" || fail "no warning: $(cat "$ROOT/said")" || return 1
 	logout dan && stop_daemon || return 1
 	LATER=$((91 * 86400))
-	SAN+=("LD_PRELOAD=$ROOT/program/later.so" "LATER_S=$LATER")
+	SAN+=("LD_PRELOAD=$ROOT/program/later.so:$QUICK_SO" "LATER_S=$LATER")
 	start_daemon || return 1
 	SAN=()
 	next_code anna

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Vaults that older versions made are opened for ever: contents, attributes, policy, log.
 # SPDX-License-Identifier: Apache-2.0
+SLOW_KEYS=1 # passphrases as people have them
 . "$(dirname "$0")/lib.sh"
 FROZEN=$HERE/../frozen/v2
 H=$ROOT/home/frozen
