@@ -323,6 +323,8 @@ int fs_vault_glass_search(struct fs_vault *v, struct fs_session *s, const char *
 	}
 	if (!rc)
 		*more = h->more;
+	if (h)
+		keys_wipe(h, sizeof(*h));
 	free(h);
 	return rc;
 }

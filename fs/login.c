@@ -306,6 +306,7 @@ static int renew(struct fs_vault *v, const struct fs_login *in, struct fs_login_
 	if (rc)
 		return rc;
 	fs_batch_init(&b, NULL);
+	b.urgent = true; /* a full disk must not keep anybody from reading */
 	rc = fs_passphrase_put(v, &b, o->p, &o->env, in->stretched, in->renew, secret);
 	if (!rc) {
 		fs_factor_put_use(v, &b, o->p, o->use);

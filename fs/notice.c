@@ -293,15 +293,17 @@ void fs_notice_put(struct fs_vault *v, const struct fs_grant *g, const char *eve
 	struct fs_notice n = {0};
 	int rc;
 
-	/* Who was told of the beginning is told of the end. */
-	if (!(set && set->break_glass_notify) && !(g->flags & FS_GLASS_TOLD))
-		return;
 	describe(v, g, &n);
 	policy_record_copy(n.event, sizeof(n.event), event);
+	/* The system's log in any case; who was told of the beginning is told of the end. */
+	alert(v, &n);
+	if (!(set && set->break_glass_notify) && !(g->flags & FS_GLASS_TOLD)) {
+		keys_wipe(&n, sizeof(n));
+		return;
+	}
 	policy_record_copy(n.reason, sizeof(n.reason), reason ? reason : "");
 	if (set && set->break_glass_names && journal_name)
 		policy_record_copy(n.journal_name, sizeof(n.journal_name), journal_name);
-	alert(v, &n);
 	make_room(v);
 	rc = queue(v, &n);
 	if (rc)

@@ -192,7 +192,7 @@ static void say_what(const struct emergency *e)
 		"\nEmergency access to \"%s\"\n"
 		"  for %lld minute%s: read everything in it, write new notes; nothing else\n"
 		"  it ends by itself, open files are closed, and it is not made longer\n"
-		"  whoever reviews is told now; you will be asked about it within %lld hours\n",
+		"  whoever reviews sees it from now on; you will be asked about it within %lld hours\n",
 		e->journal, number(e, "limit_s") / 60, number(e, "limit_s") < 120 ? "" : "s", number(e, "review_s") / 3600);
 	if (is(e, "again"))
 		fprintf(stderr, "  you had this journal open by emergency within 24 hours: that is told\n");
