@@ -26,6 +26,22 @@ enum fs_inode_form { FS_FORM_NONE = 0, FS_FORM_INLINE = 1, FS_FORM_CHUNKS = 2 };
 #define FS_INODE_LEN 128   /* an INODE record, fixed */
 #define FS_LINK_MAX 65000u /* names of one file; more is -EMLINK */
 #define FS_INO_MAX ((UINT64_C(1) << 40) - 1)
+/* Numbers from here on are never stored: what lies below a journal's `.history` (fs/history_tree.h). */
+#define FS_INO_HISTORY (UINT64_C(1) << 39)
+
+/* What an inode is, besides its mode (fs/final.h, fs/history.h). */
+enum fs_inode_flag {
+	FS_INODE_FINAL = 1,    /* a final note: nothing of it may change */
+	FS_INODE_SIGNED = 2,   /* and its author has signed it */
+	FS_INODE_HOLDS = 4,    /* a directory that holds a final note, here or below: keeps its place */
+	FS_INODE_ERROR = 8,    /* a final note that was marked as entered in error */
+	FS_INODE_AMENDED = 16, /* a final note that a final one amends */
+	FS_INODE_AMENDS = 32,  /* amends a final note, says its STATE record */
+	FS_INODE_WANTS = 64,   /* final, and a second practitioner is to sign too */
+	FS_INODE_REMOVED = 128, /* a note that lost its last name; its versions are kept */
+	FS_INODE_BEFORE = 256, /* what another note was before: its contents are kept */
+};
+#define FS_INODE_FLAGS 511u
 
 /*
  * What an INODE record holds. The same fields stand in struct fs_inode (i->size) and, as a whole,
@@ -45,7 +61,10 @@ enum fs_inode_form { FS_FORM_NONE = 0, FS_FORM_INLINE = 1, FS_FORM_CHUNKS = 2 };
 	uint64_t change; /* +1 at every change of contents or entries */                           \
 	uint64_t blocks; /* 512-byte blocks that the contents occupy, for st_blocks */             \
 	uint16_t xattrs; /* count, 0 answers getxattr without a lookup */                          \
-	uint16_t flags	 /* FS_INODE_* */
+	uint16_t flags;	 /* enum fs_inode_flag */                                                  \
+	uint64_t before; /* what this note was before a save by rename: inode, 0 none */           \
+	uint32_t before_version; /* and the version of that inode that was the last */             \
+	uint32_t version /* number of the contents there are now, counted over all of it; 0 is 1 */
 
 struct fs_inode_attr {
 	FS_INODE_STORED;
@@ -66,6 +85,7 @@ struct fs_inode {
 	bool gone;    /* no name is left; the records wait for the last reference (orphan) */
 	bool nameless; /* gone, but never named (O_TMPFILE): it may still get a name */
 	bool deleted; /* gone, and the records are deleted already: nothing may be stored */
+	bool closing; /* about to become final (fs_final_close): refused as if it were */
 	struct fs_signer *signer; /* while an orphan: who removed it; one reference */
 	uint32_t removed_under;	  /* while an orphan: the policy version at that time */
 	atomic_uint opens;	  /* handles of all mounts */

@@ -52,6 +52,9 @@ void fs_inode_encode(const struct fs_inode_attr *a, uint8_t out[static FS_INODE_
 	bytes_put_u32(&o, a->writer);
 	bytes_put_u64(&o, a->change);
 	bytes_put_u64(&o, a->blocks);
+	bytes_put_u64(&o, a->before);
+	bytes_put_u32(&o, a->before_version);
+	bytes_put_u32(&o, a->version);
 	bytes_put_zero(&o, FS_INODE_LEN - o.len);
 }
 
@@ -74,6 +77,9 @@ static bool sane(const struct fs_inode_attr *a)
 	bool dir = (a->mode & S_IFMT) == S_IFDIR;
 
 	if (!sane_type(a->mode) || a->form > FS_FORM_CHUNKS || a->size > INODE_SIZE_MAX)
+		return false;
+	if (a->flags & ~FS_INODE_FLAGS || a->before >= FS_INO_HISTORY ||
+	    (!a->before && a->before_version))
 		return false;
 	if (a->pieces & ~INODE_PIECES || (a->pieces && a->form != FS_FORM_INLINE))
 		return false;
@@ -108,6 +114,9 @@ int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a)
 	v.writer = bytes_get_u32(&in);
 	v.change = bytes_get_u64(&in);
 	v.blocks = bytes_get_u64(&in);
+	v.before = bytes_get_u64(&in);
+	v.before_version = bytes_get_u32(&in);
+	v.version = bytes_get_u32(&in);
 	bytes_get_zero(&in, in.len - in.off);
 	if (!bytes_in_done(&in) || len != FS_INODE_LEN || !sane(&v))
 		return -EBADMSG;

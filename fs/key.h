@@ -38,17 +38,25 @@ enum fs_table {
 	FS_T_HEAD = 0x10, /* name, counters */
 	FS_T_FREE = 0x11, /* n u32: container bitmap page */
 	FS_T_ORPHAN = 0x12, /* inode u40: unlinked while open */
+	FS_T_FINAL = 0x13,  /* number u32: a statement about final notes (fs/final.h) */
+	FS_T_REMOVED = 0x14, /* inode u40: a note without a name whose versions are kept (fs/history.h) */
 	/* of an inode, covered by the journal's tree, sealed under its key */
 	FS_T_INODE = 0x20,
 	FS_T_DIRENT = 0x21, /* first cookie u64: bucket of entries */
 	FS_T_PIECE = 0x22,  /* n u16: piece of a small note */
 	FS_T_MAP = 0x23,    /* n u32: chunk map page */
 	FS_T_XATTR = 0x24,  /* name hash u64, piece u16 */
+	FS_T_STATE = 0x25,  /* a note's statements and links (fs/final.h) */
+	FS_T_VERSION = 0x26, /* first version u32: page of earlier versions (fs/history.h) */
+	FS_T_OLD_PIECE = 0x27, /* version u32, n u16: piece of an earlier version */
+	FS_T_OLD_MAP = 0x28, /* version u32, page u32: chunks that a later version replaced */
 	/* in groups only, never stored: contents on their way to the container */
 	FS_T_CHUNK = 0x30, /* n u32 */
 	FS_T_CUT = 0x31,   /* first chunk that goes */
 	/* the same: the record with this table (u8) and rest of key is to be sealed again */
 	FS_T_AGAIN = 0x32,
+	/* the same: version u32; committed chunks that this group replaces or drops are that version's (fs/history.h) */
+	FS_T_KEEP = 0x33,
 	/* of the vault: journal 0, inode 0 */
 	FS_T_VAULT_ROOT = 0x3f, /* root of the vault's tag tree; MAC under the host secret */
 	FS_T_IDENTITY = 0x40,	/* pid u32, enrolment u32; clear */
@@ -72,6 +80,7 @@ enum fs_table {
 	FS_T_NOTICE = 0x52,	/* number u32: somebody is to be told; sealed under the host secret */
 	FS_T_FACTOR_USED = 0x54, /* pid u32: which of its codes were used; clear */
 	FS_T_PASSPHRASES = 0x55, /* pid u32: earlier passphrases; clear (keyed hashes) */
+	FS_T_FINALS = 0x56, /* journal u32: count and hash of its statements about final notes; clear */
 	/* tag tree nodes, of a journal or (journal 0) the vault; clear, covered by their parent */
 	FS_T_NODE = 0x7f, /* node u32 */
 };

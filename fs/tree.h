@@ -21,6 +21,12 @@ struct fs_actor {
 	struct fs_signer *signer; /* borrowed */
 	uint32_t pid;		  /* practitioner number */
 	struct timespec now;
+	/*
+	 * Not 0: a note whose last change (ctime) lies at or before this second may not be changed any more,
+	 * though it is not final yet (`finalize after`): -EPERM as for one that is.
+	 */
+	int64_t due_s;
+	bool keeps; /* what is saved over, or removed, is kept as an earlier version (fs/history.h) */
 	int64_t own_s; /* not 0: may move, link and remove only what he alone has made and written since then (emergency) */
 	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
 };

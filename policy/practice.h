@@ -24,8 +24,9 @@ enum policy_right {
 	POLICY_AUDIT = 1 << 8,
 	POLICY_REVIEW = 1 << 9,
 	POLICY_ATTEND = 1 << 10,
+	POLICY_HISTORY = 1 << 11, /* read earlier versions of notes, where they may be read */
 	/* No word of the language: an emergency grant's. Make new notes, change those made under it. */
-	POLICY_DRAFT = 1 << 11,
+	POLICY_DRAFT = 1 << 12,
 };
 /* "read write", for messages; out has room for 128 bytes. */
 const char *policy_right_text(uint32_t rights, char out[static 128]);
@@ -79,6 +80,9 @@ struct policy_settings {
 	bool blocks_shown;	 /* whoever a block refuses learns that it is there */
 	uint32_t finalize_after_s; /* 0: never */
 	bool finalize_on_read_only;
+	bool finalize_others; /* who may finalize may lock and sign another's draft too */
+	const char *amendment; /* pattern of an amendment's name: %n name, %e extension with its dot, %i number */
+	bool history_off; /* no versions are kept */
 	uint32_t retention_years;
 	bool log_strict;
 	bool durability_close;
@@ -111,6 +115,16 @@ size_t policy_practice_unit_count(const struct policy_practice *p);
 const struct policy_unit *policy_practice_unit_at(const struct policy_practice *p, size_t n);
 const struct policy_unit *policy_practice_unit(const struct policy_practice *p, const char *name);
 const struct policy_role *policy_practice_role(const struct policy_practice *p, const char *name);
+/* Notes that this role finalizes want a second practitioner's signature (`finalize countersign`). */
+bool policy_practice_countersigns(const struct policy_practice *p, const char *role);
+/* What is kept of earlier versions of a file with this name (its last component; `history` lines). */
+struct policy_keep {
+	bool record; /* record content: every version, and `finalize after` locks it */
+	uint32_t count; /* else at most so many; 0: as many as there are */
+	uint32_t span_s; /* and none that was replaced longer ago; 0: any */
+};
+void policy_practice_keep(const struct policy_practice *p, const char *name,
+			  struct policy_keep *out);
 /* True when a `program deny` line names this (kernel-truncated, 15 bytes) comm. */
 bool policy_practice_denies_program(const struct policy_practice *p, const char *comm);
 

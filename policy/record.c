@@ -98,6 +98,13 @@ static const struct {
 	[POLICY_RECORD_BREAK_GLASS_END] = {"break-glass-end", 'E', 0, 110113, 110138, "BTG"},
 	[POLICY_RECORD_GRANT_REVIEW] = {"grant-review", 'U', 0, 110113, 0, "HCOMPL"},
 	[POLICY_RECORD_NOTICE] = {"notice", 'E', 0, 110113, 0, "HCOMPL"},
+	[POLICY_RECORD_FINAL] = {"finalize", 'U', 0, 110110, 0, "TREAT"},
+	[POLICY_RECORD_SIGN] = {"sign", 'U', 0, 110110, 0, "TREAT"},
+	[POLICY_RECORD_ERROR] = {"entered-in-error", 'U', 0, 110110, 0, "TREAT"},
+	[POLICY_RECORD_AMEND] = {"amend", 'C', 0, 110110, 0, "TREAT"},
+	[POLICY_RECORD_MOVE] = {"move-note", 'C', 0, 110110, 0, "TREAT"},
+	[POLICY_RECORD_EXPORT] = {"export", 'R', 0, 110106, 0, "TREAT"},
+	[POLICY_RECORD_VERIFY] = {"verify", 'R', 0, 110110, 0, "HQUALIMP"},
 };
 
 void policy_record_copy(char *field, size_t cap, const char *text)

@@ -46,6 +46,13 @@ enum policy_record_kind {
 	POLICY_RECORD_BREAK_GLASS_END, /* it is over (110138) */
 	POLICY_RECORD_GRANT_REVIEW, /* an emergency access was judged, or its deviation closed */
 	POLICY_RECORD_NOTICE, /* of an emergency access: delivered, or not (outcome 8) */
+	POLICY_RECORD_FINAL, /* a note became final; `count` is the number of the statement, `detail` its hash */
+	POLICY_RECORD_SIGN, /* a final note was signed or countersigned later */
+	POLICY_RECORD_ERROR, /* a final note was marked as entered in error */
+	POLICY_RECORD_AMEND, /* a draft that amends a final note was made; `name2` is its name */
+	POLICY_RECORD_MOVE, /* a note was copied into the journal that it belongs in */
+	POLICY_RECORD_EXPORT, /* something left the vault for somebody else (110106) */
+	POLICY_RECORD_VERIFY, /* final notes were verified */
 	POLICY_RECORD_KIND_COUNT
 };
 
