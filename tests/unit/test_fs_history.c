@@ -857,10 +857,10 @@ static void model_saved(struct note *n)
 
 	n->saving = false;
 	/* One that nothing was changed in is dropped, which the model does not foresee. */
-	if (n->i->version == n->now.version)
+	if (fs_history_version_of(&n->i->attr) == n->now.version)
 		return;
 	ck_assert_ptr_nonnull(last);
-	ck_assert_uint_eq(n->i->version, last->version);
+	ck_assert_uint_eq(fs_history_version_of(&n->i->attr), last->version);
 	ck_assert_uint_eq(last->len, n->now.len);
 	ck_assert_mem_eq(last->p, n->now.p, last->len);
 	free(last->p);
