@@ -40,8 +40,9 @@ enum fs_inode_flag {
 	FS_INODE_WANTS = 64,   /* final, and a second practitioner is to sign too */
 	FS_INODE_REMOVED = 128, /* a note that lost its last name; its versions are kept */
 	FS_INODE_BEFORE = 256, /* what another note was before: its contents are kept */
+	FS_INODE_STATE = 512,  /* it has a STATE record */
 };
-#define FS_INODE_FLAGS 511u
+#define FS_INODE_FLAGS 1023u
 
 /*
  * What an INODE record holds. The same fields stand in struct fs_inode (i->size) and, as a whole,
