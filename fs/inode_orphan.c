@@ -95,8 +95,8 @@ static int reap_one(struct fs_journal *j, uint64_t ino, struct fs_signer *signer
 		rc = fs_inode_decode(buf->data, buf->len, &a);
 	else
 		rc = 0;
-	/* A record with links was never orphaned: only the note goes. */
-	if (!rc && buf && a.nlink == 0)
+	/* A record with links, or that is kept, was never orphaned: only the note goes. */
+	if (!rc && buf && a.nlink == 0 && !fs_inode_kept(&a))
 		rc = fs_inode_purge(&b, j, ino, &a);
 	key = orphan_key(j, ino);
 	fs_batch_del(&b, j, &key);

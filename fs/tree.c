@@ -273,7 +273,7 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 
 	if (S_ISDIR(i->mode))
 		return -EPERM;
-	if (i->deleted || (i->gone && !i->nameless))
+	if (i->deleted || (!i->nlink && !i->nameless))
 		return -ENOENT;
 	if (i->nlink >= FS_LINK_MAX)
 		return -EMLINK;
