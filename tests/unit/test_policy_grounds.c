@@ -11,7 +11,8 @@
 #include "policy/grounds.h"
 
 #define IN_JOURNAL                                                                                 \
-	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT)
+	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT |              \
+	 POLICY_HISTORY)
 #define NOON 1795262400 /* 2026-11-21 12:00 UTC */
 
 static const char practice_text[] =
