@@ -106,7 +106,7 @@ static int verify_next(void *ctx, uint32_t index, const char *name, uint64_t coo
 		rc = verify_one(y);
 	if (rc != -EACCES && rc != -EBADMSG && rc != -ENOENT)
 		return rc;
-	snprintf(c.why, sizeof(c.why), "%s",
+	snprintf(c.why, sizeof(c.why), "%.255s",
 		 rq->say.text[0] ? rq->say.text : fs_control_plain_words(rc));
 	rq->say.text[0] = '\0';
 	/* It went, or was taken from him, meanwhile. */

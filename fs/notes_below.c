@@ -12,8 +12,10 @@
  * Locks: none of its own; fn is called without any.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "notes_below.h"
+#include "save_names.h"
 #include "vault_impl.h"
 
 /* A directory that is still to be walked. */
@@ -62,6 +64,8 @@ static const char *left_out(const struct walk *w, const char *name)
 {
 	struct policy_keep how = {.record = true};
 
+	if (fs_save_names_temporary(name))
+		return "an editor's temporary file";
 	policy_practice_keep(w->practice, name, &how);
 	return how.record ? NULL : "the policy does not count files with this name as notes";
 }
