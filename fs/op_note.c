@@ -334,8 +334,6 @@ int fs_op_note_finalize(struct fs_mount *m, struct fs_inode *i, enum fs_note_how
 	if (!rc)
 		rc = fs_vault_note_finalize(m->serve->vault, m->session, &at, how, &all, &result,
 					    &say);
-	/* Whatever came of it: modes and mappings are as they are now. */
-	fs_serve_settle(m->serve, fs_inode_nodeid(i));
 	fs_serve_block_end();
 	keys_wipe(path, sizeof(path));
 	return rc;
