@@ -113,6 +113,7 @@ struct fs_control {
 	struct fs_control_last *last; /* who logged in when, since the daemon started */
 	size_t lasts;
 	unsigned jobs;
+	bool aging; /* one of them: notes that are due become final */
 	unsigned listening; /* of them: the notify service's, waiting for a notice */
 	bool had_session;
 	struct fs_control_agent **agent;
