@@ -67,6 +67,7 @@ const char *fs_control_note_kind(uint8_t kind)
 
 /* ---- look ---- */
 
+#define STAMP_MAX 63
 #define REFUSALS_MAX 200 /* each is durable in the log */
 
 struct look {
@@ -75,12 +76,23 @@ struct look {
 	unsigned refused;
 };
 
+/* By which `note-finalize` knows that a note is still what was shown. */
+static void stamp_of(const struct fs_note_look *l, char out[static STAMP_MAX + 1])
+{
+	snprintf(out, STAMP_MAX + 1, "%llu.%lld.%ld", (unsigned long long)l->size,
+		 (long long)l->mtime.tv_sec, (long)l->mtime.tv_nsec);
+}
+
 static json_t *note_object(const char *path, const struct fs_note_look *l, const char *may,
 			   const char *why)
 {
-	json_t *one = json_pack("{s:I, s:I, s:b, s:s, s:b, s:s}", "size", (json_int_t)l->size,
-				"mtime_s", (json_int_t)l->mtime.tv_sec, "mine", l->mine, "state",
-				l->final ? "final" : "draft", "wants", l->wants, "may", may);
+	char stamp[STAMP_MAX + 1];
+	json_t *one;
+
+	stamp_of(l, stamp);
+	one = json_pack("{s:I, s:I, s:b, s:s, s:b, s:s, s:s}", "size", (json_int_t)l->size, "mtime_s",
+			(json_int_t)l->mtime.tv_sec, "mine", l->mine, "state",
+			l->final ? "final" : "draft", "wants", l->wants, "may", may, "stamp", stamp);
 
 	if (one && !put_text(one, "path", path) && !put_text(one, "author", l->author) &&
 	    !put_text(one, "why", why))
@@ -145,6 +157,26 @@ int fs_control_verb_note_look(struct fs_control_request *rq)
 
 /* ---- acts ---- */
 
+/* What a person agreed to lock is what he was shown. */
+static int check_stamp(struct fs_control_request *rq, const struct fs_note_place *at)
+{
+	const char *shown = fs_control_text(rq, "stamp");
+	struct fs_note_look l = {.author = ""};
+	char stamp[STAMP_MAX + 1];
+	int rc;
+
+	if (!*shown)
+		return 0;
+	rc = fs_vault_note_look(rq->c->vault, rq->session, at, &l, &rq->say);
+	if (rc)
+		return rc;
+	stamp_of(&l, stamp);
+	if (!strcmp(stamp, shown))
+		return 0;
+	fs_say(&rq->say, "it was changed after it was shown; look at it again, and finalize it then");
+	return -ESTALE;
+}
+
 int fs_control_verb_note_finalize(struct fs_control_request *rq)
 {
 	struct fs_note_settle how = settle(rq);
@@ -152,6 +184,8 @@ int fs_control_verb_note_finalize(struct fs_control_request *rq)
 	struct fs_note_place at;
 	int rc = place(rq, &at);
 
+	if (!rc)
+		rc = check_stamp(rq, &at);
 	if (!rc)
 		rc = fs_vault_note_finalize(rq->c->vault, rq->session, &at, FS_NOTE_SIGN, &how, &result,
 					    &rq->say);

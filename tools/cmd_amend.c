@@ -77,7 +77,10 @@ static int amend(struct notes *n, const char *file)
 	found = rc ? NULL : json_string_value(json_object_get(m.json, "path"));
 	if (found) {
 		snprintf(path, sizeof(path), "%s/%s/%s", at.mount, at.journal, found);
-		puts(path);
+		if (isatty(STDOUT_FILENO))
+			tools_notes_print(stdout, "%s\n", path);
+		else
+			puts(path);
 		fflush(stdout);
 	}
 	rc = !found ? TOOL_FAILED : n->o->edit ? edit(path) : TOOL_OK;

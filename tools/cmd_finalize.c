@@ -3,8 +3,9 @@
  * tools/cmd_finalize.c - finalize: locks notes for ever and signs them.
  *
  * First everything that is named is looked at, and shown with whose it is; then it is asked for once; then
- * notes are locked one after another. One that is refused is said, and the others go on. With
- * --stdin the FILEs come from standard input, as file managers' scripts give them. --ask only shows.
+ * notes are locked one after another, each only if it is still what was shown. One that is refused is said, and the others go on. With
+ * --stdin the FILEs come from standard input, as file managers' scripts give them; --confirm PROGRAM asks
+ * by a program instead of at the terminal. --ask only shows.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,21 +39,41 @@ static int look(struct finalize *f, const char *file, struct group *g)
 	return g->notes ? TOOL_OK : TOOL_FAILED;
 }
 
-static void show(const struct finalize *f)
+static void show(const struct finalize *f, FILE *others, FILE *list)
 {
 	for (int i = 0; i < f->groups; i++)
-		tools_note_print_others(stderr, f->group[i].at.journal, f->group[i].notes);
+		tools_note_print_others(others, f->group[i].at.journal, f->group[i].notes);
 	if (f->yes)
-		printf("Will be locked and signed:\n");
+		fprintf(list, "Will be locked and signed:\n");
 	for (int i = 0; i < f->groups; i++)
-		tools_note_print_list(stdout, f->group[i].at.journal, f->group[i].notes);
-	fflush(stdout);
+		tools_note_print_list(list, f->group[i].at.journal, f->group[i].notes);
+	fflush(list);
+}
+
+/* In a window, say: --confirm PROGRAM. */
+static int consent_by(const struct finalize *f)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+	int rc = TOOL_FAILED;
+
+	if (to)
+		show(f, to, to);
+	if (to && !fclose(to))
+		rc = tools_notes_consent_by(f->n.o->confirm, text, len, "nothing was locked");
+	else
+		tools_fail("out of memory");
+	free(text);
+	return rc;
 }
 
 static int consent(const struct finalize *f)
 {
 	char question[128];
 
+	if (f->n.o->confirm)
+		return consent_by(f);
 	if (f->yes == 1)
 		snprintf(question, sizeof(question), "Lock and sign this note for ever?");
 	else
@@ -60,7 +81,8 @@ static int consent(const struct finalize *f)
 	return tools_notes_consent(f->n.o, question, "nothing was locked");
 }
 
-static int lock_one(struct finalize *f, const struct note_path *in, const char *path)
+static int lock_one(struct finalize *f, const struct note_path *in, const char *path,
+		    const char *stamp)
 {
 	struct note_path at = *in;
 	struct fs_wire_message m;
@@ -69,7 +91,8 @@ static int lock_one(struct finalize *f, const struct note_path *in, const char *
 
 	snprintf(at.path, sizeof(at.path), "%s", path);
 	snprintf(name, sizeof(name), "%s/%s", at.journal, at.path);
-	rc = tools_notes_ask(&f->n, "note-finalize", &at, name, NULL, &m);
+	rc = tools_notes_ask(&f->n, "note-finalize", &at, name,
+			     json_pack("{s:s}", "stamp", stamp ? stamp : ""), &m);
 	if (!rc) {
 		f->locked++;
 		tools_notes_print(stdout, "Locked and signed: %s\n", name);
@@ -98,7 +121,8 @@ static void lock_all(struct finalize *f)
 			const char *path = json_string_value(json_object_get(one, "path"));
 
 			if (may && path && !strcmp(may, "yes") &&
-			    lock_one(f, &f->group[g].at, path))
+			    lock_one(f, &f->group[g].at, path,
+				     json_string_value(json_object_get(one, "stamp"))))
 				f->failed = true;
 		}
 	}
@@ -148,7 +172,7 @@ static int finalize(struct finalize *f, int argc, char **argv)
 		f->yes += tools_note_count(f->group[i].notes, "yes");
 		f->no += tools_note_count(f->group[i].notes, "no");
 	}
-	show(f);
+	show(f, stderr, stdout);
 	if (!f->yes)
 		return f->failed || f->no ? TOOL_FAILED : tools_fail("there is no note to lock");
 	if (f->n.o->ask)
@@ -167,6 +191,8 @@ int tools_cmd_finalize(struct tool_options *o, int argc, char **argv)
 	char **names = NULL;
 	int rc;
 
+	if (o->confirm && (o->yes || o->ask))
+		return tools_usage("--confirm asks: it does not go with --yes or --ask");
 	if (o->from_stdin == (argc > 0))
 		return tools_usage(argc ? "with --stdin all files are named on standard input, none by "
 					  "arguments"

@@ -66,7 +66,7 @@ static const struct verb verbs[] = {
 	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
 	  "steward: what another steward proposed and what takes two" },
 	{ "finalize", tools_cmd_finalize, 0, 4096,
-	  "finalize FILE|DIR... [--yes | --ask] | finalize --stdin [--yes | --ask]",
+	  "finalize FILE|DIR... [--yes | --ask] | finalize --stdin [--yes | --ask | --confirm PROGRAM]",
 	  "lock notes for ever and sign them" },
 	{ "sign", tools_cmd_sign, 1, 4096, "sign FILE...",
 	  "sign a locked note of yours, or countersign another practitioner's" },
@@ -177,6 +177,7 @@ enum option_id {
 	OPT_SIGNATURE,
 	OPT_FORCE,
 	OPT_EDIT,
+	OPT_CONFIRM,
 };
 
 static const struct option long_options[] = {
@@ -240,6 +241,7 @@ static const struct option long_options[] = {
 	{ "signature", no_argument, NULL, OPT_SIGNATURE },
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "edit", no_argument, NULL, OPT_EDIT },
+	{ "confirm", required_argument, NULL, OPT_CONFIRM },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -326,6 +328,7 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_SIGNATURE: o->signature = true; break;
 	case OPT_FORCE: o->force = true; break;
 	case OPT_EDIT: o->edit = true; break;
+	case OPT_CONFIRM: o->confirm = arg; break;
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	case OPT_ALL_OTHERS: o->all_others = true; break;

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "notes.h"
@@ -232,4 +234,53 @@ int tools_notes_consent(const struct tool_options *o, const char *question, cons
 	yes = plain && tools_prompt_yes(plain);
 	free(plain);
 	return yes ? TOOL_OK : tools_fail("%s", nothing);
+}
+
+static void give_text(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno != EINTR)
+			return; /* it decides without reading to the end */
+		if (n > 0)
+			text += n, len -= (size_t)n;
+	}
+}
+
+static pid_t start(const char *program, int in, int other)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	close(other);
+	if (dup2(in, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		_exit(127);
+	signal(SIGPIPE, SIG_DFL);
+	execlp(program, program, (char *)NULL);
+	_exit(127);
+}
+
+int tools_notes_consent_by(const char *program, const char *text, size_t len, const char *nothing)
+{
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+	int ends[2], status = -1;
+	pid_t pid = -1;
+
+	if (!pipe2(ends, O_CLOEXEC)) {
+		pid = start(program, ends[0], ends[1]);
+		close(ends[0]);
+		if (pid > 0)
+			give_text(ends[1], text, len);
+		close(ends[1]);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	signal(SIGPIPE, before);
+	if (pid > 0 && WIFEXITED(status) && !WEXITSTATUS(status))
+		return TOOL_OK;
+	if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 127))
+		tools_notes_fail("%s can't be started to ask", program);
+	return tools_fail("%s", nothing);
 }

@@ -54,5 +54,10 @@ const char *tools_notes_reason(const struct tool_options *o, const char *questio
  * terminal: said, with `nothing` ("nothing was locked").
  */
 int tools_notes_consent(const struct tool_options *o, const char *question, const char *nothing);
+/*
+ * The same by a program (found as a shell finds it, no arguments): text on its standard input, exit status 0 says
+ * yes. Its output is standard error's.
+ */
+int tools_notes_consent_by(const char *program, const char *text, size_t len, const char *nothing);
 
 #endif

@@ -52,6 +52,7 @@ struct tool_options {
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
 	bool from_stdin;	     /* break-glass, finalize, amend: --stdin */
 	bool signature, force;	     /* export */
+	const char *confirm;	     /* finalize --confirm PROGRAM */
 	bool edit;		     /* amend */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool all_others;	 /* sessions end --all-others */
