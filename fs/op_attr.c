@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "history_tree.h"
 
 #define NAME_LONGEST 255
 #define BLOCK 4096u
@@ -21,7 +22,7 @@ static void reply_attr(struct fs_op *op, struct fs_inode *i)
 	struct stat st;
 
 	fs_op_stat(op, i, &st);
-	fuse_reply_attr(op->req, &st, FS_TIMEOUT_LONG);
+	fuse_reply_attr(op->req, &st, fs_op_timeout(i->ino));
 }
 
 void fs_op_getattr(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -205,6 +206,8 @@ void fs_op_access(struct fs_op *op, fuse_ino_t ino, int mask)
 		rc = fs_op_inode(op, ino, &i);
 		if (!rc)
 			fs_op_stat(op, i, &st);
+		if (!rc && mask & W_OK && fs_history_tree_is(i->ino))
+			rc = -EROFS;
 	}
 	if (!rc && (((mask & R_OK) && !(st.st_mode & S_IRUSR)) ||
 		    ((mask & W_OK) && !(st.st_mode & S_IWUSR)) ||
