@@ -18,6 +18,7 @@
 #include "bulk.h"
 #include "chunk.h"
 #include "content_change.h"
+#include "final.h"
 #include "history_tree.h"
 #include "inline.h"
 
@@ -36,7 +37,7 @@ int fs_content_begin(struct fs_content_change *c, struct fs_inode *i, struct fs_
 	c->a = i->attr;
 	if (fs_history_tree_is(i->ino))
 		return -EROFS;
-	return i->deleted ? -ESTALE : 0;
+	return i->deleted ? -ESTALE : fs_final_check(i, who);
 }
 
 int fs_content_end(struct fs_content_change *c, int rc)

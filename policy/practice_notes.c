@@ -163,6 +163,13 @@ static bool digits(const char *text)
 	return *text && strspn(text, "0123456789") == strlen(text);
 }
 
+static bool counted(const char *text)
+{
+	uint32_t span;
+
+	return digits(text) || policy_span_duration(text, &span);
+}
+
 /* The rest of a `history for` line: `keep N`, `keep D`, `keep none`. */
 static bool keep_parse(struct policy_practice_parser *pr, struct policy_keep *keep)
 {
@@ -170,18 +177,23 @@ static bool keep_parse(struct policy_practice_parser *pr, struct policy_keep *ke
 
 	if (!policy_lexer_word(lx, "keep"))
 		return false;
+	if (lx->token.kind == POLICY_TOKEN_BAD)
+		return false;
 	if (policy_lexer_at(lx, "none")) {
 		keep->none = true;
 		policy_lexer_next(lx);
-	} else if (lx->token.kind == POLICY_TOKEN_WORD && digits(lx->token.text)) {
-		if (!policy_lexer_number(lx, "`keep`, in versions,", 1, KEEP_MAX, &keep->count))
-			return false;
-	} else if (!policy_lexer_duration(lx, "`keep`", 3600, 3650u * POLICY_DAY_S,
-					  "a number of versions, `none`, or from 1h to 10y",
-					  &keep->span_s)) {
-		return false;
+		return policy_lexer_end(lx);
 	}
-	return policy_lexer_end(lx);
+	if (lx->token.kind != POLICY_TOKEN_WORD || !counted(lx->token.text))
+		return policy_lexer_error(lx, lx->token.column,
+					  "`keep` takes a number of versions, as 5, a duration, as "
+					  "30d, or `none`");
+	if (digits(lx->token.text))
+		return policy_lexer_number(lx, "`keep`, in versions,", 1, KEEP_MAX, &keep->count) &&
+		       policy_lexer_end(lx);
+	return policy_lexer_duration(lx, "`keep`", 3600, 3650u * POLICY_DAY_S, "from 1h to 10y",
+				     &keep->span_s) &&
+	       policy_lexer_end(lx);
 }
 
 static bool pattern_check(struct policy_practice_parser *pr, const char *pattern, unsigned column)
@@ -212,7 +224,7 @@ static bool history_for(struct policy_practice_parser *pr)
 		unsigned column = lx->token.column;
 		const char *pattern;
 
-		if (!policy_lexer_string(lx, "a pattern of file names, as \"*.tmp\",",
+		if (!policy_lexer_string(lx, "a pattern of file names (\"*.tmp\")",
 					 POLICY_STRING_MAX, &pattern) ||
 		    !pattern_check(pr, pattern, column))
 			return false;

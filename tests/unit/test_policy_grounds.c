@@ -17,7 +17,7 @@
 
 static const char practice_text[] =
 	"practice \"K\"\n"
-	"role physician clinical may list read write create finalize export attend\n"
+	"role physician clinical may list read write create finalize export attend history\n"
 	"role nurse clinical may list read write\n"
 	"role secretary may list create\n"
 	"role steward may policy\n"
