@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "history_tree.h"
 #include "op_final.h"
 #include "op_saves.h"
 
@@ -36,6 +37,13 @@ static int dir_of(struct fs_op *op, uint64_t nodeid, int may, struct fs_inode **
 	return rc;
 }
 
+static int history_root(struct fs_op *op, struct fs_inode **out)
+{
+	int rc = fs_gate_history(op->m->gate, &op->rq, &op->pass);
+
+	return rc ? rc : fs_history_tree_root(op->pass.journal, out);
+}
+
 void fs_op_lookup(struct fs_op *op, fuse_ino_t parent, const char *name)
 {
 	struct fs_inode *dir = NULL, *i = NULL;
@@ -48,6 +56,9 @@ void fs_op_lookup(struct fs_op *op, fuse_ino_t parent, const char *name)
 	rc = dir_of(op, parent, X_OK, &dir);
 	if (!rc)
 		rc = fs_tree_lookup(dir, name, &i);
+	/* An entry of the journal that has the name since before it was one of ours comes first. */
+	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name))
+		rc = history_root(op, &i);
 	if (!rc)
 		rc = fs_gate_cover(op->m->gate, &op->rq, i->ino, name);
 	if (rc) {
@@ -182,6 +193,9 @@ static void take_away(struct fs_op *op, uint64_t parent, const char *name, bool 
 			    : fs_tree_unlink(dir, name, &who, &i);
 		rc = fs_op_final_kept(op, not_own(op, rc));
 	}
+	/* Who sees it is told that it can't be taken away. */
+	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name) && op->pass.rights & POLICY_HISTORY)
+		rc = -EROFS;
 	if (!rc) {
 		uint64_t nodeid = fs_inode_nodeid(i);
 
@@ -273,6 +287,8 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 						&replaced));
 		rc = fs_op_final_kept(op, rc);
 	}
+	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name) && op->pass.rights & POLICY_HISTORY)
+		rc = -EROFS;
 	if (!rc && moved)
 		rc = renamed(op, parent, name, newparent, newname, how & FS_TREE_EXCHANGE, moved,
 			     replaced);
@@ -302,7 +318,7 @@ void fs_op_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!rc)
 		rc = fs_handle_open(op->m, &handle, &fi->fh);
 	/* Invalidated like contents; which journals there are, policy may change at any time. */
-	fi->cache_readdir = ino != FS_NODE_ROOT;
+	fi->cache_readdir = ino != FS_NODE_ROOT && !fs_history_tree_is(fs_nodeid_ino(ino));
 	fi->keep_cache = fi->cache_readdir;
 	if (rc) {
 		fs_op_err(op, rc);
