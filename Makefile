@@ -18,7 +18,7 @@ SYSCONFDIR ?= /etc
 DESTDIR ?=
 FUZZ_SECONDS ?= 10
 
-PKGS := fuse3 libsodium lmdb jansson libseccomp libacl liboath libqrencode
+PKGS := fuse3 libsodium lmdb jansson libseccomp libacl liboath libqrencode libzstd
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 HAVE_CRYPTO := $(shell pkg-config --exists libcrypto 2>/dev/null && echo yes)

@@ -18,6 +18,7 @@
 #include "bulk.h"
 #include "chunk.h"
 #include "content_change.h"
+#include "final.h"
 #include "inline.h"
 
 static int file_only(const struct fs_inode *i)
@@ -33,7 +34,7 @@ int fs_content_begin(struct fs_content_change *c, struct fs_inode *i, struct fs_
 	pthread_rwlock_wrlock(&i->lock);
 	fs_batch_init(&c->b, who->signer);
 	c->a = i->attr;
-	return i->deleted ? -ESTALE : 0;
+	return i->deleted ? -ESTALE : fs_final_check(i, who);
 }
 
 int fs_content_end(struct fs_content_change *c, int rc)

@@ -194,14 +194,14 @@ static int inode_load_named(struct fs_inode *i)
 {
 	int rc = inode_load(i);
 
-	return !rc && i->nlink == 0 ? -ENOENT : rc;
+	return !rc && i->nlink == 0 && !fs_inode_kept(&i->attr) ? -ENOENT : rc;
 }
 
 static int inode_load_parked(struct fs_inode *i)
 {
 	int rc = inode_load(i);
 
-	if (!rc && i->nlink == 0)
+	if (!rc && i->nlink == 0 && !fs_inode_kept(&i->attr))
 		i->gone = true;
 	return rc;
 }

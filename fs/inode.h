@@ -40,8 +40,9 @@ enum fs_inode_flag {
 	FS_INODE_WANTS = 64,   /* final, and a second practitioner is to sign too */
 	FS_INODE_REMOVED = 128, /* a note that lost its last name; its versions are kept */
 	FS_INODE_BEFORE = 256, /* what another note was before: its contents are kept */
+	FS_INODE_STATE = 512,  /* it has a STATE record */
 };
-#define FS_INODE_FLAGS 511u
+#define FS_INODE_FLAGS 1023u
 
 /*
  * What an INODE record holds. The same fields stand in struct fs_inode (i->size) and, as a whole,
@@ -70,6 +71,17 @@ struct fs_inode_attr {
 	FS_INODE_STORED;
 };
 
+/* What is known of an inode's own earlier versions (fs/history_save.c). */
+struct fs_inode_history {
+	bool known;	 /* the rest is: last, page and kind were looked up */
+	bool saving;	 /* a save has begun: what was there before it is kept already */
+	bool packed;	 /* the newest needs no packing any more */
+	uint8_t kind;	 /* of the newest (fs/history_impl.h) */
+	uint32_t last;	 /* number of the newest, 0 none */
+	uint32_t page;	 /* key of the last VERSION page, 0 none */
+	uint64_t chunks; /* the newest is chunks: how many it reaches over */
+};
+
 struct fs_inode {
 	atomic_uint refs;
 	struct fs_journal *journal; /* one reference */
@@ -85,6 +97,7 @@ struct fs_inode {
 	bool gone;    /* no name is left; the records wait for the last reference (orphan) */
 	bool nameless; /* gone, but never named (O_TMPFILE): it may still get a name */
 	bool deleted; /* gone, and the records are deleted already: nothing may be stored */
+	struct fs_inode_history history;
 	bool closing; /* about to become final (fs_final_close): refused as if it were */
 	struct fs_signer *signer; /* while an orphan: who removed it; one reference */
 	uint32_t removed_under;	  /* while an orphan: the policy version at that time */
@@ -96,7 +109,7 @@ struct fs_inode {
 };
 
 /*
- * 0 and a reference; -ENOENT (no such inode, or its last name is gone and nobody has it);
+ * 0 and a reference; -ENOENT (no such inode, or its last name is gone, nobody has it and it is not kept);
  * -EBADMSG, -ENOKEY, -EIO, -ENOMEM. An unreferenced inode is forgotten at once.
  */
 int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out);
@@ -153,6 +166,12 @@ void fs_inode_unlock_many(struct fs_inode *const *i, size_t n);
 /* The journal's rename mutex: before any inode lock, by a rename between directories. -ENOMEM. */
 int fs_inode_rename_lock(struct fs_journal *j);
 void fs_inode_rename_unlock(struct fs_journal *j);
+
+/* Is a note without a name kept, as what another was before or as removed (fs/history.h)? */
+static inline bool fs_inode_kept(const struct fs_inode_attr *a)
+{
+	return a->flags & (FS_INODE_BEFORE | FS_INODE_REMOVED);
+}
 
 /* Waits for room in the open group; before locks. */
 void fs_inode_throttle(const struct fs_journal *j);

@@ -25,7 +25,8 @@ static int revert_one(struct fs_inode *i)
 	if (!rc)
 		i->attr = a;
 	i->deleted = rc != 0;
-	i->gone = rc != 0 || i->nlink == 0;
+	i->gone = rc != 0 || (i->nlink == 0 && !fs_inode_kept(&i->attr));
+	i->history = (struct fs_inode_history){0};
 	pthread_rwlock_unlock(&i->lock);
 	fs_buf_put(buf);
 	return rc == -ENOENT ? 0 : rc;

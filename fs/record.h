@@ -82,6 +82,7 @@ int fs_records_close(struct fs_records *r);
 
 struct fs_group *fs_records_group(struct fs_records *r);
 struct fs_store *fs_records_store(struct fs_records *r);
+const uint8_t *fs_records_vault_id(const struct fs_records *r); /* KEYS_VAULT_ID_LEN bytes */
 /* Last durable commit and the hash of the vault's root, for checkpoints and local state. */
 void fs_records_head(struct fs_records *r, uint64_t *commit, uint8_t root[static KEYS_LEN]);
 /* The policy version that root records signed from now on carry. */

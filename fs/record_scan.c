@@ -101,7 +101,7 @@ static bool scanned(const struct scan *s, const struct fs_key *key)
 	uint8_t table = fs_key_table(key);
 
 	return table != FS_T_CHUNK && table != FS_T_CUT && table != FS_T_AGAIN &&
-	       fs_record_cover(s->j, key) == s->tree;
+	       table != FS_T_KEEP && fs_record_cover(s->j, key) == s->tree;
 }
 
 /* Hands out group entries below limit (NULL: all that are left). */

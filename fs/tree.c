@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include "final.h"
 #include "head.h"
 #include "inline.h"
 
@@ -272,7 +273,7 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 
 	if (S_ISDIR(i->mode))
 		return -EPERM;
-	if (i->deleted || (i->gone && !i->nameless))
+	if (i->deleted || (!i->nlink && !i->nameless))
 		return -ENOENT;
 	if (i->nlink >= FS_LINK_MAX)
 		return -EMLINK;
@@ -312,6 +313,8 @@ int fs_tree_link(struct fs_inode *i, struct fs_inode *dir, const char *name, str
 	fs_inode_throttle(dir->journal);
 	fs_inode_lock_many(both, 2);
 	rc = fs_tree_own(i, who);
+	if (!rc)
+		rc = fs_final_check(i, who);
 	if (!rc)
 		rc = link_locked(i, dir, name, who);
 	fs_inode_unlock_many(both, 2);

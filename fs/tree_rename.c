@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include "final.h"
 
 #define DEPTH_MAX 100000 /* a chain longer than this is a loop: damage */
 
@@ -140,6 +141,12 @@ static int lock_all(struct rename *r)
 	return rc;
 }
 
+/* May this one lose its name or its place? */
+static int check_final(const struct fs_inode *i, const struct fs_actor *who)
+{
+	return S_ISDIR(i->mode) ? fs_final_check_dir(i) : fs_final_check(i, who);
+}
+
 /* May newname be taken or given up? The same inode twice has been dealt with. */
 static int check_target(const struct rename *r)
 {
@@ -231,6 +238,10 @@ static int rename_locked(struct rename *r)
 	rc = fs_tree_own(r->i[SRC], r->who);
 	if (!rc && r->i[DST])
 		rc = fs_tree_own(r->i[DST], r->who);
+	if (!rc)
+		rc = check_final(r->i[SRC], r->who);
+	if (!rc && r->i[DST])
+		rc = check_final(r->i[DST], r->who);
 	if (!rc)
 		rc = check_target(r);
 	if (rc)

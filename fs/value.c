@@ -38,7 +38,7 @@ static enum seal_by seal_by(const struct fs_key *key)
 	default:
 		break;
 	}
-	if (fs_key_table(key) < FS_T_HEAD || fs_key_table(key) > FS_T_XATTR)
+	if (fs_key_table(key) < FS_T_HEAD || fs_key_table(key) > FS_T_OLD_MAP)
 		return BY_NONE;
 	return fs_key_journal(key) ? BY_JOURNAL : BY_INDEX;
 }

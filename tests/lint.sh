@@ -13,7 +13,7 @@ mkdir -p "$out"
 
 # ---- both compilers, warnings are errors
 make -s -j"$(nproc)" BUILD="$out" EXTRA_CFLAGS=-Werror tests-built || say "gcc: see above"
-flags="-std=gnu11 -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -DHAVE_LIBCRYPTO=1 -I. $(pkg-config --cflags fuse3 libsodium lmdb jansson libseccomp libacl liboath libqrencode)"
+flags="-std=gnu11 -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -DHAVE_LIBCRYPTO=1 -I. $(pkg-config --cflags fuse3 libsodium lmdb jansson libseccomp libacl liboath libqrencode libzstd)"
 warn="-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Werror"
 # shellcheck disable=SC2086
 find keys policy fs tools -name '*.c' -print0 |
