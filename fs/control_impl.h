@@ -217,6 +217,7 @@ struct fs_login fs_control_credentials(struct fs_control_request *rq, size_t at,
 int fs_control_credentials_renew(struct fs_control_request *rq, struct fs_login *in,
 				 struct fs_passphrase *next, struct keys_stretch_cost *cost);
 
+int fs_control_verb_note_history(struct fs_control_request *rq); /* control_history.c */
 int fs_control_verb_grants(struct fs_control_request *rq);
 int fs_control_verb_grant_show(struct fs_control_request *rq);
 int fs_control_verb_grant_judge(struct fs_control_request *rq);

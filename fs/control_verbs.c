@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../keys/note.h"
 #include "../keys/slab.h"
 #include "control_impl.h"
 
@@ -341,6 +342,8 @@ static const struct verb verbs[] = {
 	  {"name", TEXT, true, 1, 255},
 	  {"at_s", NUMBER, false, 0, MOMENT_MAX},
 	  {"drafts", LIST, false, 0, 64}}},
+	{"note-history", ACTIVE | NEED_TRIES, fs_control_verb_note_history, {0, 0},
+	 {{"journal", TEXT, true, 1, 255}, {"path", TEXT, true, 0, KEYS_NOTE_PATH_MAX}}},
 	{"list", ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
 	{"keys-renew", ACTIVE | NEED_TRIES, fs_control_verb_keys_renew, {0, 0},
 	 {WHO, {"journal", TEXT, false, 0, 255}}},

@@ -68,6 +68,10 @@ static const struct verb verbs[] = {
 	{ "keys", tools_cmd_keys, 1, 2,
 	  "keys renew JOURNAL | keys renew --all-of NAME | keys status [--json]",
 	  "new keys for journals, as when somebody has left" },
+	{ "history", tools_cmd_history, 1, 1, "history [--json] FILE|JOURNAL",
+	  "a note's versions, signatures, amendments; what was removed from a journal" },
+	{ "show", tools_cmd_show, 1, 1, "show [--diff] FILE@N",
+	  "version N of a note, or how it differs from what the note holds now" },
 	{ "audit", tools_cmd_audit, 1, 1,
 	  "audit show|usage [--who NAME] [--journal NAME] [--grant NUMBER] [--since TIME] "
 	  "[--until TIME] [--json]",
@@ -159,6 +163,7 @@ enum option_id {
 	OPT_PROPOSE,
 	OPT_GRANT,
 	OPT_STDIN,
+	OPT_DIFF,
 };
 
 static const struct option long_options[] = {
@@ -219,6 +224,7 @@ static const struct option long_options[] = {
 	{ "propose", no_argument, NULL, OPT_PROPOSE },
 	{ "grant", required_argument, NULL, OPT_GRANT },
 	{ "stdin", no_argument, NULL, OPT_STDIN },
+	{ "diff", no_argument, NULL, OPT_DIFF },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -302,6 +308,7 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_PROPOSE: o->propose = true; break;
 	case OPT_GRANT: return number_option(arg, 1, INT32_MAX, &o->grant);
 	case OPT_STDIN: o->from_stdin = true; break;
+	case OPT_DIFF: o->diff = true; break;
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	case OPT_ALL_OTHERS: o->all_others = true; break;

@@ -51,6 +51,7 @@ struct tool_options {
 	int grant;		     /* audit show --grant N, 0 none */
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
 	bool from_stdin;	     /* break-glass --stdin */
+	bool diff;		     /* show --diff */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool all_others;	 /* sessions end --all-others */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
@@ -76,6 +77,8 @@ int tools_cmd_enroll(struct tool_options *o, int argc, char **argv);
 int tools_cmd_passwd(struct tool_options *o, int argc, char **argv);
 int tools_cmd_recover(struct tool_options *o, int argc, char **argv);
 int tools_cmd_policy(struct tool_options *o, int argc, char **argv);
+int tools_cmd_history(struct tool_options *o, int argc, char **argv);
+int tools_cmd_show(struct tool_options *o, int argc, char **argv);
 int tools_cmd_audit(struct tool_options *o, int argc, char **argv);
 int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
