@@ -18,7 +18,7 @@ static void require(int holds)
 		abort();
 }
 
-/* What the text says of notes: at most one way to keep versions, and a pattern that names the note. */
+/* What the text says of notes: one way to keep versions at most, a pattern with the name. */
 static void settings(const struct policy_practice *p)
 {
 	static const char *const names[] = {"", "note.odt", "aaaaaaaaaaaaaaaaaaaaaaaab", "\xff~"};
