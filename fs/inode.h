@@ -146,7 +146,7 @@ int fs_inode_unpark(struct fs_journal *j, uint64_t ino, struct fs_signer *signer
 /*
  * A new inode in memory, its number from the journal's HEAD counter (numbers are reserved by the
  * thousand, in an own batch with this signer; never given twice, a crash wastes some); not stored
- * until fs_inode_store. -ENOSPC when all 2^40 are used.
+ * until fs_inode_store. -ENOSPC when all 2^39 are used.
  */
 int fs_inode_new(struct fs_journal *j, struct fs_signer *signer, uint32_t mode, uint32_t author,
 		 struct fs_inode **out);

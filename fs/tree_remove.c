@@ -144,6 +144,8 @@ static int remove_name(struct fs_inode *dir, const char *name, bool want_dir, st
 	int rc;
 
 	who->group = 0;
+	if (dir->ino >= FS_INO_HISTORY)
+		return -EROFS;
 	fs_inode_throttle(dir->journal);
 	rc = lock_child(dir, name, &e, &both[1]);
 	if (rc)

@@ -261,10 +261,13 @@ static int rename_locked(struct rename *r)
 
 static int check_call(const struct rename *r)
 {
-	int rc = fs_dirent_check(r->name);
+	int rc = r->flags & FS_TREE_EXCHANGE ? fs_tree_may_make(r->i[DIR], r->name)
+					     : fs_dirent_check(r->name);
 
+	if (!rc && r->i[DIR]->ino >= FS_INO_HISTORY)
+		rc = -EROFS;
 	if (!rc)
-		rc = fs_dirent_check(r->newname);
+		rc = fs_tree_may_make(r->i[NEWDIR], r->newname);
 	if (rc)
 		return rc;
 	if (r->flags & ~(FS_TREE_NOREPLACE | FS_TREE_EXCHANGE) ||
