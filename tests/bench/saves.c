@@ -2,13 +2,15 @@
 /*
  * tests/bench/saves.c - one save of a note as programs do it, timed.
  *
- *   saves DIR COUNT ROUND   each way of saving COUNT times, a small edit between saves; per save a
- * line "way size sync microseconds" on standard output saves edit DIR NOTES COUNT   NOTES texts of
- * 10 KB, each saved COUNT times in place with a small edit; nothing is timed
+ *   saves DIR BLOCKS             each way of saving, BLOCKS blocks of ten saves of "NAME.txt" and
+ * as many of "NAME.off" in turn, a small edit between saves; a line "way KiB sync on|off save|block
+ * microseconds" each saves edit DIR SUFFIX NOTES COUNT   NOTES texts of 10 KB, each saved COUNT
+ * times with a small edit; nothing is timed
  *
  * The ways: "rewrite" opens with O_TRUNC, writes, closes; "rename" writes a temporary file and
  * renames it over the note; "append" adds a line. With sync, fsync comes before close. The edit is
- * not in the time.
+ * not in the time of a save. A block is ten saves and an fsync at the end, divided by ten: what is
+ * put off comes to light there.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -80,33 +82,73 @@ static void save(enum way way, const char *path, const char *tmp, size_t size, i
 	}
 }
 
-static void timed(const char *dir, enum way way, size_t size, int sync, int count,
-		  const char *round)
+struct run {
+	const char *dir;
+	enum way way;
+	size_t size;
+	int sync;
+};
+
+static void path_of(const struct run *r, const char *what, int off, char out[static 4096])
 {
-	char path[4096], tmp[4096];
-
-	snprintf(path, sizeof(path), "%s/%s %zu %d %s.txt", dir, way_name[way], size, sync, round);
-	snprintf(tmp, sizeof(tmp), "%s/.new %s %zu.tmp", dir, way_name[way], size);
-	fill(text, size);
-	put(path, O_TRUNC, text, size, 1);
-	for (int i = 0; i < count; i++) {
-		double t;
-
-		edit(size);
-		t = now();
-		save(way, path, tmp, size, sync);
-		printf("%s %zu %d %.1f\n", way_name[way], size / 1024, sync, (now() - t) * 1e6);
-	}
+	snprintf(out, 4096, "%s/%s%s %zu %d.%s", r->dir, what, way_name[r->way], r->size, r->sync,
+		 off ? "off" : "txt");
 }
 
-static void edited(const char *dir, int notes, int count)
+static void print(const struct run *r, int off, const char *what, double s)
+{
+	printf("%s %zu %d %s %s %.1f\n", way_name[r->way], r->size / 1024, r->sync,
+	       off ? "off" : "on", what, s * 1e6);
+}
+
+static void settle(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || fsync(fd) || close(fd))
+		err(1, "%s", path);
+}
+
+static void block(const struct run *r, int off)
+{
+	char path[4096], tmp[4096];
+	double begun, t;
+
+	path_of(r, "", off, path);
+	path_of(r, "new ", off, tmp);
+	settle(path);
+	begun = now();
+	for (int i = 0; i < 10; i++) {
+		edit(r->size);
+		t = now();
+		save(r->way, path, tmp, r->size, r->sync);
+		print(r, off, "save", now() - t);
+	}
+	settle(path);
+	print(r, off, "block", (now() - begun) / 10);
+}
+
+static void timed(const struct run *r, int blocks)
+{
+	char path[4096];
+
+	fill(text, r->size);
+	for (int off = 0; off < 2; off++) {
+		path_of(r, "", off, path);
+		put(path, O_TRUNC, text, r->size, 1);
+	}
+	for (int b = 0; b < 2 * blocks; b++)
+		block(r, (b + b / 2) % 2); /* on off off on: who comes first changes */
+}
+
+static void edited(const char *dir, const char *suffix, int notes, int count)
 {
 	char path[4096];
 
 	for (int n = 0; n < notes; n++) {
 		fill(text, 10240);
 		for (int i = 0; i < count; i++) {
-			snprintf(path, sizeof(path), "%s/note %d.txt", dir, n);
+			snprintf(path, sizeof(path), "%s/note %d.%s", dir, n, suffix);
 			put(path, O_TRUNC, text, 10240, i == count - 1);
 			edit(10240);
 		}
@@ -117,16 +159,16 @@ int main(int argc, char **argv)
 {
 	static const size_t size[] = {10240, LARGEST};
 
-	if (argc == 5 && !strcmp(argv[1], "edit")) {
-		edited(argv[2], atoi(argv[3]), atoi(argv[4]));
+	if (argc == 6 && !strcmp(argv[1], "edit")) {
+		edited(argv[2], argv[3], atoi(argv[4]), atoi(argv[5]));
 		return 0;
 	}
-	if (argc != 4)
-		errx(2, "usage: saves DIR COUNT ROUND | saves edit DIR NOTES COUNT");
+	if (argc != 3)
+		errx(2, "usage: saves DIR BLOCKS | saves edit DIR SUFFIX NOTES COUNT");
 	for (int way = 0; way < WAYS; way++)
 		for (int s = 0; s < 2; s++)
 			for (int sync = 0; sync < 2; sync++)
-				timed(argv[1], (enum way)way, size[s], sync, atoi(argv[2]),
-				      argv[3]);
+				timed(&(struct run){argv[1], (enum way)way, size[s], sync},
+				      atoi(argv[2]));
 	return 0;
 }
