@@ -18,7 +18,9 @@
 #include "bulk.h"
 #include "chunk.h"
 #include "content_change.h"
+#include "final.h"
 #include "history.h"
+#include "history_tree.h"
 #include "inline.h"
 
 static int file_only(const struct fs_inode *i)
@@ -35,7 +37,9 @@ int fs_content_begin(struct fs_content_change *c, struct fs_inode *i, struct fs_
 	fs_batch_init(&c->b, who->signer);
 	c->a = i->attr;
 	c->history = i->history;
-	return i->deleted ? -ESTALE : 0;
+	if (fs_history_tree_is(i->ino))
+		return -EROFS;
+	return i->deleted ? -ESTALE : fs_final_check(i, who);
 }
 
 int fs_content_end(struct fs_content_change *c, int rc)
@@ -270,6 +274,8 @@ int fs_content_read(struct fs_inode *i, uint64_t off, size_t len,
 	struct fs_iov iov = {.n = 0};
 	int rc;
 
+	if (fs_history_tree_is(i->ino))
+		return fs_history_tree_read(i, off, len, fn, ctx);
 	pthread_rwlock_rdlock(&i->lock);
 	rc = i->deleted ? -ESTALE : file_only(i);
 	if (!rc)
@@ -285,6 +291,8 @@ int fs_content_seek(struct fs_inode *i, uint64_t off, bool data, uint64_t *out)
 {
 	int rc;
 
+	if (fs_history_tree_is(i->ino))
+		return fs_history_tree_seek(i, off, data, out);
 	pthread_rwlock_rdlock(&i->lock);
 	rc = file_only(i);
 	if (!rc && i->form == FS_FORM_CHUNKS)
@@ -298,6 +306,8 @@ int fs_content_seek(struct fs_inode *i, uint64_t off, bool data, uint64_t *out)
 void fs_content_stat(struct fs_inode *i, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
+	if (fs_history_tree_is(i->ino))
+		fs_history_tree_refresh(i);
 	pthread_rwlock_rdlock(&i->lock);
 	st->st_ino = fs_inode_nodeid(i);
 	st->st_mode = i->mode;

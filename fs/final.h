@@ -36,7 +36,7 @@ int fs_final_check_dir(const struct fs_inode *i);
  */
 int fs_final_close(struct fs_inode *i);
 void fs_final_open(struct fs_inode *i);
-/* SHA-256 and unkeyed BLAKE2b-512 of the contents of a closed or final note, and their length. */
+/* SHA-256 and unkeyed BLAKE2b-512 of the contents of a closed or final note, and their length. -EINVAL: it is neither. */
 int fs_final_hash(struct fs_inode *i, uint8_t sha256[static KEYS_LEN], uint8_t blake2b[static 64],
 		  uint64_t *size);
 
@@ -66,15 +66,25 @@ struct fs_final_state {
 	uint64_t moved_from_ino;
 	uint8_t moved_from_sha256[KEYS_LEN];
 };
-/* Zeros when the note has none. */
+/* Zeros when the note has none. -EBADMSG: damaged, or not what the inode's flags say (a flag that was stripped). */
 int fs_final_state(struct fs_inode *i, struct fs_final_state *out);
-/* Of a draft (amends, moved_from); -EPERM on a final note. */
+/* Of a draft (amends, moved_from; zeros: nothing any more); -EPERM on a final note. -EINVAL: it says more. */
 int fs_final_link(struct fs_inode *i, const struct fs_final_state *state, struct fs_actor *who);
+/*
+ * What a draft amends and where it comes from goes over to the inode that takes its place (a save by rename):
+ * adds to b and to a, the state after of `to`, unless `to` has a STATE of its own. Both are locked.
+ */
+int fs_final_inherit(struct fs_batch *b, const struct fs_inode *from, const struct fs_inode *to,
+		     struct fs_inode_attr *a);
 
 /*
  * Stores statement s about i, one batch: the statement, the end of the chain, i's STATE and flags. LOCKED and FINAL:
  * i (closed before) becomes final, the directories above it hold their place, and the note that it
  * amends is marked. `path` of the statement must be the one that leads to i now: -ENOENT else.
+ * -ESTALE: it does not follow the end of the chain, or the note is not as long as it says. -EPERM: it
+ * is final already (LOCKED, FINAL), or still a draft. -EEXIST: there is such a statement. -EINVAL: it is about
+ * another note, or names other statements than the note has. -ENAMETOOLONG: more than FS_FINAL_DEPTH
+ * directories. -EBADMSG, -ENOSPC, -EROFS. On failure nothing has changed and i stays closed.
  * wants: FS_INODE_WANTS from now on (cleared by COUNTERSIGNED). moved_to: with ERROR, where it belongs.
  * Not durable yet: who->group.
  */
@@ -88,9 +98,8 @@ struct fs_final_add {
 int fs_final_add(const struct fs_final_add *add, struct fs_actor *who);
 
 /*
- * The inode at a path within the journal ("a/b.txt"); reference. -ENOENT, -ENOTDIR, -EINVAL (empty, "..").
- * The other way: -ENOENT when it has no name below `dir`; directories only by number, so the caller gives the
- * name in its directory.
+ * The inode at a path within the journal ("a/b.txt"); reference. Links are not followed. -ENOENT, -ENOTDIR, -ENAMETOOLONG,
+ * -EINVAL (empty, a leading, double or last slash, "..").
  */
 int fs_final_lookup(struct fs_journal *j, const char *path, struct fs_inode **out);
 

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include "head.h"
+#include "history_tree.h"
 #include "inode_recent.h"
 
 #define TABLE_LEAST 64
@@ -191,8 +192,11 @@ static int inode_load(struct fs_inode *i)
 {
 	struct fs_key key = fs_key(fs_journal_index(i->journal), i->ino, FS_T_INODE);
 	struct fs_buf *buf = NULL;
-	int rc = fs_record_get(i->journal, &key, &buf);
+	int rc;
 
+	if (fs_history_tree_is(i->ino))
+		return fs_history_tree_load(i, &i->attr);
+	rc = fs_record_get(i->journal, &key, &buf);
 	if (rc)
 		return rc;
 	rc = fs_inode_decode(buf->data, buf->len, &i->attr);
@@ -475,7 +479,7 @@ static int number_new(struct fs_journal *j, struct fs_inodes *t, struct fs_signe
 		t->next = t->ceiling;
 	}
 	if (!rc && t->next == t->ceiling) {
-		if (t->ceiling > FS_INO_MAX - NUMBERS_AHEAD) {
+		if (t->ceiling > FS_INO_HISTORY - NUMBERS_AHEAD) {
 			rc = -ENOSPC;
 		} else {
 			fs_batch_init(&b, signer);

@@ -40,8 +40,9 @@ enum fs_inode_flag {
 	FS_INODE_WANTS = 64,   /* final, and a second practitioner is to sign too */
 	FS_INODE_REMOVED = 128, /* a note that lost its last name; its versions are kept */
 	FS_INODE_BEFORE = 256, /* what another note was before: its contents are kept */
+	FS_INODE_STATE = 512,  /* it has a STATE record */
 };
-#define FS_INODE_FLAGS 511u
+#define FS_INODE_FLAGS 1023u
 
 /*
  * What an INODE record holds. The same fields stand in struct fs_inode (i->size) and, as a whole,
@@ -145,7 +146,7 @@ int fs_inode_unpark(struct fs_journal *j, uint64_t ino, struct fs_signer *signer
 /*
  * A new inode in memory, its number from the journal's HEAD counter (numbers are reserved by the
  * thousand, in an own batch with this signer; never given twice, a crash wastes some); not stored
- * until fs_inode_store. -ENOSPC when all 2^40 are used.
+ * until fs_inode_store. -ENOSPC when all 2^39 are used.
  */
 int fs_inode_new(struct fs_journal *j, struct fs_signer *signer, uint32_t mode, uint32_t author,
 		 struct fs_inode **out);

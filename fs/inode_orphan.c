@@ -61,12 +61,17 @@ int fs_inode_purge(struct fs_batch *b, struct fs_journal *j, uint64_t ino,
 	struct purge p = {.b = b, .j = j};
 	int rc = 0;
 
+	if (a->flags & (FS_INODE_FINAL | FS_INODE_HOLDS))
+		return -EPERM;
 	fs_batch_del(b, j, &key);
 	for (unsigned n = 0; a->pieces >> n; n++) {
 		key = fs_key_n(index, ino, FS_T_PIECE, n, 2);
 		if (a->pieces >> n & 1)
 			fs_batch_del(b, j, &key);
 	}
+	key = fs_key(index, ino, FS_T_STATE);
+	if (a->flags & FS_INODE_STATE)
+		fs_batch_del(b, j, &key);
 	if (a->form == FS_FORM_CHUNKS)
 		rc = fs_chunk_truncate(j, b, ino, 0);
 	if (!rc && a->xattrs)

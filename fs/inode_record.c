@@ -72,10 +72,26 @@ static bool sane_type(uint32_t mode)
 	}
 }
 
+/* What only a final note, or only a directory, has. */
+static bool sane_flags(const struct fs_inode_attr *a)
+{
+	const unsigned said = FS_INODE_SIGNED | FS_INODE_ERROR | FS_INODE_AMENDED | FS_INODE_WANTS;
+
+	if (a->flags & FS_INODE_FINAL)
+		return (a->mode & S_IFMT) == S_IFREG && a->nlink == 1 &&
+		       a->flags & FS_INODE_STATE &&
+		       !(a->flags & (FS_INODE_HOLDS | FS_INODE_REMOVED | FS_INODE_BEFORE));
+	if (a->flags & said || (a->flags & FS_INODE_AMENDS && !(a->flags & FS_INODE_STATE)))
+		return false;
+	return !(a->flags & FS_INODE_HOLDS) || (a->mode & S_IFMT) == S_IFDIR;
+}
+
 static bool sane(const struct fs_inode_attr *a)
 {
 	bool dir = (a->mode & S_IFMT) == S_IFDIR;
 
+	if (!sane_flags(a))
+		return false;
 	if (!sane_type(a->mode) || a->form > FS_FORM_CHUNKS || a->size > INODE_SIZE_MAX)
 		return false;
 	if (a->flags & ~FS_INODE_FLAGS || a->before >= FS_INO_HISTORY ||
@@ -87,7 +103,7 @@ static bool sane(const struct fs_inode_attr *a)
 		return false;
 	if (!dir && a->size && a->form == FS_FORM_NONE)
 		return false;
-	return dir ? a->parent >= FS_ROOT_INO && a->parent <= FS_INO_MAX : a->parent == 0;
+	return dir ? a->parent >= FS_ROOT_INO && a->parent < FS_INO_HISTORY : a->parent == 0;
 }
 
 int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a)
@@ -124,12 +140,43 @@ int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a)
 	return 0;
 }
 
+#define DERIVED                                                                                    \
+	(FS_INODE_SIGNED | FS_INODE_ERROR | FS_INODE_AMENDED | FS_INODE_WANTS | FS_INODE_STATE)
+
+/*
+ * The last line behind fs_final_check: whatever way a change took, a final note keeps all of its record but the
+ * flags that say what is stated about it, and a directory that holds one its place. -EPERM.
+ */
+static int keeps_final(const struct fs_inode_attr *was, const struct fs_inode_attr *a)
+{
+	uint8_t before[FS_INODE_LEN], after[FS_INODE_LEN];
+	struct fs_inode_attr x = *was, y = *a;
+
+	if (was->flags & FS_INODE_HOLDS)
+		return a->flags & FS_INODE_HOLDS && a->parent == was->parent && a->nlink ? 0
+										       : -EPERM;
+	x.flags &= (uint16_t)~DERIVED;
+	y.flags &= (uint16_t)~DERIVED;
+	fs_inode_encode(&x, before);
+	fs_inode_encode(&y, after);
+	return memcmp(before, after, FS_INODE_LEN) ? -EPERM : 0;
+}
+
 void fs_inode_store_attr(struct fs_batch *b, const struct fs_inode *i,
 			 const struct fs_inode_attr *a)
 {
 	struct fs_key key = fs_key(fs_journal_index(i->journal), i->ino, FS_T_INODE);
 	uint8_t rec[FS_INODE_LEN];
 
+	/* Nothing virtual is ever stored: whatever led here does not happen. */
+	if (i->ino >= FS_INO_HISTORY) {
+		b->rc = b->rc ? b->rc : -EROFS;
+		return;
+	}
+	if (i->flags & (FS_INODE_FINAL | FS_INODE_HOLDS) && keeps_final(&i->attr, a)) {
+		b->rc = b->rc ? b->rc : -EPERM;
+		return;
+	}
 	fs_inode_encode(a, rec);
 	fs_batch_put(b, i->journal, &key, rec, sizeof(rec));
 	keys_wipe(rec, sizeof(rec));

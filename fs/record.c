@@ -257,6 +257,11 @@ struct fs_group *fs_records_group(struct fs_records *r)
 	return r->group;
 }
 
+const uint8_t *fs_records_vault_id(const struct fs_records *r)
+{
+	return r->vault_id;
+}
+
 struct fs_store *fs_records_store(struct fs_records *r)
 {
 	return r->store;

@@ -82,6 +82,7 @@ int fs_records_close(struct fs_records *r);
 
 struct fs_group *fs_records_group(struct fs_records *r);
 struct fs_store *fs_records_store(struct fs_records *r);
+const uint8_t *fs_records_vault_id(const struct fs_records *r); /* KEYS_VAULT_ID_LEN bytes */
 /* Last durable commit and the hash of the vault's root, for checkpoints and local state. */
 void fs_records_head(struct fs_records *r, uint64_t *commit, uint8_t root[static KEYS_LEN]);
 /* The policy version that root records signed from now on carry. */
@@ -163,6 +164,14 @@ int fs_journal_names_kept(struct fs_journal *j);
 struct fs_inodes *fs_journal_inodes(struct fs_journal *j);
 void fs_journal_attach(struct fs_journal *j, struct fs_inodes *inodes,
 		       void (*free_fn)(struct fs_inodes *), int (*revert)(struct fs_journal *));
+/*
+ * The same for the numbers of virtual inodes (fs/history_tree.h); of two who attach at once the first wins, whose
+ * table is returned.
+ */
+struct fs_history_table *fs_journal_history(struct fs_journal *j);
+struct fs_history_table *fs_journal_attach_history(struct fs_journal *j,
+						   struct fs_history_table *table,
+						   void (*free_fn)(struct fs_history_table *));
 
 /*
  * ---- records ----

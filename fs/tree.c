@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include "final.h"
 #include "head.h"
+#include "history_tree.h"
 #include "inline.h"
 #include "inode_recent.h"
 
@@ -63,6 +65,15 @@ int fs_tree_usable(const struct fs_inode *dir)
 	return !S_ISDIR(dir->mode) ? -ENOTDIR : dir->gone ? -ENOENT : 0;
 }
 
+int fs_tree_may_make(const struct fs_inode *dir, const char *name)
+{
+	int rc = fs_dirent_check(name);
+
+	if (!rc && fs_history_tree_is(dir->ino))
+		rc = -EROFS;
+	return !rc && fs_history_tree_reserved(dir, name) ? -EPERM : rc;
+}
+
 void fs_tree_touch(struct fs_inode_attr *dir, const struct fs_actor *who)
 {
 	dir->mtime = who->now;
@@ -99,6 +110,8 @@ int fs_tree_lookup(struct fs_inode *dir, const char *name, struct fs_inode **out
 
 	if (rc)
 		return rc;
+	if (fs_history_tree_is(dir->ino))
+		return fs_history_tree_lookup(dir, name, out);
 	pthread_rwlock_rdlock(&dir->lock);
 	rc = fs_tree_usable(dir);
 	if (!rc)
@@ -195,7 +208,7 @@ static int make(struct fs_inode *dir, const char *name, uint32_t mode, const cha
 {
 	struct past past = {.i = NULL};
 	struct fs_inode *both[2] = {dir, NULL};
-	int rc = fs_dirent_check(name);
+	int rc = fs_tree_may_make(dir, name);
 
 	who->group = 0;
 	if (rc)
@@ -226,6 +239,8 @@ int fs_tree_nameless(struct fs_inode *dir, uint32_t mode, struct fs_actor *who,
 	int rc;
 
 	who->group = 0;
+	if (fs_history_tree_is(dir->ino))
+		return -EROFS;
 	fs_inode_throttle(dir->journal);
 	pthread_rwlock_rdlock(&dir->lock);
 	rc = fs_tree_usable(dir);
@@ -320,16 +335,20 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 int fs_tree_link(struct fs_inode *i, struct fs_inode *dir, const char *name, struct fs_actor *who)
 {
 	struct fs_inode *both[2] = {i, dir};
-	int rc = fs_dirent_check(name);
+	int rc = fs_tree_may_make(dir, name);
 
 	who->group = 0;
 	if (rc)
 		return rc;
+	if (fs_history_tree_is(i->ino))
+		return -EROFS;
 	if (i->journal != dir->journal)
 		return -EXDEV;
 	fs_inode_throttle(dir->journal);
 	fs_inode_lock_many(both, 2);
 	rc = fs_tree_own(i, who);
+	if (!rc)
+		rc = fs_final_check(i, who);
 	if (!rc)
 		rc = link_locked(i, dir, name, who);
 	fs_inode_unlock_many(both, 2);
@@ -361,6 +380,8 @@ int fs_tree_list(struct fs_inode *dir, uint64_t after,
 	struct fs_dirent_bucket k;
 	int rc = 0;
 
+	if (fs_history_tree_is(dir->ino))
+		return fs_history_tree_list(dir, after, fn, ctx);
 	/* A bucket is read under the lock and given without it: fn may take its time. */
 	while (!rc && after < FS_DIRENT_COOKIE_MAX - 1) {
 		pthread_rwlock_rdlock(&dir->lock);

@@ -11,6 +11,8 @@
 
 /* May entries be looked up or made here? Its lock is held. -ENOTDIR; -ENOENT: removed. */
 int fs_tree_usable(const struct fs_inode *dir);
+/* May an entry of this name be made there, for all that the two say? -EROFS, -EPERM, and fs_dirent_check's. */
+int fs_tree_may_make(const struct fs_inode *dir, const char *name);
 /* Entries of a directory have changed. */
 void fs_tree_touch(struct fs_inode_attr *dir, const struct fs_actor *who);
 /* -EACCES: an emergency's actor may not touch this one. */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include "final.h"
 
 int fs_tree_own(const struct fs_inode *i, const struct fs_actor *who)
 {
@@ -109,11 +110,13 @@ static int lock_child(struct fs_inode *dir, const char *name, struct fs_dirent *
 	}
 }
 
-static int removable(struct fs_inode *i, bool want_dir)
+static int removable(struct fs_inode *i, bool want_dir, const struct fs_actor *who)
 {
 	if (!want_dir)
-		return S_ISDIR(i->mode) ? -EISDIR : 0;
-	return S_ISDIR(i->mode) ? fs_dirent_none(i->journal, i->ino) : -ENOTDIR;
+		return S_ISDIR(i->mode) ? -EISDIR : fs_final_check(i, who);
+	if (!S_ISDIR(i->mode))
+		return -ENOTDIR;
+	return fs_final_check_dir(i) ? -EPERM : fs_dirent_none(i->journal, i->ino);
 }
 
 /* dir and i are locked exclusively. */
@@ -152,13 +155,15 @@ static int remove_once(struct fs_inode *dir, const char *name, bool want_dir, co
 	int rc;
 
 	who->group = 0;
+	if (dir->ino >= FS_INO_HISTORY)
+		return -EROFS;
 	fs_inode_throttle(dir->journal);
 	rc = lock_child(dir, name, &e, &both[1]);
 	if (rc)
 		return rc;
 	rc = fs_tree_own(both[1], who);
 	if (!rc)
-		rc = removable(both[1], want_dir);
+		rc = removable(both[1], want_dir, who);
 	if (!rc)
 		rc = remove_locked(dir, both[1], &e, path, who);
 	fs_inode_unlock_many(both, 2);

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include "final.h"
 #include "inode_recent.h"
 
 #define DEPTH_MAX 100000 /* a chain longer than this is a loop: damage */
@@ -149,6 +150,12 @@ static int lock_all(struct rename *r)
 	return rc;
 }
 
+/* May this one lose its name or its place? */
+static int check_final(const struct fs_inode *i, const struct fs_actor *who)
+{
+	return S_ISDIR(i->mode) ? fs_final_check_dir(i) : fs_final_check(i, who);
+}
+
 /* May newname be taken or given up? The same inode twice has been dealt with. */
 static int check_target(const struct rename *r)
 {
@@ -254,6 +261,10 @@ static int rename_locked(struct rename *r)
 	if (!rc && r->i[DST])
 		rc = fs_tree_own(r->i[DST], r->who);
 	if (!rc)
+		rc = check_final(r->i[SRC], r->who);
+	if (!rc && r->i[DST])
+		rc = check_final(r->i[DST], r->who);
+	if (!rc)
 		rc = check_target(r);
 	if (rc)
 		return rc;
@@ -283,10 +294,13 @@ static int rename_once(struct rename *r)
 
 static int check_call(const struct rename *r)
 {
-	int rc = fs_dirent_check(r->name);
+	int rc = r->flags & FS_TREE_EXCHANGE ? fs_tree_may_make(r->i[DIR], r->name)
+					     : fs_dirent_check(r->name);
 
+	if (!rc && r->i[DIR]->ino >= FS_INO_HISTORY)
+		rc = -EROFS;
 	if (!rc)
-		rc = fs_dirent_check(r->newname);
+		rc = fs_tree_may_make(r->i[NEWDIR], r->newname);
 	if (rc)
 		return rc;
 	if (r->flags & ~(FS_TREE_NOREPLACE | FS_TREE_EXCHANGE) ||

@@ -63,6 +63,9 @@ static const char *const texts[KEYS_LABEL_COUNT] = {
 	[KEYS_LABEL_FACTOR] = "journalfs 1 factor",
 	[KEYS_LABEL_RECOVERY_CODE] = "journalfs 1 recovery code",
 	[KEYS_LABEL_PASSPHRASE] = "journalfs 1 earlier passphrase",
+	[KEYS_LABEL_NOTE_HASH] = "journalfs 1 note statement hash",
+	[KEYS_LABEL_MINISIGN_KEY] = "journalfs 1 minisign key",
+	[KEYS_LABEL_MINISIGN_CERT] = "journalfs 1 minisign certificate",
 };
 
 int keys_init(void)

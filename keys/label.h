@@ -61,6 +61,9 @@ enum keys_label {
 	KEYS_LABEL_FACTOR,	   /* key that seals a second factor */
 	KEYS_LABEL_RECOVERY_CODE,  /* hash of a second factor's recovery code */
 	KEYS_LABEL_PASSPHRASE,	   /* verifier of an earlier passphrase under the host secret */
+	KEYS_LABEL_NOTE_HASH,	   /* chain of note statements */
+	KEYS_LABEL_MINISIGN_KEY,   /* minisign key's seed from the note key */
+	KEYS_LABEL_MINISIGN_CERT,  /* note key's signature over the minisign key */
 	KEYS_LABEL_COUNT
 };
 

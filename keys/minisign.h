@@ -44,7 +44,7 @@ int keys_minisign_verify(const struct keys_minisign *m,
 void keys_minisign_encode(const struct keys_minisign *m, uint8_t out[static KEYS_MINISIGN_LEN]);
 int keys_minisign_decode(const uint8_t *p, size_t len, struct keys_minisign *m);
 
-/* The text of FILE.minisig and of the public key's file; -ENOSPC. */
+/* The text of FILE.minisig and of the public key's file; -ENOSPC, -EINVAL (a comment). */
 int keys_minisign_text(const struct keys_minisign *m, const char *untrusted, const char *comment,
 		       char *out, size_t cap);
 int keys_minisign_pub_text(const struct keys_minisign *m, const char *untrusted, char *out,

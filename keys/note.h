@@ -60,7 +60,7 @@ int keys_note_verify(const struct keys_note *n, const uint8_t pk[static KEYS_LEN
 /* Hash that the next statement carries: over all of it, signature included. */
 void keys_note_hash(const struct keys_note *n, uint8_t out[static KEYS_LEN]);
 
-/* -ENOSPC; *len receives the length. */
+/* *len receives the length. -ENOSPC; -EINVAL: what decode would refuse (a number, a name or a path is missing ...). */
 int keys_note_encode(const struct keys_note *n, uint8_t *out, size_t cap, size_t *len);
 /* -EBADMSG: anything but what encode makes. */
 int keys_note_decode(const uint8_t *p, size_t len, struct keys_note *n);

@@ -55,7 +55,7 @@ uint32_t policy_decide_rights(uint32_t role, unsigned perms)
 	if (perms & POLICY_PERM_W)
 		rights |= role & (POLICY_WRITE | POLICY_FINALIZE);
 	if (rights & POLICY_READ)
-		rights |= role & POLICY_EXPORT;
+		rights |= role & (POLICY_EXPORT | POLICY_HISTORY);
 	return rights;
 }
 
@@ -308,7 +308,8 @@ static void role_text(const struct policy_question *q, const struct policy_verdi
 
 	if (v->ground == POLICY_GROUND_RIGHT)
 		lacks = q->rights ? q->rights : POLICY_POLICY;
-	else if (!lacks && q->rights & POLICY_EXPORT && !(role->rights & POLICY_READ))
+	else if (!lacks && q->rights & (POLICY_EXPORT | POLICY_HISTORY) &&
+		 !(role->rights & POLICY_READ))
 		lacks = POLICY_READ;
 	else if (!lacks)
 		lacks = role->rights & POLICY_LIST ? q->rights : POLICY_LIST;

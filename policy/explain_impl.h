@@ -12,7 +12,8 @@
 
 /* Rights that are decided journal by journal. */
 #define EXPLAIN_JOURNAL_RIGHTS                                                                     \
-	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT)
+	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT |              \
+	 POLICY_HISTORY)
 
 /* An entry that speaks of the practitioner, with its words and place. */
 struct policy_explain_entry {

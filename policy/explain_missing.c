@@ -47,7 +47,7 @@ static uint32_t role_lacks(const struct policy_explanation *x)
 {
 	uint32_t role = x->who->pub.role->rights, lacks = x->q->rights & ~role;
 
-	if (x->q->rights & POLICY_EXPORT)
+	if (x->q->rights & (POLICY_EXPORT | POLICY_HISTORY))
 		lacks |= POLICY_READ & ~role;
 	if (x->q->journal && !(role & (POLICY_LIST | POLICY_POLICY)))
 		lacks |= POLICY_LIST;
@@ -109,7 +109,7 @@ static unsigned perms_needed(uint32_t rights)
 
 	if (rights & EXPLAIN_JOURNAL_RIGHTS)
 		perms |= POLICY_PERM_X;
-	if (rights & (POLICY_READ | POLICY_EXPORT))
+	if (rights & (POLICY_READ | POLICY_EXPORT | POLICY_HISTORY))
 		perms |= POLICY_PERM_R;
 	if (rights & (POLICY_WRITE | POLICY_FINALIZE))
 		perms |= POLICY_PERM_W;

@@ -15,7 +15,8 @@
 #include "span.h"
 
 #define IN_JOURNAL                                                                                 \
-	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT)
+	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT |              \
+	 POLICY_HISTORY)
 
 const char *policy_access_text(enum policy_access a)
 {

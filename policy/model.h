@@ -18,6 +18,16 @@ struct policy_person {
 	uint32_t hash, role_hash, unit_hash; /* of the names; unit_hash is 0 without a unit */
 };
 
+/* Roles of `finalize countersign`, patterns of all `history for` lines. */
+#define POLICY_COUNTERSIGN_MAX 16
+#define POLICY_HISTORY_MAX 32
+
+/* One pattern of a `history for` line; the first that matches a name counts. */
+struct policy_history {
+	const char *pattern;
+	struct policy_keep keep;
+};
+
 /* "practice.d/" and a name. */
 #define POLICY_FILE_NAME (POLICY_NAME_MAX + 12)
 
@@ -32,6 +42,10 @@ struct policy_practice {
 	size_t person_count;
 	char (*denied)[16]; /* comm, cut as the kernel cuts it */
 	size_t denied_count;
+	const struct policy_role *countersign[POLICY_COUNTERSIGN_MAX];
+	size_t countersign_count;
+	struct policy_history history[POLICY_HISTORY_MAX];
+	size_t history_count;
 	struct policy_default *deflt; /* by unit, in the order of the text */
 	size_t default_count;
 	uint32_t *default_first; /* of each unit, and one more; NULL without defaults */
@@ -99,6 +113,12 @@ const struct policy_default *policy_practice_defaults(const struct policy_practi
 void policy_practice_free(struct policy_practice *p);
 
 /*
+ * Does the shell-like pattern fit the whole name? `*` is any text, `?` one character; all else is
+ * itself. Takes at most the product of both lengths in steps, whatever they hold.
+ */
+bool policy_keep_match(const char *pattern, const char *name);
+
+/*
  * As policy_journal_name_check, but takes `practice` too: journals of that name were made before
  * it meant the practice policy.
  */
@@ -116,6 +136,6 @@ uint32_t policy_decide_rights(uint32_t role, unsigned perms);
 
 /* The rights by name, for the parser: NULL-terminated, in the order of their bits. */
 extern const char *const policy_right_names[];
-#define POLICY_RIGHT_COUNT 11
+#define POLICY_RIGHT_COUNT 12
 
 #endif

@@ -16,9 +16,9 @@
 #include "lexer.h"
 #include "model.h"
 
-const char *const policy_right_names[] = {"list",     "read",	"write",       "create",
-					  "finalize", "export", "break-glass", "policy",
-					  "audit",    "review", "attend",      NULL};
+const char *const policy_right_names[] = {"list",   "read",	   "write",  "create", "finalize",
+					  "export", "break-glass", "policy", "audit",  "review",
+					  "attend", "history",	   NULL};
 
 const char *policy_right_text(uint32_t rights, char out[static 128])
 {
@@ -145,7 +145,8 @@ static const char alone_text[] =
 	"practice     %s\n"
 	"session      ceiling 12h\n"
 	"\n"
-	"role  practitioner  clinical  may list read write create policy audit\n"
+	"role  practitioner  clinical  may list read write create finalize export history policy "
+	"audit\n"
 	"\n"
 	"unit  practice  %s\n"
 	"\n"
@@ -155,9 +156,13 @@ static const char clinic_text[] =
 	"# Practice policy. One statement a line; # begins a comment.\n"
 	"practice     %s\n"
 	"session      ceiling 12h  passphrase-age 90d\n"
+	"# A note that nobody has changed for so long is locked, unsigned; its author may sign "
+	"it.\n"
+	"finalize     after 14d\n"
 	"\n"
-	"role  physician         clinical  may list read write create attend\n"
-	"role  nurse             clinical  may list read write attend\n"
+	"role  physician         clinical  may list read write create finalize export history "
+	"attend\n"
+	"role  nurse             clinical  may list read write finalize history attend\n"
 	"role  secretary                   may list create\n"
 	"role  steward                     may policy\n"
 	"role  auditor                     may audit review\n"

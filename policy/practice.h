@@ -119,10 +119,12 @@ const struct policy_role *policy_practice_role(const struct policy_practice *p, 
 bool policy_practice_countersigns(const struct policy_practice *p, const char *role);
 /* What is kept of earlier versions of a file with this name (its last component; `history` lines). */
 struct policy_keep {
-	bool record; /* record content: every version, and `finalize after` locks it */
+	bool record; /* record content: no `history for` line fits; `finalize after` locks it */
+	bool none;   /* no version at all: `keep none`, or `history off` (which leaves `record`) */
 	uint32_t count; /* else at most so many; 0: as many as there are */
 	uint32_t span_s; /* and none that was replaced longer ago; 0: any */
 };
+/* No allocation; a name that no pattern fits is record content, of which every version is kept. */
 void policy_practice_keep(const struct policy_practice *p, const char *name,
 			  struct policy_keep *out);
 /* True when a `program deny` line names this (kernel-truncated, 15 bytes) comm. */

@@ -252,6 +252,7 @@ static const struct {
 	{"attend", policy_practice_attend, false},
 	{"blocks", policy_practice_blocks, false},
 	{"finalize", policy_practice_finalize, false},
+	{"history", policy_practice_history, false},
 	{"retention", policy_practice_retention, false},
 	{"log", policy_practice_log, false},
 	{"durability", policy_practice_durability, false},
@@ -372,7 +373,7 @@ int policy_practice_parse(const char *text, size_t len, const char *file,
 		.break_glass_daily = 10,
 		.attend_limit_s = POLICY_DAY_S,
 		.attend_reason = 10,
-		.finalize_after_s = 14u * POLICY_DAY_S,
+		.amendment = "%n amendment %i%e",
 		.retention_years = 10,
 	};
 	if (policy_lexer_init(&pr.lx, text, len, file, report))

@@ -30,6 +30,10 @@ enum {
 	SEEN_DAILY,
 	SEEN_AFTER,
 	SEEN_ON,
+	SEEN_OTHERS,
+	SEEN_COUNTERSIGN,
+	SEEN_AMENDMENT,
+	SEEN_HISTORY_OFF,
 	SEEN_RETENTION,
 	SEEN_LOG,
 	SEEN_DURABILITY,
@@ -55,6 +59,12 @@ struct policy_practice_pending {
 	enum policy_state state;
 };
 
+/* A role of `finalize countersign`, likewise. */
+struct policy_practice_countersign {
+	const char *role;
+	unsigned line, column;
+};
+
 /* What a default line says, likewise. */
 struct policy_practice_draft {
 	struct policy_entry_draft d;
@@ -76,6 +86,8 @@ struct policy_practice_parser {
 	struct policy_practice_pending *pending;
 	size_t pending_count;
 	struct policy_practice_pending *now; /* of the line being read */
+	struct policy_practice_countersign countersign[POLICY_COUNTERSIGN_MAX];
+	size_t countersign_count;
 	struct policy_index accounts;
 	unsigned seen[SEEN_COUNT]; /* lines */
 	unsigned column;	   /* of the statement's first word */
@@ -119,6 +131,7 @@ bool policy_practice_unresolved(struct policy_practice_parser *pr, const char *f
 
 /* When every line has been read: roles and units of practitioners, duties, unit defaults. */
 void policy_practice_resolve(struct policy_practice_parser *pr);
+void policy_practice_countersign_resolve(struct policy_practice_parser *pr);
 void policy_practice_default_resolve(struct policy_practice_parser *pr);
 
 /* Each reads the rest of its statement; the first word has been taken. */
@@ -128,6 +141,7 @@ bool policy_practice_break_glass(struct policy_practice_parser *pr);
 bool policy_practice_attend(struct policy_practice_parser *pr);
 bool policy_practice_blocks(struct policy_practice_parser *pr);
 bool policy_practice_finalize(struct policy_practice_parser *pr);
+bool policy_practice_history(struct policy_practice_parser *pr);
 bool policy_practice_retention(struct policy_practice_parser *pr);
 bool policy_practice_log(struct policy_practice_parser *pr);
 bool policy_practice_durability(struct policy_practice_parser *pr);

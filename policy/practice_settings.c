@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy/practice_settings.c - reads the statements of the practice policy that set something.
+ * policy/practice_settings.c - reads the statements of the practice policy that set something;
+ * those about notes (finalize, history) are in practice_notes.c.
  *
  * A statement with clauses has a table of them. Each setting remembers the line that
  * gave it, so that a second one is an error.
@@ -189,28 +190,6 @@ bool policy_practice_attend(struct policy_practice_parser *pr)
 	};
 
 	return policy_practice_clauses(pr, "attend setting", table, COUNT(table));
-}
-
-static bool after_parse(struct policy_practice_parser *pr)
-{
-	return policy_lexer_duration(&pr->lx, "`after`", POLICY_DAY_S, 3650u * POLICY_DAY_S,
-				     "from 1d to 10y", &pr->p->settings.finalize_after_s);
-}
-
-static bool on_parse(struct policy_practice_parser *pr)
-{
-	pr->p->settings.finalize_on_read_only = true;
-	return policy_lexer_word(&pr->lx, "read-only");
-}
-
-bool policy_practice_finalize(struct policy_practice_parser *pr)
-{
-	static const struct policy_practice_clause table[] = {
-		{"after", after_parse, SEEN_AFTER, POLICY_FEATURE_FINALIZE_AFTER},
-		{"on", on_parse, SEEN_ON, POLICY_FEATURE_FINALIZE_READ_ONLY},
-	};
-
-	return policy_practice_clauses(pr, "finalize setting", table, COUNT(table));
 }
 
 /* A statement that may stand once and whose first word was taken: false when it stood before. */

@@ -144,6 +144,34 @@ const char *policy_record_kind_text(uint8_t kind)
 	return kinds[kind].text;
 }
 
+const char *policy_record_lifecycle(const struct policy_record *r)
+{
+	switch (r->kind) {
+	case POLICY_RECORD_CREATE:
+	case POLICY_RECORD_MOVE:
+		return "originate";
+	case POLICY_RECORD_OPEN:
+	case POLICY_RECORD_VERIFY:
+		return "access";
+	case POLICY_RECORD_WRITE:
+	case POLICY_RECORD_RENAME:
+	case POLICY_RECORD_ATTRIBUTE:
+	case POLICY_RECORD_AMEND:
+		return "amend";
+	case POLICY_RECORD_FINAL: /* without signature nobody attests */
+		return r->action == 'E' ? "" : "attest";
+	case POLICY_RECORD_SIGN:
+		return "attest";
+	case POLICY_RECORD_DELETE:
+	case POLICY_RECORD_ERROR:
+		return "deprecate";
+	case POLICY_RECORD_EXPORT:
+		return "disclose";
+	default:
+		return "";
+	}
+}
+
 static unsigned width(const struct policy_field *f)
 {
 	switch (f->type) {

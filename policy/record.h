@@ -46,8 +46,9 @@ enum policy_record_kind {
 	POLICY_RECORD_BREAK_GLASS_END, /* it is over (110138) */
 	POLICY_RECORD_GRANT_REVIEW, /* an emergency access was judged, or its deviation closed */
 	POLICY_RECORD_NOTICE, /* of an emergency access: delivered, or not (outcome 8) */
-	POLICY_RECORD_FINAL, /* a note became final; `count` is the number of the statement, `detail` its hash */
-	POLICY_RECORD_SIGN, /* a final note was signed or countersigned later */
+	/* A note became final: action U signed, E locked without signature; `count` is the statement's number. */
+	POLICY_RECORD_FINAL,
+	POLICY_RECORD_SIGN, /* a final note was signed (U) or countersigned (E) later; `count` as above */
 	POLICY_RECORD_ERROR, /* a final note was marked as entered in error */
 	POLICY_RECORD_AMEND, /* a draft that amends a final note was made; `name2` is its name */
 	POLICY_RECORD_MOVE, /* a note was copied into the journal that it belongs in */
@@ -103,6 +104,8 @@ void policy_record_copy(char *field, size_t cap, const char *text);
 /* Fills action, type, subtype, outcome and purpose with the kind's defaults; zeroes the rest. */
 void policy_record_init(struct policy_record *r, enum policy_record_kind kind);
 const char *policy_record_kind_text(uint8_t kind); /* "open", "refused", ...; "unknown" */
+/* The ISO 21089 word for what it did to a note in its life: "originate", "attest", ...; "" for none. */
+const char *policy_record_lifecycle(const struct policy_record *r);
 
 /* Only fields that are set are stored. -ENOSPC when cap is too small, -EINVAL for kind 0. */
 int policy_record_encode(const struct policy_record *r, uint8_t *out, size_t cap, size_t *len);

@@ -103,6 +103,8 @@ size_t policy_record_json(const struct policy_record *r, char *out, size_t cap)
 	policy_writer_format(&w, "{\"kind\":\"%s\"", policy_record_kind_text(r->kind));
 	if (!strcmp(policy_record_kind_text(r->kind), "unknown"))
 		policy_writer_format(&w, ",\"kind_code\":%u", r->kind);
+	if (*policy_record_lifecycle(r))
+		policy_writer_format(&w, ",\"lifecycle\":\"%s\"", policy_record_lifecycle(r));
 	for (size_t i = 0; i < policy_record_field_count; i++) {
 		const struct policy_field *f = &policy_record_fields[i];
 

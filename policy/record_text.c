@@ -126,6 +126,13 @@ static const char *verb(const struct policy_record *r)
 		[POLICY_RECORD_BREAK_GLASS_END] = "emergency access ended",
 		[POLICY_RECORD_GRANT_REVIEW] = "judged an emergency access",
 		[POLICY_RECORD_NOTICE] = "notice of an emergency access",
+		[POLICY_RECORD_FINAL] = "finalized",
+		[POLICY_RECORD_SIGN] = "signed",
+		[POLICY_RECORD_ERROR] = "marked as entered in error",
+		[POLICY_RECORD_AMEND] = "began an amendment of",
+		[POLICY_RECORD_MOVE] = "copied into its right journal",
+		[POLICY_RECORD_EXPORT] = "exported",
+		[POLICY_RECORD_VERIFY] = "verified",
 	};
 
 	if (r->kind >= POLICY_RECORD_KIND_COUNT || !verbs[r->kind])
@@ -142,6 +149,10 @@ static const char *verb(const struct policy_record *r)
 		return "removed journal";
 	if (r->kind == POLICY_RECORD_JOURNAL && r->action == 'U')
 		return "renamed journal";
+	if (r->kind == POLICY_RECORD_FINAL && r->action == 'E')
+		return "locked without signature";
+	if (r->kind == POLICY_RECORD_SIGN && r->action == 'E')
+		return "countersigned";
 	return verbs[r->kind];
 }
 
@@ -202,6 +213,19 @@ static void put_notes(struct policy_writer *w, const struct policy_record *r)
 		policy_writer_format(w, " (%zu notes)", total);
 }
 
+/* What `count` counts depends on the kind: statements of a journal have numbers. */
+static void put_count(struct policy_writer *w, const struct policy_record *r)
+{
+	unsigned long long count = r->count;
+
+	if (r->kind == POLICY_RECORD_VERIFY)
+		policy_writer_format(w, "  %llu note%s", count, count == 1 ? "" : "s");
+	else if (r->kind >= POLICY_RECORD_FINAL && r->kind <= POLICY_RECORD_EXPORT)
+		policy_writer_format(w, "  statement %llu", count);
+	else
+		policy_writer_format(w, "  %llu times", count);
+}
+
 static void put_counts(struct policy_writer *w, const struct policy_record *r)
 {
 	if (r->bytes_read)
@@ -209,7 +233,7 @@ static void put_counts(struct policy_writer *w, const struct policy_record *r)
 	if (r->bytes_written)
 		policy_writer_format(w, "  wrote %llu bytes", (unsigned long long)r->bytes_written);
 	if (r->count)
-		policy_writer_format(w, "  %llu times", (unsigned long long)r->count);
+		put_count(w, r);
 	if (r->until_ns) {
 		char until[48];
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 packages=(gcc make pkg-config libfuse3-dev fuse3 libsodium-dev liblmdb-dev libjansson-dev libseccomp-dev
-	libacl1-dev libssl-dev libbsd-dev libsystemd-dev dbus liboath-dev libqrencode-dev libzstd-dev oathtool check clang clang-tidy cppcheck libclang-rt-14-dev acl attr git rsync sqlite3
+	libacl1-dev libssl-dev libbsd-dev libsystemd-dev dbus liboath-dev libqrencode-dev libzstd-dev oathtool minisign check clang clang-tidy cppcheck libclang-rt-14-dev acl attr git rsync sqlite3
 	tar xz-utils procps e2fsprogs vim-tiny nano expect shellcheck desktop-file-utils)
 missing=()
 for p in "${packages[@]}"; do

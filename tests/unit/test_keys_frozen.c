@@ -15,6 +15,8 @@
 #include "keys/header.h"
 #include "keys/identity.h"
 #include "keys/invite.h"
+#include "keys/minisign.h"
+#include "keys/note.h"
 #include "keys/ratchet.h"
 #include "keys/recovery.h"
 #include "keys/statement.h"
@@ -141,6 +143,34 @@ static struct keys_ratchet ratchet_make(void)
 	return r;
 }
 
+static struct keys_note note_make(void)
+{
+	struct keys_note n = {.kind = KEYS_NOTE_FINAL,
+			      .journal = 42,
+			      .ino = 4711,
+			      .number = 3,
+			      .amends = 1,
+			      .size = 10240,
+			      .time_s = 1800000000,
+			      .author = 7,
+			      .pid = 7,
+			      .enrolment = 2,
+			      .policy_version = 17,
+			      .log_seq = 100,
+			      .commit = 50,
+			      .path = "2026/visit.md",
+			      .author_name = "anna",
+			      .who = "anna",
+			      .role = "physician"};
+
+	memcpy(n.vault, in.vault, sizeof(n.vault));
+	fill(n.before, sizeof(n.before), 20);
+	fill(n.sha256, sizeof(n.sha256), 21);
+	fill(n.root, sizeof(n.root), 22);
+	keys_note_sign(&n, in.secret.note_sk);
+	return n;
+}
+
 START_TEST(labels_hash_as_frozen)
 {
 	const struct keys_span part = {"abc", 3};
@@ -180,6 +210,31 @@ START_TEST(identity_statement_list_and_manifest_are_as_frozen)
 	assert_hex(b, list_make(b, sizeof(b)), frozen_list);
 	manifest_make(manifest);
 	assert_hex(manifest, sizeof(manifest), frozen_manifest);
+}
+END_TEST
+
+START_TEST(note_statement_and_minisign_are_as_frozen)
+{
+	struct keys_minisign_signer by = {.pid = 7, .enrolment = 2, .note_sk = in.secret.note_sk};
+	uint8_t b[KEYS_NOTE_MAX], hash[KEYS_LEN], file[64];
+	struct keys_note n = note_make(), got;
+	struct keys_minisign m;
+	char text[1024];
+	size_t len;
+
+	ck_assert_int_eq(keys_note_encode(&n, b, sizeof(b), &len), 0);
+	assert_hex(b, len, frozen_note);
+	keys_note_hash(&n, hash);
+	assert_hex(hash, sizeof(hash), frozen_note_hash);
+	ck_assert_int_eq(keys_note_decode(b, from_hex(frozen_note, b, sizeof(b)), &got), 0);
+	ck_assert_int_eq(keys_note_verify(&got, in.id.note_pk), 0);
+	memcpy(by.vault, in.vault, sizeof(by.vault));
+	fill(file, sizeof(file), 23);
+	ck_assert_int_eq(keys_minisign_sign(&by, file, "frozen", &m), 0);
+	keys_minisign_encode(&m, b);
+	assert_hex(b, KEYS_MINISIGN_LEN, frozen_minisign);
+	ck_assert_int_eq(keys_minisign_text(&m, "note", "frozen", text, sizeof(text)), 0);
+	ck_assert_str_eq(text, frozen_minisign_text);
 }
 END_TEST
 
@@ -285,6 +340,8 @@ START_TEST(encoded_lengths_are_as_documented)
 	ck_assert_uint_eq(KEYS_ESCROW_LEN, 160);
 	ck_assert_uint_eq(KEYS_STREAM_WRAP_LEN, 136);
 	ck_assert_uint_eq(KEYS_SEAL_OVERHEAD, 40);
+	ck_assert_uint_eq(KEYS_MINISIGN_LEN, 240);
+	ck_assert_uint_eq(strlen(frozen_note) / 2, 266 + 13 + 4 + 4 + 9);
 	ck_assert_uint_eq(strlen(frozen_identity) / 2, 269 + 4 + 6);
 	ck_assert_uint_eq(strlen(frozen_statement) / 2, 140 + 23);
 	ck_assert_uint_eq(strlen(frozen_list) / 2, 3 + 2 * 37);
@@ -311,6 +368,7 @@ int main(void)
 	tcase_add_test(tc, labels_hash_as_frozen);
 	tcase_add_test(tc, header_and_root_hash_are_as_frozen);
 	tcase_add_test(tc, identity_statement_list_and_manifest_are_as_frozen);
+	tcase_add_test(tc, note_statement_and_minisign_are_as_frozen);
 	tcase_add_test(tc, derived_keys_are_as_frozen);
 	tcase_add_test(tc, envelope_and_session_cert_open_as_frozen);
 	tcase_add_test(tc, wraps_open_as_frozen);

@@ -47,6 +47,9 @@ static const struct {
 	{ "journalfs 1 factor", "fcafa4f166244bb2126dae8f7ac9f601" },
 	{ "journalfs 1 recovery code", "958ad29a90bab242c590b33070e968ca" },
 	{ "journalfs 1 earlier passphrase", "e6e7bdef4d63e9364aa7a146ee2ed71d" },
+	{ "journalfs 1 note statement hash", "4243450357c2ec535a0e6aa2c9721d41" },
+	{ "journalfs 1 minisign key", "269c534ac0042763d9716214830fe636" },
+	{ "journalfs 1 minisign certificate", "02e25877d80e8b786cd2a1d19b69b543" },
 };
 
 static const char frozen_header[] =
@@ -173,5 +176,33 @@ static const char frozen_invite[] =
 	"ecdef03506ab39d547b83f34cb6d05f32566ade375f6c89a0468cdf5ef67a66991a217633a2bdd4e"
 	"55e9da1d2107ac1d779780b7b4e274a9dc513ce71a9f1b71cef208b67f057a1224c3a610501cd2ea"
 	"6c89f047b30200626f0200626f05006e75727365";
+
+/* Made with another implementation of Ed25519 and BLAKE2b. */
+static const char frozen_note[] =
+	"010200002a00000025303b46515c67727d88939ea9b4bfca67120000000000000300000000000000"
+	"e4effa05101b26313c47525d68737e89949faab5c0cbd6e1ecf7020d18232e3909141f2a35404b56"
+	"616c77828d98a3aeb9c4cfdae5f0fb06111c27323d48535e002800000000000000d2496b00000000"
+	"01000000070000000700000002000000110000000000000064000000000000003200000000000000"
+	"2e39444f5a65707b86919ca7b2bdc8d3dee9f4ff0a15202b36414c57626d78830d00323032362f76"
+	"697369742e6d640400616e6e610400616e6e61090070687973696369616e00005acf75f486eaa8e6"
+	"0adf1afce83d55ef04a8f727e341b2c1d18e29af600ec7a8f8d2e4d1b1e6d2be821128dec7cd695c"
+	"7464143b4ef2bdbba39aa3f8ff22da0b";
+
+static const char frozen_note_hash[] =
+	"1e3cc933193997cbaf4c3e7f0746d39aa16c5a69bb0e13ed06371d740fa5b201";
+
+static const char frozen_minisign[] =
+	"0100000000000000e712fc486aa6aaf180cce515aa4b5ec97e7a89714cda279f4b370a5d9aa64e3d"
+	"b137b01dd18a67f80e1ec08c50404d63b0df56f8f32cb2007ca7e5843e23cc42aa060c57e22b3341"
+	"e521dca3aed90239f59ef8f816cc7c4672b77776d2773bbe78e3f4060a0fda005aeef55ba151e308"
+	"5f293fab4bf56548d50a28ca85674d7d771c041d3875ee442d95144315c7cc0db9528325f5e0adec"
+	"d3f8b55363c0fd49a45808e5a9dd920f77dbc98bfaabc9d1e280fec9e32b5d88914b6f20b984f536"
+	"2fd4aeca20075f4de53107583169c1f102d770ff10c5a0782887095a456911fa79970252aeffe602";
+
+static const char frozen_minisign_text[] =
+	"untrusted comment: note\n"
+	"RUSxN7Ad0Ypn+Fru9VuhUeMIXyk/q0v1ZUjVCijKhWdNfXccBB04de5ELZUUQxXHzA25UoMl9eCt7NP4tVNjwP1JpFgI5andkg8=\n"
+	"trusted comment: frozen\n"
+	"d9vJi/qrydHigP7J4ytdiJFLbyC5hPU2L9SuyiAHX03lMQdYMWnB8QLXcP8QxaB4KIcJWkVpEfp5lwJSrv/mAg==\n";
 
 #endif

@@ -43,10 +43,10 @@ static struct policy_journal *journal_of(const char *text)
 }
 
 static const char practice_text[] =
-	"role physician clinical may list read write create finalize export\n"
+	"role physician clinical may list read write create finalize export history\n"
 	"role blind clinical may read write\n"
 	"role steward may policy audit\n"
-	"role exporter may list export\n"
+	"role exporter may list export history\n"
 	"unit north \"N\"\nunit south \"S\"\n"
 	"practitioner anna user anna role physician unit north\n"
 	"practitioner eva user eva role blind unit north\n"
@@ -59,6 +59,11 @@ static const char practice_text[] =
 	"default unit ward allow role:physician:--x\n"
 	"default unit east allow user:kai:r-x until 2026-01-01\n"
 	"unit east \"E\"\n";
+
+/* What an entry with rwx gives anna. */
+#define PHYSICIAN                                                                                  \
+	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_CREATE | POLICY_FINALIZE |              \
+	 POLICY_EXPORT | POLICY_HISTORY)
 
 #define ATTEND(who)                                                                                \
 	"attend user:" who " from 2026-05-26T10:00Z until 2026-05-29T10:00Z reason \"locum\"\n"
@@ -107,28 +112,24 @@ static const struct {
 	{NULL, "zed", POLICY_POLICY, 0, 0, 0, POLICY_GROUND_UNKNOWN, 0, "no practitioner zed"},
 	{NULL, NULL, POLICY_POLICY, 0, 0, 0, POLICY_GROUND_UNKNOWN, 0, "no practitioner "},
 	/* Nothing asked is never allowed, rights are filled in. */
-	{"allow user:anna:rwx\n", "anna", 0, 0, 1,
-	 POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_CREATE | POLICY_FINALIZE | POLICY_EXPORT,
-	 POLICY_GROUND_ENTRY, 1, "allow user:anna:rwx (line 1)"},
+	{"allow user:anna:rwx\n", "anna", 0, 0, 1, PHYSICIAN, POLICY_GROUND_ENTRY, 1,
+	 "allow user:anna:rwx (line 1)"},
 	/* Unknown bits are never allowed. */
-	{"allow user:anna:rwx\n", "anna", 1u << 20 | POLICY_READ, 0, 1,
-	 POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_CREATE | POLICY_FINALIZE | POLICY_EXPORT,
+	{"allow user:anna:rwx\n", "anna", 1u << 20 | POLICY_READ, 0, 1, PHYSICIAN,
 	 POLICY_GROUND_ROLE, 1, "role physician may not do that (practice line 1)"},
 	/* Without x nothing is reached; with two entries together it is. */
 	{"allow user:anna:rw-\n", "anna", POLICY_READ, 0, 1, POLICY_CREATE, POLICY_GROUND_NONE, 1,
 	 "allow user:anna:rw- (line 1) does not give read"},
 	{"allow unit:north:--x\nallow user:anna:r--\n", "anna", POLICY_READ, 1, 1,
-	 POLICY_LIST | POLICY_READ | POLICY_CREATE | POLICY_EXPORT, POLICY_GROUND_ENTRY, 1,
-	 "allow unit:north:--x (line 1)"},
+	 POLICY_LIST | POLICY_READ | POLICY_CREATE | POLICY_EXPORT | POLICY_HISTORY,
+	 POLICY_GROUND_ENTRY, 1, "allow unit:north:--x (line 1)"},
 	/* The line is that of the entry that gives most. */
 	{"allow unit:north:r-x\nallow role:physician:rwx\n", "anna", POLICY_READ | POLICY_WRITE, 1,
-	 1,
-	 POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_CREATE | POLICY_FINALIZE | POLICY_EXPORT,
-	 POLICY_GROUND_ENTRY, 2, "allow role:physician:rwx (line 2)"},
+	 1, PHYSICIAN, POLICY_GROUND_ENTRY, 2, "allow role:physician:rwx (line 2)"},
 	/* group and unit are the same. */
 	{"allow group:north:r-x\n", "anna", POLICY_READ, 1, 1,
-	 POLICY_LIST | POLICY_READ | POLICY_CREATE | POLICY_EXPORT, POLICY_GROUND_ENTRY, 1,
-	 "allow group:north:r-x (line 1)"},
+	 POLICY_LIST | POLICY_READ | POLICY_CREATE | POLICY_EXPORT | POLICY_HISTORY,
+	 POLICY_GROUND_ENTRY, 1, "allow group:north:r-x (line 1)"},
 	/* A role without list sees nothing. */
 	{"unit north\nallow user:eva:rwx\n", "eva", POLICY_READ, 0, 0, 0, POLICY_GROUND_ROLE, 2,
 	 "role blind may not list (practice line 2)"},
@@ -142,6 +143,15 @@ static const struct {
 	/* Export needs read. */
 	{"allow user:pia:rwx\n", "pia", POLICY_EXPORT, 0, 1, POLICY_LIST, POLICY_GROUND_ROLE, 4,
 	 "role exporter may not read (practice line 4)"},
+	/* So do earlier versions; w alone shows none. */
+	{"allow user:pia:rwx\n", "pia", POLICY_HISTORY, 0, 1, POLICY_LIST, POLICY_GROUND_ROLE, 4,
+	 "role exporter may not read (practice line 4)"},
+	{"allow user:anna:-wx\n", "anna", POLICY_HISTORY, 0, 1,
+	 POLICY_LIST | POLICY_WRITE | POLICY_CREATE | POLICY_FINALIZE, POLICY_GROUND_NONE, 1,
+	 "allow user:anna:-wx (line 1) does not give history"},
+	{"allow user:kai:rwx\n", "kai", POLICY_READ | POLICY_HISTORY, 0, 1,
+	 POLICY_LIST | POLICY_READ | POLICY_ATTEND, POLICY_GROUND_ROLE, 12,
+	 "role locum may not history (practice line 12)"},
 	/* Same unit shows the name only. */
 	{"unit north\nallow user:dan:rwx\n", "anna", 0, 0, 1, POLICY_CREATE, POLICY_GROUND_UNIT, 1,
 	 "unit north (line 1)"},
@@ -157,8 +167,7 @@ static const struct {
 	{"block group:north\nallow user:anna:rwx\n", "dan", POLICY_POLICY, 0, 0, 0,
 	 POLICY_GROUND_BLOCK, 1, "block group:north (line 1)"},
 	{"block unit:south\nallow user:anna:rwx\n", "anna", POLICY_CREATE | POLICY_WRITE, 1, 1,
-	 POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_CREATE | POLICY_FINALIZE | POLICY_EXPORT,
-	 POLICY_GROUND_ENTRY, 2, "allow user:anna:rwx (line 2)"},
+	 PHYSICIAN, POLICY_GROUND_ENTRY, 2, "allow user:anna:rwx (line 2)"},
 	/* A name of one kind does not speak of another. */
 	{"allow role:anna:rwx\nallow unit:anna:rwx\nallow user:north:rwx\n", "anna", POLICY_READ, 0,
 	 0, 0, POLICY_GROUND_NONE, 0, "no entry admits anna"},
@@ -180,9 +189,8 @@ static const struct {
 	/* Defaults of the journal's unit come after its own entries. */
 	{"unit ward\n", "kai", POLICY_READ, 1, 1, POLICY_LIST | POLICY_READ | POLICY_ATTEND,
 	 POLICY_GROUND_ENTRY, 15, "default unit ward allow user:kai:r-x (practice line 15)"},
-	{"unit ward\n", "anna", POLICY_READ, 0, 1, POLICY_LIST | POLICY_CREATE,
-	 POLICY_GROUND_NONE, 16,
-	 "default unit ward allow role:physician:--x (practice line 16) does not give read"},
+	{"unit ward\n", "anna", POLICY_READ, 0, 1, POLICY_LIST | POLICY_CREATE, POLICY_GROUND_NONE,
+	 16, "default unit ward allow role:physician:--x (practice line 16) does not give read"},
 	{"unit ward\nallow user:kai:--x\n", "kai", POLICY_READ, 1, 1,
 	 POLICY_LIST | POLICY_READ | POLICY_ATTEND, POLICY_GROUND_ENTRY, 15,
 	 "default unit ward allow user:kai:r-x (practice line 15)"},
@@ -193,8 +201,7 @@ static const struct {
 	 "block user:kai (line 2)"},
 	{"unit east\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 17,
 	 "default unit east allow user:kai:r-x (practice line 17) is not in force any more"},
-	{"unit north\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 0,
-	 "no entry admits kai"},
+	{"unit north\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 0, "no entry admits kai"},
 	{"allow user:dan:rwx\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 0,
 	 "no entry admits kai"},
 };
@@ -266,9 +273,9 @@ START_TEST(decide_block_is_shown_where_the_practice_says_so)
 		struct policy_journal *j = journal_of(shown[i / 2].journal);
 		struct policy_verdict v;
 
-		ck_assert_int_gt(asprintf(&text, "%sblocks %s\n", practice_text,
-					  i % 2 ? "shown" : "hidden"),
-				 0);
+		ck_assert_int_gt(
+			asprintf(&text, "%sblocks %s\n", practice_text, i % 2 ? "shown" : "hidden"),
+			0);
 		p = practice_of(text);
 		q.practice = p;
 		q.journal = j;
@@ -533,6 +540,7 @@ static bool right_holds(const struct model *m, unsigned who, uint32_t right, int
 	case POLICY_READ:
 		return r && x;
 	case POLICY_EXPORT:
+	case POLICY_HISTORY:
 		return r && x && role & POLICY_READ;
 	case POLICY_WRITE:
 	case POLICY_FINALIZE:

@@ -14,12 +14,12 @@
 
 #define NOW INT64_C(1780272000) /* 2026-06-01 */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define NEVER (POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT)
+#define NEVER (POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT | POLICY_HISTORY)
 
 /* `all` has every right there is: what it lacks under a grant, the grant does not give. */
 static const char practice_text[] =
 	"role all clinical may list read write create finalize export break-glass policy audit "
-	"review attend\n"
+	"review attend history\n"
 	"role nurse clinical may list read write break-glass\n"
 	"role reader clinical may list read break-glass\n"
 	"role bare clinical may break-glass\n"
@@ -142,14 +142,16 @@ START_TEST(grant_gives_read_to_a_role_that_has_break_glass_alone)
 }
 END_TEST
 
-START_TEST(grant_never_gives_write_finalize_or_export)
+START_TEST(grant_never_gives_write_finalize_export_or_history)
 {
 	static const uint32_t asked[] = {POLICY_WRITE,
 					 POLICY_FINALIZE,
 					 POLICY_EXPORT,
+					 POLICY_HISTORY,
 					 POLICY_READ | POLICY_WRITE,
 					 POLICY_READ | POLICY_FINALIZE,
-					 POLICY_READ | POLICY_EXPORT};
+					 POLICY_READ | POLICY_EXPORT,
+					 POLICY_READ | POLICY_HISTORY};
 	struct question x;
 
 	begin(&x, "unit north\nblock user:nan\n", "max");
@@ -162,13 +164,15 @@ START_TEST(grant_never_gives_write_finalize_or_export)
 }
 END_TEST
 
-/* EXPORT needs READ by an entry: that of a grant is not enough, nor together with an entry's x. */
-START_TEST(grant_and_an_entry_do_not_add_up_to_export)
+/* EXPORT and HISTORY need READ by an entry: that of a grant does not do, nor with an entry's x. */
+START_TEST(grant_and_an_entry_do_not_add_up_to_export_or_history)
 {
 	struct question x;
 
 	begin(&x, "allow user:max:-wx\n", "max");
 	ck_assert_int_eq(ask(&x, POLICY_EXPORT)->answer, POLICY_DENY);
+	ck_assert_int_eq(ask(&x, POLICY_HISTORY)->answer, POLICY_DENY);
+	ck_assert_int_eq(ask(&x, POLICY_READ | POLICY_HISTORY)->answer, POLICY_DENY);
 	ck_assert_uint_eq(x.v.rights & NEVER, POLICY_WRITE | POLICY_FINALIZE);
 	ck_assert_int_eq(ask(&x, POLICY_READ | POLICY_EXPORT)->answer, POLICY_DENY);
 	end(&x);
@@ -428,9 +432,9 @@ START_TEST(unknown_rights_are_never_allowed_under_a_grant)
 	struct question x;
 
 	begin(&x, "allow user:max:rwx\n", "max");
-	for (unsigned bit = 12; bit < 32; bit++) {
+	for (unsigned bit = 13; bit < 32; bit++) {
 		ck_assert_int_eq(ask(&x, 1u << bit | POLICY_READ)->answer, POLICY_DENY);
-		ck_assert_uint_eq(x.v.rights >> 12, 0);
+		ck_assert_uint_eq(x.v.rights >> 13, 0);
 	}
 	end(&x);
 }
@@ -446,8 +450,8 @@ int main(void)
 	tcase_add_test(t, grant_shows_the_journal_and_gives_list_read_and_draft);
 	tcase_add_test(t, grant_gives_no_draft_to_a_role_without_write);
 	tcase_add_test(t, grant_gives_read_to_a_role_that_has_break_glass_alone);
-	tcase_add_test(t, grant_never_gives_write_finalize_or_export);
-	tcase_add_test(t, grant_and_an_entry_do_not_add_up_to_export);
+	tcase_add_test(t, grant_never_gives_write_finalize_export_or_history);
+	tcase_add_test(t, grant_and_an_entry_do_not_add_up_to_export_or_history);
 	tcase_add_test(t, grant_gives_none_of_the_rights_in_the_vault);
 	tcase_add_test(t, grant_is_nothing_to_who_may_not_break_the_glass);
 	tcase_add_test(t, grant_of_who_is_valid_later_begins_with_the_validity);

@@ -40,7 +40,7 @@ static const struct {
 	{"expect anna read,wirte \"J\" allow\n",
 	 "e:1:18: unknown right `wirte`: did you mean `write`?\n"},
 	{"expect anna fly \"J\" allow\n", "e:1:13: unknown right `fly`: known are list read write create "
-	 "finalize export break-glass policy audit review attend\n"},
+	 "finalize export break-glass policy audit review attend history\n"},
 	{"expect anna read, \"J\" allow\n", "e:1:18: a right is missing here: write read,write\n"},
 	{"expect anna read,read \"J\" allow\n", "e:1:18: `read` is named twice\n"},
 	{"expect anna read \"J\n", "e:1:18: the string is not closed: add \" at its end\n"},

@@ -11,12 +11,13 @@
 #include "policy/grounds.h"
 
 #define IN_JOURNAL                                                                                 \
-	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT)
+	(POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE | POLICY_EXPORT |              \
+	 POLICY_HISTORY)
 #define NOON 1795262400 /* 2026-11-21 12:00 UTC */
 
 static const char practice_text[] =
 	"practice \"K\"\n"
-	"role physician clinical may list read write create finalize export attend\n"
+	"role physician clinical may list read write create finalize export attend history\n"
 	"role nurse clinical may list read write\n"
 	"role secretary may list create\n"
 	"role steward may policy\n"

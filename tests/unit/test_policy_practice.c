@@ -16,6 +16,8 @@
 	"role r clinical may list read policy audit\n"                                             \
 	"unit north \"N\"\n"                                                                       \
 	"practitioner anna user anna role r unit north\n"
+#define KEEP "`keep` takes a number of versions, as 5, a duration, as 30d, or `none`\n"
+#define DOCTOR "role doctor clinical may list read finalize\n"
 
 static void features_all(bool built)
 {
@@ -57,9 +59,10 @@ static const struct {
 	const char *text, *errors;
 } golden[] = {
 	{BASE "sesion idle 5m\n", "p:4:1: unknown statement `sesion`: did you mean `session`?\n"},
-	{BASE "zzz\n", "p:4:1: unknown statement `zzz`: known are practice, session, break-glass, "
-		       "attend, blocks, finalize, retention, log, durability, include, role, unit, "
-		       "default, practitioner, program\n"},
+	{BASE "zzz\n",
+	 "p:4:1: unknown statement `zzz`: known are practice, session, break-glass, "
+	 "attend, blocks, finalize, history, retention, log, durability, include, role, "
+	 "unit, default, practitioner, program\n"},
 	{BASE "\"practice\"\n", "p:4:1: a statement begins with a word, not with a string\n"},
 	{BASE "practice\n", "p:4:9: the practice's name is missing here\n"},
 	{BASE "practice Klinik\n",
@@ -179,14 +182,86 @@ static const struct {
 	{BASE "break-glass notify\n"
 	      "break-glass limit 1h notify\n",
 	 "p:5:22: `notify` was given on line 4 already\n"},
-	{BASE "finalize\n", "p:4:9: missing here is one of after, on\n"},
+	{BASE "finalize\n",
+	 "p:4:9: missing here is one of after, on, others, countersign, amendment\n"},
 	{BASE "finalize after 14h\n", "p:4:16: `after` is from 1d to 10y, not `14h`\n"},
 	{BASE "finalize on readonly\n", "p:4:13: `read-only` is wanted here, not `readonly`\n"},
 	{BASE "finalize after 14d\n"
 	      "finalize after 15d\n",
 	 "p:5:10: `after` was given on line 4 already\n"},
-	{BASE "finalize never\n",
-	 "p:4:10: unknown finalize setting `never`: known are after, on\n"},
+	{BASE "finalize never\n", "p:4:10: unknown finalize setting `never`: known are after, on, "
+				  "others, countersign, amendment\n"},
+	{BASE "finalize others others\n", "p:4:17: `others` was given on line 4 already\n"},
+	{BASE "finalize others now\n",
+	 "p:4:17: unknown finalize setting `now`: known are after, on, others, countersign, "
+	 "amendment\n"},
+	{BASE "finalize countersign\n", "p:4:21: a role name is missing here\n"},
+	{BASE "finalize countersign Student\n",
+	 "p:4:22: `Student` is not a name: use a-z, 0-9, `.`, `_` and `-`, and begin with a letter "
+	 "or digit\n"},
+	{BASE DOCTOR "finalize countersign docter\n",
+	 "p:5:22: unknown role `docter`: did you mean `doctor`?\n"},
+	{BASE DOCTOR "finalize countersign r zebra after 14d\n",
+	 "p:5:24: unknown role `zebra`: declare it on a `role` line\n"},
+	{BASE DOCTOR "finalize countersign r r\n", "p:5:24: role `r` stands twice\n"},
+	{BASE DOCTOR "finalize countersign r\nfinalize countersign doctor\n",
+	 "p:6:10: `countersign` was given on line 5 already\n"},
+	{BASE DOCTOR "finalize countersign r doctor\n",
+	 "p:5:22: nobody could countersign: that takes a clinical role with `finalize` which is "
+	 "not "
+	 "named here\n"},
+	{BASE "finalize countersign r\n", "p:4:22: nobody could countersign: that takes a clinical "
+					  "role with `finalize` which is not "
+					  "named here\n"},
+	{BASE "finalize amendment\n",
+	 "p:4:19: the pattern of an amendment's name is missing here\n"},
+	{BASE "finalize amendment %n\n", "p:4:20: the pattern of an amendment's name is wanted "
+					 "here: put `%n` into double quotes\n"},
+	{BASE "finalize amendment \"\"\n", "p:4:20: the pattern of an amendment's name is empty\n"},
+	{BASE "finalize amendment \"amendment %i%e\"\n",
+	 "p:4:20: `amendment` needs `%n`, the note's name, as in \"%n amendment %i%e\"\n"},
+	{BASE "finalize amendment \"%n%e\"\n",
+	 "p:4:20: `amendment` needs a word or `%i`: this is the name of the note itself\n"},
+	{BASE "finalize amendment \"../%n\"\n",
+	 "p:4:20: `amendment` has no `/` in it: an amendment stands beside its note\n"},
+	{BASE "finalize amendment \"%n %s\"\n",
+	 "p:4:20: `amendment` knows `%n` (name), `%e` (extension) and `%i` (number), and no other "
+	 "`%`\n"},
+	{BASE "finalize amendment \"%n %\"\n",
+	 "p:4:20: `amendment` knows `%n` (name), `%e` (extension) and `%i` (number), and no other "
+	 "`%`\n"},
+	{BASE "history\n", "p:4:8: missing here is one of off, for\n"},
+	{BASE "history of\n", "p:4:9: unknown history setting `of`: did you mean `off`?\n"},
+	{BASE "history off now\n", "p:4:13: nothing more is wanted on this line: remove `now`\n"},
+	{BASE "history off\nhistory off\n", "p:5:9: `off` was given on line 4 already\n"},
+	{BASE "history for\n", "p:4:12: a pattern of file names (\"*.tmp\") is missing here\n"},
+	{BASE "history for *.tmp keep 3\n",
+	 "p:4:13: a pattern of file names (\"*.tmp\") is wanted here: put `*.tmp` into double "
+	 "quotes\n"},
+	{BASE "history for \"\" keep 3\n",
+	 "p:4:13: a pattern of file names (\"*.tmp\") is empty\n"},
+	{BASE "history for \"a/*\" keep 3\n",
+	 "p:4:13: a pattern is for a file's name alone: `a/*` has a `/`\n"},
+	{BASE "history for \"*.tmp\"\n", "p:4:20: `keep` is missing here\n"},
+	{BASE "history for \"*.tmp\" keep\n", "p:4:25: " KEEP},
+	{BASE "history for \"*.tmp\" keep nothing\n", "p:4:26: " KEEP},
+	{BASE "history for \"*.tmp\" keep \"3\"\n", "p:4:26: " KEEP},
+	{BASE "history for \"*.tmp\" keep 3x\n", "p:4:26: " KEEP},
+	{BASE "history for \"*.tmp\" keep \"3\n",
+	 "p:4:26: the string is not closed: add \" at its end\n"},
+	{BASE "history for \"*.tmp\" keep 0\n",
+	 "p:4:26: `keep`, in versions, is from 1 to 10000, not `0`\n"},
+	{BASE "history for \"*.tmp\" keep 10001\n",
+	 "p:4:26: `keep`, in versions, is from 1 to 10000, not `10001`\n"},
+	{BASE "history for \"*.tmp\" keep 30m\n", "p:4:26: `keep` is from 1h to 10y, not `30m`\n"},
+	{BASE "history for \"*.tmp\" keep none 3\n",
+	 "p:4:31: nothing more is wanted on this line: remove `3`\n"},
+	{BASE "history for \"*.tmp\" \"*.tmp\" keep 3\n", "p:4:21: pattern `*.tmp` stands twice\n"},
+	{BASE "history for \"*.tmp\" keep 3\nhistory for \"a\" \"*.tmp\" keep none\n",
+	 "p:5:17: pattern `*.tmp` stands twice\n"},
+	{BASE "include practice.d\n%part a\nhistory off\n",
+	 "practice.d/a.policy:1:1: `history` is for the whole practice: move the line to "
+	 "practice.policy\n"},
 	{BASE "retention\n", "p:4:10: retention is in years, from 1y to 1000y, as in 10y\n"},
 	{BASE "retention 10 after last-entry\n",
 	 "p:4:11: retention is in years, from 1y to 1000y, as in 10y\n"},
@@ -225,13 +300,14 @@ static const struct {
 	{BASE "role nurse list\n", "p:4:12: unknown word `list`: known are clinical, may\n"},
 	{BASE "role nurse clinicl may list\n",
 	 "p:4:12: unknown word `clinicl`: did you mean `clinical`?\n"},
-	{BASE "role nurse may\n", "p:4:15: missing here is one of list, read, write, create, "
-				  "finalize, export, break-glass, policy, audit, review, attend\n"},
+	{BASE "role nurse may\n",
+	 "p:4:15: missing here is one of list, read, write, create, "
+	 "finalize, export, break-glass, policy, audit, review, attend, history\n"},
 	{BASE "role nurse may raed\n", "p:4:16: unknown right `raed`: did you mean `read`?\n"},
 	{BASE "role nurse may list list\n", "p:4:21: `list` is named twice\n"},
 	{BASE "role nurse may list fly\n",
 	 "p:4:21: unknown right `fly`: known are list, read, write, create, finalize, export, "
-	 "break-glass, policy, audit, review, attend\n"},
+	 "break-glass, policy, audit, review, attend, history\n"},
 	{BASE "role nurse may break-glass\n",
 	 "p:4:16: role `nurse` is not clinical and can never break the glass: remove "
 	 "`break-glass`, or write `clinical` before `may`\n"},
@@ -319,11 +395,11 @@ static const struct {
 	 "p:4:13: a carriage return: save the file with Unix line ends (LF)\n"},
 	{BASE "\xc3\xa6\xc3\xb8\xc3\xa5 x \"y\n",
 	 "p:4:1: unknown statement `\xc3\xa6\xc3\xb8\xc3\xa5`: known are practice, session, "
-	 "break-glass, attend, blocks, finalize, retention, log, durability, include, role, unit, "
-	 "default, practitioner, program\n"},
+	 "break-glass, attend, blocks, finalize, history, retention, log, durability, include, "
+	 "role, unit, default, practitioner, program\n"},
 	{BASE "x\tsession\n",
 	 "p:4:1: unknown statement `x`: known are practice, session, break-glass, attend, "
-	 "blocks, finalize, retention, log, durability, include, role, unit, default, "
+	 "blocks, finalize, history, retention, log, durability, include, role, unit, default, "
 	 "practitioner, program\n"},
 	{BASE "  practice \"a\" # ok\n"
 	      "\t# only a comment\n"
@@ -637,24 +713,21 @@ START_TEST(practice_statement_without_effect_is_refused_by_name)
 		"retention 10y after last-entry\n"
 		"log strict\ndurability close\nprogram deny updatedb\n" BASE;
 
-	refused(text, strlen(text),
-		"p:3:10: `finalize after` is not in this version: remove the line\n"
-		"p:3:20: `finalize on read-only` is not in this version: remove the line\n"
-		"p:4:1: `retention` is not in this version: remove the line\n");
+	refused(text, strlen(text), "p:4:1: `retention` is not in this version: remove the line\n");
 }
 END_TEST
 
-START_TEST(practice_rights_without_effect_may_be_named)
+START_TEST(practice_rights_may_be_named_in_a_role)
 {
 	struct policy_practice *p = parsed(
 		"role all clinical may list read write create finalize export break-glass policy "
-		"audit review attend\npractitioner a user a role all\n");
+		"audit review attend history\npractitioner a user a role all\n");
 	char text[128];
 
-	ck_assert_uint_eq(policy_practice_role(p, "all")->rights, 0x7ff);
-	ck_assert_str_eq(policy_right_text(0x7ff, text),
+	ck_assert_uint_eq(policy_practice_role(p, "all")->rights, 0xfff);
+	ck_assert_str_eq(policy_right_text(0xfff, text),
 			 "list read write create finalize export break-glass policy audit review "
-			 "attend");
+			 "attend history");
 	ck_assert_str_eq(policy_right_text(0, text), "");
 	policy_practice_put(p);
 }
@@ -734,7 +807,11 @@ START_TEST(practice_initial_alone_gives_one_person_all)
 	ck_assert_str_eq(bo->role->name, "practitioner");
 	ck_assert(bo->role->clinical);
 	ck_assert_uint_eq(bo->role->rights, POLICY_LIST | POLICY_READ | POLICY_WRITE |
-						    POLICY_CREATE | POLICY_POLICY | POLICY_AUDIT);
+						    POLICY_CREATE | POLICY_FINALIZE |
+						    POLICY_EXPORT | POLICY_HISTORY | POLICY_POLICY |
+						    POLICY_AUDIT);
+	/* Nobody is there to be locked out of what one forgot to finish. */
+	ck_assert_uint_eq(policy_practice_settings(p)->finalize_after_s, 0);
 	ck_assert_ptr_nonnull(bo->unit);
 	policy_practice_put(p);
 	free(text);
@@ -755,6 +832,10 @@ START_TEST(practice_initial_of_a_clinic_has_a_steward_who_reads_nothing)
 	ck_assert(!dan->role->clinical);
 	ck_assert_uint_eq(dan->role->rights, POLICY_POLICY | POLICY_AUDIT | POLICY_REVIEW);
 	ck_assert_ptr_nonnull(policy_practice_role(p, "physician"));
+	ck_assert_uint_eq(policy_practice_role(p, "nurse")->rights,
+			  POLICY_LIST | POLICY_READ | POLICY_WRITE | POLICY_FINALIZE |
+				  POLICY_HISTORY | POLICY_ATTEND);
+	ck_assert_uint_eq(policy_practice_settings(p)->finalize_after_s, 14 * 86400);
 	ck_assert_ptr_nonnull(policy_practice_role(p, "auditor"));
 	policy_practice_put(p);
 	free(text);
@@ -820,7 +901,7 @@ int main(void)
 	tcase_add_test(t, practice_takes_256_parts_and_64_defaults_of_a_unit);
 	tcase_add_test(t, practice_of_too_many_is_refused);
 	tcase_add_test(t, practice_statement_without_effect_is_refused_by_name);
-	tcase_add_test(t, practice_rights_without_effect_may_be_named);
+	tcase_add_test(t, practice_rights_may_be_named_in_a_role);
 	tcase_add_test(t, practice_with_nul_bytes_is_refused);
 	tcase_add_test(t, practice_line_of_4096_bytes_is_the_longest);
 	tcase_add_test(t, practice_text_above_a_mebibyte_is_refused);

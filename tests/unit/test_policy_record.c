@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -375,6 +376,66 @@ START_TEST(line_reads_as_documented)
 }
 END_TEST
 
+static const struct {
+	uint8_t kind;
+	char action;
+	const char *line, *lifecycle;
+} final[] = {
+	{POLICY_RECORD_FINAL, 'U', "finalized", "attest"},
+	{POLICY_RECORD_FINAL, 'E', "locked without signature", ""},
+	{POLICY_RECORD_SIGN, 'U', "signed", "attest"},
+	{POLICY_RECORD_SIGN, 'E', "countersigned", "attest"},
+	{POLICY_RECORD_ERROR, 'U', "marked as entered in error", "deprecate"},
+	{POLICY_RECORD_AMEND, 'C', "began an amendment of", "amend"},
+	{POLICY_RECORD_MOVE, 'C', "copied into its right journal", "originate"},
+	{POLICY_RECORD_EXPORT, 'R', "exported", "disclose"},
+};
+
+START_TEST(line_of_a_final_note_names_the_statement)
+{
+	char text[1024], want[1024], json[1024];
+	struct policy_record r;
+
+	policy_record_init(&r, final[_i].kind);
+	/* The usual action is the first of a kind. */
+	if (!_i || final[_i - 1].kind != final[_i].kind)
+		ck_assert_int_eq(r.action, final[_i].action);
+	r.action = final[_i].action;
+	strcpy(r.who, "anna");
+	strcpy(r.journal_name, "Hansen");
+	strcpy(r.name, "visit.odt");
+	r.count = 7;
+	policy_record_text(&r, text, sizeof(text));
+	snprintf(want, sizeof(want),
+		 "1970-01-01 00:00:00.000Z  anna  %s  \"Hansen\" / visit.odt  statement 7  TREAT",
+		 final[_i].line);
+	ck_assert_str_eq(text, want);
+	ck_assert_str_eq(policy_record_lifecycle(&r), final[_i].lifecycle);
+	policy_record_json(&r, json, sizeof(json));
+	snprintf(want, sizeof(want), "\"lifecycle\":\"%s\"", final[_i].lifecycle);
+	ck_assert_int_eq(strstr(json, want) != NULL, *final[_i].lifecycle != '\0');
+}
+END_TEST
+
+START_TEST(line_of_a_verification_counts_notes)
+{
+	struct policy_record r;
+	char text[256];
+
+	policy_record_init(&r, POLICY_RECORD_VERIFY);
+	r.count = 1;
+	policy_record_text(&r, text, sizeof(text));
+	ck_assert_str_eq(text, "1970-01-01 00:00:00.000Z  verified  1 note  HQUALIMP");
+	r.count = 120;
+	r.outcome = 8;
+	policy_record_text(&r, text, sizeof(text));
+	ck_assert_str_eq(text, "1970-01-01 00:00:00.000Z  verified FAILED  120 notes  HQUALIMP");
+	ck_assert_str_eq(policy_record_lifecycle(&r), "access");
+	policy_record_init(&r, POLICY_RECORD_LOGIN);
+	ck_assert_str_eq(policy_record_lifecycle(&r), "");
+}
+END_TEST
+
 START_TEST(line_of_every_field_holds_them_all)
 {
 	struct policy_record r;
@@ -441,7 +502,8 @@ START_TEST(json_of_every_field_holds_them_all)
 	r.note_count = 2;
 	ck_assert_uint_eq(policy_record_json(&r, text, sizeof(text)), strlen(text));
 	ck_assert_str_eq(
-		text, "{\"kind\":\"open\",\"seq\":42,\"time\":\"2026-11-21T14:03:07.123456789Z\","
+		text, "{\"kind\":\"open\",\"lifecycle\":\"access\",\"seq\":42,\"time\":\"2026-11-"
+		      "21T14:03:07.123456789Z\","
 		      "\"boot_ns\":77,\"session\":\"abababababababababababababababab\","
 		      "\"practitioner\":7,\"who\":\"anna\",\"uid\":1000,\"pid\":4242,"
 		      "\"program\":\"less\",\"role\":\"physician\",\"unit\":\"north\","
@@ -509,6 +571,9 @@ int main(void)
 	tcase_add_test(t, intent_of_many_long_names_fits_or_is_refused);
 	tcase_add_test(t, record_text_is_cut_between_characters);
 	tcase_add_test(t, line_reads_as_documented);
+	tcase_add_loop_test(t, line_of_a_final_note_names_the_statement, 0,
+			    (int)(sizeof(final) / sizeof(final[0])));
+	tcase_add_test(t, line_of_a_verification_counts_notes);
 	tcase_add_test(t, line_of_every_field_holds_them_all);
 	tcase_add_test(t, line_never_holds_what_a_terminal_acts_on);
 	tcase_add_test(t, line_without_room_is_cut_and_says_its_length);

@@ -28,7 +28,7 @@
 #define PEOPLE 9
 #define ENTRIES 12
 #define DEFAULTS 6
-#define RIGHTS 11 /* that a role may be given; one more can be asked for: DRAFT */
+#define RIGHTS 12 /* that a role may be given; one more can be asked for: DRAFT */
 #define ASKED (RIGHTS + 1)
 #define JOURNALS 50  /* of a practice */
 #define QUESTIONS 20 /* about a journal */
@@ -438,6 +438,7 @@ static bool has(const struct practice *m, const struct journal *j, unsigned who,
 	case POLICY_READ:
 		return enters && given(m, j, who, now_s, false, 'r');
 	case POLICY_EXPORT:
+	case POLICY_HISTORY:
 		return has(m, j, who, now_s, POLICY_READ);
 	case POLICY_WRITE:
 	case POLICY_FINALIZE:
