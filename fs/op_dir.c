@@ -18,6 +18,8 @@
 #include "../keys/label.h"
 #include "dirent.h"
 #include "history_tree.h"
+#include "op_final.h"
+#include "op_saves.h"
 
 #define CHANGE (W_OK | X_OK) /* what changing entries asks of a directory's mode */
 
@@ -118,6 +120,8 @@ static void make(struct fs_op *op, uint64_t parent, const char *name, mode_t mod
 		rc = dir_of(op, parent, CHANGE, &dir);
 	}
 	if (!rc)
+		fs_op_saves_name(op->m, name, &who);
+	if (!rc)
 		rc = target ? fs_tree_symlink(dir, name, target, &who, &i)
 			    : fs_tree_create(dir, name, mode, &who, &i);
 	if (!rc)
@@ -167,7 +171,9 @@ void fs_op_link(struct fs_op *op, fuse_ino_t ino, fuse_ino_t newparent, const ch
 	struct fs_inode *dir = NULL, *i = NULL;
 	struct fs_actor who = fs_op_actor(op);
 	int rc = newparent == FS_NODE_ROOT ? -EPERM : 0;
+	char note[256];
 
+	fs_node_name(op->m, ino, note);
 	if (!rc) {
 		fs_op_throttle(op);
 		rc = dir_of(op, newparent, CHANGE, &dir);
@@ -176,8 +182,12 @@ void fs_op_link(struct fs_op *op, fuse_ino_t ino, fuse_ino_t newparent, const ch
 		rc = fs_op_inode(op, ino, &i);
 	if (!rc)
 		rc = fs_op_cover(op, ino);
-	if (!rc)
+	if (!rc && fs_op_type(i) != S_IFDIR)
+		rc = fs_op_final_check(op, i);
+	if (!rc) {
+		fs_op_saves_rename(op->m, note, newname, &who);
 		rc = not_own(op, fs_tree_link(i, dir, newname, &who));
+	}
 	if (!rc)
 		rc = made(op, dir, i, newname, "another name");
 	if (rc)
@@ -198,10 +208,12 @@ static void take_away(struct fs_op *op, uint64_t parent, const char *name, bool 
 
 	fs_op_throttle(op);
 	rc = dir_of(op, parent, CHANGE, &dir);
-	if (!rc)
+	if (!rc) {
+		fs_op_saves_name(op->m, name, &who);
 		rc = is_dir ? fs_tree_rmdir(dir, name, &who, &i)
 			    : fs_tree_unlink(dir, name, &who, &i);
-	rc = not_own(op, rc);
+		rc = fs_op_final_kept(op, not_own(op, rc));
+	}
 	/* Who sees it is told that it can't be taken away. */
 	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name) && op->pass.rights & POLICY_HISTORY)
 		rc = -EROFS;
@@ -290,9 +302,12 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 		rc = may_move(op, dir, name);
 	if (!rc && parent != newparent && how & FS_TREE_EXCHANGE)
 		rc = may_move(op, newdir, newname);
-	if (!rc)
+	if (!rc) {
+		fs_op_saves_rename(op->m, name, newname, &who);
 		rc = not_own(op, fs_tree_rename(dir, name, newdir, newname, how, &who, &moved,
 						&replaced));
+		rc = fs_op_final_kept(op, rc);
+	}
 	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name) && op->pass.rights & POLICY_HISTORY)
 		rc = -EROFS;
 	if (!rc && moved)
