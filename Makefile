@@ -138,10 +138,11 @@ $(BUILD)/tests/bench/fill: tests/bench/fill.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(JF_CPPFLAGS) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(JF_LDLIBS)
 
-bench: $(BUILD)/journalfs $(addprefix $(BUILD)/tests/bench/,ops policy fill)
+bench: $(BUILD)/journalfs $(addprefix $(BUILD)/tests/bench/,ops policy fill saves)
 	@BUILD=$(BUILD) tests/bench/run.sh
 	@BUILD=$(BUILD) tests/bench/scale.sh
 	@BUILD=$(BUILD) tests/bench/policy.sh
+	@BUILD=$(BUILD) tests/bench/saves.sh
 
 install: $(BUILD)/journalfs
 	install -Dm755 $(BUILD)/journalfs $(DESTDIR)$(PREFIX)/bin/journalfs
@@ -168,6 +169,15 @@ install: $(BUILD)/journalfs
 	install -Dm755 tools/desktop/journalfs-emergency.servicemenu.desktop \
 		$(DESTDIR)$(PREFIX)/share/kio/servicemenus/journalfs-emergency.desktop
 	install -Dm755 tools/desktop/nautilus-script "$(DESTDIR)$(PREFIX)/share/journalfs/scripts/Emergency access"
+	install -Dm755 tools/desktop/journalfs-finalize $(DESTDIR)$(PREFIX)/bin/journalfs-finalize
+	install -Dm644 tools/man/journalfs-finalize.1 $(DESTDIR)$(PREFIX)/share/man/man1/journalfs-finalize.1
+	for action in finalize amend; do \
+		install -Dm644 "tools/desktop/journalfs-$$action.nemo_action" \
+			"$(DESTDIR)$(PREFIX)/share/nemo/actions/journalfs-$$action.nemo_action" || exit 1; done
+	install -Dm755 tools/desktop/journalfs-finalize.servicemenu.desktop \
+		$(DESTDIR)$(PREFIX)/share/kio/servicemenus/journalfs-finalize.desktop
+	install -Dm755 tools/desktop/nautilus-finalize "$(DESTDIR)$(PREFIX)/share/journalfs/scripts/Finalize"
+	install -Dm755 tools/desktop/nautilus-finalize "$(DESTDIR)$(PREFIX)/share/journalfs/scripts/Amend"
 	install -Dm644 tools/packaging/journalfs.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/journalfs
 

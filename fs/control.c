@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "control_impl.h"
 #include "memory.h"
+#include "notes.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define REMEMBER_S 60
@@ -154,6 +155,38 @@ static bool between_ticks(struct fs_control *c, bool *recheck)
 	return go;
 }
 
+static void settle(void *ctx, uint64_t nodeid)
+{
+	fs_serve_settle(ctx, nodeid);
+}
+
+static void age_notes(struct fs_control *c, void *arg)
+{
+	const struct fs_note_settle all = {.fn = settle, .ctx = c->serve};
+
+	(void)arg;
+	fs_vault_note_tick(c->vault, c->serve ? &all : NULL);
+	pthread_mutex_lock(&c->lock);
+	c->aging = false;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* `finalize after`: not by the clock itself, since mounts may have to be waited for. One at a time. */
+static void age(struct fs_control *c)
+{
+	bool was;
+
+	pthread_mutex_lock(&c->lock);
+	was = c->aging;
+	c->aging = true;
+	pthread_mutex_unlock(&c->lock);
+	if (was || !fs_control_job(c, age_notes, NULL))
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->aging = false;
+	pthread_mutex_unlock(&c->lock);
+}
+
 static void *run_clock(void *control)
 {
 	struct fs_control *c = control;
@@ -164,6 +197,8 @@ static void *run_clock(void *control)
 		fs_control_lock_slept(c);
 		if (c->serve && (recheck || minute() != last))
 			fs_serve_recheck(c->serve);
+		if (minute() != last)
+			age(c);
 		last = minute();
 		if (c->serve)
 			fs_serve_watch(c->serve, stalled, c);

@@ -113,6 +113,7 @@ struct fs_control {
 	struct fs_control_last *last; /* who logged in when, since the daemon started */
 	size_t lasts;
 	unsigned jobs;
+	bool aging; /* one of them: notes that are due become final */
 	unsigned listening; /* of them: the notify service's, waiting for a notice */
 	bool had_session;
 	struct fs_control_agent **agent;
@@ -160,6 +161,8 @@ struct fs_control_objects {
 int fs_control_objects_begin(struct fs_control_objects *to);
 /* Takes the object over; NULL: memory was short. -ENOMEM, -EPIPE. */
 int fs_control_objects_put(struct fs_control_objects *to, json_t *one);
+/* What a negative errno means to a person, when nobody further down had better words. */
+const char *fs_control_plain_words(int rc);
 /* Serves one request to its end: fills in the answer and queues it. */
 void fs_control_serve(struct fs_control_request *rq);
 
@@ -217,6 +220,19 @@ struct fs_login fs_control_credentials(struct fs_control_request *rq, size_t at,
 int fs_control_credentials_renew(struct fs_control_request *rq, struct fs_login *in,
 				 struct fs_passphrase *next, struct keys_stretch_cost *cost);
 
+int fs_control_verb_note_look(struct fs_control_request *rq);
+int fs_control_verb_note_finalize(struct fs_control_request *rq);
+int fs_control_verb_note_sign(struct fs_control_request *rq);
+int fs_control_verb_note_error(struct fs_control_request *rq);
+int fs_control_verb_note_amend(struct fs_control_request *rq);
+int fs_control_verb_note_move(struct fs_control_request *rq);
+int fs_control_verb_note_verify(struct fs_control_request *rq);
+int fs_control_verb_note_export(struct fs_control_request *rq);
+/* ---- control_notes.c ---- */
+/* "locked", "final", "signed", "countersigned", "error"; "" else. */
+const char *fs_control_note_kind(uint8_t kind);
+
+int fs_control_verb_note_history(struct fs_control_request *rq); /* control_history.c */
 int fs_control_verb_grants(struct fs_control_request *rq);
 int fs_control_verb_grant_show(struct fs_control_request *rq);
 int fs_control_verb_grant_judge(struct fs_control_request *rq);

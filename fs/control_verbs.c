@@ -13,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../keys/note.h"
 #include "../keys/slab.h"
 #include "control_impl.h"
+#include "notes.h"
 
 enum need {
 	NEED_HELLO = 1,	  /* the peer has greeted */
@@ -239,6 +241,9 @@ static int verb_invite(struct fs_control_request *rq)
 #define UNIT {"unit", TEXT, false, 0, KEYS_NAME_MAX}
 #define WHEN                                                                                       \
 	{"version", NUMBER, false, 0, UINT32_MAX}, {"at_s", NUMBER, false, 0, MOMENT_MAX}
+#define NOTE                                                                                       \
+	{"journal", TEXT, true, 1, 255}, {"path", TEXT, true, 1, KEYS_NOTE_PATH_MAX}
+#define NOTE_REASON {"reason", TEXT, true, 1, KEYS_NOTE_REASON_MAX}
 #define POLICY_TEXT {"text", TEXT, true, 0, 262144}
 
 static const struct verb verbs[] = {
@@ -341,6 +346,21 @@ static const struct verb verbs[] = {
 	  {"name", TEXT, true, 1, 255},
 	  {"at_s", NUMBER, false, 0, MOMENT_MAX},
 	  {"drafts", LIST, false, 0, 64}}},
+	{"note-look", ACTIVE | NEED_TRIES, fs_control_verb_note_look, {0, 0},
+	 {{"journal", TEXT, true, 1, 255}, {"path", TEXT, true, 0, KEYS_NOTE_PATH_MAX}}},
+	{"note-finalize", ACTIVE | NEED_TRIES, fs_control_verb_note_finalize, {0, 0},
+	 {NOTE, {"stamp", TEXT, false, 0, 63}}},
+	{"note-sign", ACTIVE | NEED_TRIES, fs_control_verb_note_sign, {0, 0}, {NOTE}},
+	{"note-error", ACTIVE | NEED_TRIES, fs_control_verb_note_error, {0, 0}, {NOTE, NOTE_REASON}},
+	{"note-amend", ACTIVE | NEED_TRIES, fs_control_verb_note_amend, {0, 0},
+	 {NOTE, {"name", TEXT, false, 0, 255}}},
+	{"note-move", ACTIVE | NEED_TRIES, fs_control_verb_note_move, {0, 0},
+	 {NOTE, {"to", TEXT, true, 1, 255}, NOTE_REASON}},
+	{"note-verify", ACTIVE | NEED_TRIES, fs_control_verb_note_verify, {0, 0},
+	 {{"journal", TEXT, false, 0, 255}, {"path", TEXT, false, 0, KEYS_NOTE_PATH_MAX}}},
+	{"note-export", ACTIVE | NEED_TRIES, fs_control_verb_note_export, {0, 0}, {NOTE}},
+	{"note-history", ACTIVE | NEED_TRIES, fs_control_verb_note_history, {0, 0},
+	 {{"journal", TEXT, true, 1, 255}, {"path", TEXT, true, 0, KEYS_NOTE_PATH_MAX}}},
 	{"list", ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
 	{"keys-renew", ACTIVE | NEED_TRIES, fs_control_verb_keys_renew, {0, 0},
 	 {WHO, {"journal", TEXT, false, 0, 255}}},
@@ -489,8 +509,7 @@ static int run(struct fs_control_request *rq)
 
 /* ---- answering ---- */
 
-/* What to say when nobody further down had better words. */
-static const char *plain_words(int rc)
+const char *fs_control_plain_words(int rc)
 {
 	static const struct {
 		int rc;
@@ -523,7 +542,7 @@ static const char *plain_words(int rc)
 static json_t *refusal(struct fs_control_request *rq, int rc)
 {
 	const char *name = strerrorname_np(-rc);
-	const char *say = rq->say.text[0] ? rq->say.text : rq->report ? "" : plain_words(rc);
+	const char *say = rq->say.text[0] ? rq->say.text : rq->report ? "" : fs_control_plain_words(rc);
 	json_t *json = json_pack("{s:b, s:i, s:s}", "ok", 0, "errno", -rc, "error",
 				 name ? name : "EIO");
 

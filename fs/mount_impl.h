@@ -37,6 +37,8 @@ struct fs_node {
 	uint64_t nlookup;
 	struct fs_inode *inode; /* reference, or NULL: got again when needed */
 	char *name;		/* as last looked up, for the log; NULL after a lock */
+	uint64_t saves;		/* what policy says of saves under that name; 0: to be asked (op_saves.c) */
+	bool read_only;		/* its last writer's close locks it (op_final.c) */
 	uint32_t handles, writers;
 	uint32_t lost; /* handles under which a lock was taken away */
 	uint32_t pins; /* requests and the notifier that hold the pointer */
@@ -64,6 +66,7 @@ struct fs_handle {
 	pid_t opener; /* the thread that opened it, when it did */
 	atomic_bool logged; /* its OPEN record is appended: READ and WRITE are covered */
 	atomic_bool wrote;
+	atomic_bool unsaved; /* changed something since the last completed save (op_saves.c) */
 	atomic_bool locked; /* a lock was asked for through it: RELEASE gives back */
 	atomic_bool lost;   /* its mount lost locks on this file: -EIO until closed */
 	atomic_ullong bytes_read, bytes_written;
@@ -179,6 +182,8 @@ int fs_node_inode(struct fs_mount *m, struct fs_journal *j, uint64_t nodeid, str
 /* The name it was last looked up by; "" when unknown. */
 void fs_node_name(struct fs_mount *m, uint64_t nodeid, char out[static 256]);
 void fs_node_rename(struct fs_mount *m, uint64_t nodeid, const char *name);
+/* The inode behind a node, when the mount keeps it in memory: a reference, or NULL. */
+struct fs_inode *fs_node_kept(struct fs_mount *m, uint64_t nodeid);
 /* True once after another mount took the name away; but for an open, not while we have a handle on it.
  */
 bool fs_node_stale(struct fs_mount *m, uint64_t nodeid, bool open);
@@ -251,6 +256,8 @@ void fs_notify_listing(struct fs_mount *m, bool begin);
 void fs_notify_forget(struct fs_mount *m);
 /* Waits, at most a second, until what was queued for this inode is sent. */
 void fs_notify_drain(struct fs_mount *m, uint64_t nodeid);
+/* The same until then at most (CLOCK_MONOTONIC), by a caller who has told the pool that he waits, or is no worker. */
+void fs_notify_drain_until(struct fs_mount *m, uint64_t nodeid, const struct timespec *until);
 
 /* Whether something is queued for this inode: the notifier will tell. */
 bool fs_notify_pending(struct fs_mount *m, uint64_t nodeid);
@@ -341,6 +348,8 @@ int fs_op_inode_fresh(struct fs_op *op, uint64_t nodeid, bool open, struct fs_in
 int fs_op_cover(struct fs_op *op, uint64_t nodeid);
 /* Counts the lookup, fills e and replies with it; `i` stays the caller's. */
 void fs_op_reply_entry(struct fs_op *op, struct fs_inode *i, const char *name);
+/* For how long a kernel may go by attributes: what is virtual changes without anybody telling it. */
+double fs_op_timeout(uint64_t ino);
 int fs_op_entry(struct fs_op *op, struct fs_inode *i, const char *name, struct fuse_entry_param *e);
 /* Waits for room in the open group, with no lock held. */
 void fs_op_throttle(struct fs_op *op);
@@ -379,6 +388,9 @@ void fs_root_rename(struct fs_op *op, const char *name, const char *newname, uns
 void fs_root_readdir(struct fs_op *op, size_t size, uint64_t off, bool plus);
 /* Attributes of a journal's directory that may be listed but not entered: d---------. */
 void fs_root_closed_stat(const struct fs_op *op, uint64_t nodeid, struct stat *st);
+
+/* Does the caller call itself so? Of what is meant only, not of who may (op_acl.c). */
+bool fs_op_program_is(const struct fs_op *op, const char *name);
 
 /* ---- op_acl.c: the access list of a journal's own directory ---- */
 /* Is it asked about? Then the next three answer. */

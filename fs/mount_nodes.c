@@ -89,6 +89,7 @@ static struct fs_node *node_make(struct fs_mount *m, uint64_t nodeid)
 
 static void name_free(struct fs_node *n)
 {
+	n->saves = 0;
 	if (n->name) {
 		keys_wipe(n->name, strlen(n->name));
 		free(n->name);
@@ -264,6 +265,19 @@ void fs_node_rename(struct fs_mount *m, uint64_t nodeid, const char *name)
 		n->name = strdup(name);
 	}
 	pthread_mutex_unlock(&m->lock);
+}
+
+struct fs_inode *fs_node_kept(struct fs_mount *m, uint64_t nodeid)
+{
+	struct fs_inode *i = NULL;
+	struct fs_node *n;
+
+	pthread_mutex_lock(&m->lock);
+	n = fs_node_find_locked(m, nodeid);
+	if (n && n->inode)
+		i = fs_inode_ref(n->inode);
+	pthread_mutex_unlock(&m->lock);
+	return i;
 }
 
 bool fs_node_stale(struct fs_mount *m, uint64_t nodeid, bool open)

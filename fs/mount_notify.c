@@ -524,34 +524,32 @@ void fs_notify_now(struct fs_mount *m, uint64_t nodeid)
 	pthread_mutex_unlock(&m->lock);
 }
 
-void fs_notify_drain(struct fs_mount *m, uint64_t nodeid)
+void fs_notify_drain_until(struct fs_mount *m, uint64_t nodeid, const struct timespec *until)
 {
-	struct timespec until = in_ns(FS_STALL_NS);
 	struct fs_node *n;
-	bool waits = false;
 	uint64_t asked;
 
 	pthread_mutex_lock(&m->lock);
 	n = fs_node_find_locked(m, nodeid);
 	asked = n ? n->asked : 0;
-	for (;;) {
+	/* Not until the queue is empty: somebody who writes all the time would keep us for ever. A
+	 * node that was forgotten and made anew counts from 0. */
+	while (n && n->sent < asked && n->asked >= asked) {
+		if (pthread_cond_timedwait(&m->drained, &m->lock, until) == ETIMEDOUT)
+			break;
 		n = fs_node_find_locked(m, nodeid);
-		/* Not until the queue is empty: somebody who writes all the time would keep us for ever. A
-		 * node that was forgotten and made anew counts from 0. */
-		if (!n || n->sent >= asked || n->asked < asked)
-			break;
-		if (!waits) {
-			/* The pool's hint takes this lock itself. */
-			waits = true;
-			pthread_mutex_unlock(&m->lock);
-			fs_serve_block_begin();
-			pthread_mutex_lock(&m->lock);
-			continue;
-		}
-		if (pthread_cond_timedwait(&m->drained, &m->lock, &until) == ETIMEDOUT)
-			break;
 	}
 	pthread_mutex_unlock(&m->lock);
-	if (waits)
-		fs_serve_block_end();
+}
+
+void fs_notify_drain(struct fs_mount *m, uint64_t nodeid)
+{
+	struct timespec until = in_ns(FS_STALL_NS);
+
+	if (!fs_notify_pending(m, nodeid))
+		return;
+	/* The pool's hint takes the mount's lock itself. */
+	fs_serve_block_begin();
+	fs_notify_drain_until(m, nodeid, &until);
+	fs_serve_block_end();
 }

@@ -29,7 +29,7 @@ bool fs_op_acl_name(uint64_t nodeid, const char *name)
 	       strcmp(name, ACCESS) == 0;
 }
 
-static bool program_is(const struct fs_op *op, const char *name)
+bool fs_op_program_is(const struct fs_op *op, const char *name)
 {
 	char comm[32];
 
@@ -82,7 +82,7 @@ void fs_op_acl_get(struct fs_op *op, uint64_t nodeid, size_t size)
 {
 	uint8_t value[FS_ACL_BYTES_MAX];
 	size_t len = 0;
-	int rc = program_is(op, "getfacl") || program_is(op, "setfacl")
+	int rc = fs_op_program_is(op, "getfacl") || fs_op_program_is(op, "setfacl")
 			 ? show(op, nodeid, value, &len)
 			 : -EOPNOTSUPP;
 
@@ -137,10 +137,10 @@ static int change(struct fs_op *op, uint64_t nodeid, const void *p, size_t len)
 
 void fs_op_acl_set(struct fs_op *op, uint64_t nodeid, const char *value, size_t size)
 {
-	fs_op_err(op, program_is(op, "setfacl") ? change(op, nodeid, value, size) : -EOPNOTSUPP);
+	fs_op_err(op, fs_op_program_is(op, "setfacl") ? change(op, nodeid, value, size) : -EOPNOTSUPP);
 }
 
 void fs_op_acl_remove(struct fs_op *op, uint64_t nodeid)
 {
-	fs_op_err(op, program_is(op, "setfacl") ? change(op, nodeid, NULL, 0) : -EOPNOTSUPP);
+	fs_op_err(op, fs_op_program_is(op, "setfacl") ? change(op, nodeid, NULL, 0) : -EOPNOTSUPP);
 }

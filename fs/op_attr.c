@@ -7,11 +7,16 @@
  */
 #include "op_table.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "history_tree.h"
+
+#include "op_final.h"
+#include "op_saves.h"
 
 #define NAME_LONGEST 255
 #define BLOCK 4096u
@@ -21,7 +26,7 @@ static void reply_attr(struct fs_op *op, struct fs_inode *i)
 	struct stat st;
 
 	fs_op_stat(op, i, &st);
-	fuse_reply_attr(op->req, &st, FS_TIMEOUT_LONG);
+	fuse_reply_attr(op->req, &st, fs_op_timeout(i->ino));
 }
 
 void fs_op_getattr(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -104,8 +109,8 @@ static void setting_of(const struct stat *attr, int to_set, const struct fs_acto
 
 static int setattr_inode(struct fs_op *op, struct fs_inode *i, const struct stat *attr, int to_set)
 {
-	struct fs_actor who = fs_op_actor(op);
 	uint64_t nodeid = fs_inode_nodeid(i);
+	struct fs_actor who = fs_op_actor_of(op, nodeid);
 	bool cut = (to_set & FUSE_SET_ATTR_SIZE) != 0;
 	bool shut = to_set & FUSE_SET_ATTR_MODE && !(attr->st_mode & S_IXUSR) &&
 		    fs_op_type(i) == S_IFDIR;
@@ -118,7 +123,7 @@ static int setattr_inode(struct fs_op *op, struct fs_inode *i, const struct stat
 	rc = fs_op_act(op, cut ? POLICY_RECORD_WRITE : POLICY_RECORD_ATTRIBUTE, nodeid, name, NULL,
 		       s.detail);
 	if (!rc)
-		rc = fs_content_setattr(i, &s.set, &who);
+		rc = fs_op_final_refused(op, nodeid, fs_content_setattr(i, &s.set, &who));
 	if (!rc && fs_op_type(i) == S_IFDIR)
 		fs_share_dir(op->m, nodeid);
 	else if (!rc)
@@ -131,10 +136,36 @@ static int setattr_inode(struct fs_op *op, struct fs_inode *i, const struct stat
 	return rc;
 }
 
+static bool writable(struct fs_inode *i)
+{
+	bool is;
+
+	pthread_rwlock_rdlock(&i->lock);
+	is = S_ISREG(i->mode) && i->mode & 0222;
+	pthread_rwlock_unlock(&i->lock);
+	return is;
+}
+
+/* A handle's owner saves when he closes; a path has no close. */
+static void cut_saved(struct fs_op *op, struct fs_inode *i, const struct fuse_file_info *fi)
+{
+	struct fs_handle *h;
+
+	if (!fi) {
+		fs_op_saves_done(op->m, i);
+		return;
+	}
+	h = fs_handle_get(op->m, fi->fh, fs_inode_nodeid(i), false);
+	if (h)
+		atomic_store(&h->unsaved, true);
+	fs_handle_put(h);
+}
+
 void fs_op_setattr(struct fs_op *op, fuse_ino_t ino, struct stat *attr, int to_set,
 		   struct fuse_file_info *fi)
 {
 	struct fs_inode *i = NULL;
+	bool could = false;
 	int rc = ino == FS_NODE_ROOT ? -EPERM : check_owner(op, attr, to_set);
 
 	if (!rc && fi && to_set & FUSE_SET_ATTR_SIZE)
@@ -145,11 +176,19 @@ void fs_op_setattr(struct fs_op *op, fuse_ino_t ino, struct stat *attr, int to_s
 	}
 	if (!rc)
 		rc = fs_op_cover(op, ino);
+	if (!rc)
+		rc = fs_op_final_check(op, i);
 	/* Without a handle that was opened for it. */
 	if (!rc && to_set & FUSE_SET_ATTR_SIZE && !fi)
 		rc = fs_op_permit(op, i, W_OK);
-	if (!rc)
+	if (!rc) {
+		could = writable(i);
 		rc = setattr_inode(op, i, attr, to_set);
+	}
+	if (!rc && to_set & FUSE_SET_ATTR_SIZE)
+		cut_saved(op, i, fi);
+	if (!rc && could && !writable(i))
+		rc = fs_op_final_read_only(op, i);
 	if (rc)
 		fs_op_err(op, rc);
 	else
@@ -205,7 +244,13 @@ void fs_op_access(struct fs_op *op, fuse_ino_t ino, int mask)
 		rc = fs_op_inode(op, ino, &i);
 		if (!rc)
 			fs_op_stat(op, i, &st);
+		if (!rc && mask & W_OK && fs_history_tree_is(i->ino))
+			rc = -EROFS;
 	}
+	/* Nobody may ever: not for want of a right. */
+	if (!rc && i && mask & W_OK && op->pass.rights & (POLICY_WRITE | POLICY_DRAFT) &&
+	    fs_op_final_is(op, i))
+		rc = -EPERM;
 	if (!rc && (((mask & R_OK) && !(st.st_mode & S_IRUSR)) ||
 		    ((mask & W_OK) && !(st.st_mode & S_IWUSR)) ||
 		    ((mask & X_OK) && !(st.st_mode & S_IXUSR))))
@@ -214,13 +259,44 @@ void fs_op_access(struct fs_op *op, fuse_ino_t ino, int mask)
 	fs_inode_put(i);
 }
 
+/* Whether lsattr shows `i`; names of final notes are light like others. */
+static int immutable(struct fs_op *op, uint64_t nodeid, bool *is)
+{
+	struct fs_inode *i = NULL;
+	int rc;
+
+	*is = false;
+	if (nodeid == FS_NODE_ROOT || !op->pass.journal)
+		return 0;
+	rc = fs_op_inode(op, nodeid, &i);
+	if (!rc)
+		rc = fs_op_cover(op, nodeid);
+	if (!rc)
+		*is = fs_op_type(i) == S_IFREG && fs_op_final_is(op, i);
+	fs_inode_put(i);
+	return rc;
+}
+
+static int refuse_flags(struct fs_op *op, uint64_t nodeid)
+{
+	struct fs_inode *i = NULL;
+	int rc = nodeid == FS_NODE_ROOT || !op->pass.journal ? 0 : fs_op_inode(op, nodeid, &i);
+
+	if (!rc && i)
+		rc = fs_op_final_check(op, i);
+	fs_inode_put(i);
+	return rc ? rc : -EOPNOTSUPP;
+}
+
 void fs_op_ioctl(struct fs_op *op, fuse_ino_t ino, unsigned cmd, void *arg,
 		 struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_len,
 		 size_t out_cap)
 {
-	static const uint8_t none[sizeof(struct fsxattr)];
+	uint64_t bits; /* 4 or 8 bytes of it, as the program asked */
+	struct fsxattr extended = {0};
+	bool is = false;
+	int rc = 0;
 
-	(void)ino;
 	(void)arg;
 	(void)fi;
 	(void)flags;
@@ -229,16 +305,23 @@ void fs_op_ioctl(struct fs_op *op, fuse_ino_t ino, unsigned cmd, void *arg,
 	/* Commands carry the size of a long, the kernel asks for an int: compare without sizes. */
 	switch (cmd & 0xffff) {
 	case FS_IOC_GETFLAGS & 0xffff:
-		fuse_reply_ioctl(op->req, 0, none, out_cap < 8 ? out_cap : 8);
-		break;
 	case FS_IOC_FSGETXATTR & 0xffff:
-		fuse_reply_ioctl(op->req, 0, none, out_cap < sizeof(none) ? out_cap : sizeof(none));
+		rc = immutable(op, ino, &is);
 		break;
 	case FS_IOC_SETFLAGS & 0xffff:
 	case FS_IOC_FSSETXATTR & 0xffff:
-		fs_op_err(op, -EOPNOTSUPP);
+		rc = refuse_flags(op, ino);
 		break;
 	default:
-		fs_op_err(op, -ENOTTY);
+		rc = -ENOTTY;
 	}
+	bits = htole64(is ? FS_IMMUTABLE_FL : 0);
+	extended.fsx_xflags = is ? FS_XFLAG_IMMUTABLE : 0;
+	if (rc)
+		fs_op_err(op, rc);
+	else if ((cmd & 0xffff) == (FS_IOC_GETFLAGS & 0xffff))
+		fuse_reply_ioctl(op->req, 0, &bits, out_cap < 8 ? out_cap : 8);
+	else
+		fuse_reply_ioctl(op->req, 0, &extended,
+				 out_cap < sizeof(extended) ? out_cap : sizeof(extended));
 }

@@ -16,6 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "history_tree.h"
+#include "op_final.h"
+#include "op_saves.h"
 
 #define NO_NAME "(without a name)" /* in the log */
 #define COPY_BYTES (1u << 20)
@@ -77,11 +80,13 @@ static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info 
 		atomic_store(&h->logged, logged);
 		/* Its creation says that it was written. */
 		atomic_store(&h->wrote, made && h->writable);
+		atomic_store(&h->unsaved, made || fi->flags & O_TRUNC);
 	}
 	fs_handle_put(h);
 	fi->fh = fh;
 	fi->direct_io = direct;
-	fi->keep_cache = !direct;
+	/* Nobody tells a kernel what becomes of the newest version: at each open it reads anew. */
+	fi->keep_cache = !direct && !fs_history_tree_is(fs_nodeid_ino(nodeid));
 	return 0;
 }
 
@@ -95,11 +100,12 @@ static void handle_drop(struct fs_op *op, uint64_t fh, uint64_t nodeid, bool dir
 
 static int truncate_at_open(struct fs_op *op, struct fs_inode *i)
 {
-	struct fs_actor who = fs_op_actor(op);
-	int rc = fs_content_truncate(i, 0, &who);
+	uint64_t nodeid = fs_inode_nodeid(i);
+	struct fs_actor who = fs_op_actor_of(op, nodeid);
+	int rc = fs_op_final_refused(op, nodeid, fs_content_truncate(i, 0, &who));
 
 	if (!rc)
-		fs_share_changed(op->m, fs_inode_nodeid(i), true, 0);
+		fs_share_changed(op->m, nodeid, true, 0);
 	return rc;
 }
 
@@ -132,6 +138,8 @@ void fs_op_open(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	rc = fs_op_inode_fresh(op, ino, true, &i);
 	/* lsattr's opens without flags ask for nothing. */
 	if (!rc && fi->flags)
+		rc = open_may(fi->flags) & W_OK ? fs_op_final_check(op, i) : 0;
+	if (!rc && fi->flags)
 		rc = fs_op_permit(op, i, open_may(fi->flags));
 	if (!rc)
 		rc = open_inode(op, i, fi, false);
@@ -160,9 +168,11 @@ static int create_inode(struct fs_op *op, struct fs_inode *dir, const char *name
 			int flags, struct fs_inode **out)
 {
 	struct fs_actor who = fs_op_actor(op);
-	int rc = name ? fs_tree_create(dir, name, S_IFREG | (mode & 07777), &who, out)
-		      : fs_tree_nameless(dir, mode, &who, out);
+	int rc;
 
+	fs_op_saves_name(op->m, name ? name : "", &who);
+	rc = name ? fs_tree_create(dir, name, S_IFREG | (mode & 07777), &who, out)
+		  : fs_tree_nameless(dir, mode, &who, out);
 	if (rc == -EEXIST && !(flags & O_EXCL)) {
 		rc = fs_tree_lookup(dir, name, out);
 		if (!rc && fs_op_type(*out) != S_IFREG) {
@@ -195,6 +205,8 @@ static int check_again(struct fs_op *op, struct fs_inode *i, int flags)
 	if (!rc && open_may(flags) & W_OK && !fs_gate_draft(&op->pass, i))
 		rc = fs_gate_refuse(op->m->gate, &op->rq, fs_nodeid_journal(op->rq.nodeid), -EACCES,
 				    "emergency access: read, and new notes of one's own");
+	if (!rc && open_may(flags) & W_OK)
+		rc = fs_op_final_check(op, i);
 	return rc ? rc : fs_op_permit(op, i, open_may(flags));
 }
 
@@ -319,6 +331,7 @@ static int write_record(struct fs_op *op, struct fs_handle *h, uint64_t nodeid)
  */
 static void wrote(struct fs_op *op, struct fs_handle *h, uint64_t nodeid, uint64_t at)
 {
+	atomic_store(&h->unsaved, true);
 	fs_share_changed(op->m, nodeid, true, at);
 	/* Kernels before 6.6 keep old pages of the same mount when a direct handle writes. */
 	if (h->direct && !atomic_load(&op->m->epochs))
@@ -328,7 +341,7 @@ static void wrote(struct fs_op *op, struct fs_handle *h, uint64_t nodeid, uint64
 void fs_op_write(struct fs_op *op, fuse_ino_t ino, const char *buf, size_t size, off_t off,
 		 struct fuse_file_info *fi)
 {
-	struct fs_actor who = fs_op_actor(op);
+	struct fs_actor who = fs_op_actor_of(op, ino);
 	/* Flags may have changed since OPEN: the kernel sends those of now. */
 	bool append = fi->flags & O_APPEND && !fi->writepage;
 	struct fs_handle *h = NULL;
@@ -344,8 +357,10 @@ void fs_op_write(struct fs_op *op, fuse_ino_t ino, const char *buf, size_t size,
 	if (!rc)
 		rc = write_record(op, h, ino);
 	if (!rc)
-		rc = fs_content_write(i, (uint64_t)off, append, (const uint8_t *)buf, size, &who,
-				      &at);
+		rc = fs_op_final_refused(op, ino,
+					 fs_content_write(i, (uint64_t)off, append,
+							  (const uint8_t *)buf, size, &who, &at));
+	fs_op_final_dropped(op, ino, fi->writepage, rc);
 	if (!rc) {
 		atomic_fetch_add(&h->bytes_written, size);
 		wrote(op, h, ino, at);
@@ -364,7 +379,7 @@ void fs_op_write(struct fs_op *op, fuse_ino_t ino, const char *buf, size_t size,
 void fs_op_fallocate(struct fs_op *op, fuse_ino_t ino, int mode, off_t off, off_t len,
 		     struct fuse_file_info *fi)
 {
-	struct fs_actor who = fs_op_actor(op);
+	struct fs_actor who = fs_op_actor_of(op, ino);
 	struct fs_handle *h = NULL;
 	struct fs_inode *i = NULL;
 	int rc;
@@ -374,7 +389,9 @@ void fs_op_fallocate(struct fs_op *op, fuse_ino_t ino, int mode, off_t off, off_
 	if (!rc)
 		rc = write_record(op, h, ino);
 	if (!rc)
-		rc = fs_content_allocate(i, mode, (uint64_t)off, (uint64_t)len, &who);
+		rc = fs_op_final_refused(op, ino,
+					 fs_content_allocate(i, mode, (uint64_t)off, (uint64_t)len,
+							     &who));
 	if (!rc)
 		wrote(op, h, ino, (uint64_t)off);
 	fs_op_err(op, rc);
@@ -460,7 +477,7 @@ void fs_op_copy_file_range(struct fs_op *op, fuse_ino_t ino, off_t off, struct f
 {
 	struct fs_handle *h = NULL, *h_out = NULL;
 	struct fs_inode *i = NULL, *i_out = NULL;
-	struct fs_actor who = fs_op_actor(op);
+	struct fs_actor who = fs_op_actor_of(op, ino_out);
 	size_t done = 0;
 	int rc = flags || off < 0 || off_out < 0 ? -EINVAL : 0;
 
@@ -476,6 +493,7 @@ void fs_op_copy_file_range(struct fs_op *op, fuse_ino_t ino, off_t off, struct f
 	if (!rc)
 		rc = copy_range(i, (uint64_t)off, i_out, (uint64_t)off_out,
 				len < COPY_MAX ? len : COPY_MAX, &who, &done);
+	rc = fs_op_final_refused(op, ino_out, rc);
 	if (done) {
 		atomic_fetch_add(&h->bytes_read, done);
 		atomic_fetch_add(&h_out->bytes_written, done);
@@ -507,6 +525,8 @@ void fs_op_flush(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs_handle *h = fs_handle_get(op->m, fi->fh, ino, false);
 	int rc = h ? 0 : -EBADF;
 
+	if (!rc)
+		fs_op_saves_flush(op, h, ino);
 	if (!rc && atomic_load(&h->wrote)) {
 		if (durable_at_close(op))
 			rc = fs_op_sync(op, 0);
@@ -552,6 +572,10 @@ void fs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 			fs_op_policy_release(m, h);
 		else if (atomic_load(&h->logged))
 			close_record(m, h, ino);
+		if (!fs_nodeid_policy(ino)) {
+			fs_op_saves_release(m, h, ino);
+			fs_op_final_release(m, h, ino);
+		}
 		fs_lock_released(m, h);
 		fs_handle_free(m, h);
 	}

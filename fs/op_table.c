@@ -9,10 +9,12 @@
  */
 #include "op_table.h"
 
+#include "op_final.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "history_tree.h"
 
 int fs_op_errno(int rc)
 {
@@ -213,6 +215,8 @@ void fs_op_stat(const struct fs_op *op, struct fs_inode *i, struct stat *st)
 	st->st_uid = op->m->session->uid;
 	st->st_gid = op->m->gid;
 	st->st_mode = mask(st->st_mode, rights);
+	if (S_ISREG(st->st_mode) && st->st_mode & 0222 && fs_op_final_is(op, i))
+		st->st_mode &= ~(mode_t)0222;
 }
 
 mode_t fs_op_type(struct fs_inode *i)
@@ -255,15 +259,24 @@ int fs_op_cover(struct fs_op *op, uint64_t nodeid)
 	return fs_gate_cover(op->m->gate, &op->rq, fs_nodeid_ino(nodeid), name);
 }
 
+double fs_op_timeout(uint64_t ino)
+{
+	return fs_history_tree_is(ino) ? 0 : FS_TIMEOUT_LONG;
+}
+
 int fs_op_entry(struct fs_op *op, struct fs_inode *i, const char *name, struct fuse_entry_param *e)
 {
 	uint64_t nodeid = fs_inode_nodeid(i);
+	int rc;
 
 	*e = (struct fuse_entry_param){.ino = nodeid, .generation = 1};
-	fs_op_stat(op, i, &e->attr);
-	e->attr_timeout = FS_TIMEOUT_LONG;
-	e->entry_timeout = atomic_load(&op->m->epochs) ? FS_TIMEOUT_LONG : FS_TIMEOUT_SHORT;
-	return fs_node_looked_up(op->m, nodeid, i, name);
+	e->attr_timeout = fs_op_timeout(i->ino);
+	e->entry_timeout = fs_history_tree_is(i->ino) ? 0 : atomic_load(&op->m->epochs) ? FS_TIMEOUT_LONG : FS_TIMEOUT_SHORT;
+	/* First: whether it is due goes by the name. */
+	rc = fs_node_looked_up(op->m, nodeid, i, name);
+	if (!rc)
+		fs_op_stat(op, i, &e->attr);
+	return rc;
 }
 
 void fs_op_reply_entry(struct fs_op *op, struct fs_inode *i, const char *name)

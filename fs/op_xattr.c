@@ -4,7 +4,8 @@
  *
  * getxattr is never ENOSYS, or the kernel would stop asking. POSIX ACLs are
  * answered as by a file system without them: who may do what is policy's, which
- * shows as one on a journal's own directory (op_acl.c).
+ * shows as one on a journal's own directory (op_acl.c). Those below user.journalfs. are computed
+ * (op_note.c), and none is stored under such a name.
  */
 #include "op_table.h"
 
@@ -13,6 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "op_final.h"
+#include "op_note.h"
+#include "op_saves.h"
 #include "xattr.h"
 
 #define VALUE_MAX 65536u
@@ -52,6 +56,24 @@ static void reply_value(struct fs_op *op, const void *value, size_t len, size_t 
 		fuse_reply_buf(op->req, value, len);
 }
 
+/* The stored value, or ours. */
+static int value_get(struct fs_op *op, struct fs_inode *i, const char *name, char *value,
+		     size_t cap, size_t *len)
+{
+	char ours[FS_OP_NOTE_VALUE + 1];
+	int rc;
+
+	if (!fs_op_note_name(name))
+		return fs_xattr_get(i, name, value, cap, len);
+	rc = fs_op_note_get(op, i, name, ours, len);
+	if (!rc && cap && *len > cap)
+		rc = -ERANGE;
+	else if (!rc && cap)
+		memcpy(value, ours, *len);
+	keys_wipe(ours, sizeof(ours));
+	return rc;
+}
+
 void fs_op_getxattr(struct fs_op *op, fuse_ino_t ino, const char *name, size_t size)
 {
 	size_t cap = size > VALUE_MAX ? VALUE_MAX : size, len = 0;
@@ -78,7 +100,7 @@ void fs_op_getxattr(struct fs_op *op, fuse_ino_t ino, const char *name, size_t s
 		rc = value ? 0 : -ENOMEM;
 	}
 	if (!rc)
-		rc = fs_xattr_get(i, name, value, cap, &len);
+		rc = value_get(op, i, name, value, cap, &len);
 	if (!rc)
 		rc = cover(op, ino);
 	if (rc)
@@ -111,6 +133,8 @@ void fs_op_listxattr(struct fs_op *op, fuse_ino_t ino, size_t size)
 	}
 	if (!rc)
 		rc = fs_xattr_list(i, names, cap, &len);
+	if (!rc)
+		rc = fs_op_note_list(op, i, names, cap, &len);
 	/* Desktops and ls ask of every journal: where there is nothing, nothing is told. */
 	if (!rc && len)
 		rc = cover(op, ino);
@@ -136,10 +160,13 @@ static int change_begin(struct fs_op *op, uint64_t nodeid, const char *name, str
 		return -EOPNOTSUPP;
 	fs_op_throttle(op);
 	rc = fs_op_inode(op, nodeid, i);
-	if (!rc)
+	/* A note that its own mode makes read-only can still be locked. */
+	if (!rc && !fs_op_note_name(name))
 		rc = fs_op_permit(op, *i, W_OK);
 	if (!rc)
 		rc = fs_op_cover(op, nodeid);
+	if (!rc)
+		rc = fs_op_final_check(op, *i);
 	if (rc)
 		return rc;
 	fs_node_name(op->m, nodeid, note);
@@ -149,7 +176,7 @@ static int change_begin(struct fs_op *op, uint64_t nodeid, const char *name, str
 void fs_op_setxattr(struct fs_op *op, fuse_ino_t ino, const char *name, const char *value,
 		    size_t size, int flags)
 {
-	struct fs_actor who = fs_op_actor(op);
+	struct fs_actor who = fs_op_actor_of(op, ino);
 	struct fs_inode *i = NULL;
 	int rc;
 
@@ -158,8 +185,14 @@ void fs_op_setxattr(struct fs_op *op, fuse_ino_t ino, const char *name, const ch
 		return;
 	}
 	rc = change_begin(op, ino, name, &i);
+	if (!rc && fs_op_note_name(name)) {
+		fs_op_err(op, fs_op_note_set(op, i, name, value, size));
+		fs_inode_put(i);
+		return;
+	}
 	if (!rc)
-		rc = fs_xattr_set(i, name, value, size, flags, &who);
+		rc = fs_op_final_refused(op, ino,
+					 fs_xattr_set(i, name, value, size, flags, &who));
 	if (!rc)
 		fs_share_changed(op->m, ino, false, 0);
 	fs_op_err(op, rc);
@@ -168,7 +201,7 @@ void fs_op_setxattr(struct fs_op *op, fuse_ino_t ino, const char *name, const ch
 
 void fs_op_removexattr(struct fs_op *op, fuse_ino_t ino, const char *name)
 {
-	struct fs_actor who = fs_op_actor(op);
+	struct fs_actor who = fs_op_actor_of(op, ino);
 	struct fs_inode *i = NULL;
 	int rc;
 
@@ -178,7 +211,9 @@ void fs_op_removexattr(struct fs_op *op, fuse_ino_t ino, const char *name)
 	}
 	rc = change_begin(op, ino, name, &i);
 	if (!rc)
-		rc = fs_xattr_remove(i, name, &who);
+		rc = fs_op_note_name(name)
+			     ? -EPERM
+			     : fs_op_final_refused(op, ino, fs_xattr_remove(i, name, &who));
 	if (!rc)
 		fs_share_changed(op->m, ino, false, 0);
 	fs_op_err(op, rc);

@@ -50,6 +50,13 @@ void fs_serve_watch(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session
  * attributes and contents, and inodes are got anew. By the notifiers; returns at once.
  */
 void fs_serve_forget(struct fs_serve *sv);
+/*
+ * Every mount that knows this node hands over what was written through mappings and drops its pages and attributes
+ * of it: before a note becomes final, and after. Waits a second at most, for all together; a mount that its owner
+ * stalls does not hold up others, and loses what it had not handed over. Hold no lock. Not by a worker, unless between
+ * fs_serve_block_begin and _end. (mount_settle.c)
+ */
+void fs_serve_settle(struct fs_serve *sv, uint64_t nodeid);
 /* The kernel ended the mount (unmounted or aborted): called once, from a worker, without locks. */
 void fs_serve_on_gone(struct fs_serve *sv, void (*fn)(void *ctx, struct fs_session *s), void *ctx);
 

@@ -122,6 +122,20 @@ void fs_session_journals_drop(struct fs_session *s, bool (*keep)(void *ctx, uint
 		fs_journal_put(gone[--n]);
 }
 
+void fs_session_journals_each(struct fs_session *s, bool (*fn)(void *ctx, uint32_t index),
+			      void *ctx)
+{
+	bool more = true;
+
+	pthread_rwlock_rdlock(&s->lock);
+	for (unsigned i = 0; i < SETS * WAYS && more; i++) {
+		const struct fs_journal *j = s->journals->slot[i / WAYS][i % WAYS];
+
+		more = !j || fn(ctx, fs_journal_index(j));
+	}
+	pthread_rwlock_unlock(&s->lock);
+}
+
 void fs_session_wipe(struct fs_session *s)
 {
 	struct keys_identity_secret *secret;

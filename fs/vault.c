@@ -60,6 +60,7 @@ int fs_vault_alloc(const struct fs_vault_config *cfg, struct fs_vault **out)
 	if (!v)
 		return -ENOMEM;
 	pthread_mutex_init(&v->edit, NULL);
+	pthread_mutex_init(&v->finals, NULL);
 	pthread_mutex_init(&v->side, NULL);
 	pthread_rwlock_init(&v->lock, NULL);
 	v->dirfd = v->lockfd = v->shredfd = v->containers = v->statefd = -1;
@@ -119,6 +120,7 @@ int fs_vault_free(struct fs_vault *v)
 	close_fd(v->dirfd);
 	pthread_rwlock_destroy(&v->lock);
 	pthread_mutex_destroy(&v->side);
+	pthread_mutex_destroy(&v->finals);
 	pthread_mutex_destroy(&v->edit);
 	free((char *)v->cfg.state.dir);
 	free((char *)v->cfg.state.host_secret);

@@ -44,11 +44,13 @@
  * log_grants.c  the log's earlier streams for auditors who came later
  * recover.c     the recovery key
  * vault_acl.c   a journal's policy as an access control list (fs/vault_acl.h)
+ * notes*.c      final notes (fs/notes.h, fs/notes_impl.h)
  * audit.c       log records, reading the log, status, what waits
  *
  * Locks, outer first: `edit` (one change of the vault's own records at a time;
  * held across log waits, and across commits only by factor.c and when the index is
- * let go of; never across callbacks) -> session lock ->
+ * let go of; never across callbacks) -> `finals` (one statement about a note at a time;
+ * held across log waits and commits, never across callbacks) -> session lock ->
  * `lock` (the tables in memory; a leaf: nothing else is taken or called under it).
  * A field marked (t) is written holding both edit and lock, so that either one
  * suffices to read it.
@@ -222,6 +224,7 @@ struct fs_vault {
 	uint64_t least_log; /* the log ends no earlier, as this host knows; 0 when it does not */
 
 	pthread_mutex_t edit;
+	pthread_mutex_t finals; /* statements about final notes, one after another (fs/notes.h) */
 	pthread_rwlock_t lock;
 	struct fs_counters counters;		    /* (t) */
 	struct fs_person **people;		    /* (t) */
@@ -281,6 +284,8 @@ struct fs_vault {
 	uint64_t grants_noted_ns; /* only fs_vault_tick: when used_s was stored last */
 	uint64_t grants_reminded_ns; /* only fs_vault_tick: when overdue reviews were looked for */
 	uint8_t boot[16];	  /* of this boot of the host; set at open */
+	uint32_t note_cursor;	  /* only fs_vault_note_tick: the journal that it looked at last */
+	uint64_t note_round_ns;	  /* only fs_vault_note_tick: when the next round begins */
 	struct fs_notices notices;
 	/* the log's earlier streams: edit */
 	struct fs_log_grants *log_walk; /* under way; NULL: none */
@@ -617,6 +622,9 @@ struct fs_journal *fs_session_journal_find(struct fs_session *s, uint32_t index)
 void fs_session_journal_add(struct fs_session *s, struct fs_journal *j); /* takes a reference */
 /* Lets go of those that fn refuses (fn NULL: of all). */
 void fs_session_journals_drop(struct fs_session *s, bool (*keep)(void *ctx, uint32_t index),
+			      void *ctx);
+/* fn for each that it has open, under its lock, while fn returns true. */
+void fs_session_journals_each(struct fs_session *s, bool (*fn)(void *ctx, uint32_t index),
 			      void *ctx);
 /* Takes the keys out of the session and wipes them. */
 void fs_session_wipe(struct fs_session *s);

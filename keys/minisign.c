@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sodium.h>
 
+#include "base64.h"
 #include "bytes.h"
 
 #define FORMAT 1
@@ -157,7 +158,7 @@ static void line(const char alg[static 2], const struct keys_minisign *m, const 
 	bytes_put(&b, alg, 2);
 	bytes_put(&b, m->id, sizeof(m->id));
 	bytes_put(&b, p, len);
-	sodium_bin2base64(out, cap, bin, b.len, sodium_base64_VARIANT_ORIGINAL);
+	(void)keys_base64(bin, b.len, out, cap);
 }
 
 int keys_minisign_text(const struct keys_minisign *m, const char *untrusted, const char *comment,
@@ -169,8 +170,7 @@ int keys_minisign_text(const struct keys_minisign *m, const char *untrusted, con
 	if (!comment_sound(comment) || !comment_sound(untrusted))
 		return -EINVAL;
 	line("ED", m, m->sig, sizeof(m->sig), sig, sizeof(sig));
-	sodium_bin2base64(global, sizeof(global), m->global, sizeof(m->global),
-			  sodium_base64_VARIANT_ORIGINAL);
+	(void)keys_base64(m->global, sizeof(m->global), global, sizeof(global));
 	n = snprintf(out, cap, "untrusted comment: %s\n%s\ntrusted comment: %s\n%s\n", untrusted,
 		     sig, comment, global);
 	return n < 0 || (size_t)n >= cap ? -ENOSPC : 0;

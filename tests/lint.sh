@@ -112,7 +112,7 @@ done
 
 # ---- the desktop's side
 dash=$(command -v dash || echo sh)
-for f in tools/desktop/journalfs-emergency tools/desktop/nautilus-script; do
+for f in tools/desktop/journalfs-emergency tools/desktop/nautilus-script tools/desktop/journalfs-finalize tools/desktop/nautilus-finalize; do
 	"$dash" -n "$f" && shellcheck "$f" || say "$f: see above"
 done
 desktop-file-validate tools/desktop/journalfs-emergency.desktop || say "the menu entry: see above"

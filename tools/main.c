@@ -65,9 +65,28 @@ static const struct verb verbs[] = {
 	  "emergency accesses: your own, or all of them to be judged" },
 	{ "approve", tools_cmd_approve, 0, 1, "approve [NUMBER [--yes | --reject]]",
 	  "steward: what another steward proposed and what takes two" },
+	{ "finalize", tools_cmd_finalize, 0, 4096,
+	  "finalize FILE|DIR... [--yes | --ask] | finalize --stdin [--yes | --ask | --confirm PROGRAM]",
+	  "lock notes for ever and sign them" },
+	{ "sign", tools_cmd_sign, 1, 4096, "sign FILE...",
+	  "sign a locked note of yours, or countersign another practitioner's" },
+	{ "verify", tools_cmd_verify, 0, 4096, "verify FILE|JOURNAL... [--json] | verify --all [--json]",
+	  "are final notes what was signed?" },
+	{ "amend", tools_cmd_amend, 0, 1, "amend FILE [--name NAME] [--edit]",
+	  "begin a note that amends a final one" },
+	{ "entered-in-error", tools_cmd_entered_in_error, 1, 1, "entered-in-error FILE [--reason TEXT]",
+	  "mark a final note as one that should not be there" },
+	{ "move-note", tools_cmd_move_note, 2, 2, "move-note FILE JOURNAL [--reason TEXT] [--yes]",
+	  "wrong patient: copy a note where it belongs, mark it where it was" },
+	{ "export", tools_cmd_export, 1, 1, "export --signature FILE [--to DIR] [--force]",
+	  "a note's signature as files that minisign checks" },
 	{ "keys", tools_cmd_keys, 1, 2,
 	  "keys renew JOURNAL | keys renew --all-of NAME | keys status [--json]",
 	  "new keys for journals, as when somebody has left" },
+	{ "history", tools_cmd_history, 1, 1, "history [--json] FILE|JOURNAL",
+	  "a note's versions, signatures, amendments; what was removed from a journal" },
+	{ "show", tools_cmd_show, 1, 1, "show [--diff] FILE@N",
+	  "version N of a note, or how it differs from what the note holds now" },
 	{ "audit", tools_cmd_audit, 1, 1,
 	  "audit show|usage [--who NAME] [--journal NAME] [--grant NUMBER] [--since TIME] "
 	  "[--until TIME] [--json]",
@@ -159,6 +178,11 @@ enum option_id {
 	OPT_PROPOSE,
 	OPT_GRANT,
 	OPT_STDIN,
+	OPT_SIGNATURE,
+	OPT_FORCE,
+	OPT_EDIT,
+	OPT_CONFIRM,
+	OPT_DIFF,
 };
 
 static const struct option long_options[] = {
@@ -219,6 +243,11 @@ static const struct option long_options[] = {
 	{ "propose", no_argument, NULL, OPT_PROPOSE },
 	{ "grant", required_argument, NULL, OPT_GRANT },
 	{ "stdin", no_argument, NULL, OPT_STDIN },
+	{ "signature", no_argument, NULL, OPT_SIGNATURE },
+	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "edit", no_argument, NULL, OPT_EDIT },
+	{ "confirm", required_argument, NULL, OPT_CONFIRM },
+	{ "diff", no_argument, NULL, OPT_DIFF },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -302,6 +331,11 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_PROPOSE: o->propose = true; break;
 	case OPT_GRANT: return number_option(arg, 1, INT32_MAX, &o->grant);
 	case OPT_STDIN: o->from_stdin = true; break;
+	case OPT_SIGNATURE: o->signature = true; break;
+	case OPT_FORCE: o->force = true; break;
+	case OPT_EDIT: o->edit = true; break;
+	case OPT_CONFIRM: o->confirm = arg; break;
+	case OPT_DIFF: o->diff = true; break;
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	case OPT_ALL_OTHERS: o->all_others = true; break;

@@ -50,7 +50,11 @@ struct tool_options {
 	bool justified, unjustified, settled, all, propose; /* review */
 	int grant;		     /* audit show --grant N, 0 none */
 	bool past_block, close, ask; /* break-glass --past-block, --close, --ask */
-	bool from_stdin;	     /* break-glass --stdin */
+	bool from_stdin;	     /* break-glass, finalize, amend: --stdin */
+	bool signature, force;	     /* export */
+	const char *confirm;	     /* finalize --confirm PROGRAM */
+	bool edit;		     /* amend */
+	bool diff;		     /* show --diff */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool all_others;	 /* sessions end --all-others */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
@@ -76,6 +80,8 @@ int tools_cmd_enroll(struct tool_options *o, int argc, char **argv);
 int tools_cmd_passwd(struct tool_options *o, int argc, char **argv);
 int tools_cmd_recover(struct tool_options *o, int argc, char **argv);
 int tools_cmd_policy(struct tool_options *o, int argc, char **argv);
+int tools_cmd_history(struct tool_options *o, int argc, char **argv);
+int tools_cmd_show(struct tool_options *o, int argc, char **argv);
 int tools_cmd_audit(struct tool_options *o, int argc, char **argv);
 int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);
@@ -86,6 +92,13 @@ int tools_cmd_approve(struct tool_options *o, int argc, char **argv);
 int tools_cmd_keys(struct tool_options *o, int argc, char **argv);
 int tools_cmd_factor(struct tool_options *o, int argc, char **argv);
 int tools_cmd_notify(struct tool_options *o, int argc, char **argv);
+int tools_cmd_finalize(struct tool_options *o, int argc, char **argv);
+int tools_cmd_sign(struct tool_options *o, int argc, char **argv);
+int tools_cmd_verify(struct tool_options *o, int argc, char **argv);
+int tools_cmd_export(struct tool_options *o, int argc, char **argv);
+int tools_cmd_amend(struct tool_options *o, int argc, char **argv);
+int tools_cmd_move_note(struct tool_options *o, int argc, char **argv);
+int tools_cmd_entered_in_error(struct tool_options *o, int argc, char **argv);
 int tools_cmd_list(struct tool_options *o, int argc, char **argv);
 
 #endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keys/base64.c - public bytes as base64 text, by libsodium.
+ */
+#include "base64.h"
+
+#include <errno.h>
+#include <sodium.h>
+
+int keys_base64(const void *p, size_t len, char *out, size_t cap)
+{
+	if (cap < sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL))
+		return -ENOSPC;
+	sodium_bin2base64(out, cap, p, len, sodium_base64_VARIANT_ORIGINAL);
+	return 0;
+}
