@@ -204,12 +204,10 @@ static void try_pipe(int fd)
 	close(pipes[1]);
 }
 
-static void try_writing(int fd, const char *p, int also)
+static void try_writing(int fd, int also)
 {
 	static const char text[] = "changed";
 	struct iovec iov = {(void *)(uintptr_t)text, 7};
-	char other[PATH_LEN];
-	int from;
 
 	FAILED(write(fd, text, 7), also);
 	FAILED(pwrite(fd, text, 7, 0), also);
@@ -224,6 +222,14 @@ static void try_writing(int fd, const char *p, int also)
 	FAILED(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), also);
 	FAILED(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, 4096), also);
 	FAILED(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4096), also ? also : EOPNOTSUPP);
+}
+
+/* What an appending descriptor takes from nobody. */
+static void try_copying(int fd, const char *p, int also)
+{
+	char other[PATH_LEN];
+	int from;
+
 	beside(other, p, "source");
 	from = scratch(other, "from elsewhere");
 	if (from >= 0) {
@@ -282,7 +288,8 @@ static void try_path(const char *p)
 		}
 		return;
 	}
-	try_writing(fd, p, EBADF);
+	try_writing(fd, EBADF);
+	try_copying(fd, p, EBADF);
 	try_descriptor(fd);
 	if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED) {
 		printf("succeeded: a writable mapping\n");
@@ -323,12 +330,14 @@ static int hold(const char *p, bool mapped)
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		return 2;
-	try_writing(fd, p, 0);
-	try_writing(append, p, 0);
+	try_writing(fd, 0);
+	try_copying(fd, p, 0);
+	try_writing(append, 0);
 	try_descriptor(fd);
 	if (mapped)
 		try_mapping(map);
-	try_writing(fd, p, 0);
+	try_writing(fd, 0);
+	try_copying(fd, p, 0);
 	printf(bad ? "broken\n" : "kept\n");
 	fflush(stdout);
 	return bad;
