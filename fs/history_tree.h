@@ -43,6 +43,17 @@ uint64_t fs_history_tree_real(struct fs_journal *j, uint64_t ino);
 void fs_history_tree_on_name(int (*name)(void *ctx, uint32_t pid, char *out, size_t cap),
 			     void *ctx);
 
+/* Every removed note that is kept. fn returns 0 to go on, 1 to stop, negative to fail with that. */
+struct fs_history_tree_gone {
+	uint64_t ino;
+	int64_t when_s;
+	uint32_t pid;	   /* who removed it */
+	const char *path;  /* where it was, within the journal */
+	const char *shown; /* its directory below `.history` */
+};
+int fs_history_tree_removed(struct fs_journal *j,
+			    int (*fn)(void *ctx, const struct fs_history_tree_gone *g), void *ctx);
+
 /* ---- what the functions of inodes, trees and contents do with virtual inodes ---- */
 /* The attributes as they are now. -ESTALE, and what reading records may say. */
 int fs_history_tree_load(const struct fs_inode *i, struct fs_inode_attr *out);

@@ -47,8 +47,11 @@ bool fs_history_name_version(const char *name, uint32_t *version, bool *plain);
 struct fs_history_gone {
 	uint64_t ino, dir; /* dir: the deepest directory of its path that still is */
 	int64_t when_s;
+	uint32_t pid;
 	unsigned nth; /* of those of the same directory, name and minute: 1, 2 ... */
-	char *name;   /* the rest of its path, '/' as '_' */
+	char *path;   /* where it was */
+	size_t rest;  /* in it: where the part begins that is no directory any more, or its name */
+	char *name;   /* that part, '/' as '_' */
 };
 struct fs_history_gones {
 	struct fs_history_gone *gone;

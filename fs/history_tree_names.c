@@ -104,11 +104,11 @@ static int follow(struct fs_journal *j, uint64_t *dir, const char *name)
 	return rc;
 }
 
-/* The deepest directory of the path that still is, and the rest of the path as one name. */
-static int place(struct fs_journal *j, const char *path, struct fs_history_gone *g)
+/* Finds the deepest directory of its path that still is, and makes the rest of the path one name. */
+static int place(struct fs_journal *j, struct fs_history_gone *g)
 {
-	char name[FS_NAME_MAX + 1];
-	const char *slash;
+	const char *path = g->path, *slash;
+	char name[FS_NAME_MAX + 1] = "";
 
 	g->dir = FS_ROOT_INO;
 	while ((slash = strchr(path, '/')) != NULL) {
@@ -123,6 +123,7 @@ static int place(struct fs_journal *j, const char *path, struct fs_history_gone 
 		path = slash + 1;
 	}
 	keys_wipe(name, sizeof(name));
+	g->rest = (size_t)(path - g->path);
 	g->name = strdup(path);
 	if (!g->name)
 		return -ENOMEM;
@@ -154,8 +155,8 @@ static int gather(void *ctx, const struct fs_history_removed *r)
 		to->cap = cap;
 	}
 	to->gone[to->n] = (struct fs_history_gone){
-		.ino = r->ino, .when_s = r->when.tv_sec, .name = strdup(r->path)};
-	if (!to->gone[to->n].name) {
+		.ino = r->ino, .when_s = r->when.tv_sec, .pid = r->pid, .path = strdup(r->path)};
+	if (!to->gone[to->n].path) {
 		a->rc = -ENOMEM;
 		return 1;
 	}
@@ -186,12 +187,8 @@ int fs_history_gones_get(struct fs_journal *j, struct fs_history_gones *out)
 		rc = a.rc;
 	for (size_t k = 0; !rc && k < out->n; k++) {
 		struct fs_history_gone *g = &out->gone[k];
-		char *path = g->name;
 
-		rc = place(j, path, g);
-		if (rc)
-			g->name = NULL;
-		name_free(path);
+		rc = place(j, g);
 		g->nth = 1;
 		for (size_t m = 0; !rc && m < k; m++)
 			g->nth += alike(g, &out->gone[m]);
@@ -203,8 +200,10 @@ int fs_history_gones_get(struct fs_journal *j, struct fs_history_gones *out)
 
 void fs_history_gones_clear(struct fs_history_gones *g)
 {
-	for (size_t k = 0; k < g->n; k++)
+	for (size_t k = 0; k < g->n; k++) {
+		name_free(g->gone[k].path);
 		name_free(g->gone[k].name);
+	}
 	free(g->gone);
 	*g = (struct fs_history_gones){.gone = NULL};
 }
@@ -219,4 +218,30 @@ void fs_history_gone_name(const struct fs_history_gone *g, char out[static 256])
 		snprintf(nth, sizeof(nth), ", %u", g->nth);
 	len = snprintf(end, sizeof(end), " (removed %s%s)", when, nth);
 	snprintf(out, 256, "%.*s%s", 255 - len, g->name, end);
+}
+
+int fs_history_tree_removed(struct fs_journal *j,
+			    int (*fn)(void *ctx, const struct fs_history_tree_gone *g), void *ctx)
+{
+	struct fs_history_gones gones;
+	char name[256], *shown;
+	int rc = fs_history_gones_get(j, &gones);
+
+	for (size_t k = 0; !rc && k < gones.n; k++) {
+		const struct fs_history_gone *g = &gones.gone[k];
+		struct fs_history_tree_gone out = {
+			.ino = g->ino, .when_s = g->when_s, .pid = g->pid, .path = g->path};
+
+		fs_history_gone_name(g, name);
+		if (asprintf(&shown, "%.*s%s", (int)g->rest, g->path, name) < 0)
+			rc = -ENOMEM;
+		if (rc)
+			break;
+		out.shown = shown;
+		rc = fn(ctx, &out);
+		name_free(shown);
+	}
+	keys_wipe(name, sizeof(name));
+	fs_history_gones_clear(&gones);
+	return rc < 0 ? rc : 0;
 }

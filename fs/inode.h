@@ -160,7 +160,7 @@ uint64_t fs_inode_nodeid(const struct fs_inode *i);
 void fs_inode_encode(const struct fs_inode_attr *a, uint8_t out[static FS_INODE_LEN]);
 int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a);
 
-/* Locks 1..4 inodes (NULLs and repeats are skipped) exclusively in ascending order. */
+/* Locks 1..5 inodes (NULLs and repeats are skipped) exclusively in ascending order. */
 void fs_inode_lock_many(struct fs_inode *const *i, size_t n);
 void fs_inode_unlock_many(struct fs_inode *const *i, size_t n);
 /* The journal's rename mutex: before any inode lock, by a rename between directories. -ENOMEM. */

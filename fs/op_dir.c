@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "dirent.h"
 #include "history_tree.h"
 #include "op_final.h"
 #include "op_saves.h"
@@ -37,6 +38,23 @@ static int dir_of(struct fs_op *op, uint64_t nodeid, int may, struct fs_inode **
 	return rc;
 }
 
+/* What the log calls an entry: of a version, the note's name and its number, as `journalfs show` takes it. */
+static const char *entry_name(struct fs_op *op, uint64_t parent, struct fs_inode *i,
+			      const char *name, char out[static FS_NAME_MAX + 16])
+{
+	char note[256];
+	uint32_t version;
+
+	if (!fs_history_tree_is(i->ino) || fs_op_type(i) != S_IFREG)
+		return name;
+	fs_node_name(op->m, parent, note);
+	pthread_rwlock_rdlock(&i->lock);
+	version = i->version;
+	pthread_rwlock_unlock(&i->lock);
+	snprintf(out, FS_NAME_MAX + 16, "%.*s@%u", FS_NAME_MAX - 11, note, version);
+	return out;
+}
+
 static int history_root(struct fs_op *op, struct fs_inode **out)
 {
 	int rc = fs_gate_history(op->m->gate, &op->rq, &op->pass);
@@ -47,6 +65,7 @@ static int history_root(struct fs_op *op, struct fs_inode **out)
 void fs_op_lookup(struct fs_op *op, fuse_ino_t parent, const char *name)
 {
 	struct fs_inode *dir = NULL, *i = NULL;
+	char called[FS_NAME_MAX + 16];
 	int rc;
 
 	if (parent == FS_NODE_ROOT) {
@@ -59,6 +78,8 @@ void fs_op_lookup(struct fs_op *op, fuse_ino_t parent, const char *name)
 	/* An entry of the journal that has the name since before it was one of ours comes first. */
 	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name))
 		rc = history_root(op, &i);
+	if (!rc)
+		name = entry_name(op, parent, i, name, called);
 	if (!rc)
 		rc = fs_gate_cover(op->m->gate, &op->rq, i->ino, name);
 	if (rc) {
@@ -412,13 +433,14 @@ static void entry_of(struct fs_op *op, const struct listed *x, bool plus,
 {
 	uint32_t journal = fs_nodeid_journal(op->rq.nodeid);
 	struct fs_inode *i = NULL;
+	char called[FS_NAME_MAX + 16];
 
 	*e = (struct fuse_entry_param){.ino = 0};
 	e->attr.st_ino = x->ino ? fs_nodeid(journal, x->ino) : FS_NODE_ROOT;
 	e->attr.st_mode = x->mode & S_IFMT;
 	if (!plus || x->cookie <= 2 || fs_inode_get(op->pass.journal, x->ino, &i) != 0)
 		return;
-	if (fs_op_entry(op, i, x->name, e) != 0)
+	if (fs_op_entry(op, i, entry_name(op, op->rq.nodeid, i, x->name, called), e) != 0)
 		e->ino = 0;
 	fs_inode_put(i);
 }

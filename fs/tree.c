@@ -15,6 +15,7 @@
 #include "head.h"
 #include "history_tree.h"
 #include "inline.h"
+#include "inode_recent.h"
 
 #define TARGET_MAX 4095
 
@@ -137,9 +138,15 @@ static int find_spare(struct fs_inode *dir, const char *name, uint64_t *spare)
 	return rc ? rc : -EEXIST;
 }
 
-/* The new inode's fields and records. Nobody else can reach it before the batch is applied. */
+struct past {
+	struct fs_inode *i;
+	struct fs_inode_attr a; /* its state after */
+	bool took;
+};
+
+/* The new inode's fields and records. past, locked, had its name a moment ago; NULL: nobody. Nobody else can reach it before the batch is applied. */
 static int fill(struct fs_batch *b, struct fs_inode *dir, struct fs_inode *i, const char *target,
-		const struct fs_actor *who)
+		struct past *past, const struct fs_actor *who)
 {
 	int rc = 0;
 
@@ -152,13 +159,15 @@ static int fill(struct fs_batch *b, struct fs_inode *dir, struct fs_inode *i, co
 		rc = fs_inline_write(b, i, &i->attr, 0, (const uint8_t *)target, i->size);
 		i->blocks = fs_inline_blocks(&i->attr);
 	}
+	if (past && past->i)
+		rc = fs_history_take(b, i, &i->attr, past->i, &past->a, who, &past->took);
 	fs_inode_store(b, i);
 	return rc;
 }
 
-/* dir is locked exclusively. */
+/* dir and past are locked exclusively. */
 static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, const char *target,
-		       struct fs_actor *who, struct fs_inode **out)
+		       struct past *past, struct fs_actor *who, struct fs_inode **out)
 {
 	struct fs_inode_attr da = dir->attr;
 	struct fs_inode *i = NULL;
@@ -174,7 +183,7 @@ static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, co
 	if (rc)
 		return rc;
 	fs_batch_init(&b, who->signer);
-	rc = fill(&b, dir, i, target, who);
+	rc = fill(&b, dir, i, target, past, who);
 	fs_tree_touch(&da, who);
 	da.size++;
 	da.nlink += S_ISDIR(mode) ? 1 : 0;
@@ -186,6 +195,10 @@ static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, co
 		return rc;
 	}
 	dir->attr = da;
+	if (past->took) {
+		past->i->attr = past->a;
+		fs_inode_recent_forget(dir, name);
+	}
 	*out = i;
 	return 0;
 }
@@ -193,15 +206,20 @@ static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, co
 static int make(struct fs_inode *dir, const char *name, uint32_t mode, const char *target,
 		struct fs_actor *who, struct fs_inode **out)
 {
+	struct past past = {.i = NULL};
+	struct fs_inode *both[2] = {dir, NULL};
 	int rc = fs_tree_may_make(dir, name);
 
 	who->group = 0;
 	if (rc)
 		return rc;
 	fs_inode_throttle(dir->journal);
-	pthread_rwlock_wrlock(&dir->lock);
-	rc = make_locked(dir, name, mode, target, who, out);
-	pthread_rwlock_unlock(&dir->lock);
+	past.i = S_ISREG(mode) ? fs_history_past(dir, name, who) : NULL;
+	both[1] = past.i;
+	fs_inode_lock_many(both, 2);
+	rc = make_locked(dir, name, mode, target, &past, who, out);
+	fs_inode_unlock_many(both, 2);
+	fs_inode_put(past.i);
 	return rc;
 }
 
@@ -234,7 +252,7 @@ int fs_tree_nameless(struct fs_inode *dir, uint32_t mode, struct fs_actor *who,
 		return rc;
 	i->nlink = 0;
 	fs_batch_init(&b, who->signer);
-	rc = fill(&b, dir, i, NULL, who);
+	rc = fill(&b, dir, i, NULL, NULL, who);
 	fs_inode_orphan(&b, dir->journal, i->ino);
 	rc = fs_tree_apply(dir, &b, rc, who);
 	if (rc) {

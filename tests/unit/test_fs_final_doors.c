@@ -41,6 +41,9 @@ static int shot_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
 	struct shot *s = ctx;
 
+	/* Maps of chunks are made when a group is committed, at any time; the contents are looked at. */
+	if (fs_key_table(key) == FS_T_MAP)
+		return 0;
 	ck_assert_uint_lt(s->n, SHOT_MAX);
 	s->r[s->n].key = *key;
 	s->r[s->n].len = buf->len;
