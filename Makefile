@@ -138,10 +138,11 @@ $(BUILD)/tests/bench/fill: tests/bench/fill.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(JF_CPPFLAGS) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(JF_LDLIBS)
 
-bench: $(BUILD)/journalfs $(addprefix $(BUILD)/tests/bench/,ops policy fill)
+bench: $(BUILD)/journalfs $(addprefix $(BUILD)/tests/bench/,ops policy fill saves)
 	@BUILD=$(BUILD) tests/bench/run.sh
 	@BUILD=$(BUILD) tests/bench/scale.sh
 	@BUILD=$(BUILD) tests/bench/policy.sh
+	@BUILD=$(BUILD) tests/bench/saves.sh
 
 install: $(BUILD)/journalfs
 	install -Dm755 $(BUILD)/journalfs $(DESTDIR)$(PREFIX)/bin/journalfs

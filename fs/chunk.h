@@ -51,6 +51,26 @@ int fs_chunk_seek(struct fs_journal *j, uint64_t ino, uint32_t n, uint32_t end, 
 /* How many of chunks lo..hi-1 exist. */
 int fs_chunk_count(struct fs_journal *j, uint64_t ino, uint64_t lo, uint64_t hi, uint64_t *n);
 
+/* ---- earlier versions (fs/history.h) ---- */
+
+/*
+ * Adds to the batch: what its group replaces or drops of chunks below `chunks` is version's from now on, unless that
+ * has its own already. With every change of contents since the version was the newest.
+ */
+void fs_chunk_keep(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t version,
+		   uint64_t chunks);
+/* Adds to the batch: what this version alone has is freed. */
+void fs_chunk_drop(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t version);
+/* From the newest earlier version to the one that is read. */
+struct fs_chunk_step {
+	uint32_t version;
+	bool chunks;   /* it was chunks: it may have some of its own */
+	uint64_t next; /* how many chunks the next version had; UINT64_MAX: it is what there is now */
+};
+/* As fs_chunk_read of what steps[n - 1] says, but no -ENODATA: holes are zeros. */
+int fs_chunk_read_old(struct fs_journal *j, uint64_t ino, const struct fs_chunk_step *steps, size_t n,
+		      uint32_t lo, uint32_t count, struct fs_buf **out);
+
 /* The committer's part, called by record.c's encode hook. */
 struct fs_chunk_commit;
 int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size_t first, size_t n,

@@ -54,6 +54,19 @@ bool fs_chunk_again_asked(const struct fs_chunk_again *a, uint64_t ino, uint32_t
 	return false;
 }
 
+/* Of a page of an earlier version. */
+static unsigned old_units(const struct fs_chunk_again *a, const struct fs_key *record)
+{
+	struct fs_buf *buf;
+	unsigned n;
+
+	if (fs_record_committed(a->j, record, &buf))
+		return 0;
+	n = (unsigned)__builtin_popcountll(fs_chunk_map_older(buf, a->generation));
+	fs_buf_put(buf);
+	return n;
+}
+
 uint64_t fs_chunk_again_units(const struct fs_chunk_again *a)
 {
 	uint64_t units = 0;
@@ -66,6 +79,8 @@ uint64_t fs_chunk_again_units(const struct fs_chunk_again *a)
 		if (fs_key_table(mark) != FS_T_AGAIN)
 			continue;
 		record = fs_chunk_again_record(mark);
+		if (fs_key_table(&record) == FS_T_OLD_MAP)
+			units += old_units(a, &record);
 		if (fs_key_table(&record) != FS_T_MAP ||
 		    fs_chunk_map_find(a->j, fs_key_ino(mark), (uint32_t)fs_key_sub(&record, 4),
 				      &page))

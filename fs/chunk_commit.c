@@ -53,6 +53,8 @@ struct run {
 	size_t first, end; /* FS_T_CHUNK entries in the closing group */
 	uint64_t ino;
 	uint64_t cut; /* committed chunks from here on go; UINT64_MAX: none */
+	size_t keeps, keeps_end;   /* FS_T_KEEP entries */
+	struct fs_chunk_keep keep; /* whose are those that go; .chunks 0: nobody's */
 };
 
 static uint32_t chunk_no(const struct fs_group_entry *e)
@@ -173,6 +175,7 @@ static void free_gone(struct encode *x)
 	x->n_gone = 0;
 }
 
+/* Frees the entry's unit, if it has one, and clears it. */
 static void free_entry(struct encode *x, struct fs_map_entry *e)
 {
 	if (e->used && x->n_gone && (e->pos != x->gone_pos + x->n_gone || x->n_gone == RUN_MOST))
@@ -196,10 +199,10 @@ static int put_page(struct encode *x, uint64_t ino, uint32_t page_no,
 	return existed ? x->del(x->ctx, &key) : 0;
 }
 
-static bool any_chunk(const struct fs_map_page *page)
+static bool any_entry(const struct fs_map_page *page)
 {
 	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++) {
-		if (page->e[i].used)
+		if (page->e[i].used || page->e[i].hole)
 			return true;
 	}
 	return false;
@@ -231,6 +234,15 @@ static int seal_again(struct encode *x, uint64_t ino, uint32_t page_no, struct f
 	return rc ? rc : seal_todo(x);
 }
 
+/* What is replaced or cut at place i of a page: kept, or freed. A hole that is filled leaves its mark. */
+static void let_go(struct encode *x, struct fs_chunk_old *old, unsigned i, struct fs_map_entry *e)
+{
+	if (!e->used)
+		fs_chunk_old_hole(old, i);
+	else if (!fs_chunk_old_take(old, i, e))
+		free_entry(x, e);
+}
+
 /*
  * One map page: the cut first, then the group's chunks first..end, all of this page, then what is
  * to be sealed again.
@@ -240,24 +252,28 @@ static int encode_page(struct encode *x, const struct run *r, uint32_t page_no, 
 {
 	uint64_t base = (uint64_t)page_no * FS_MAP_ENTRIES;
 	struct fs_map_page page;
+	struct fs_chunk_old old;
 	bool existed, changed = false, asked = fs_chunk_again_asked(&x->again, r->ino, page_no);
 	int rc = fs_chunk_map_get(x->j, r->ino, page_no, &page);
 
+	if (!rc)
+		rc = fs_chunk_old_load(x->j, r->ino, &r->keep, page_no, &old);
 	if (rc)
 		return rc;
-	existed = any_chunk(&page);
+	existed = any_entry(&page);
 	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++) {
 		if (base + i < r->cut || !page.e[i].used)
 			continue;
-		free_entry(x, &page.e[i]);
+		let_go(x, &old, i, &page.e[i]);
 		changed = true;
 	}
 	for (size_t i = first; !rc && i < end; i++) {
 		const struct fs_group_entry *e = fs_closing_at(x->closing, i);
-		struct fs_map_entry *m = &page.e[chunk_no(e) % FS_MAP_ENTRIES];
+		unsigned at = chunk_no(e) % FS_MAP_ENTRIES;
+		struct fs_map_entry *m = &page.e[at];
 
 		changed |= m->used || (e->buf && e->buf->len);
-		free_entry(x, m);
+		let_go(x, &old, at, m);
 		if (e->buf && e->buf->len)
 			rc = place_chunk(x, r->ino, chunk_no(e), e->buf->data, e->buf->len, m);
 	}
@@ -265,6 +281,8 @@ static int encode_page(struct encode *x, const struct run *r, uint32_t page_no, 
 		rc = seal_again(x, r->ino, page_no, &page, &changed);
 	if (!rc)
 		rc = seal_todo(x);
+	if (!rc)
+		rc = fs_chunk_old_put(&old, x->put, x->ctx);
 	return rc || !changed ? rc : put_page(x, r->ino, page_no, &page, existed);
 }
 
@@ -297,16 +315,23 @@ static int cut_page(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
 	struct cut_ctx *c = ctx;
 	struct fs_map_page page;
+	struct fs_chunk_old old;
 	int rc;
 
 	if (page_in_group(c->x, c->r, fs_key_sub(key, 4)))
 		return 0;
 	rc = fs_chunk_map_decode(buf->data, buf->len, &page);
+	if (!rc)
+		rc = fs_chunk_old_load(c->x->j, c->r->ino, &c->r->keep,
+				       (uint32_t)fs_key_sub(key, 4), &old);
 	if (rc)
 		return rc;
-	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++)
-		free_entry(c->x, &page.e[i]);
-	return c->x->del(c->x->ctx, key);
+	for (unsigned i = 0; i < FS_MAP_ENTRIES; i++) {
+		if (page.e[i].used)
+			let_go(c->x, &old, i, &page.e[i]);
+	}
+	rc = fs_chunk_old_put(&old, c->x->put, c->x->ctx);
+	return rc ? rc : c->x->del(c->x->ctx, key);
 }
 
 static int encode_cut(struct encode *x, const struct run *r)
@@ -323,10 +348,40 @@ static int encode_cut(struct encode *x, const struct run *r)
 	return rc ? rc : fs_record_scan(x->j, &from, &to, cut_page, &ctx);
 }
 
+/* A page of a version that is dropped. */
+static int drop_page(void *ctx, const struct fs_key *key, struct fs_buf *buf)
+{
+	struct encode *x = ctx;
+	struct fs_map_page page;
+	int rc = fs_chunk_old_decode(buf->data, buf->len, &page);
+
+	for (unsigned i = 0; !rc && i < FS_MAP_ENTRIES; i++)
+		free_entry(x, &page.e[i]);
+	return rc ? rc : x->del(x->ctx, key);
+}
+
+static int encode_drops(struct encode *x, const struct run *r)
+{
+	int rc = 0;
+
+	for (size_t i = r->keeps; !rc && i < r->keeps_end; i++) {
+		struct fs_chunk_keep k;
+		struct fs_key from, to;
+
+		if (!fs_chunk_keep_entry(fs_closing_at(x->closing, i), &k) || !k.drop)
+			continue;
+		from = fs_key_n(x->j->index, r->ino, FS_T_OLD_MAP, k.version, 4);
+		to = from;
+		fs_key_add(&to, UINT64_MAX, 5); /* pages have four bytes */
+		rc = fs_record_scan(x->j, &from, &to, drop_page, x);
+	}
+	return rc;
+}
+
 static int encode_inode(struct encode *x, const struct run *r)
 {
 	size_t i = r->first, end;
-	int rc = 0;
+	int rc = encode_drops(x, r);
 
 	for (; !rc && i < r->end; i = end) {
 		uint32_t page_no = chunk_no(fs_closing_at(x->closing, i)) / FS_MAP_ENTRIES;
@@ -340,6 +395,34 @@ static int encode_inode(struct encode *x, const struct run *r)
 	if (!rc && r->cut != UINT64_MAX)
 		rc = encode_cut(x, r);
 	return rc;
+}
+
+/* Does the group, or may it, change pages of this version? */
+static bool old_in_group(const struct encode *x, const struct run *r, uint32_t version)
+{
+	for (size_t i = r->keeps; i < r->keeps_end; i++) {
+		if (fs_key_sub(&fs_closing_at(x->closing, i)->key, 4) == version)
+			return true;
+	}
+	return false;
+}
+
+/* A page of an earlier version: one that the group changes is left for another time. */
+static int encode_old_mark(struct encode *x, const struct run *r, const struct fs_key *record)
+{
+	uint64_t at = fs_key_sub(record, 8);
+	uint32_t version = (uint32_t)(at >> 32), page_no = (uint32_t)at;
+	struct fs_chunk_old old = {.key = *record};
+	int rc;
+
+	if (old_in_group(x, r, version) ||
+	    fs_chunk_old_get(x->j, r->ino, version, page_no, &old.page) ||
+	    !any_entry(&old.page))
+		return 0;
+	rc = seal_again(x, r->ino, page_no, &old.page, &old.changed);
+	/* The record itself may have an older key. */
+	old.changed = true;
+	return rc ? rc : fs_chunk_old_put(&old, x->put, x->ctx);
 }
 
 /*
@@ -362,6 +445,8 @@ static int encode_marks(struct encode *x, const struct run *r)
 		if (fs_key_table(mark) != FS_T_AGAIN)
 			continue;
 		record = fs_chunk_again_record(mark);
+		if (fs_key_table(&record) == FS_T_OLD_MAP)
+			rc = encode_old_mark(x, r, &record);
 		if (fs_key_table(&record) != FS_T_MAP)
 			continue;
 		page_no = fs_key_sub(&record, 4);
@@ -467,7 +552,19 @@ static void give_surplus(struct encode *x)
 static bool of_contents(const struct fs_key *key)
 {
 	return fs_key_table(key) == FS_T_CHUNK || fs_key_table(key) == FS_T_CUT ||
-	       fs_key_table(key) == FS_T_AGAIN;
+	       fs_key_table(key) == FS_T_AGAIN || fs_key_table(key) == FS_T_KEEP;
+}
+
+/* In key order: the newest that is kept counts. */
+static void add_keep(struct run *r, size_t i, const struct fs_group_entry *e)
+{
+	struct fs_chunk_keep k;
+
+	if (!r->keeps_end)
+		r->keeps = i;
+	r->keeps_end = i + 1;
+	if (fs_chunk_keep_entry(e, &k) && !k.drop)
+		r->keep = k;
 }
 
 /* The next inode with contents, or marks, at or after *at; false: none. Moves *at past it. */
@@ -479,7 +576,10 @@ static bool next_run(struct encode *x, size_t *at, size_t end, struct run *r)
 		i++;
 	if (i == end)
 		return false;
-	*r = (struct run){i, i, fs_key_ino(&fs_closing_at(x->closing, i)->key), UINT64_MAX};
+	*r = (struct run){.first = i,
+			  .end = i,
+			  .ino = fs_key_ino(&fs_closing_at(x->closing, i)->key),
+			  .cut = UINT64_MAX};
 	for (; i < end; i++) {
 		const struct fs_group_entry *e = fs_closing_at(x->closing, i);
 
@@ -489,6 +589,8 @@ static bool next_run(struct encode *x, size_t *at, size_t end, struct run *r)
 			r->end = i + 1;
 		else if (fs_key_table(&e->key) == FS_T_CUT && r->cut == UINT64_MAX)
 			r->cut = chunk_no(e); /* in key order: the smallest */
+		else if (fs_key_table(&e->key) == FS_T_KEEP)
+			add_keep(r, i, e);
 	}
 	*at = i;
 	return true;

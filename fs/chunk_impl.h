@@ -15,7 +15,7 @@
 #include "record_impl.h"
 
 #define FS_MAP_ENTRY_LEN 64u
-#define FS_MAP_USED_AT 5u /* of an entry's bytes: 1 a chunk, 0 a hole */
+#define FS_MAP_USED_AT 5u /* of an entry's bytes: 1 a chunk, 0 a hole; OLD_MAP: 2 a hole, 0 nothing */
 #define FS_MAP_GENERATION_AT 6u /* u16: generation of the key, less 1 */
 #define FS_CHUNK_AD_LEN 36u
 
@@ -26,6 +26,7 @@ struct fs_map_entry {
 	uint64_t pos;
 	uint32_t generation; /* of the key */
 	bool used;
+	bool hole; /* OLD_MAP only: the version has a hole here, whatever later ones have */
 	struct keys_chunk_seal seal;
 };
 
@@ -35,6 +36,8 @@ struct fs_map_page {
 
 /* ---- chunk_map.c ---- */
 int fs_chunk_map_decode(const uint8_t *p, size_t len, struct fs_map_page *page);
+/* The same of OLD_MAP, which may have marks of holes. */
+int fs_chunk_old_decode(const uint8_t *p, size_t len, struct fs_map_page *page);
 /* p has room for FS_VALUE_MAX; 0 bytes when the page holds nothing. */
 size_t fs_chunk_map_encode(const struct fs_map_page *page, uint8_t *p);
 /* The committed page as its checked bytes, none where there is no page; a reference. */
@@ -143,6 +146,36 @@ uint64_t fs_chunk_again_units(const struct fs_chunk_again *a);
 uint64_t fs_chunk_again_open(struct fs_chunk_again *a, uint64_t ino, uint32_t page_no,
 			     const struct fs_map_page *page, uint64_t mask);
 void fs_chunk_again_clear(struct fs_chunk_again *a);
+
+/* ---- chunk_keep.c: what a group's KEEPs say; pages of OLD_MAP ---- */
+struct fs_chunk_keep {
+	uint32_t version;
+	uint64_t chunks; /* KEEP: how many it has */
+	bool drop;
+};
+/* False: no such entry any more. */
+bool fs_chunk_keep_entry(const struct fs_group_entry *e, struct fs_chunk_keep *k);
+struct fs_key fs_chunk_old_key(const struct fs_journal *j, uint64_t ino, uint32_t version,
+			       uint32_t page_no);
+/* The committed page; nothing in it where there is none. */
+int fs_chunk_old_get(struct fs_journal *j, uint64_t ino, uint32_t version, uint32_t page_no,
+		     struct fs_map_page *page);
+/* A page while the map's is changed. Committer. */
+struct fs_chunk_old {
+	struct fs_map_page page;
+	struct fs_key key;
+	uint64_t most; /* entries from here on lie beyond the version; 0: nothing is kept */
+	bool changed;
+};
+int fs_chunk_old_load(struct fs_journal *j, uint64_t ino, const struct fs_chunk_keep *keep,
+		      uint32_t page_no, struct fs_chunk_old *old);
+/* Entry e of the map, at place i of its page, is the version's now and is cleared; false: it is not. */
+bool fs_chunk_old_take(struct fs_chunk_old *old, unsigned i, struct fs_map_entry *e);
+/* The map has a hole at place i, which is about to be filled. */
+void fs_chunk_old_hole(struct fs_chunk_old *old, unsigned i);
+int fs_chunk_old_put(const struct fs_chunk_old *old,
+		     int (*put)(void *ctx, const struct fs_key *key, const void *p, size_t len),
+		     void *ctx);
 
 /* ---- chunk_commit.c ---- */
 /* After a durable commit: forgets what is cached of what the group changed. */

@@ -16,24 +16,28 @@
 
 #define POS_MAX (UINT64_C(1) << 40)
 
-static bool decode_entry(struct bytes_in *in, struct fs_map_entry *e)
+enum { UNUSED = 0, USED = 1, HOLE = 2 };
+
+static bool decode_entry(struct bytes_in *in, bool old, struct fs_map_entry *e)
 {
-	static const uint8_t zeros[FS_MAP_ENTRY_LEN];
 	const uint8_t *at = in->p + in->off;
-	uint8_t used;
+	uint8_t used, rest = 0;
 
 	e->pos = bytes_get_le(in, 5);
 	used = bytes_get_u8(in);
-	e->used = used;
+	e->used = used == USED;
+	e->hole = used == HOLE;
 	e->generation = 1u + bytes_get_u16(in);
 	bytes_get(in, e->seal.nonce, KEYS_SEAL_NONCE_LEN);
 	bytes_get(in, e->seal.digest, KEYS_DIGEST_LEN);
-	if (in->bad || used > 1 || e->pos >= POS_MAX)
+	if (in->bad || used > (old ? HOLE : USED) || e->pos >= POS_MAX)
 		return false;
-	return used || !memcmp(at, zeros, FS_MAP_ENTRY_LEN);
+	for (unsigned i = 0; !e->used && i < FS_MAP_ENTRY_LEN; i++)
+		rest |= i == FS_MAP_USED_AT ? 0 : at[i];
+	return !rest;
 }
 
-int fs_chunk_map_decode(const uint8_t *p, size_t len, struct fs_map_page *page)
+static int decode(const uint8_t *p, size_t len, bool old, struct fs_map_page *page)
 {
 	struct bytes_in in = bytes_in(p, len);
 
@@ -41,10 +45,20 @@ int fs_chunk_map_decode(const uint8_t *p, size_t len, struct fs_map_page *page)
 	if (!len || len % FS_MAP_ENTRY_LEN || len / FS_MAP_ENTRY_LEN > FS_MAP_ENTRIES)
 		return -EBADMSG;
 	for (size_t i = 0; i < len / FS_MAP_ENTRY_LEN; i++) {
-		if (!decode_entry(&in, &page->e[i]))
+		if (!decode_entry(&in, old, &page->e[i]))
 			return -EBADMSG;
 	}
 	return bytes_in_done(&in) ? 0 : -EBADMSG;
+}
+
+int fs_chunk_map_decode(const uint8_t *p, size_t len, struct fs_map_page *page)
+{
+	return decode(p, len, false, page);
+}
+
+int fs_chunk_old_decode(const uint8_t *p, size_t len, struct fs_map_page *page)
+{
+	return decode(p, len, true, page);
 }
 
 size_t fs_chunk_map_encode(const struct fs_map_page *page, uint8_t *p)
@@ -52,13 +66,13 @@ size_t fs_chunk_map_encode(const struct fs_map_page *page, uint8_t *p)
 	struct bytes_out out = bytes_out(p, FS_VALUE_MAX);
 	size_t n = FS_MAP_ENTRIES;
 
-	while (n && !page->e[n - 1].used)
+	while (n && !page->e[n - 1].used && !page->e[n - 1].hole)
 		n--;
 	for (size_t i = 0; i < n; i++) {
 		const struct fs_map_entry *e = &page->e[i];
 
 		bytes_put_le(&out, e->pos, 5);
-		bytes_put_u8(&out, e->used);
+		bytes_put_u8(&out, e->used ? USED : e->hole ? HOLE : UNUSED);
 		bytes_put_u16(&out, (uint16_t)(e->used ? e->generation - 1 : 0));
 		bytes_put(&out, e->seal.nonce, KEYS_SEAL_NONCE_LEN);
 		bytes_put(&out, e->seal.digest, KEYS_DIGEST_LEN);
@@ -103,7 +117,7 @@ bool fs_chunk_map_entry(const struct fs_buf *page, unsigned i, struct fs_map_ent
 	if (((size_t)i + 1) * FS_MAP_ENTRY_LEN > page->len)
 		return false;
 	bytes_take(&in, (size_t)i * FS_MAP_ENTRY_LEN);
-	return decode_entry(&in, e) && e->used;
+	return decode_entry(&in, false, e) && e->used;
 }
 
 uint64_t fs_chunk_map_mask(const struct fs_buf *page)
@@ -125,7 +139,7 @@ uint64_t fs_chunk_map_older(const struct fs_buf *page, uint32_t generation)
 		const uint8_t *at = page->data + i * FS_MAP_ENTRY_LEN;
 		struct bytes_in in = bytes_in(at + FS_MAP_GENERATION_AT, 2);
 
-		if (at[FS_MAP_USED_AT] && 1u + bytes_get_u16(&in) < generation)
+		if (at[FS_MAP_USED_AT] == USED && 1u + bytes_get_u16(&in) < generation)
 			mask |= UINT64_C(1) << i;
 	}
 	return mask;

@@ -66,7 +66,8 @@ static int update_tree(struct fs_commit *c, struct fs_journal *j, struct fs_comm
 
 static bool is_content(const struct fs_key *key)
 {
-	return fs_key_table(key) == FS_T_CHUNK || fs_key_table(key) == FS_T_CUT;
+	return fs_key_table(key) == FS_T_CHUNK || fs_key_table(key) == FS_T_CUT ||
+	       fs_key_table(key) == FS_T_KEEP;
 }
 
 /*
@@ -105,7 +106,8 @@ static bool with_contents(const struct fs_key *mark)
 {
 	struct fs_key key = fs_chunk_again_record(mark);
 
-	return fs_key_table(&key) == FS_T_MAP || fs_key_table(&key) == FS_T_FREE;
+	return fs_key_table(&key) == FS_T_MAP || fs_key_table(&key) == FS_T_OLD_MAP ||
+	       fs_key_table(&key) == FS_T_FREE;
 }
 
 /* The root of a changed journal, signed, as a record of the vault. */

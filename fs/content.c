@@ -19,6 +19,8 @@
 #include "chunk.h"
 #include "content_change.h"
 #include "final.h"
+#include "history.h"
+#include "history_tree.h"
 #include "inline.h"
 
 static int file_only(const struct fs_inode *i)
@@ -34,6 +36,9 @@ int fs_content_begin(struct fs_content_change *c, struct fs_inode *i, struct fs_
 	pthread_rwlock_wrlock(&i->lock);
 	fs_batch_init(&c->b, who->signer);
 	c->a = i->attr;
+	c->history = i->history;
+	if (fs_history_tree_is(i->ino))
+		return -EROFS;
 	return i->deleted ? -ESTALE : fs_final_check(i, who);
 }
 
@@ -49,6 +54,7 @@ int fs_content_end(struct fs_content_change *c, int rc)
 	}
 	if (!rc) {
 		c->i->attr = c->a;
+		c->i->history = c->history;
 		c->who->group = group;
 	}
 	pthread_rwlock_unlock(&c->i->lock);
@@ -149,6 +155,8 @@ static int write_once(struct fs_inode *i, uint64_t off, bool append, const uint8
 		off = i->size;
 	if (!rc && len && (off >= FS_SIZE_MAX || len > FS_SIZE_MAX - off))
 		rc = -EFBIG;
+	if (!rc && len)
+		rc = fs_history_begin(&c);
 	if (!rc && len) {
 		rc = write_at(&c, off, p, len);
 		touch(&c);
@@ -170,7 +178,7 @@ int fs_content_write(struct fs_inode *i, uint64_t off, bool append, const uint8_
 
 	do
 		rc = write_once(i, off, append, p, len, who, at);
-	while (rc == -EAGAIN);
+	while (fs_history_again(i, &rc));
 	return rc;
 }
 
@@ -212,6 +220,8 @@ static int setattr_once(struct fs_inode *i, const struct fs_content_attr *set, s
 
 	if (!rc && set->size) {
 		rc = file_only(i);
+		if (!rc && *set->size != i->size)
+			rc = fs_history_begin(&c);
 		if (!rc)
 			rc = resize(&c, *set->size);
 		touch(&c);
@@ -241,7 +251,7 @@ int fs_content_setattr(struct fs_inode *i, const struct fs_content_attr *set, st
 		settled = true;
 		if (!fs_group_sync(fs_records_group(fs_journal_records(i->journal)), 0))
 			rc = -EAGAIN;
-	} while (rc == -EAGAIN);
+	} while (fs_history_again(i, &rc));
 	return rc;
 }
 
@@ -264,6 +274,8 @@ int fs_content_read(struct fs_inode *i, uint64_t off, size_t len,
 	struct fs_iov iov = {.n = 0};
 	int rc;
 
+	if (fs_history_tree_is(i->ino))
+		return fs_history_tree_read(i, off, len, fn, ctx);
 	pthread_rwlock_rdlock(&i->lock);
 	rc = i->deleted ? -ESTALE : file_only(i);
 	if (!rc)
@@ -279,6 +291,8 @@ int fs_content_seek(struct fs_inode *i, uint64_t off, bool data, uint64_t *out)
 {
 	int rc;
 
+	if (fs_history_tree_is(i->ino))
+		return fs_history_tree_seek(i, off, data, out);
 	pthread_rwlock_rdlock(&i->lock);
 	rc = file_only(i);
 	if (!rc && i->form == FS_FORM_CHUNKS)
@@ -292,6 +306,8 @@ int fs_content_seek(struct fs_inode *i, uint64_t off, bool data, uint64_t *out)
 void fs_content_stat(struct fs_inode *i, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
+	if (fs_history_tree_is(i->ino))
+		fs_history_tree_refresh(i);
 	pthread_rwlock_rdlock(&i->lock);
 	st->st_ino = fs_inode_nodeid(i);
 	st->st_mode = i->mode;
@@ -334,6 +350,8 @@ static int range_once(struct fs_inode *i, enum range_act act, uint64_t *off, uin
 	int rc = fs_content_begin(&c, i, who);
 	uint64_t stop = end < i->size ? end : i->size, next = end;
 
+	if (!rc && *off < stop)
+		rc = fs_history_begin(&c);
 	if (!rc && *off < stop && i->form == FS_FORM_CHUNKS) {
 		rc = act == RANGE_ZERO ? fs_bulk_zero(&c.b, i, &c.a, *off, stop, &next)
 				       : fs_bulk_fill(&c.b, i, &c.a, *off, stop, &next);
@@ -357,7 +375,7 @@ static int range_step(struct fs_inode *i, enum range_act act, uint64_t *off, uin
 
 	do
 		rc = range_once(i, act, off, end, who);
-	while (rc == -EAGAIN);
+	while (fs_history_again(i, &rc));
 	return rc;
 }
 
@@ -368,7 +386,9 @@ static int grow_once(struct fs_inode *i, uint64_t size, struct fs_actor *who)
 	int rc = fs_content_begin(&c, i, who);
 
 	if (!rc && size > i->size) {
-		rc = resize(&c, size);
+		rc = fs_history_begin(&c);
+		if (!rc)
+			rc = resize(&c, size);
 		touch(&c);
 	}
 	return fs_content_end(&c, rc);
@@ -380,7 +400,7 @@ static int grow(struct fs_inode *i, uint64_t size, struct fs_actor *who)
 
 	do
 		rc = grow_once(i, size, who);
-	while (rc == -EAGAIN);
+	while (fs_history_again(i, &rc));
 	return rc;
 }
 

@@ -16,6 +16,7 @@ struct fs_content_change {
 	struct fs_actor *who;
 	struct fs_batch b;
 	struct fs_inode_attr a;
+	struct fs_inode_history history; /* the state after, as a */
 	uint8_t *scratch; /* bytes that the batch points into; wiped and freed by end */
 	size_t scratch_len;
 };

@@ -237,6 +237,7 @@ int fs_control_verb_note_export(struct fs_control_request *rq);
 /* "locked", "final", "signed", "countersigned", "error"; "" else. */
 const char *fs_control_note_kind(uint8_t kind);
 
+int fs_control_verb_note_history(struct fs_control_request *rq); /* control_history.c */
 int fs_control_verb_grants(struct fs_control_request *rq);
 int fs_control_verb_grant_show(struct fs_control_request *rq);
 int fs_control_verb_grant_judge(struct fs_control_request *rq);

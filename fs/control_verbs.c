@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../keys/note.h"
 #include "../keys/slab.h"
 #include "control_impl.h"
 #include "notes.h"
@@ -358,6 +359,8 @@ static const struct verb verbs[] = {
 	{"note-verify", ACTIVE | NEED_TRIES, fs_control_verb_note_verify, {0, 0},
 	 {{"journal", TEXT, false, 0, 255}, {"path", TEXT, false, 0, KEYS_NOTE_PATH_MAX}}},
 	{"note-export", ACTIVE | NEED_TRIES, fs_control_verb_note_export, {0, 0}, {NOTE}},
+	{"note-history", ACTIVE | NEED_TRIES, fs_control_verb_note_history, {0, 0},
+	 {{"journal", TEXT, true, 1, 255}, {"path", TEXT, true, 0, KEYS_NOTE_PATH_MAX}}},
 	{"list", ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
 	{"keys-renew", ACTIVE | NEED_TRIES, fs_control_verb_keys_renew, {0, 0},
 	 {WHO, {"journal", TEXT, false, 0, 255}}},

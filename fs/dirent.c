@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include "../keys/bytes.h"
 #include "../keys/seal.h"
+#include "inode.h"
 
 #define DIRENT_VERSION 2
 #define INO_LEN 5
@@ -69,7 +70,8 @@ static bool entry_get(const struct fs_buf *buf, size_t at, struct entry *e)
 	e->name_len = bytes_get_u8(&in);
 	e->name = bytes_take(&in, e->name_len);
 	e->size = ENTRY_LEN + e->name_len;
-	return !in.bad && e->name_len && sane_type(e->type) && e->ino > FS_ROOT_INO;
+	return !in.bad && e->name_len && sane_type(e->type) && e->ino > FS_ROOT_INO &&
+	       e->ino < FS_INO_HISTORY;
 }
 
 static void entry_put(struct bytes_out *out, const struct entry *e)

@@ -11,8 +11,8 @@
 #define FS_FINAL_STATE_LEN 96
 #define FS_FINAL_END_LEN 40
 
-/* The codecs. decode: -EBADMSG, out untouched. encode of a statement: NULL when memory is short or it is too long. */
-struct fs_buf *fs_final_statement_encode(const struct fs_final_statement *s);
+/* The codecs. decode: -EBADMSG, out untouched. encode of a statement: -EINVAL, -ENOSPC of keys_note_encode, -ENOMEM. */
+int fs_final_statement_encode(const struct fs_final_statement *s, struct fs_buf **out);
 int fs_final_statement_decode(const uint8_t *p, size_t len, struct fs_final_statement *out);
 void fs_final_state_encode(const struct fs_final_state *s, uint8_t out[static FS_FINAL_STATE_LEN]);
 int fs_final_state_decode(const uint8_t *p, size_t len, struct fs_final_state *out);

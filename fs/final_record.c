@@ -32,16 +32,17 @@ static struct fs_key end_key(const struct fs_journal *j)
 
 /* ---- FINAL ---- */
 
-struct fs_buf *fs_final_statement_encode(const struct fs_final_statement *s)
+int fs_final_statement_encode(const struct fs_final_statement *s, struct fs_buf **out)
 {
 	uint8_t rec[STATEMENT_MAX], note[KEYS_NOTE_MAX];
 	struct bytes_out o = bytes_out(rec, sizeof(rec));
 	struct fs_buf *buf = NULL;
 	uint8_t *minisign;
 	size_t len = 0, room;
+	int rc = keys_note_encode(&s->note, note, sizeof(note), &len);
 
-	if (keys_note_encode(&s->note, note, sizeof(note), &len))
-		return NULL;
+	if (rc)
+		return rc;
 	bytes_put_u8(&o, STATEMENT_VERSION);
 	bytes_put_u16(&o, (uint16_t)len);
 	bytes_put(&o, note, len);
@@ -55,11 +56,14 @@ struct fs_buf *fs_final_statement_encode(const struct fs_final_statement *s)
 	room = keys_pad_len(o.len);
 	if (!o.bad)
 		buf = fs_buf_new(room > FS_PLAIN_MAX ? FS_PLAIN_MAX : room);
-	if (buf)
+	rc = buf ? 0 : -ENOMEM;
+	if (buf) {
 		memcpy(buf->data, rec, o.len);
+		*out = buf;
+	}
 	keys_wipe(rec, sizeof(rec));
 	keys_wipe(note, sizeof(note));
-	return buf;
+	return rc;
 }
 
 static void get_minisign(struct bytes_in *in, struct fs_final_statement *s)
@@ -110,12 +114,12 @@ int fs_final_statement_put(struct fs_batch *b, struct fs_journal *j,
 			   const struct fs_final_statement *s)
 {
 	struct fs_key key = statement_key(j, s->note.number);
-	struct fs_buf *buf = fs_final_statement_encode(s);
+	struct fs_buf *buf = NULL;
+	int rc = fs_final_statement_encode(s, &buf);
 
-	if (!buf)
-		return -ENOMEM;
-	fs_batch_put_buf(b, j, &key, buf);
-	return 0;
+	if (!rc)
+		fs_batch_put_buf(b, j, &key, buf);
+	return rc;
 }
 
 static bool belongs(const struct fs_journal *j, uint32_t number, const struct keys_note *n)

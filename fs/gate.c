@@ -210,34 +210,92 @@ static int check_session(const struct fs_gate *g, const struct fs_gate_request *
 	return 0;
 }
 
+static bool is_history(uint64_t nodeid)
+{
+	return fs_nodeid_journal(nodeid) && fs_nodeid_ino(nodeid) >= FS_INO_HISTORY;
+}
+
+static bool at_history(const struct fs_gate_request *rq)
+{
+	return is_history(rq->nodeid) || (rq->nodeid2 && is_history(rq->nodeid2));
+}
+
+/* Would it change something under .history? Of two handles (copy_file_range) only the second is written to. */
+static bool changes_history(const struct fs_gate_request *rq)
+{
+	bool copies = rq->by_handle && rq->nodeid2;
+
+	return rq->rights & (POLICY_WRITE | POLICY_CREATE | POLICY_FINALIZE) &&
+	       ((is_history(rq->nodeid) && !copies) || (rq->nodeid2 && is_history(rq->nodeid2)));
+}
+
+/* What policy is asked for. What only closes is let through, as with notes. */
+static uint32_t needs(const struct fs_gate_request *rq)
+{
+	uint32_t rights = rq->rights;
+
+	if (!at_history(rq) || (rq->drain && rq->by_handle && !rights))
+		return rights;
+	if (changes_history(rq))
+		rights &= ~(uint32_t)(POLICY_WRITE | POLICY_CREATE | POLICY_FINALIZE);
+	return rights | POLICY_HISTORY;
+}
+
+int fs_gate_history(struct fs_gate *g, const struct fs_gate_request *rq,
+		    const struct fs_gate_pass *pass)
+{
+	uint32_t index = fs_nodeid_journal(rq->nodeid);
+	struct fs_gate_request asked = *rq;
+	char rule[POLICY_RECORD_TEXT] = "";
+
+	if (pass->rights & POLICY_HISTORY)
+		return 0;
+	asked.rights |= POLICY_HISTORY;
+	fs_gate_rule(g, &asked, index, rule);
+	return fs_gate_refuse(g, rq, index, -ENOENT, rule);
+}
+
+/* The answer to who is refused, and what the log gets as the rule. */
+static int refuse(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t rights,
+		  const struct policy_verdict *v)
+{
+	uint32_t index = fs_nodeid_journal(rq->nodeid);
+	struct fs_gate_request asked = *rq;
+	char rule[POLICY_RECORD_TEXT] = "";
+	bool hidden = rights & ~v->rights & POLICY_HISTORY && !rq->by_handle;
+
+	asked.rights = rights;
+	fs_gate_rule(g, &asked, index, rule);
+	return fs_gate_refuse(g, rq, index, hidden ? -ENOENT : -EACCES, rule);
+}
+
 /* The policy's answer, now. Refusals are logged here. */
 static int check_policy(struct fs_gate *g, const struct fs_gate_request *rq,
 			struct fs_gate_pass *pass)
 {
 	uint32_t index = fs_nodeid_journal(rq->nodeid);
 	struct policy_verdict v = {.answer = POLICY_DENY};
-	char rule[POLICY_RECORD_TEXT] = "";
-	int rc = fs_vault_decide(g->vault, g->session, index, rq->rights, &v, NULL, 0);
+	uint32_t rights = needs(rq);
+	int rc = fs_vault_decide(g->vault, g->session, index, rights, &v, NULL, 0);
 
 	if (rc)
 		return rc == -ENOENT || rc == -ENOKEY ? rc : -EACCES;
 	pass->drafts_s = 0;
 	/* An emergency lets make new notes: which these are is looked at when the journal is open. */
-	if (v.visible && (v.rights & MAY_WRITE) == POLICY_DRAFT && rq->rights & POLICY_WRITE &&
-	    !(rq->rights & ~(v.rights | POLICY_WRITE)) &&
+	if (v.visible && (v.rights & MAY_WRITE) == POLICY_DRAFT && rights & POLICY_WRITE &&
+	    !(rights & ~(v.rights | POLICY_WRITE)) &&
 	    fs_vault_drafts(g->vault, g->session, index, &pass->drafts_s)) {
 		pass->rights = v.rights;
 		saw_rights(g, index, &v);
 		return 0;
 	}
-	if (!v.visible || (v.rights & rq->rights) != rq->rights ||
-	    (rq->rights && v.answer != POLICY_ALLOW)) {
+	if (!v.visible || (v.rights & rights) != rights ||
+	    (rights && v.answer != POLICY_ALLOW)) {
 		if (rq->mapped && draining(g, index)) {
 			pass->rights = POLICY_WRITE;
 			return 0;
 		}
-		fs_gate_rule(g, rq, index, rule);
-		return fs_gate_refuse(g, rq, index, -EACCES, rule);
+		return refuse(g, rq, rights, &v);
 	}
 	pass->rights = v.rights;
 	saw_rights(g, index, &v);
@@ -386,6 +444,8 @@ static int begin(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_
 	if (!index)
 		return 0;
 	rc = check_policy(g, rq, pass);
+	if (!rc && changes_history(rq))
+		rc = -EROFS;
 	if (!rc)
 		rc = open_journal(g, rq, pass);
 	if (!rc)

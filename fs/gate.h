@@ -26,6 +26,11 @@
  */
 #define FS_GATE_POLICY_DIR ".policy"
 
+/*
+ * Nodes of a journal with numbers from FS_INO_HISTORY on, what lies under its `.history`, want POLICY_HISTORY
+ * besides what is asked anyway; an emergency grant does not give it. Without it they are not there (-ENOENT; -EACCES
+ * for a handle that was opened with it), which is logged. Nobody may change them (-EROFS).
+ */
 struct fs_gate_request {
 	const char *op;	  /* for the log: "open", "lookup", ... */
 	uint64_t nodeid;  /* the object or parent directory; FUSE root = 1 */
@@ -71,6 +76,12 @@ void fs_gate_free(struct fs_gate *g);
 /* 0, or the errno that the program gets (man journalfs, ERRORS), negated: ENOKEY, EACCES, EXDEV, EIO ... */
 int fs_gate_begin(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_gate_pass *pass);
 void fs_gate_end(struct fs_gate_pass *pass);
+/*
+ * May the session of this pass look up `.history` in the journal that the request is about? 0, or -ENOENT, which is
+ * durable in the log: only the body knows that no entry of the journal has that name.
+ */
+int fs_gate_history(struct fs_gate *g, const struct fs_gate_request *rq,
+		    const struct fs_gate_pass *pass);
 /* The session and the policy once more, after a wait. Refusals as in fs_gate_begin. */
 int fs_gate_again(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_gate_pass *pass);
 

@@ -8,28 +8,58 @@
 #include "gate_impl.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include "../keys/label.h"
 
 #define AHEAD_MOST 32u
 #define AHEAD_NOTES 1024u /* named in one wait, about */
 
+/* The same notes as the log is to know them: by stored numbers. NULL: they are that already, or *rc. */
+static struct policy_record_note *stored_notes(struct fs_gate *g, uint32_t index,
+					       const struct policy_record_note *note, size_t n,
+					       int *rc)
+{
+	struct policy_record_note *copy;
+
+	/* Those of one directory are all of a kind. */
+	if (!n || note[0].note < FS_INO_HISTORY)
+		return NULL;
+	copy = calloc(n, sizeof(*copy));
+	if (!copy) {
+		*rc = -ENOMEM;
+		return NULL;
+	}
+	for (size_t k = 0; k < n; k++) {
+		copy[k] = note[k];
+		copy[k].note = fs_gate_note(g, fs_nodeid(index, note[k].note));
+	}
+	return copy;
+}
+
 /* One INTENT record for these notes, queued; *seq to wait for. */
 static int intent_append(struct fs_gate *g, const struct fs_gate_request *rq, uint64_t dir,
 			 const struct policy_record_note *note, size_t n, int64_t until_ns,
 			 uint64_t *seq)
 {
+	uint32_t index = fs_nodeid_journal(rq->nodeid);
+	struct policy_record_note *copy;
 	struct policy_record r;
-	int rc;
+	int rc = 0;
 
-	fs_gate_fill(g, POLICY_RECORD_INTENT, rq, fs_nodeid_journal(rq->nodeid), &r);
-	r.note = dir;
+	copy = stored_notes(g, index, note, n, &rc);
+	if (rc)
+		return rc;
+	note = copy ? copy : note;
+	fs_gate_fill(g, POLICY_RECORD_INTENT, rq, index, &r);
+	r.note = fs_gate_note(g, fs_nodeid(index, dir));
 	r.until_ns = until_ns;
 	r.notes = note;
 	r.note_count = n;
 	fs_gate_rule(g, rq, r.journal, r.rule);
 	rc = fs_log_append(fs_vault_log(g->vault), &r, seq);
 	keys_wipe(&r, sizeof(r));
+	free(copy);
 	return rc ? -EIO : 0;
 }
 

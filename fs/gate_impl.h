@@ -77,6 +77,8 @@ struct fs_cover *fs_gate_cover_of(struct fs_gate *g, uint32_t index);
 /* gate_log.c */
 /* Until record seq is durable: 0, -EIO. */
 int fs_gate_wait(struct fs_gate *g, uint64_t seq);
+/* The inode number that a record names: of what is virtual, that of the note behind it; 0 when that is gone. */
+uint64_t fs_gate_note(struct fs_gate *g, uint64_t nodeid);
 /* Who, where and what of a record; rq may be NULL. */
 void fs_gate_fill(struct fs_gate *g, enum policy_record_kind kind, const struct fs_gate_request *rq,
 		  uint32_t journal, struct policy_record *r);

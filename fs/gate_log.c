@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 #include "../keys/label.h"
+#include "history_tree.h"
 
 #define REPEAT_NS (60 * INT64_C(1000000000))
 #define TYPE_SECURITY 110113 /* DICOM: security alert, as all of policy */
@@ -45,6 +46,19 @@ static void text_copy(char out[static POLICY_RECORD_TEXT], const char *text)
 {
 	if (text)
 		snprintf(out, POLICY_RECORD_TEXT, "%s", text);
+}
+
+uint64_t fs_gate_note(struct fs_gate *g, uint64_t nodeid)
+{
+	uint64_t ino = fs_nodeid_ino(nodeid);
+	struct fs_journal *j;
+
+	if (ino < FS_INO_HISTORY)
+		return ino;
+	j = fs_journal_find(fs_vault_records(g->vault), fs_nodeid_journal(nodeid));
+	ino = j ? fs_history_tree_real(j, ino) : 0;
+	fs_journal_put(j);
+	return ino;
 }
 
 void fs_gate_fill(struct fs_gate *g, enum policy_record_kind kind, const struct fs_gate_request *rq,
@@ -223,7 +237,7 @@ int fs_gate_refuse(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t
 
 	quota_take(g, &g->refusals, FS_GATE_REFUSALS, FS_GATE_REFUSALS_RATE, REFUSAL_DELAY_NS);
 	fs_gate_fill(g, POLICY_RECORD_REFUSED, rq, journal, &r);
-	r.note = journal ? fs_nodeid_ino(rq->nodeid) : 0;
+	r.note = journal ? fs_gate_note(g, rq->nodeid) : 0;
 	text_copy(r.name, rq->name);
 	text_copy(r.name2, rq->name2);
 	text_copy(r.rule, rule);
@@ -251,7 +265,7 @@ static int record(struct fs_gate *g, const struct fs_gate_pass *pass,
 
 	quota_take(g, &g->acts, FS_GATE_ACTS, FS_GATE_ACTS_RATE, ACT_DELAY_NS);
 	fs_gate_fill(g, act->kind, rq, journal, &r);
-	r.note = journal ? fs_nodeid_ino(act->nodeid) : 0;
+	r.note = journal ? fs_gate_note(g, act->nodeid) : 0;
 	text_copy(r.name, act->name);
 	text_copy(r.name2, act->name2);
 	if (pass && journal)

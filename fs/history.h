@@ -23,6 +23,18 @@
 /* A writer has closed the note (FLUSH of who wrote, RELEASE): the save is complete, the next change begins another. */
 int fs_history_saved(struct fs_inode *i, struct fs_actor *who);
 
+/* ---- fs/content.c's part: a change of contents is about to begin ---- */
+struct fs_content_change;
+/*
+ * Adds to c's batch what keeps the contents as they are now, if this change is the first of a save. -EBUSY: a commit must
+ * come between, see fs_history_again.
+ */
+int fs_history_begin(struct fs_content_change *c);
+/* Is the change to be built again? Waits, with no lock held, for the commit that -EBUSY asks for. */
+bool fs_history_again(struct fs_inode *i, int *rc);
+/* Adds to b the deletion of all earlier versions that are ino's own. */
+int fs_history_purge(struct fs_batch *b, struct fs_journal *j, uint64_t ino);
+
 struct fs_history_version {
 	uint64_t ino;	  /* the inode that holds it */
 	uint32_t version; /* its number in the note's life */

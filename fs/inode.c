@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include "head.h"
+#include "history_tree.h"
+#include "inode_recent.h"
 
 #define TABLE_LEAST 64
 #define NUMBERS_AHEAD 1024
@@ -31,6 +33,7 @@ struct fs_inodes {
 		reverts; /* +1 when groups were dropped: what was loaded before may be theirs */
 	pthread_mutex_t rename;
 	pthread_mutex_t numbers;
+	struct fs_inode_recent *recent;
 	uint64_t next, ceiling; /* 0: HEAD not read yet; numbers next..ceiling-1 are ours */
 };
 
@@ -43,6 +46,7 @@ static void table_free(struct fs_inodes *t)
 	pthread_mutex_destroy(&t->rename);
 	pthread_mutex_destroy(&t->numbers);
 	pthread_cond_destroy(&t->loaded);
+	fs_inode_recent_free(t->recent);
 	free(t->bucket);
 	free(t);
 }
@@ -63,6 +67,7 @@ static struct fs_inodes *table_new(void)
 	pthread_mutex_init(&t->rename, NULL);
 	pthread_mutex_init(&t->numbers, NULL);
 	pthread_cond_init(&t->loaded, NULL);
+	t->recent = fs_inode_recent_new();
 	return t;
 }
 
@@ -79,6 +84,13 @@ static struct fs_inodes *table_of(struct fs_journal *j)
 	}
 	pthread_mutex_unlock(&attach_lock);
 	return t;
+}
+
+struct fs_inode_recent *fs_inode_recent_of(struct fs_journal *j)
+{
+	struct fs_inodes *t = table_of(j);
+
+	return t ? t->recent : NULL;
 }
 
 static struct fs_inode **slot_of(const struct fs_inodes *t, uint64_t ino)
@@ -180,8 +192,11 @@ static int inode_load(struct fs_inode *i)
 {
 	struct fs_key key = fs_key(fs_journal_index(i->journal), i->ino, FS_T_INODE);
 	struct fs_buf *buf = NULL;
-	int rc = fs_record_get(i->journal, &key, &buf);
+	int rc;
 
+	if (fs_history_tree_is(i->ino))
+		return fs_history_tree_load(i, &i->attr);
+	rc = fs_record_get(i->journal, &key, &buf);
 	if (rc)
 		return rc;
 	rc = fs_inode_decode(buf->data, buf->len, &i->attr);
@@ -464,7 +479,7 @@ static int number_new(struct fs_journal *j, struct fs_inodes *t, struct fs_signe
 		t->next = t->ceiling;
 	}
 	if (!rc && t->next == t->ceiling) {
-		if (t->ceiling > FS_INO_MAX - NUMBERS_AHEAD) {
+		if (t->ceiling > FS_INO_HISTORY - NUMBERS_AHEAD) {
 			rc = -ENOSPC;
 		} else {
 			fs_batch_init(&b, signer);
@@ -513,7 +528,7 @@ uint64_t fs_inode_nodeid(const struct fs_inode *i)
 }
 
 /* The distinct inodes of i in ascending order; how many. */
-static size_t in_order(struct fs_inode *const *i, size_t n, struct fs_inode *out[static 4])
+static size_t in_order(struct fs_inode *const *i, size_t n, struct fs_inode *out[static 5])
 {
 	size_t count = 0;
 
@@ -534,7 +549,7 @@ static size_t in_order(struct fs_inode *const *i, size_t n, struct fs_inode *out
 
 void fs_inode_lock_many(struct fs_inode *const *i, size_t n)
 {
-	struct fs_inode *order[4] = {NULL};
+	struct fs_inode *order[5] = {NULL};
 	size_t count = in_order(i, n, order);
 
 	for (size_t k = 0; k < count; k++)
@@ -543,7 +558,7 @@ void fs_inode_lock_many(struct fs_inode *const *i, size_t n)
 
 void fs_inode_unlock_many(struct fs_inode *const *i, size_t n)
 {
-	struct fs_inode *order[4] = {NULL};
+	struct fs_inode *order[5] = {NULL};
 	size_t count = in_order(i, n, order);
 
 	while (count--)

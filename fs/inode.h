@@ -146,7 +146,7 @@ int fs_inode_unpark(struct fs_journal *j, uint64_t ino, struct fs_signer *signer
 /*
  * A new inode in memory, its number from the journal's HEAD counter (numbers are reserved by the
  * thousand, in an own batch with this signer; never given twice, a crash wastes some); not stored
- * until fs_inode_store. -ENOSPC when all 2^40 are used.
+ * until fs_inode_store. -ENOSPC when all 2^39 are used.
  */
 int fs_inode_new(struct fs_journal *j, struct fs_signer *signer, uint32_t mode, uint32_t author,
 		 struct fs_inode **out);
@@ -160,7 +160,7 @@ uint64_t fs_inode_nodeid(const struct fs_inode *i);
 void fs_inode_encode(const struct fs_inode_attr *a, uint8_t out[static FS_INODE_LEN]);
 int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a);
 
-/* Locks 1..4 inodes (NULLs and repeats are skipped) exclusively in ascending order. */
+/* Locks 1..5 inodes (NULLs and repeats are skipped) exclusively in ascending order. */
 void fs_inode_lock_many(struct fs_inode *const *i, size_t n);
 void fs_inode_unlock_many(struct fs_inode *const *i, size_t n);
 /* The journal's rename mutex: before any inode lock, by a rename between directories. -ENOMEM. */

@@ -103,7 +103,7 @@ static bool sane(const struct fs_inode_attr *a)
 		return false;
 	if (!dir && a->size && a->form == FS_FORM_NONE)
 		return false;
-	return dir ? a->parent >= FS_ROOT_INO && a->parent <= FS_INO_MAX : a->parent == 0;
+	return dir ? a->parent >= FS_ROOT_INO && a->parent < FS_INO_HISTORY : a->parent == 0;
 }
 
 int fs_inode_decode(const uint8_t *p, size_t len, struct fs_inode_attr *a)
@@ -168,6 +168,11 @@ void fs_inode_store_attr(struct fs_batch *b, const struct fs_inode *i,
 	struct fs_key key = fs_key(fs_journal_index(i->journal), i->ino, FS_T_INODE);
 	uint8_t rec[FS_INODE_LEN];
 
+	/* Nothing virtual is ever stored: whatever led here does not happen. */
+	if (i->ino >= FS_INO_HISTORY) {
+		b->rc = b->rc ? b->rc : -EROFS;
+		return;
+	}
 	if (i->flags & (FS_INODE_FINAL | FS_INODE_HOLDS) && keeps_final(&i->attr, a)) {
 		b->rc = b->rc ? b->rc : -EPERM;
 		return;

@@ -31,6 +31,8 @@ void fs_journal_clear(struct fs_journal *j)
 {
 	if (j->inodes && j->inodes_free)
 		j->inodes_free(j->inodes);
+	if (j->history)
+		j->history_free(j->history);
 	fs_chunk_space_free(j->space, j->container);
 	fs_container_close(j->container);
 	fs_journal_keys_clear(j);
@@ -255,6 +257,30 @@ void fs_journal_attach(struct fs_journal *j, struct fs_inodes *inodes,
 	j->inodes_free = free_fn;
 	j->inodes_revert = revert;
 	pthread_mutex_unlock(&j->lock);
+}
+
+struct fs_history_table *fs_journal_history(struct fs_journal *j)
+{
+	struct fs_history_table *t;
+
+	pthread_mutex_lock(&j->lock);
+	t = j->history;
+	pthread_mutex_unlock(&j->lock);
+	return t;
+}
+
+struct fs_history_table *fs_journal_attach_history(struct fs_journal *j,
+						   struct fs_history_table *table,
+						   void (*free_fn)(struct fs_history_table *))
+{
+	pthread_mutex_lock(&j->lock);
+	if (!j->history) {
+		j->history = table;
+		j->history_free = free_fn;
+	}
+	table = j->history;
+	pthread_mutex_unlock(&j->lock);
+	return table;
 }
 
 int fs_journal_check(const struct fs_journal *j)

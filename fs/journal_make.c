@@ -14,6 +14,7 @@
  */
 #include <time.h>
 
+#include "final.h"
 #include "vault_impl.h"
 
 static bool may(struct fs_vault *v, struct fs_session *s, const struct fs_entry *e, uint32_t rights)
@@ -318,6 +319,31 @@ static int check_change(struct fs_vault *v, struct fs_session *s, const char *na
 	return 0;
 }
 
+/*
+ * Where final notes are, the journal keeps its name and stays: statements name it, and nobody may take
+ * away what they speak of. The end of the chain is asked too: it stands under the host secret, where whoever may write
+ * in the journal can't change it.
+ */
+static int check_final(struct fs_vault *v, struct fs_session *s, const struct fs_entry *e,
+		       const char *name, struct fs_journal *j, const char *what)
+{
+	struct fs_inode *root = NULL;
+	uint8_t hash[KEYS_LEN];
+	uint32_t number = 0;
+	bool holds = false;
+	int rc = fs_final_last(j, &number, hash);
+
+	if (!rc)
+		rc = fs_inode_get(j, FS_ROOT_INO, &root);
+	if (rc)
+		return rc;
+	pthread_rwlock_rdlock(&root->lock);
+	holds = number || fs_final_check_dir(root);
+	pthread_rwlock_unlock(&root->lock);
+	fs_inode_put(root);
+	return holds ? refuse(v, s, e->index, name, -EPERM, what) : 0;
+}
+
 static int rename_locked(struct renaming *r, const char *name)
 {
 	struct fs_signer *signer = NULL;
@@ -332,6 +358,9 @@ static int rename_locked(struct renaming *r, const char *name)
 	rc = rename_text(r);
 	if (!rc)
 		rc = fs_vault_journal(r->v, r->s, r->old->index, &j);
+	if (!rc)
+		rc = check_final(r->v, r->s, r->old, name, j,
+				 "renaming a journal that holds final notes");
 	signer = fs_session_signer(r->s);
 	if (!rc && !signer)
 		rc = -ENOKEY;
@@ -419,7 +448,9 @@ static int remove_empty(struct fs_vault *v, struct fs_entry *e, struct fs_inode 
 	int rc;
 
 	pthread_rwlock_wrlock(&root->lock);
-	rc = root->gone ? -ENOENT : fs_tree_empty(root->journal);
+	rc = root->gone ? -ENOENT : fs_final_check_dir(root);
+	if (!rc)
+		rc = fs_tree_empty(root->journal);
 	if (!rc)
 		rc = remove_store(v, e);
 	if (!rc) {
@@ -443,6 +474,8 @@ static int remove_locked(struct fs_vault *v, struct fs_session *s, const char *n
 		rc = refuse(v, s, e->index, name, -EPERM, "removing a journal that is under a hold");
 	if (!rc)
 		rc = fs_vault_journal(v, s, e->index, &j);
+	if (!rc)
+		rc = check_final(v, s, e, name, j, "removing a journal that holds final notes");
 	if (!rc)
 		rc = fs_inode_get(j, FS_ROOT_INO, &root);
 	if (!rc)

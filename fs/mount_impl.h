@@ -348,6 +348,8 @@ int fs_op_inode_fresh(struct fs_op *op, uint64_t nodeid, bool open, struct fs_in
 int fs_op_cover(struct fs_op *op, uint64_t nodeid);
 /* Counts the lookup, fills e and replies with it; `i` stays the caller's. */
 void fs_op_reply_entry(struct fs_op *op, struct fs_inode *i, const char *name);
+/* For how long a kernel may go by attributes: what is virtual changes without anybody telling it. */
+double fs_op_timeout(uint64_t ino);
 int fs_op_entry(struct fs_op *op, struct fs_inode *i, const char *name, struct fuse_entry_param *e);
 /* Waits for room in the open group, with no lock held. */
 void fs_op_throttle(struct fs_op *op);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "history_tree.h"
 
 #include "op_final.h"
 #include "op_saves.h"
@@ -25,7 +26,7 @@ static void reply_attr(struct fs_op *op, struct fs_inode *i)
 	struct stat st;
 
 	fs_op_stat(op, i, &st);
-	fuse_reply_attr(op->req, &st, FS_TIMEOUT_LONG);
+	fuse_reply_attr(op->req, &st, fs_op_timeout(i->ino));
 }
 
 void fs_op_getattr(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -243,6 +244,8 @@ void fs_op_access(struct fs_op *op, fuse_ino_t ino, int mask)
 		rc = fs_op_inode(op, ino, &i);
 		if (!rc)
 			fs_op_stat(op, i, &st);
+		if (!rc && mask & W_OK && fs_history_tree_is(i->ino))
+			rc = -EROFS;
 	}
 	/* Nobody may ever: not for want of a right. */
 	if (!rc && i && mask & W_OK && op->pass.rights & (POLICY_WRITE | POLICY_DRAFT) &&

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "dirent.h"
+#include "history_tree.h"
 #include "op_final.h"
 #include "op_saves.h"
 
@@ -36,9 +38,34 @@ static int dir_of(struct fs_op *op, uint64_t nodeid, int may, struct fs_inode **
 	return rc;
 }
 
+/* What the log calls an entry: of a version, the note's name and its number, as `journalfs show` takes it. */
+static const char *entry_name(struct fs_op *op, uint64_t parent, struct fs_inode *i,
+			      const char *name, char out[static FS_NAME_MAX + 16])
+{
+	char note[256];
+	uint32_t version;
+
+	if (!fs_history_tree_is(i->ino) || fs_op_type(i) != S_IFREG)
+		return name;
+	fs_node_name(op->m, parent, note);
+	pthread_rwlock_rdlock(&i->lock);
+	version = i->version;
+	pthread_rwlock_unlock(&i->lock);
+	snprintf(out, FS_NAME_MAX + 16, "%.*s@%u", FS_NAME_MAX - 11, note, version);
+	return out;
+}
+
+static int history_root(struct fs_op *op, struct fs_inode **out)
+{
+	int rc = fs_gate_history(op->m->gate, &op->rq, &op->pass);
+
+	return rc ? rc : fs_history_tree_root(op->pass.journal, out);
+}
+
 void fs_op_lookup(struct fs_op *op, fuse_ino_t parent, const char *name)
 {
 	struct fs_inode *dir = NULL, *i = NULL;
+	char called[FS_NAME_MAX + 16];
 	int rc;
 
 	if (parent == FS_NODE_ROOT) {
@@ -48,6 +75,11 @@ void fs_op_lookup(struct fs_op *op, fuse_ino_t parent, const char *name)
 	rc = dir_of(op, parent, X_OK, &dir);
 	if (!rc)
 		rc = fs_tree_lookup(dir, name, &i);
+	/* An entry of the journal that has the name since before it was one of ours comes first. */
+	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name))
+		rc = history_root(op, &i);
+	if (!rc)
+		name = entry_name(op, parent, i, name, called);
 	if (!rc)
 		rc = fs_gate_cover(op->m->gate, &op->rq, i->ino, name);
 	if (rc) {
@@ -182,6 +214,9 @@ static void take_away(struct fs_op *op, uint64_t parent, const char *name, bool 
 			    : fs_tree_unlink(dir, name, &who, &i);
 		rc = fs_op_final_kept(op, not_own(op, rc));
 	}
+	/* Who sees it is told that it can't be taken away. */
+	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name) && op->pass.rights & POLICY_HISTORY)
+		rc = -EROFS;
 	if (!rc) {
 		uint64_t nodeid = fs_inode_nodeid(i);
 
@@ -273,6 +308,8 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 						&replaced));
 		rc = fs_op_final_kept(op, rc);
 	}
+	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name) && op->pass.rights & POLICY_HISTORY)
+		rc = -EROFS;
 	if (!rc && moved)
 		rc = renamed(op, parent, name, newparent, newname, how & FS_TREE_EXCHANGE, moved,
 			     replaced);
@@ -302,7 +339,7 @@ void fs_op_opendir(struct fs_op *op, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!rc)
 		rc = fs_handle_open(op->m, &handle, &fi->fh);
 	/* Invalidated like contents; which journals there are, policy may change at any time. */
-	fi->cache_readdir = ino != FS_NODE_ROOT;
+	fi->cache_readdir = ino != FS_NODE_ROOT && !fs_history_tree_is(fs_nodeid_ino(ino));
 	fi->keep_cache = fi->cache_readdir;
 	if (rc) {
 		fs_op_err(op, rc);
@@ -396,13 +433,14 @@ static void entry_of(struct fs_op *op, const struct listed *x, bool plus,
 {
 	uint32_t journal = fs_nodeid_journal(op->rq.nodeid);
 	struct fs_inode *i = NULL;
+	char called[FS_NAME_MAX + 16];
 
 	*e = (struct fuse_entry_param){.ino = 0};
 	e->attr.st_ino = x->ino ? fs_nodeid(journal, x->ino) : FS_NODE_ROOT;
 	e->attr.st_mode = x->mode & S_IFMT;
 	if (!plus || x->cookie <= 2 || fs_inode_get(op->pass.journal, x->ino, &i) != 0)
 		return;
-	if (fs_op_entry(op, i, x->name, e) != 0)
+	if (fs_op_entry(op, i, entry_name(op, op->rq.nodeid, i, x->name, called), e) != 0)
 		e->ino = 0;
 	fs_inode_put(i);
 }

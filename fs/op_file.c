@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "history_tree.h"
 #include "op_final.h"
 #include "op_saves.h"
 
@@ -84,7 +85,8 @@ static int handle_make(struct fs_op *op, uint64_t nodeid, struct fuse_file_info 
 	fs_handle_put(h);
 	fi->fh = fh;
 	fi->direct_io = direct;
-	fi->keep_cache = !direct;
+	/* Nobody tells a kernel what becomes of the newest version: at each open it reads anew. */
+	fi->keep_cache = !direct && !fs_history_tree_is(fs_nodeid_ino(nodeid));
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "final.h"
+#include "history_tree.h"
 #include "notes.h"
 #include "op_note.h"
 #include "op_saves.h"
@@ -36,6 +37,9 @@ static int check(const struct fs_op *op, struct fs_inode *i)
 	struct fs_actor who = fs_op_actor(op);
 	int rc = 0;
 
+	/* Earlier versions are read-only anyhow. */
+	if (fs_history_tree_is(i->ino))
+		return 0;
 	fs_op_saves_node(op->m, fs_inode_nodeid(i), &who);
 	pthread_rwlock_rdlock(&i->lock);
 	if (S_ISREG(i->mode))

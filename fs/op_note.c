@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "../keys/label.h"
+#include "history_tree.h"
 #include "op_final.h"
 
 #define PREFIX "user.journalfs."
@@ -127,13 +128,18 @@ static const struct attribute {
 };
 #define ATTRIBUTES (sizeof(attributes) / sizeof(attributes[0]))
 
-/* NULL status: i is no note, and has none of them. The caller frees. */
+static bool is_note(struct fs_inode *i)
+{
+	return !fs_history_tree_is(i->ino) && fs_op_type(i) == S_IFREG;
+}
+
+/* -ENODATA: i is no note, and has none of them. The caller frees. */
 static int status_of(struct fs_op *op, struct fs_inode *i, struct fs_note_status **out)
 {
 	int rc;
 
 	*out = NULL;
-	if (fs_op_type(i) != S_IFREG)
+	if (!is_note(i))
 		return -ENODATA;
 	*out = calloc(1, sizeof(**out));
 	if (!*out)
@@ -189,7 +195,7 @@ int fs_op_note_list(struct fs_op *op, struct fs_inode *i, char *names, size_t ca
 	struct fs_note_status *st = NULL;
 	int rc;
 
-	if (fs_op_type(i) != S_IFREG || !fs_op_program_is(op, "getfattr"))
+	if (!is_note(i) || !fs_op_program_is(op, "getfattr"))
 		return 0;
 	rc = status_of(op, i, &st);
 	for (size_t n = 0; !rc && n < ATTRIBUTES; n++) {
@@ -351,7 +357,7 @@ static bool is_word(const char *value, size_t len, const char *word)
 int fs_op_note_set(struct fs_op *op, struct fs_inode *i, const char *xattr, const char *value,
 		   size_t len)
 {
-	if (strcmp(xattr, PREFIX "state") != 0 || fs_op_type(i) != S_IFREG)
+	if (strcmp(xattr, PREFIX "state") != 0 || !is_note(i))
 		return -EPERM;
 	if (is_word(value, len, "draft"))
 		return fs_op_final_check(op, i);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "history_tree.h"
 
 int fs_op_errno(int rc)
 {
@@ -258,14 +259,19 @@ int fs_op_cover(struct fs_op *op, uint64_t nodeid)
 	return fs_gate_cover(op->m->gate, &op->rq, fs_nodeid_ino(nodeid), name);
 }
 
+double fs_op_timeout(uint64_t ino)
+{
+	return fs_history_tree_is(ino) ? 0 : FS_TIMEOUT_LONG;
+}
+
 int fs_op_entry(struct fs_op *op, struct fs_inode *i, const char *name, struct fuse_entry_param *e)
 {
 	uint64_t nodeid = fs_inode_nodeid(i);
 	int rc;
 
 	*e = (struct fuse_entry_param){.ino = nodeid, .generation = 1};
-	e->attr_timeout = FS_TIMEOUT_LONG;
-	e->entry_timeout = atomic_load(&op->m->epochs) ? FS_TIMEOUT_LONG : FS_TIMEOUT_SHORT;
+	e->attr_timeout = fs_op_timeout(i->ino);
+	e->entry_timeout = fs_history_tree_is(i->ino) ? 0 : atomic_load(&op->m->epochs) ? FS_TIMEOUT_LONG : FS_TIMEOUT_SHORT;
 	/* First: whether it is due goes by the name. */
 	rc = fs_node_looked_up(op->m, nodeid, i, name);
 	if (!rc)

@@ -36,6 +36,20 @@ struct fs_person *fs_people_by_pid(struct fs_vault *v, uint32_t pid)
 	return NULL;
 }
 
+int fs_vault_pid_name(void *vault, uint32_t pid, char *out, size_t cap)
+{
+	struct fs_vault *v = vault;
+	const struct fs_person *p;
+	int rc = -ENOENT;
+
+	pthread_rwlock_rdlock(&v->lock);
+	p = fs_people_by_pid(v, pid);
+	if (p)
+		rc = strlen(p->name) < cap ? (strcpy(out, p->name), 0) : -ERANGE;
+	pthread_rwlock_unlock(&v->lock);
+	return rc;
+}
+
 struct fs_person *fs_people_by_uid(struct fs_vault *v, uid_t uid)
 {
 	for (size_t i = 0; i < v->people_count; i++) {

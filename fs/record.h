@@ -164,6 +164,14 @@ int fs_journal_names_kept(struct fs_journal *j);
 struct fs_inodes *fs_journal_inodes(struct fs_journal *j);
 void fs_journal_attach(struct fs_journal *j, struct fs_inodes *inodes,
 		       void (*free_fn)(struct fs_inodes *), int (*revert)(struct fs_journal *));
+/*
+ * The same for the numbers of virtual inodes (fs/history_tree.h); of two who attach at once the first wins, whose
+ * table is returned.
+ */
+struct fs_history_table *fs_journal_history(struct fs_journal *j);
+struct fs_history_table *fs_journal_attach_history(struct fs_journal *j,
+						   struct fs_history_table *table,
+						   void (*free_fn)(struct fs_history_table *));
 
 /*
  * ---- records ----

@@ -86,6 +86,8 @@ struct fs_journal {
 	struct fs_inodes *inodes;
 	void (*inodes_free)(struct fs_inodes *);
 	int (*inodes_revert)(struct fs_journal *);
+	struct fs_history_table *history; /* lock */
+	void (*history_free)(struct fs_history_table *);
 };
 
 #define FS_RECORD_BUCKETS 4096u

@@ -33,7 +33,8 @@ static int look_map(struct fs_journal *j, const struct fs_key *key, const uint8_
 
 	if (rc)
 		return rc;
-	rc = fs_chunk_map_decode(buf->data, buf->len, &page);
+	rc = fs_key_table(key) == FS_T_OLD_MAP ? fs_chunk_old_decode(buf->data, buf->len, &page)
+					       : fs_chunk_map_decode(buf->data, buf->len, &page);
 	if (!rc)
 		*bytes += (uint64_t)__builtin_popcountll(fs_chunk_map_older(buf, newest)) * FS_CHUNK;
 	fs_buf_put(buf);
@@ -59,7 +60,9 @@ static int look(struct fs_journal *j, struct fs_snap *snap, const struct fs_key 
 		return rc;
 	if (generation < newest)
 		*bytes = len;
-	return fs_key_table(key) == FS_T_MAP ? look_map(j, key, val, len, newest, bytes) : 0;
+	if (fs_key_table(key) != FS_T_MAP && fs_key_table(key) != FS_T_OLD_MAP)
+		return 0;
+	return look_map(j, key, val, len, newest, bytes);
 }
 
 /* Walks on from walk->from; *met and *gathered grow. Damage is counted and passed over. */

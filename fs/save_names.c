@@ -9,8 +9,9 @@
  *      ".old", ".save" or ".lock" at the end is a note's as well, and is not taken.
  *   2. Files that a program writes beside the note and renames over it, once, need no rule: they
  * become the note, and their one writing keeps no version. So the random ends of sed (sedXXXXXX),
- *      QSaveFile and g_file_set_contents (NAME.XXXXXX) are not taken: "sedations" and
- *      "brev.Hansen" are notes.
+ * perl (XXXXXXXX), emacs (tmpXXXXXX), QSaveFile and g_file_set_contents (NAME.XXXXXX) are not
+ *      taken: "sedations" and "brev.Hansen" are notes.
+ *   3. Files that stay empty need no rule: vim's 4913 and .NAME.swx, git's HEAD.lock.
  */
 #include "save_names.h"
 
@@ -20,37 +21,45 @@
 enum random {
 	NONE,
 	UPPER_DIGITS, /* GLib's: six of A-Z and 0-9 */
-	MIXED, /* mkstemp's: six of A-Z, a-z, 0-9, not all of them small letters (".data.sqlite") */
-	SOME_BASE36, /* LibreOffice's: four or more of a-z and 0-9, with a digit */
+	MIXED,	/* mkstemp's at the end: six of A-Z, a-z, 0-9, not all small (".data.sqlite") */
+	OFFICE, /* LibreOffice's: a process id, then a-z and 0-9, six or more in all */
 };
 
 /* A name is `before`, something, `after`; least is the shortest something. */
 struct rule {
 	const char *before, *after;
 	size_t least;
-	enum random random; /* what the something is, or for MIXED ends in after a dot */
+	enum random random;
 };
 
 static const struct rule rules[] = {
-	{"", "~", 1, NONE}, /* vim, emacs, nano -B, gedit, kate: backups; emacs NAME.~1~; vim's undo
-			       .NAME.un~ */
-	{"#", "#", 1, NONE},		/* emacs: what is typed and not saved */
-	{".#", "", 1, NONE},		/* emacs: lock (a symbolic link) */
-	{".~lock.", "#", 1, NONE},	/* LibreOffice: lock */
-	{"lu", ".tmp", 4, SOME_BASE36}, /* LibreOffice: the document while it is written */
-	{".goutputstream-", "", 6,
-	 UPPER_DIGITS},		      /* GLib's g_file_replace: gedit, and most of GNOME */
-	{".", ".kate-swp", 1, NONE},  /* kate, kwrite: what is typed and not saved */
-	{".", "", 8, MIXED},	      /* rsync: .NAME.XXXXXX */
-	{"~$", "", 1, NONE},	      /* Microsoft Office, OnlyOffice: owner file */
-	{"", ".db-journal", 1, NONE}, /* SQLite: beside a database that has an extension */
-	{"", ".sqlite-journal", 1, NONE},
-	{"", ".sqlite3-journal", 1, NONE},
+	/* vim, emacs, nano, gedit, kate, rsync, cp: backups; emacs also NAME.~1~, vim's undo
+	   .NAME.un~, Zim's NAME.zim-new~ */
+	{"", "~", 1, NONE},
+	/* emacs: what is typed and not saved */
+	{"#", "#", 1, NONE},
+	/* emacs: lock, a symbolic link */
+	{".#", "", 1, NONE},
+	/* LibreOffice: lock, and the document while it is written */
+	{".~lock.", "#", 1, NONE},
+	{"lu", ".tmp", 6, OFFICE},
+	/* GLib's g_file_replace: gedit and most of GNOME */
+	{".goutputstream-", "", 6, UPPER_DIGITS},
+	/* kate, kwrite: what is typed and not saved */
+	{".", ".kate-swp", 1, NONE},
+	/* rsync: .NAME.XXXXXX */
+	{".", "", 8, MIXED},
+	/* Microsoft Office, OnlyOffice: owner file */
+	{"~$", "", 1, NONE},
+	/* SQLite: beside a database that has an extension */
+	{"", ".db-journal", 1, NONE},
 	{"", ".db-wal", 1, NONE},
-	{"", ".sqlite-wal", 1, NONE},
-	{"", ".sqlite3-wal", 1, NONE},
 	{"", ".db-shm", 1, NONE},
+	{"", ".sqlite-journal", 1, NONE},
+	{"", ".sqlite-wal", 1, NONE},
 	{"", ".sqlite-shm", 1, NONE},
+	{"", ".sqlite3-journal", 1, NONE},
+	{"", ".sqlite3-wal", 1, NONE},
 	{"", ".sqlite3-shm", 1, NONE},
 };
 
@@ -77,16 +86,12 @@ static bool upper_digits(const char *s, size_t len)
 	return len == 6;
 }
 
-static bool some_base36(const char *s, size_t len)
+static bool office(const char *s, size_t len)
 {
-	bool number = false;
-
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (!small(s[i]) && !digit(s[i]))
 			return false;
-		number = number || digit(s[i]);
-	}
-	return number;
+	return digit(s[0]);
 }
 
 static bool mixed_end(const char *s, size_t len)
@@ -118,8 +123,8 @@ static bool fits(const struct rule *r, const char *name, size_t len)
 	switch (r->random) {
 	case UPPER_DIGITS:
 		return upper_digits(name, between);
-	case SOME_BASE36:
-		return some_base36(name, between);
+	case OFFICE:
+		return office(name, between);
 	case MIXED:
 		return mixed_end(name, between);
 	case NONE:
@@ -136,6 +141,19 @@ static bool swap(const char *name, size_t len)
 	       name[len - 1] >= 'a' && name[len - 1] <= 'p';
 }
 
+/* RedNotebook: YYYY-MM.old.txt, a copy of the month while it is replaced. */
+static bool old_month(const char *name, size_t len)
+{
+	static const char like[] = "0000-00.old.txt";
+
+	if (len != sizeof(like) - 1)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (like[i] == '0' ? !digit(name[i]) : name[i] != like[i])
+			return false;
+	return true;
+}
+
 bool fs_save_names_temporary(const char *name)
 {
 	size_t len = strlen(name);
@@ -143,5 +161,5 @@ bool fs_save_names_temporary(const char *name)
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (fits(&rules[i], name, len))
 			return true;
-	return swap(name, len);
+	return swap(name, len) || old_month(name, len);
 }

@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "history_tree.h"
 
 #define WORKERS_MAX 32u
 #define SHARE_MAX 8u /* workers of one mount, waiting ones included */
@@ -496,6 +497,7 @@ int fs_serve_new(struct fs_vault *v, struct fs_serve **out)
 		rc = -errno;
 	fs_gate_blocking(fs_serve_block_begin, fs_serve_block_end);
 	fs_inode_on_parked(parked, sv);
+	fs_history_tree_on_name(fs_vault_pid_name, sv->vault);
 	if (!sv->reaped)
 		rc = -ENOMEM;
 	if (!rc)
@@ -515,6 +517,7 @@ void fs_serve_free(struct fs_serve *sv)
 		return;
 	stop_workers(sv);
 	fs_inode_on_parked(NULL, NULL);
+	fs_history_tree_on_name(NULL, NULL);
 	if (sv->epoll >= 0)
 		close(sv->epoll);
 	if (sv->wake >= 0)

@@ -13,7 +13,9 @@
 #include <sys/stat.h>
 #include "final.h"
 #include "head.h"
+#include "history_tree.h"
 #include "inline.h"
+#include "inode_recent.h"
 
 #define TARGET_MAX 4095
 
@@ -63,6 +65,15 @@ int fs_tree_usable(const struct fs_inode *dir)
 	return !S_ISDIR(dir->mode) ? -ENOTDIR : dir->gone ? -ENOENT : 0;
 }
 
+int fs_tree_may_make(const struct fs_inode *dir, const char *name)
+{
+	int rc = fs_dirent_check(name);
+
+	if (!rc && fs_history_tree_is(dir->ino))
+		rc = -EROFS;
+	return !rc && fs_history_tree_reserved(dir, name) ? -EPERM : rc;
+}
+
 void fs_tree_touch(struct fs_inode_attr *dir, const struct fs_actor *who)
 {
 	dir->mtime = who->now;
@@ -99,6 +110,8 @@ int fs_tree_lookup(struct fs_inode *dir, const char *name, struct fs_inode **out
 
 	if (rc)
 		return rc;
+	if (fs_history_tree_is(dir->ino))
+		return fs_history_tree_lookup(dir, name, out);
 	pthread_rwlock_rdlock(&dir->lock);
 	rc = fs_tree_usable(dir);
 	if (!rc)
@@ -125,9 +138,15 @@ static int find_spare(struct fs_inode *dir, const char *name, uint64_t *spare)
 	return rc ? rc : -EEXIST;
 }
 
-/* The new inode's fields and records. Nobody else can reach it before the batch is applied. */
+struct past {
+	struct fs_inode *i;
+	struct fs_inode_attr a; /* its state after */
+	bool took;
+};
+
+/* The new inode's fields and records. past, locked, had its name a moment ago; NULL: nobody. Nobody else can reach it before the batch is applied. */
 static int fill(struct fs_batch *b, struct fs_inode *dir, struct fs_inode *i, const char *target,
-		const struct fs_actor *who)
+		struct past *past, const struct fs_actor *who)
 {
 	int rc = 0;
 
@@ -140,13 +159,15 @@ static int fill(struct fs_batch *b, struct fs_inode *dir, struct fs_inode *i, co
 		rc = fs_inline_write(b, i, &i->attr, 0, (const uint8_t *)target, i->size);
 		i->blocks = fs_inline_blocks(&i->attr);
 	}
+	if (past && past->i)
+		rc = fs_history_take(b, i, &i->attr, past->i, &past->a, who, &past->took);
 	fs_inode_store(b, i);
 	return rc;
 }
 
-/* dir is locked exclusively. */
+/* dir and past are locked exclusively. */
 static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, const char *target,
-		       struct fs_actor *who, struct fs_inode **out)
+		       struct past *past, struct fs_actor *who, struct fs_inode **out)
 {
 	struct fs_inode_attr da = dir->attr;
 	struct fs_inode *i = NULL;
@@ -162,7 +183,7 @@ static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, co
 	if (rc)
 		return rc;
 	fs_batch_init(&b, who->signer);
-	rc = fill(&b, dir, i, target, who);
+	rc = fill(&b, dir, i, target, past, who);
 	fs_tree_touch(&da, who);
 	da.size++;
 	da.nlink += S_ISDIR(mode) ? 1 : 0;
@@ -174,6 +195,10 @@ static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, co
 		return rc;
 	}
 	dir->attr = da;
+	if (past->took) {
+		past->i->attr = past->a;
+		fs_inode_recent_forget(dir, name);
+	}
 	*out = i;
 	return 0;
 }
@@ -181,15 +206,20 @@ static int make_locked(struct fs_inode *dir, const char *name, uint32_t mode, co
 static int make(struct fs_inode *dir, const char *name, uint32_t mode, const char *target,
 		struct fs_actor *who, struct fs_inode **out)
 {
-	int rc = fs_dirent_check(name);
+	struct past past = {.i = NULL};
+	struct fs_inode *both[2] = {dir, NULL};
+	int rc = fs_tree_may_make(dir, name);
 
 	who->group = 0;
 	if (rc)
 		return rc;
 	fs_inode_throttle(dir->journal);
-	pthread_rwlock_wrlock(&dir->lock);
-	rc = make_locked(dir, name, mode, target, who, out);
-	pthread_rwlock_unlock(&dir->lock);
+	past.i = S_ISREG(mode) ? fs_history_past(dir, name, who) : NULL;
+	both[1] = past.i;
+	fs_inode_lock_many(both, 2);
+	rc = make_locked(dir, name, mode, target, &past, who, out);
+	fs_inode_unlock_many(both, 2);
+	fs_inode_put(past.i);
 	return rc;
 }
 
@@ -209,6 +239,8 @@ int fs_tree_nameless(struct fs_inode *dir, uint32_t mode, struct fs_actor *who,
 	int rc;
 
 	who->group = 0;
+	if (fs_history_tree_is(dir->ino))
+		return -EROFS;
 	fs_inode_throttle(dir->journal);
 	pthread_rwlock_rdlock(&dir->lock);
 	rc = fs_tree_usable(dir);
@@ -220,7 +252,7 @@ int fs_tree_nameless(struct fs_inode *dir, uint32_t mode, struct fs_actor *who,
 		return rc;
 	i->nlink = 0;
 	fs_batch_init(&b, who->signer);
-	rc = fill(&b, dir, i, NULL, who);
+	rc = fill(&b, dir, i, NULL, NULL, who);
 	fs_inode_orphan(&b, dir->journal, i->ino);
 	rc = fs_tree_apply(dir, &b, rc, who);
 	if (rc) {
@@ -303,11 +335,13 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 int fs_tree_link(struct fs_inode *i, struct fs_inode *dir, const char *name, struct fs_actor *who)
 {
 	struct fs_inode *both[2] = {i, dir};
-	int rc = fs_dirent_check(name);
+	int rc = fs_tree_may_make(dir, name);
 
 	who->group = 0;
 	if (rc)
 		return rc;
+	if (fs_history_tree_is(i->ino))
+		return -EROFS;
 	if (i->journal != dir->journal)
 		return -EXDEV;
 	fs_inode_throttle(dir->journal);
@@ -346,6 +380,8 @@ int fs_tree_list(struct fs_inode *dir, uint64_t after,
 	struct fs_dirent_bucket k;
 	int rc = 0;
 
+	if (fs_history_tree_is(dir->ino))
+		return fs_history_tree_list(dir, after, fn, ctx);
 	/* A bucket is read under the lock and given without it: fn may take its time. */
 	while (!rc && after < FS_DIRENT_COOKIE_MAX - 1) {
 		pthread_rwlock_rdlock(&dir->lock);

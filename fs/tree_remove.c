@@ -21,13 +21,20 @@ int fs_tree_own(const struct fs_inode *i, const struct fs_actor *who)
 }
 
 int fs_tree_drop(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a,
-		 const struct fs_actor *who, enum fs_tree_fate *fate)
+		 const struct fs_actor *who, const struct fs_history_loss *loss,
+		 enum fs_tree_fate *fate)
 {
+	bool kept;
+	int rc;
+
 	*a = i->attr;
 	a->ctime = who->now;
 	a->nlink = S_ISDIR(a->mode) ? 0 : a->nlink - 1;
-	if (a->nlink) {
-		*fate = FS_TREE_LINKED;
+	rc = fs_history_lose(b, i, a, who, loss, &kept);
+	if (rc)
+		return rc;
+	if (a->nlink || kept) {
+		*fate = kept ? FS_TREE_KEPT : FS_TREE_LINKED;
 		fs_inode_store_attr(b, i, a);
 		return 0;
 	}
@@ -61,7 +68,7 @@ void fs_tree_dropped(struct fs_inode *i, const struct fs_inode_attr *a, const st
 		     enum fs_tree_fate fate)
 {
 	i->attr = *a;
-	if (fate == FS_TREE_LINKED)
+	if (fate == FS_TREE_LINKED || fate == FS_TREE_KEPT)
 		return;
 	if (fate == FS_TREE_ORPHAN) {
 		fs_tree_orphaned(i, who);
@@ -114,15 +121,16 @@ static int removable(struct fs_inode *i, bool want_dir, const struct fs_actor *w
 
 /* dir and i are locked exclusively. */
 static int remove_locked(struct fs_inode *dir, struct fs_inode *i, const struct fs_dirent *e,
-			 struct fs_actor *who)
+			 const char *path, struct fs_actor *who)
 {
+	struct fs_history_loss loss = {.path = path};
 	struct fs_inode_attr da = dir->attr, ia;
 	enum fs_tree_fate fate;
 	struct fs_batch b;
 	int rc;
 
 	fs_batch_init(&b, who->signer);
-	rc = fs_tree_drop(&b, i, &ia, who, &fate);
+	rc = fs_tree_drop(&b, i, &ia, who, &loss, &fate);
 	fs_dirent_del(&b, dir->journal, dir->ino, dir->size, e->cookie);
 	fs_tree_touch(&da, who);
 	da.size--;
@@ -132,18 +140,23 @@ static int remove_locked(struct fs_inode *dir, struct fs_inode *i, const struct 
 	if (!rc) {
 		dir->attr = da;
 		fs_tree_dropped(i, &ia, who, fate);
+		if (fate == FS_TREE_KEPT || fate == FS_TREE_LINKED)
+			fs_history_gave_up(dir, e->name, i, who);
 	}
 	return rc;
 }
 
-static int remove_name(struct fs_inode *dir, const char *name, bool want_dir, struct fs_actor *who,
-		       struct fs_inode **out)
+/* -EXFULL: a path is needed (fs_history_lose). */
+static int remove_once(struct fs_inode *dir, const char *name, bool want_dir, const char *path,
+		       struct fs_actor *who, struct fs_inode **out)
 {
 	struct fs_inode *both[2] = {dir, NULL};
 	struct fs_dirent e;
 	int rc;
 
 	who->group = 0;
+	if (dir->ino >= FS_INO_HISTORY)
+		return -EROFS;
 	fs_inode_throttle(dir->journal);
 	rc = lock_child(dir, name, &e, &both[1]);
 	if (rc)
@@ -152,13 +165,27 @@ static int remove_name(struct fs_inode *dir, const char *name, bool want_dir, st
 	if (!rc)
 		rc = removable(both[1], want_dir, who);
 	if (!rc)
-		rc = remove_locked(dir, both[1], &e, who);
+		rc = remove_locked(dir, both[1], &e, path, who);
 	fs_inode_unlock_many(both, 2);
 	keys_wipe(&e, sizeof(e));
 	if (!rc && out)
 		*out = both[1];
 	else
 		fs_inode_put(both[1]);
+	return rc;
+}
+
+static int remove_name(struct fs_inode *dir, const char *name, bool want_dir, struct fs_actor *who,
+		       struct fs_inode **out)
+{
+	char path[FS_HISTORY_PATH_MAX];
+	int rc = remove_once(dir, name, want_dir, NULL, who, out);
+
+	if (rc != -EXFULL)
+		return rc;
+	fs_history_path(dir, name, path);
+	rc = remove_once(dir, name, want_dir, path, who, out);
+	keys_wipe(path, sizeof(path));
 	return rc;
 }
 

@@ -3,7 +3,7 @@
  * fs/tree_rename.c - renaming within one journal.
  *
  * Up to four inodes change in one batch: two directories, what is moved, what is
- * replaced. A replaced entry keeps its cookie and gets the moved inode, so that a
+ * replaced or had the name a moment ago. A replaced entry keeps its cookie and gets the moved inode, so that a
  * listing under way shows the name once, and there is no instant without it.
  *
  * Locks: a rename between directories holds the journal's rename mutex; only such
@@ -15,16 +15,19 @@
 #include <errno.h>
 #include <sys/stat.h>
 #include "final.h"
+#include "inode_recent.h"
 
 #define DEPTH_MAX 100000 /* a chain longer than this is a loop: damage */
 
-enum { DIR, NEWDIR, SRC, DST, COUNT };
+enum { DIR, NEWDIR, SRC, DST, PAST, COUNT }; /* PAST: who had newname a moment ago */
 
 struct rename {
-	struct fs_inode *i[COUNT]; /* DST may be NULL */
+	struct fs_inode *i[COUNT]; /* DST and PAST may be NULL */
 	const char *name, *newname;
 	unsigned flags;
 	struct fs_actor *who;
+	const char *path; /* of newname, when it was looked up */
+	bool took;
 	/* read under the locks */
 	struct fs_dirent from, to;
 	uint64_t spare; /* cookie for newname when it is free */
@@ -84,15 +87,21 @@ static int peek(struct rename *r)
 	if (rc)
 		return rc;
 	rc = fs_tree_lookup(r->i[NEWDIR], r->newname, &r->i[DST]);
-	return rc == -ENOENT ? 0 : rc;
+	if (rc == -ENOENT) {
+		r->i[PAST] = fs_history_past(r->i[NEWDIR], r->newname, r->who);
+		rc = 0;
+	}
+	return rc;
 }
 
 static void drop_peeked(struct rename *r)
 {
 	fs_inode_put(r->i[SRC]);
 	fs_inode_put(r->i[DST]);
+	fs_inode_put(r->i[PAST]);
 	r->i[SRC] = NULL;
 	r->i[DST] = NULL;
+	r->i[PAST] = NULL;
 }
 
 /* Do the names still stand for what is locked? 0; -EAGAIN: no; or an error. */
@@ -202,9 +211,14 @@ static int build(struct rename *r)
 		na->size += r->i[DST] ? 0 : 1;
 	}
 	if (r->i[DST] && !exchange) {
+		struct fs_history_loss loss = {r->i[SRC], &r->a[SRC], r->path};
+
 		na->nlink -= S_ISDIR(r->i[DST]->mode) ? 1 : 0;
-		rc = fs_tree_drop(&r->b, r->i[DST], &r->a[DST], r->who, &r->fate);
+		rc = fs_tree_drop(&r->b, r->i[DST], &r->a[DST], r->who, &loss, &r->fate);
 	}
+	if (!rc && r->i[PAST])
+		rc = fs_history_take(&r->b, r->i[SRC], &r->a[SRC], r->i[PAST], &r->a[PAST], r->who,
+				     &r->took);
 	fs_dirent_put(&r->b, j, newdir->ino, newdir->size, cookie, r->newname, r->i[SRC]->ino,
 		      r->i[SRC]->mode);
 	fs_inode_store_attr(&r->b, r->i[SRC], &r->a[SRC]);
@@ -219,12 +233,20 @@ static int build(struct rename *r)
 
 static void publish(struct rename *r)
 {
+	struct fs_inode_attr was = r->i[SRC]->attr;
+
 	r->i[DIR]->attr = r->a[DIR];
 	if (r->i[NEWDIR] != r->i[DIR])
 		r->i[NEWDIR]->attr = r->a[NEWDIR];
 	r->i[SRC]->attr = r->a[SRC];
 	if (r->i[DST])
 		fs_tree_dropped(r->i[DST], &r->a[DST], r->who, r->fate);
+	if (r->took) {
+		r->i[PAST]->attr = r->a[PAST];
+		fs_inode_recent_forget(r->i[NEWDIR], r->newname);
+	}
+	if (r->i[DIR] == r->i[NEWDIR] && !(r->flags & FS_TREE_EXCHANGE))
+		fs_history_moved(r->i[DIR], r->name, r->newname, r->i[SRC], &was, r->who);
 }
 
 /* All inodes are locked. */
@@ -259,12 +281,26 @@ static int rename_locked(struct rename *r)
 	return rc;
 }
 
+static int rename_once(struct rename *r)
+{
+	int rc = lock_all(r);
+
+	if (rc)
+		return rc;
+	rc = rename_locked(r);
+	fs_inode_unlock_many(r->i, COUNT);
+	return rc;
+}
+
 static int check_call(const struct rename *r)
 {
-	int rc = fs_dirent_check(r->name);
+	int rc = r->flags & FS_TREE_EXCHANGE ? fs_tree_may_make(r->i[DIR], r->name)
+					     : fs_dirent_check(r->name);
 
+	if (!rc && r->i[DIR]->ino >= FS_INO_HISTORY)
+		rc = -EROFS;
 	if (!rc)
-		rc = fs_dirent_check(r->newname);
+		rc = fs_tree_may_make(r->i[NEWDIR], r->newname);
 	if (rc)
 		return rc;
 	if (r->flags & ~(FS_TREE_NOREPLACE | FS_TREE_EXCHANGE) ||
@@ -279,6 +315,7 @@ int fs_tree_rename(struct fs_inode *dir, const char *name, struct fs_inode *newd
 {
 	struct rename r = {
 		.i = {dir, newdir}, .name = name, .newname = newname, .flags = flags, .who = who};
+	char path[FS_HISTORY_PATH_MAX];
 	int rc = check_call(&r);
 
 	who->group = 0;
@@ -290,10 +327,12 @@ int fs_tree_rename(struct fs_inode *dir, const char *name, struct fs_inode *newd
 		if (rc)
 			return rc;
 	}
-	rc = lock_all(&r);
-	if (!rc) {
-		rc = rename_locked(&r);
-		fs_inode_unlock_many(r.i, COUNT);
+	rc = rename_once(&r);
+	if (rc == -EXFULL) {
+		drop_peeked(&r);
+		fs_history_path(newdir, newname, path);
+		r.path = path;
+		rc = rename_once(&r);
 	}
 	if (dir != newdir)
 		fs_inode_rename_unlock(dir->journal);
@@ -302,6 +341,8 @@ int fs_tree_rename(struct fs_inode *dir, const char *name, struct fs_inode *newd
 	if (!rc && replaced)
 		*replaced = r.i[DST] && r.i[DST] != r.i[SRC] ? fs_inode_ref(r.i[DST]) : NULL;
 	drop_peeked(&r);
+	if (r.path)
+		keys_wipe(path, sizeof(path));
 	keys_wipe(&r.from, sizeof(r.from));
 	keys_wipe(&r.to, sizeof(r.to));
 	return rc;

@@ -527,6 +527,8 @@ int fs_vault_decide_vault(struct fs_vault *v, struct fs_session *s, uint32_t rig
 			  struct policy_verdict *out, char *rule, size_t rule_cap);
 /* -ENOENT: no such name (whoever asks). */
 int fs_vault_journal_by_name(struct fs_vault *v, const char *name, uint32_t *index);
+/* For fs_history_tree_on_name: what practitioner number pid is called in this vault. -ENOENT; -ERANGE: cap is too small. */
+int fs_vault_pid_name(void *vault, uint32_t pid, char *out, size_t cap);
 int fs_vault_journal_name(struct fs_vault *v, uint32_t index, char name[static 256]);
 /*
  * The journal opened with this session's wrap; one reference. The caller has decided that the

@@ -16,9 +16,9 @@
 #include "lexer.h"
 #include "model.h"
 
-const char *const policy_right_names[] = {"list",     "read",	"write",       "create",
-					  "finalize", "export", "break-glass", "policy",
-					  "audit",    "review", "attend",      "history", NULL};
+const char *const policy_right_names[] = {"list",   "read",	   "write",  "create", "finalize",
+					  "export", "break-glass", "policy", "audit",  "review",
+					  "attend", "history",	   NULL};
 
 const char *policy_right_text(uint32_t rights, char out[static 128])
 {

@@ -57,8 +57,8 @@ static bool countersign_parse(struct policy_practice_parser *pr)
 			return false;
 		for (size_t i = 0; i < pr->countersign_count; i++)
 			if (!strcmp(pr->countersign[i].role, now.role))
-				return policy_lexer_error(lx, now.column,
-							  "role `%s` stands twice", now.role);
+				return policy_lexer_error(lx, now.column, "role `%s` stands twice",
+							  now.role);
 		if (pr->countersign_count == COUNT(pr->countersign))
 			return policy_lexer_error(lx, now.column,
 						  "`countersign` has at most %d roles",
@@ -140,14 +140,15 @@ void policy_practice_countersign_resolve(struct policy_practice_parser *pr)
 		if (role)
 			p->countersign[p->countersign_count++] = role;
 		else
-			known = policy_practice_unresolved(pr, file, now->line, now->column,
-							   "role", now->role, &p->roles);
+			known = policy_practice_unresolved(pr, file, now->line, now->column, "role",
+							   now->role, &p->roles);
 	}
 	if (known && pr->countersign_count && !countersigner(p))
-		policy_practice_error_at(
-			pr, file, pr->countersign[0].line, pr->countersign[0].column,
-			"nobody could countersign: that takes a clinical role with `finalize` which "
-			"is not named here");
+		policy_practice_error_at(pr, file, pr->countersign[0].line,
+					 pr->countersign[0].column,
+					 "nobody could countersign: that takes a clinical role "
+					 "with `finalize` which "
+					 "is not named here");
 }
 
 bool policy_practice_countersigns(const struct policy_practice *p, const char *role)

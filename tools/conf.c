@@ -348,6 +348,20 @@ static bool is_conf_path(const char *path)
 	return strchr(path, '/') && n > 5 && !strcmp(path + n - 5, ".conf");
 }
 
+/* A vault of one's own by its id, as its mount is called. */
+static bool find_id(const char *id, struct conf *out)
+{
+	char base[PATH_MAX];
+
+	if (strlen(id) != 2 * KEYS_VAULT_ID_LEN || strspn(id, "0123456789abcdef") != strlen(id) ||
+	    tools_conf_state_base(base, sizeof(base)) ||
+	    snprintf(out->state, sizeof(out->state), "%s/%s", base, id) >= (int)sizeof(out->state) ||
+	    !alone_exists(out->state) || load_alone(out))
+		return false;
+	alone_socket(out);
+	return true;
+}
+
 static int find(const struct tool_options *o, struct conf *out)
 {
 	char file[PATH_MAX];
@@ -361,6 +375,8 @@ static int find(const struct tool_options *o, struct conf *out)
 		if (snprintf(file, sizeof(file), SYSTEM_CONF_DIR "/%s.conf", o->vault) <
 			    (int)sizeof(file) && !access(file, F_OK))
 			return load_system(o->vault, out);
+		if (find_id(o->vault, out))
+			return TOOL_OK;
 		return tools_fail("there is no %s; `--vault` takes a name from " SYSTEM_CONF_DIR
 				 ", the path of such a file, or a vault's path", file);
 	}

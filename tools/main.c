@@ -83,6 +83,10 @@ static const struct verb verbs[] = {
 	{ "keys", tools_cmd_keys, 1, 2,
 	  "keys renew JOURNAL | keys renew --all-of NAME | keys status [--json]",
 	  "new keys for journals, as when somebody has left" },
+	{ "history", tools_cmd_history, 1, 1, "history [--json] FILE|JOURNAL",
+	  "a note's versions, signatures, amendments; what was removed from a journal" },
+	{ "show", tools_cmd_show, 1, 1, "show [--diff] FILE@N",
+	  "version N of a note, or how it differs from what the note holds now" },
 	{ "audit", tools_cmd_audit, 1, 1,
 	  "audit show|usage [--who NAME] [--journal NAME] [--grant NUMBER] [--since TIME] "
 	  "[--until TIME] [--json]",
@@ -178,6 +182,7 @@ enum option_id {
 	OPT_FORCE,
 	OPT_EDIT,
 	OPT_CONFIRM,
+	OPT_DIFF,
 };
 
 static const struct option long_options[] = {
@@ -242,6 +247,7 @@ static const struct option long_options[] = {
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "edit", no_argument, NULL, OPT_EDIT },
 	{ "confirm", required_argument, NULL, OPT_CONFIRM },
+	{ "diff", no_argument, NULL, OPT_DIFF },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -329,6 +335,7 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_FORCE: o->force = true; break;
 	case OPT_EDIT: o->edit = true; break;
 	case OPT_CONFIRM: o->confirm = arg; break;
+	case OPT_DIFF: o->diff = true; break;
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	case OPT_ALL_OTHERS: o->all_others = true; break;

@@ -153,13 +153,19 @@ static int find_named(const char *mounts, const char *file, char path[static PAT
 
 int tools_note_path_in(const char *mounts, const char *file, bool want_note, struct note_path *out)
 {
-	char path[PATH_MAX] = "";
+	char path[PATH_MAX] = "", named[PATH_MAX];
+	struct note_path other = {.there = false};
 	int rc;
 
 	memset(out, 0, sizeof(*out));
 	rc = absolute(file, path, &out->there);
 	if (!rc) {
 		rc = find_mount(mounts, path, 0, out);
+		/* Gone from here, if ever it was here; but a journal of that name, or a note in one, is there. */
+		if (!rc && !out->there && !find_named(mounts, file, named, &other) && other.there) {
+			*out = other;
+			return split(file, named, want_note, out);
+		}
 		if (!rc)
 			return split(file, path, want_note, out);
 	}

@@ -14,7 +14,7 @@
 #include "when.h"
 
 static const char *const rights[] = { "list",	"read",	       "write",	 "create", "finalize", "export",
-				      "break-glass", "policy", "audit", "review", "attend" };
+				      "break-glass", "policy", "audit", "review", "attend", "history" };
 #define RIGHTS (sizeof(rights) / sizeof(rights[0]))
 
 static bool has(const json_t *person, const char *right)

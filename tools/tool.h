@@ -54,6 +54,7 @@ struct tool_options {
 	bool signature, force;	     /* export */
 	const char *confirm;	     /* finalize --confirm PROGRAM */
 	bool edit;		     /* amend */
+	bool diff;		     /* show --diff */
 	bool no_wait;		 /* keys renew --no-wait */
 	bool all_others;	 /* sessions end --all-others */
 	bool foreground, daemon, again, json, alone, exit_when_idle, reject, yes;
@@ -79,6 +80,8 @@ int tools_cmd_enroll(struct tool_options *o, int argc, char **argv);
 int tools_cmd_passwd(struct tool_options *o, int argc, char **argv);
 int tools_cmd_recover(struct tool_options *o, int argc, char **argv);
 int tools_cmd_policy(struct tool_options *o, int argc, char **argv);
+int tools_cmd_history(struct tool_options *o, int argc, char **argv);
+int tools_cmd_show(struct tool_options *o, int argc, char **argv);
 int tools_cmd_audit(struct tool_options *o, int argc, char **argv);
 int tools_cmd_status(struct tool_options *o, int argc, char **argv);
 int tools_cmd_doctor(struct tool_options *o, int argc, char **argv);

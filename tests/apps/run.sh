@@ -7,6 +7,8 @@ if ! command -v soffice >/dev/null; then
 	${SUDO:-} apt-get update -qq && DEBIAN_FRONTEND=noninteractive ${SUDO:-} apt-get install -y -qq --no-install-recommends \
 		libreoffice-writer-nogui >/dev/null || exit 1
 fi
-set -- tests/apps/apps.sh
+
 export BUILD=${BUILD:-build}
-bash "$1"
+rc=0
+for t in apps versions; do bash "tests/apps/$t.sh" || rc=1; done
+exit $rc

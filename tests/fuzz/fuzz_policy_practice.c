@@ -18,6 +18,25 @@ static void require(int holds)
 		abort();
 }
 
+/* What the text says of notes: one way to keep versions at most, a pattern with the name. */
+static void settings(const struct policy_practice *p)
+{
+	static const char *const names[] = {"", "note.odt", "aaaaaaaaaaaaaaaaaaaaaaaab", "\xff~"};
+	const struct policy_settings *s = policy_practice_settings(p);
+	struct policy_keep keep;
+
+	require(s->ceiling_s <= 24 * 3600);
+	require(strstr(s->amendment, "%n") && !strchr(s->amendment, '/'));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		policy_practice_keep(p, names[i], &keep);
+		require(keep.none + (keep.count > 0) + (keep.span_s > 0) <= 1);
+		require(!s->history_off || keep.none);
+		require(s->history_off || !keep.record || !keep.none);
+	}
+	for (size_t i = 0; i < policy_practice_count(p); i++)
+		(void)policy_practice_countersigns(p, policy_practice_at(p, i)->role->name);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct policy_practice *p = NULL;
@@ -42,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(who->from_s < who->until_s);
 	}
 	if (p)
-		require(policy_practice_settings(p)->ceiling_s <= 24 * 3600);
+		settings(p);
 	policy_practice_put(p);
 	policy_report_free(report);
 	return 0;

@@ -127,8 +127,8 @@ put_policy() { # NAME FILE < TEXT: that person's edit of practice or a journal's
 practice_policy() {
 	cat <<-'END'
 		practice "Klinik Nord"
-		role physician clinical may list read write create finalize export break-glass
-		role nurse     clinical may list read write finalize break-glass
+		role physician clinical may list read write create finalize export history break-glass
+		role nurse     clinical may list read write finalize export history break-glass
 		role secretary          may list create
 		role steward            may policy
 		role auditor            may audit review

@@ -6,7 +6,7 @@
 static struct fs_inode_attr sample(void)
 {
 	return (struct fs_inode_attr){.mode = S_IFREG | 0640,
-				      .nlink = 2,
+				      .nlink = 1,
 				      .size = 9000,
 				      .atime = NOW(-1),
 				      .mtime = NOW(2),
@@ -19,7 +19,7 @@ static struct fs_inode_attr sample(void)
 				      .change = 77,
 				      .blocks = 18,
 				      .xattrs = 3,
-				      .flags = 1};
+				      .flags = FS_INODE_FINAL | FS_INODE_STATE | FS_INODE_WANTS};
 }
 
 static int recode(const struct fs_inode_attr *a)
@@ -63,6 +63,26 @@ START_TEST(inode_decode_refuses_nonsense)
 	rec[0] = 1;
 	rec[FS_INODE_LEN - 1] = 1;
 	ck_assert_int_eq(fs_inode_decode(rec, FS_INODE_LEN, &bad), -EBADMSG);
+	for (unsigned flag = 1024; flag <= 32768; flag *= 2) {
+		bad = a, bad.flags |= (uint16_t)flag;
+		ck_assert_int_eq(recode(&bad), -EBADMSG);
+	}
+	bad = a, bad.flags = FS_INODE_FINAL;
+	ck_assert_int_eq(recode(&bad), -EBADMSG);
+	bad = a, bad.flags = FS_INODE_STATE | FS_INODE_WANTS;
+	ck_assert_int_eq(recode(&bad), -EBADMSG);
+	bad = a, bad.flags |= FS_INODE_HOLDS;
+	ck_assert_int_eq(recode(&bad), -EBADMSG);
+	bad = a, bad.flags |= FS_INODE_BEFORE;
+	ck_assert_int_eq(recode(&bad), -EBADMSG);
+	bad = a, bad.nlink = 2;
+	ck_assert_int_eq(recode(&bad), -EBADMSG);
+	bad = a, bad.nlink = 0;
+	ck_assert_int_eq(recode(&bad), -EBADMSG);
+	bad = a, bad.before_version = 1;
+	ck_assert_int_eq(recode(&bad), -EBADMSG);
+	bad = a, bad.before = FS_INO_HISTORY;
+	ck_assert_int_eq(recode(&bad), -EBADMSG);
 	bad = a, bad.mode = S_IFCHR | 0600;
 	ck_assert_int_eq(recode(&bad), -EBADMSG);
 	bad = a, bad.mtime.tv_nsec = 1000000000;

@@ -24,14 +24,17 @@ static const char *const temporary[] = {
 	"note.txt~",
 	"Epikrise 12.5.~", /* nano -B, gedit, kate */
 	".~lock.Epikrise Hansen.odt#",
-	"lu1234abcd.tmp", /* LibreOffice */
+	"lu1234abcd.tmp",
+	"lu132808aval.tmp", /* LibreOffice */
 	".goutputstream-A1B2C3",
 	".goutputstream-ABCDEF", /* GLib */
 	".note.txt.kate-swp",	 /* kate */
 	".note.txt.aB3dEf",
 	".note.txt.ABCDEF",
 	".note.txt.123456", /* rsync */
-	"~$pikrise.docx",   /* Office */
+	"Page.txt.zim-new~",
+	"2026-01.old.txt", /* Zim, RedNotebook */
+	"~$pikrise.docx",  /* Office */
 	"list.db-journal",
 	"list.sqlite-wal",
 	"list.sqlite3-shm", /* SQLite */
@@ -91,7 +94,16 @@ static const char *const notes[] = {
 	".goutputstream-A1B2C3D",
 	".goutputstream-A1B2C3.txt",
 	"goutputstream-A1B2C3",
+	"2026-01.old.txt.odt",
+	"2026-01.txt",
+	"2026-01.old.odt",
+	"2026-1.old.txt",
+	"plan.old.txt",
+	"x2026-01.old.txt",
+	"2026-01.new.txt",
 	"lunch.tmp",
+	"lucas1.tmp",
+	"lu12345.tmp",
 	"lu.tmp",
 	"lu1.tmp",
 	"lung 1234.tmp",

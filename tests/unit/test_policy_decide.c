@@ -112,30 +112,24 @@ static const struct {
 	{NULL, "zed", POLICY_POLICY, 0, 0, 0, POLICY_GROUND_UNKNOWN, 0, "no practitioner zed"},
 	{NULL, NULL, POLICY_POLICY, 0, 0, 0, POLICY_GROUND_UNKNOWN, 0, "no practitioner "},
 	/* Nothing asked is never allowed, rights are filled in. */
-	{"allow user:anna:rwx\n", "anna", 0, 0, 1,
-	 PHYSICIAN,
-	 POLICY_GROUND_ENTRY, 1, "allow user:anna:rwx (line 1)"},
+	{"allow user:anna:rwx\n", "anna", 0, 0, 1, PHYSICIAN, POLICY_GROUND_ENTRY, 1,
+	 "allow user:anna:rwx (line 1)"},
 	/* Unknown bits are never allowed. */
-	{"allow user:anna:rwx\n", "anna", 1u << 20 | POLICY_READ, 0, 1,
-	 PHYSICIAN,
+	{"allow user:anna:rwx\n", "anna", 1u << 20 | POLICY_READ, 0, 1, PHYSICIAN,
 	 POLICY_GROUND_ROLE, 1, "role physician may not do that (practice line 1)"},
 	/* Without x nothing is reached; with two entries together it is. */
 	{"allow user:anna:rw-\n", "anna", POLICY_READ, 0, 1, POLICY_CREATE, POLICY_GROUND_NONE, 1,
 	 "allow user:anna:rw- (line 1) does not give read"},
 	{"allow unit:north:--x\nallow user:anna:r--\n", "anna", POLICY_READ, 1, 1,
 	 POLICY_LIST | POLICY_READ | POLICY_CREATE | POLICY_EXPORT | POLICY_HISTORY,
-	 POLICY_GROUND_ENTRY, 1,
-	 "allow unit:north:--x (line 1)"},
+	 POLICY_GROUND_ENTRY, 1, "allow unit:north:--x (line 1)"},
 	/* The line is that of the entry that gives most. */
 	{"allow unit:north:r-x\nallow role:physician:rwx\n", "anna", POLICY_READ | POLICY_WRITE, 1,
-	 1,
-	 PHYSICIAN,
-	 POLICY_GROUND_ENTRY, 2, "allow role:physician:rwx (line 2)"},
+	 1, PHYSICIAN, POLICY_GROUND_ENTRY, 2, "allow role:physician:rwx (line 2)"},
 	/* group and unit are the same. */
 	{"allow group:north:r-x\n", "anna", POLICY_READ, 1, 1,
 	 POLICY_LIST | POLICY_READ | POLICY_CREATE | POLICY_EXPORT | POLICY_HISTORY,
-	 POLICY_GROUND_ENTRY, 1,
-	 "allow group:north:r-x (line 1)"},
+	 POLICY_GROUND_ENTRY, 1, "allow group:north:r-x (line 1)"},
 	/* A role without list sees nothing. */
 	{"unit north\nallow user:eva:rwx\n", "eva", POLICY_READ, 0, 0, 0, POLICY_GROUND_ROLE, 2,
 	 "role blind may not list (practice line 2)"},
@@ -173,8 +167,7 @@ static const struct {
 	{"block group:north\nallow user:anna:rwx\n", "dan", POLICY_POLICY, 0, 0, 0,
 	 POLICY_GROUND_BLOCK, 1, "block group:north (line 1)"},
 	{"block unit:south\nallow user:anna:rwx\n", "anna", POLICY_CREATE | POLICY_WRITE, 1, 1,
-	 PHYSICIAN,
-	 POLICY_GROUND_ENTRY, 2, "allow user:anna:rwx (line 2)"},
+	 PHYSICIAN, POLICY_GROUND_ENTRY, 2, "allow user:anna:rwx (line 2)"},
 	/* A name of one kind does not speak of another. */
 	{"allow role:anna:rwx\nallow unit:anna:rwx\nallow user:north:rwx\n", "anna", POLICY_READ, 0,
 	 0, 0, POLICY_GROUND_NONE, 0, "no entry admits anna"},
@@ -196,9 +189,8 @@ static const struct {
 	/* Defaults of the journal's unit come after its own entries. */
 	{"unit ward\n", "kai", POLICY_READ, 1, 1, POLICY_LIST | POLICY_READ | POLICY_ATTEND,
 	 POLICY_GROUND_ENTRY, 15, "default unit ward allow user:kai:r-x (practice line 15)"},
-	{"unit ward\n", "anna", POLICY_READ, 0, 1, POLICY_LIST | POLICY_CREATE,
-	 POLICY_GROUND_NONE, 16,
-	 "default unit ward allow role:physician:--x (practice line 16) does not give read"},
+	{"unit ward\n", "anna", POLICY_READ, 0, 1, POLICY_LIST | POLICY_CREATE, POLICY_GROUND_NONE,
+	 16, "default unit ward allow role:physician:--x (practice line 16) does not give read"},
 	{"unit ward\nallow user:kai:--x\n", "kai", POLICY_READ, 1, 1,
 	 POLICY_LIST | POLICY_READ | POLICY_ATTEND, POLICY_GROUND_ENTRY, 15,
 	 "default unit ward allow user:kai:r-x (practice line 15)"},
@@ -209,8 +201,7 @@ static const struct {
 	 "block user:kai (line 2)"},
 	{"unit east\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 17,
 	 "default unit east allow user:kai:r-x (practice line 17) is not in force any more"},
-	{"unit north\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 0,
-	 "no entry admits kai"},
+	{"unit north\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 0, "no entry admits kai"},
 	{"allow user:dan:rwx\n", "kai", POLICY_READ, 0, 0, 0, POLICY_GROUND_NONE, 0,
 	 "no entry admits kai"},
 };
@@ -282,9 +273,9 @@ START_TEST(decide_block_is_shown_where_the_practice_says_so)
 		struct policy_journal *j = journal_of(shown[i / 2].journal);
 		struct policy_verdict v;
 
-		ck_assert_int_gt(asprintf(&text, "%sblocks %s\n", practice_text,
-					  i % 2 ? "shown" : "hidden"),
-				 0);
+		ck_assert_int_gt(
+			asprintf(&text, "%sblocks %s\n", practice_text, i % 2 ? "shown" : "hidden"),
+			0);
 		p = practice_of(text);
 		q.practice = p;
 		q.journal = j;

@@ -164,7 +164,7 @@ START_TEST(grant_never_gives_write_finalize_export_or_history)
 }
 END_TEST
 
-/* EXPORT and HISTORY need READ by an entry: that of a grant is not enough, nor together with an entry's x. */
+/* EXPORT and HISTORY need READ by an entry: that of a grant does not do, nor with an entry's x. */
 START_TEST(grant_and_an_entry_do_not_add_up_to_export_or_history)
 {
 	struct question x;

@@ -66,9 +66,9 @@ END_TEST
 
 START_TEST(keep_finalize_line_sets_all_in_any_order)
 {
-	struct policy_practice *p =
-		parsed(BASE "finalize amendment \"%i. %n\" countersign after student others after 7d "
-			    "on read-only\n");
+	struct policy_practice *p = parsed(
+		BASE "finalize amendment \"%i. %n\" countersign after student others after 7d "
+		     "on read-only\n");
 	const struct policy_settings *s = policy_practice_settings(p);
 
 	ck_assert_uint_eq(s->finalize_after_s, 7 * 86400);

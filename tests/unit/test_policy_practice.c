@@ -59,9 +59,10 @@ static const struct {
 	const char *text, *errors;
 } golden[] = {
 	{BASE "sesion idle 5m\n", "p:4:1: unknown statement `sesion`: did you mean `session`?\n"},
-	{BASE "zzz\n", "p:4:1: unknown statement `zzz`: known are practice, session, break-glass, "
-		       "attend, blocks, finalize, history, retention, log, durability, include, role, "
-		       "unit, default, practitioner, program\n"},
+	{BASE "zzz\n",
+	 "p:4:1: unknown statement `zzz`: known are practice, session, break-glass, "
+	 "attend, blocks, finalize, history, retention, log, durability, include, role, "
+	 "unit, default, practitioner, program\n"},
 	{BASE "\"practice\"\n", "p:4:1: a statement begins with a word, not with a string\n"},
 	{BASE "practice\n", "p:4:9: the practice's name is missing here\n"},
 	{BASE "practice Klinik\n",
@@ -181,14 +182,15 @@ static const struct {
 	{BASE "break-glass notify\n"
 	      "break-glass limit 1h notify\n",
 	 "p:5:22: `notify` was given on line 4 already\n"},
-	{BASE "finalize\n", "p:4:9: missing here is one of after, on, others, countersign, amendment\n"},
+	{BASE "finalize\n",
+	 "p:4:9: missing here is one of after, on, others, countersign, amendment\n"},
 	{BASE "finalize after 14h\n", "p:4:16: `after` is from 1d to 10y, not `14h`\n"},
 	{BASE "finalize on readonly\n", "p:4:13: `read-only` is wanted here, not `readonly`\n"},
 	{BASE "finalize after 14d\n"
 	      "finalize after 15d\n",
 	 "p:5:10: `after` was given on line 4 already\n"},
-	{BASE "finalize never\n",
-	 "p:4:10: unknown finalize setting `never`: known are after, on, others, countersign, amendment\n"},
+	{BASE "finalize never\n", "p:4:10: unknown finalize setting `never`: known are after, on, "
+				  "others, countersign, amendment\n"},
 	{BASE "finalize others others\n", "p:4:17: `others` was given on line 4 already\n"},
 	{BASE "finalize others now\n",
 	 "p:4:17: unknown finalize setting `now`: known are after, on, others, countersign, "
@@ -205,17 +207,17 @@ static const struct {
 	{BASE DOCTOR "finalize countersign r\nfinalize countersign doctor\n",
 	 "p:6:10: `countersign` was given on line 5 already\n"},
 	{BASE DOCTOR "finalize countersign r doctor\n",
-	 "p:5:22: nobody could countersign: that takes a clinical role with `finalize` which is not "
+	 "p:5:22: nobody could countersign: that takes a clinical role with `finalize` which is "
+	 "not "
 	 "named here\n"},
-	{BASE "finalize countersign r\n",
-	 "p:4:22: nobody could countersign: that takes a clinical role with `finalize` which is not "
-	 "named here\n"},
+	{BASE "finalize countersign r\n", "p:4:22: nobody could countersign: that takes a clinical "
+					  "role with `finalize` which is not "
+					  "named here\n"},
 	{BASE "finalize amendment\n",
 	 "p:4:19: the pattern of an amendment's name is missing here\n"},
-	{BASE "finalize amendment %n\n",
-	 "p:4:20: the pattern of an amendment's name is wanted here: put `%n` into double quotes\n"},
-	{BASE "finalize amendment \"\"\n",
-	 "p:4:20: the pattern of an amendment's name is empty\n"},
+	{BASE "finalize amendment %n\n", "p:4:20: the pattern of an amendment's name is wanted "
+					 "here: put `%n` into double quotes\n"},
+	{BASE "finalize amendment \"\"\n", "p:4:20: the pattern of an amendment's name is empty\n"},
 	{BASE "finalize amendment \"amendment %i%e\"\n",
 	 "p:4:20: `amendment` needs `%n`, the note's name, as in \"%n amendment %i%e\"\n"},
 	{BASE "finalize amendment \"%n%e\"\n",
@@ -230,11 +232,9 @@ static const struct {
 	 "`%`\n"},
 	{BASE "history\n", "p:4:8: missing here is one of off, for\n"},
 	{BASE "history of\n", "p:4:9: unknown history setting `of`: did you mean `off`?\n"},
-	{BASE "history off now\n",
-	 "p:4:13: nothing more is wanted on this line: remove `now`\n"},
+	{BASE "history off now\n", "p:4:13: nothing more is wanted on this line: remove `now`\n"},
 	{BASE "history off\nhistory off\n", "p:5:9: `off` was given on line 4 already\n"},
-	{BASE "history for\n",
-	 "p:4:12: a pattern of file names (\"*.tmp\") is missing here\n"},
+	{BASE "history for\n", "p:4:12: a pattern of file names (\"*.tmp\") is missing here\n"},
 	{BASE "history for *.tmp keep 3\n",
 	 "p:4:13: a pattern of file names (\"*.tmp\") is wanted here: put `*.tmp` into double "
 	 "quotes\n"},
@@ -256,8 +256,7 @@ static const struct {
 	{BASE "history for \"*.tmp\" keep 30m\n", "p:4:26: `keep` is from 1h to 10y, not `30m`\n"},
 	{BASE "history for \"*.tmp\" keep none 3\n",
 	 "p:4:31: nothing more is wanted on this line: remove `3`\n"},
-	{BASE "history for \"*.tmp\" \"*.tmp\" keep 3\n",
-	 "p:4:21: pattern `*.tmp` stands twice\n"},
+	{BASE "history for \"*.tmp\" \"*.tmp\" keep 3\n", "p:4:21: pattern `*.tmp` stands twice\n"},
 	{BASE "history for \"*.tmp\" keep 3\nhistory for \"a\" \"*.tmp\" keep none\n",
 	 "p:5:17: pattern `*.tmp` stands twice\n"},
 	{BASE "include practice.d\n%part a\nhistory off\n",
@@ -301,8 +300,9 @@ static const struct {
 	{BASE "role nurse list\n", "p:4:12: unknown word `list`: known are clinical, may\n"},
 	{BASE "role nurse clinicl may list\n",
 	 "p:4:12: unknown word `clinicl`: did you mean `clinical`?\n"},
-	{BASE "role nurse may\n", "p:4:15: missing here is one of list, read, write, create, "
-				  "finalize, export, break-glass, policy, audit, review, attend, history\n"},
+	{BASE "role nurse may\n",
+	 "p:4:15: missing here is one of list, read, write, create, "
+	 "finalize, export, break-glass, policy, audit, review, attend, history\n"},
 	{BASE "role nurse may raed\n", "p:4:16: unknown right `raed`: did you mean `read`?\n"},
 	{BASE "role nurse may list list\n", "p:4:21: `list` is named twice\n"},
 	{BASE "role nurse may list fly\n",
@@ -713,8 +713,7 @@ START_TEST(practice_statement_without_effect_is_refused_by_name)
 		"retention 10y after last-entry\n"
 		"log strict\ndurability close\nprogram deny updatedb\n" BASE;
 
-	refused(text, strlen(text),
-		"p:4:1: `retention` is not in this version: remove the line\n");
+	refused(text, strlen(text), "p:4:1: `retention` is not in this version: remove the line\n");
 }
 END_TEST
 
@@ -809,8 +808,8 @@ START_TEST(practice_initial_alone_gives_one_person_all)
 	ck_assert(bo->role->clinical);
 	ck_assert_uint_eq(bo->role->rights, POLICY_LIST | POLICY_READ | POLICY_WRITE |
 						    POLICY_CREATE | POLICY_FINALIZE |
-						    POLICY_EXPORT | POLICY_HISTORY |
-						    POLICY_POLICY | POLICY_AUDIT);
+						    POLICY_EXPORT | POLICY_HISTORY | POLICY_POLICY |
+						    POLICY_AUDIT);
 	/* Nobody is there to be locked out of what one forgot to finish. */
 	ck_assert_uint_eq(policy_practice_settings(p)->finalize_after_s, 0);
 	ck_assert_ptr_nonnull(bo->unit);

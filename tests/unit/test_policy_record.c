@@ -502,7 +502,8 @@ START_TEST(json_of_every_field_holds_them_all)
 	r.note_count = 2;
 	ck_assert_uint_eq(policy_record_json(&r, text, sizeof(text)), strlen(text));
 	ck_assert_str_eq(
-		text, "{\"kind\":\"open\",\"lifecycle\":\"access\",\"seq\":42,\"time\":\"2026-11-21T14:03:07.123456789Z\","
+		text, "{\"kind\":\"open\",\"lifecycle\":\"access\",\"seq\":42,\"time\":\"2026-11-"
+		      "21T14:03:07.123456789Z\","
 		      "\"boot_ns\":77,\"session\":\"abababababababababababababababab\","
 		      "\"practitioner\":7,\"who\":\"anna\",\"uid\":1000,\"pid\":4242,"
 		      "\"program\":\"less\",\"role\":\"physician\",\"unit\":\"north\","

@@ -143,6 +143,11 @@ START_TEST(relative_names_go_by_where_one_stands_or_by_the_journal)
 	ck_assert_str_eq(p.path, "sub/plan.txt");
 	ck_assert_int_eq(tools_note_path_in(mounts, "../a@2", true, &p), TOOL_OK);
 	ck_assert_str_eq(p.path, "a@2");
+	/* Not here, but a journal. */
+	ck_assert_int_eq(tools_note_path_in(mounts, "Anna", false, &p), TOOL_OK);
+	ck_assert_str_eq(p.path, "");
+	ck_assert_int_eq(tools_note_path_in(mounts, "Bodil", false, &p), TOOL_OK);
+	ck_assert_str_eq(p.path, "sub/Bodil");
 	ck_assert_int_eq(chdir(dir), 0);
 	ck_assert_int_eq(tools_note_path_in(mounts, "Anna/sub/plan.txt", true, &p), TOOL_OK);
 	ck_assert_str_eq(p.journal, "Anna");
