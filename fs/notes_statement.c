@@ -170,6 +170,9 @@ static void fill_record(const struct fs_noting *a, const struct keys_note *n,
 	uint8_t hash[KEYS_LEN];
 
 	fs_noting_record(a, records[n->kind], r);
+	/* policy/FORMAT.md: what is not the signature of who finalizes, or of the author. */
+	if (n->kind == KEYS_NOTE_LOCKED || n->kind == KEYS_NOTE_COUNTERSIGNED)
+		r->action = 'E';
 	r->count = n->number;
 	r->policy_version = n->policy_version;
 	policy_record_copy(r->reason, sizeof(r->reason), n->reason);
