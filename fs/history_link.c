@@ -50,20 +50,17 @@ static int copy_state(struct fs_batch *b, struct fs_inode *heir, struct fs_inode
 	uint32_t index = fs_journal_index(i->journal);
 	struct fs_key from = fs_key(index, i->ino, FS_T_STATE);
 	struct fs_key to = fs_key(index, heir->ino, FS_T_STATE);
-	struct fs_buf *state = NULL, *own = NULL;
-	int rc = fs_record_get(i->journal, &from, &state);
+	struct fs_buf *state = NULL;
+	int rc;
 
+	if (!(i->flags & FS_INODE_STATE) || ha->flags & FS_INODE_STATE)
+		return 0;
+	rc = fs_record_get(i->journal, &from, &state);
 	if (rc)
-		return rc == -ENOENT ? 0 : rc;
-	rc = fs_record_get(i->journal, &to, &own);
-	if (rc == -ENOENT) {
-		fs_batch_put(b, i->journal, &to, state->data, state->len);
-		ha->flags |= i->flags & FS_INODE_AMENDS;
-		rc = b->rc;
-	}
-	fs_buf_put(own);
-	fs_buf_put(state);
-	return rc;
+		return rc == -ENOENT ? -EBADMSG : rc;
+	fs_batch_put_buf(b, i->journal, &to, state);
+	ha->flags |= i->flags & (FS_INODE_AMENDS | FS_INODE_STATE);
+	return b->rc;
 }
 
 /* The heir goes on where i stops. keep: i stays as what it was before. */

@@ -329,7 +329,7 @@ static int no_add(const struct fs_noting *a, int rc)
 /* The statement of the note that this draft amends; 0 none. */
 static int amended(const struct fs_noting *a, uint32_t *number)
 {
-	struct fs_final_state state, origin;
+	struct fs_final_state state = {0}, origin = {0};
 	struct fs_inode *i = NULL;
 	int rc = fs_final_state(a->i, &state);
 

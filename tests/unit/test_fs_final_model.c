@@ -14,6 +14,7 @@
 #include "keys/digest.h"
 #include "test_fs_final.h"
 
+#define SEED UINT64_C(0x66696e616c)
 #define STEPS 6000
 #define STEPS_A_VAULT 600
 #define FINAL_MAX 24
@@ -549,7 +550,7 @@ static const struct {
 	{"setattr", 4, step_setattr, true},	  {"set xattr", 4, step_xattr_set, true},
 	{"remove xattr", 3, step_xattr_remove, true}, {"amend", 4, step_amend, true},
 	{"link", 3, step_link, true},		  {"unlink", 5, step_unlink, true},
-	{"rmdir", 4, step_rmdir, true},		  {"rename", 10, step_rename, true},
+	{"rmdir", 8, step_rmdir, true},		  {"rename", 10, step_rename, true},
 	{"open", 5, step_open, false},		  {"finalize", 6, step_finalize, true},
 	{"state more", 3, step_state_more, false}, {"sync", 2, step_sync, false},
 	{"reopen", 2, step_reopen, false},
@@ -587,7 +588,7 @@ START_TEST(final_notes_outlive_whatever_comes_to_mind)
 {
 	uint64_t all = environment("FINAL_STEPS", STEPS);
 
-	seed = environment("FINAL_SEED", UINT64_C(0x66696e616c));
+	seed = environment("FINAL_SEED", SEED);
 	state = seed;
 	for (size_t n = 0; n < sizeof(noise); n++)
 		noise[n] = (uint8_t)rnd(256);
@@ -604,8 +605,11 @@ START_TEST(final_notes_outlive_whatever_comes_to_mind)
 	}
 	for (size_t n = 0; n < STEP_KINDS; n++) {
 		printf("%-14s %5u done %5u EPERM\n", steps[n].what, counts[n].done, counts[n].eperm);
-		ck_assert_uint_gt(counts[n].done, 0);
-		ck_assert(!steps[n].eperm || counts[n].eperm);
+		/* Other runs may by chance leave something out. */
+		if (seed == SEED && all >= STEPS) {
+			ck_assert_uint_gt(counts[n].done, 0);
+			ck_assert(!steps[n].eperm || counts[n].eperm);
+		}
 	}
 }
 END_TEST

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 
+#include "fs/final.h"
 #include "fs/history_impl.h"
 #include "fs/history_link.h"
 #include "fs/record_impl.h"
@@ -324,6 +325,34 @@ START_TEST(rename_over)
 	check_text(&l.v[3], "two");
 	ck_assert_uint_eq(removed(), 0);
 	fs_inode_put(i);
+}
+END_TEST
+
+/* A draft that amends a final note goes on to do so, however it is saved. */
+START_TEST(link_goes_over)
+{
+	struct fs_inode *note = files_make(&f, f.root, "final.txt", S_IFREG | 0640);
+	struct fs_inode *i = files_make(&f, f.root, "draft.txt", S_IFREG | 0640);
+	struct fs_final_state state = {.amends = note->ino}, got;
+
+	save_text(i, "one");
+	ck_assert_int_eq(fs_final_link(i, &state, &f.who), 0);
+	fs_inode_put(i);
+	for (int keeps = 0; keeps < 2; keeps++) {
+		tick(1000);
+		save_over("draft.txt", keeps ? "two" : "three");
+		i = look("draft.txt");
+		ck_assert_int_eq(fs_final_state(i, &got), 0);
+		ck_assert_uint_eq(got.amends, note->ino);
+		ck_assert(i->flags & FS_INODE_AMENDS);
+		fs_inode_put(i);
+	}
+	ck_assert_int_eq(fs_tree_unlink(f.root, "draft.txt", &f.who, NULL), 0);
+	i = files_make(&f, f.root, "draft.txt", S_IFREG | 0640);
+	ck_assert_int_eq(fs_final_state(i, &got), 0);
+	ck_assert_uint_eq(got.amends, note->ino);
+	fs_inode_put(i);
+	fs_inode_put(note);
 }
 END_TEST
 
@@ -1113,6 +1142,7 @@ int main(void)
 	tcase_add_test(tc, packed_later);
 	tcase_add_test(tc, rename_over);
 	tcase_add_test(tc, rename_over_unkept);
+	tcase_add_test(tc, link_goes_over);
 	tcase_add_test(tc, moved_away);
 	tcase_add_test(tc, moved_then_renamed);
 	tcase_add_test(tc, moved_and_back);
