@@ -176,7 +176,8 @@ int tools_cmd_history(struct tool_options *o, int argc, char **argv)
 		return TOOL_FAILED;
 	all = fetch(&cl, &p);
 	if (all && o->json) {
-		rc = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) ? TOOL_FAILED : TOOL_OK;
+		rc = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) ? TOOL_FAILED
+									      : TOOL_OK;
 		putchar('\n');
 	} else if (all) {
 		print(all);
