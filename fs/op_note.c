@@ -326,7 +326,8 @@ int fs_op_note_finalize(struct fs_mount *m, struct fs_inode *i, enum fs_note_how
 {
 	const struct fs_note_settle all = {settle, m->serve};
 	char path[KEYS_NOTE_PATH_MAX + 1];
-	struct fs_note_place at = {.index = fs_journal_index(i->journal), .path = path};
+	struct fs_note_place at = {
+		.index = fs_journal_index(i->journal), .path = path, .ino = i->ino};
 	struct fs_note_result result;
 	struct fs_say say = {""};
 	int rc;
