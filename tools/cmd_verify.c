@@ -106,6 +106,11 @@ static int verify_named(struct verify *v, const char *file)
 
 	if (tools_notes_find(&v->n, file, false, &at))
 		return TOOL_FAILED;
+	/* Within a journal the bare name of another one is no file there. */
+	if (!at.there && !strchr(file, '/') && strlen(file) < sizeof(at.journal)) {
+		strcpy(at.journal, file);
+		at.path[0] = '\0';
+	}
 	all = *at.path != '\0';
 	if (is_directory(&at)) {
 		snprintf(below, sizeof(below), "%s/", at.path);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_fs_final.c - a statement's record, a STATE record and the end of a chain decode whole, and what decoded
- * is encoded to the same bytes. The first byte chooses; the fourth choice changes bytes of a genuine statement.
+ * tests/fuzz/fuzz_fs_final.c - a statement's record, a STATE record and the end of a chain decode
+ * whole, and what decoded is encoded to the same bytes. The first byte chooses; the fourth choice
+ * changes bytes of a genuine statement.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static void statement(const uint8_t *data, size_t size)
 
 	if (fs_final_statement_decode(data, size, &s))
 		return;
-	if (fs_final_statement_encode(&s, &buf) || buf->len != size || memcmp(buf->data, data, size))
+	if (fs_final_statement_encode(&s, &buf) || buf->len != size ||
+	    memcmp(buf->data, data, size))
 		abort();
 	fs_buf_put(buf);
 }

@@ -135,6 +135,8 @@ t_verify_finds_all_well() {
 	says '"finding": "ok"' || return 1
 	run anna verify "$(J anna)/$OLSEN" || return 1
 	says 'There is no final note here' || return 1
+	said=$(as anna sh -c "cd '$(J anna)/$OLSEN' && exec '$JFS' verify --vault '$ROOT/clinic.conf' '$HANSEN'" 2>&1) || fail "$said" || return 1
+	says ' ok' || return 1
 	run anna verify --all "$(J anna)/$HANSEN"
 	[ $? -eq 2 ]
 }

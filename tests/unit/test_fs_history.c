@@ -10,6 +10,7 @@
 #include "fs/final.h"
 #include "fs/history_impl.h"
 #include "fs/history_link.h"
+#include "fs/reseal.h"
 #include "fs/record_impl.h"
 #include "fs/chunk_impl.h"
 
@@ -447,6 +448,32 @@ START_TEST(moved_then_renamed)
 }
 END_TEST
 
+/* What emacs leaves as note~ may become final, and stays what the note was before. */
+START_TEST(past_may_be_final)
+{
+	struct fs_inode *old = files_make(&f, f.root, "note", S_IFREG | 0640), *i;
+	struct fs_inode_attr a;
+	uint8_t rec[FS_INODE_LEN];
+
+	save_text(old, "one");
+	ck_assert_int_eq(fs_tree_rename(f.root, "note", f.root, "note~", 0, &f.who, NULL, NULL), 0);
+	i = files_make(&f, f.root, "note", S_IFREG | 0640);
+	save_text(i, "two");
+	a = old->attr;
+	ck_assert_uint_eq(a.flags, FS_INODE_BEFORE);
+	a.flags |= FS_INODE_FINAL | FS_INODE_STATE;
+	fs_inode_encode(&a, rec);
+	ck_assert_int_eq(fs_inode_decode(rec, sizeof(rec), &a), 0);
+	old->flags |= FS_INODE_FINAL;
+	ck_assert_int_eq(fs_history_prune(i, 0, f.who.now.tv_sec + 1000, &f.who), 0);
+	check_text(&list(i).v[1], "one");
+	ck_assert_uint_eq(list(i).n, 2);
+	old->flags &= (uint16_t)~FS_INODE_FINAL;
+	fs_inode_put(i);
+	fs_inode_put(old);
+}
+END_TEST
+
 /* A save that fails: the note gets its name again. */
 START_TEST(moved_and_back)
 {
@@ -685,6 +712,104 @@ START_TEST(purge_frees)
 		ck_assert_uint_eq(removed(), 0);
 	}
 	free(p);
+}
+END_TEST
+
+/* ---- a new key ---- */
+
+/* Walks and seals again until nothing older is left; how often. */
+static unsigned seal_all_again(void)
+{
+	unsigned walks = 0;
+	uint64_t met;
+
+	do {
+		struct fs_reseal w = {.done = false};
+
+		while (!w.done) {
+			struct fs_batch b;
+			struct fs_reseal_step step = {&b, 32, 64 * FS_CHUNK, UINT64_MAX};
+
+			fs_batch_init(&b, f.signer);
+			ck_assert_int_eq(fs_reseal_walk(f.j, &w, &step), 0);
+			ck_assert_int_eq(fs_inode_apply(f.j, &b, NULL), 0);
+			files_sync(&f);
+		}
+		ck_assert_uint_eq(w.damaged, 0);
+		met = w.records;
+		ck_assert_uint_lt(++walks, 10);
+	} while (met);
+	return walks;
+}
+
+/* With the newest key alone. */
+static void open_with(const struct keys_journal *keys)
+{
+	struct fs_journal_open o = {.index = 5,
+				    .generation = 2,
+				    .keys = keys,
+				    .signer_pk = files_signer_pk,
+				    .ctx = &f};
+
+	f.cfg.create = false;
+	ck_assert_int_eq(fs_records_open(&f.cfg, &f.r), 0);
+	ck_assert_int_eq(fs_journal_open(f.r, &o, &f.j), 0);
+	ck_assert_int_eq(fs_inode_get(f.j, FS_ROOT_INO, &f.root), 0);
+}
+
+START_TEST(renewal)
+{
+	struct fs_inode *i = files_make(&f, f.root, "scan.pdf", S_IFREG | 0640);
+	uint8_t *v1 = malloc(BIG), *v2 = malloc(BIG), *v3 = malloc(BIG);
+	struct fs_journal_key *k = NULL;
+	struct keys_journal second;
+	uint64_t units;
+	struct fs_batch b;
+	struct list l;
+
+	fill(v1, BIG, 1);
+	fill(v2, BIG, 2);
+	save(i, v1, BIG);
+	tick(1);
+	memcpy(v2, v1, 100000);
+	files_write(&f, i, 100000, v2 + 100000, BIG - 100000);
+	saved(i);
+	save_text(i, "small");
+	save_text(i, "small too");
+	fill(v3, BIG, 3);
+	save(i, v3, BIG);
+	files_sync(&f);
+	/* A save is under way: pages of its version change beside the sealing. */
+	files_write(&f, i, 0, "begun", 5);
+	units = check_units();
+	keys_random(&second, sizeof(second));
+	ck_assert_int_eq(fs_journal_key_new(f.j, 2, &second, &k), 0);
+	fs_journal_key_link(f.j, k, 0);
+	fs_batch_init(&b, f.signer);
+	fs_journal_keep_names(f.j, &b);
+	ck_assert_int_eq(fs_inode_apply(f.j, &b, NULL), 0);
+	files_write(&f, i, 150000, "and goes on", 11);
+	ck_assert_uint_ge(seal_all_again(), 2);
+	saved(i);
+	ck_assert_uint_eq(check_units(), units + 1);
+	fs_inode_put(i);
+	files_close(&f);
+	open_with(&second);
+	i = look("scan.pdf");
+	l = list(i);
+	ck_assert_uint_eq(l.n, 6);
+	check_bytes(&l.v[1], v3, BIG);
+	memcpy(v3, "begun", 5);
+	memcpy(v3 + 150000, "and goes on", 11);
+	check_bytes(&l.v[0], v3, BIG);
+	check_text(&l.v[2], "small too");
+	check_text(&l.v[3], "small");
+	check_bytes(&l.v[4], v2, BIG);
+	check_bytes(&l.v[5], v1, BIG);
+	fs_inode_put(i);
+	free(v1);
+	free(v2);
+	free(v3);
 }
 END_TEST
 
@@ -1146,10 +1271,12 @@ int main(void)
 	tcase_add_test(tc, moved_away);
 	tcase_add_test(tc, moved_then_renamed);
 	tcase_add_test(tc, moved_and_back);
+	tcase_add_test(tc, past_may_be_final);
 	tcase_add_test(tc, note_over_note);
 	tcase_add_test(tc, removal);
 	tcase_add_test(tc, in_chunks);
 	tcase_add_test(tc, purge_frees);
+	tcase_add_test(tc, renewal);
 	tcase_add_test(tc, prune);
 	tcase_add_test(tc, storage);
 	tcase_add_loop_test(tc, random_changes, 0, 2);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_fs_history_tree.c - `.history`: virtual inodes, their names, what reading and changing them says. */
+/* tests/unit/test_fs_history_tree.c - `.history`: virtual inodes, their names, what reading and
+ * changing them says. */
 #include "test_fs_files.h"
 
 #include <fcntl.h>
@@ -113,7 +114,8 @@ static int list_one(void *ctx, const struct fs_tree_entry *e)
 		return 1;
 	l->n++;
 	l->last = e->cookie;
-	snprintf(l->text + len, sizeof(l->text) - len, "%s%c\n", e->name, S_ISDIR(e->mode) ? '/' : ' ');
+	snprintf(l->text + len, sizeof(l->text) - len, "%s%c\n", e->name,
+		 S_ISDIR(e->mode) ? '/' : ' ');
 	return 0;
 }
 
@@ -220,12 +222,15 @@ START_TEST(every_change_is_erofs)
 	struct fs_content_attr set = {.owner = true};
 	uint64_t next, after;
 
-	ck_assert_int_eq(fs_content_write(v, 0, false, (const uint8_t *)"x", 1, &f.who, NULL), -EROFS);
-	ck_assert_int_eq(fs_content_write(v, 0, true, (const uint8_t *)"x", 1, &f.who, NULL), -EROFS);
+	ck_assert_int_eq(fs_content_write(v, 0, false, (const uint8_t *)"x", 1, &f.who, NULL),
+			 -EROFS);
+	ck_assert_int_eq(fs_content_write(v, 0, true, (const uint8_t *)"x", 1, &f.who, NULL),
+			 -EROFS);
 	ck_assert_int_eq(fs_content_truncate(v, 0, &f.who), -EROFS);
 	ck_assert_int_eq(fs_content_allocate(v, 0, 0, 4096, &f.who), -EROFS);
-	ck_assert_int_eq(fs_content_allocate(v, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 2, &f.who),
-			 -EROFS);
+	ck_assert_int_eq(
+		fs_content_allocate(v, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 2, &f.who),
+		-EROFS);
 	ck_assert_int_eq(fs_content_setattr(v, &set, &f.who), -EROFS);
 	ck_assert_int_eq(fs_content_setattr(dir, &set, &f.who), -EROFS);
 	ck_assert_int_eq(fs_xattr_set(v, "user.a", "b", 1, 0, &f.who), -EROFS);
@@ -241,7 +246,8 @@ START_TEST(every_change_is_erofs)
 	ck_assert_int_eq(fs_tree_rename(dir, "a.md", f.root, "b", 0, &f.who, NULL, NULL), -EROFS);
 	ck_assert_int_eq(fs_tree_rename(f.root, "a.md", dir, "b", 0, &f.who, NULL, NULL), -EROFS);
 	ck_assert_int_eq(
-		fs_tree_rename(f.root, "a.md", dir, "a.md", FS_TREE_EXCHANGE, &f.who, NULL, NULL), -EROFS);
+		fs_tree_rename(f.root, "a.md", dir, "a.md", FS_TREE_EXCHANGE, &f.who, NULL, NULL),
+		-EROFS);
 	holds("a.md|1", "first");
 	/* Numbers of stored inodes went on as before. */
 	other = files_make(&f, f.root, "n1", FILE_MODE);
@@ -365,7 +371,8 @@ START_TEST(removed_notes_stand_beside_with_what_they_held)
 	/* A note of just that name does not hide it. */
 	fs_inode_put(files_make(&f, dir, "plan.txt (removed 2026-09-24T14.13)", FILE_MODE));
 	holds("sub|plan.txt (removed 2026-09-24T14.13)|1", "first");
-	ck_assert_int_eq(fs_tree_unlink(dir, "plan.txt (removed 2026-09-24T14.13)", &f.who, NULL), 0);
+	ck_assert_int_eq(fs_tree_unlink(dir, "plan.txt (removed 2026-09-24T14.13)", &f.who, NULL),
+			 0);
 	/* Its directory goes too: it is found in the one above. */
 	ck_assert_int_eq(fs_tree_rmdir(f.root, "sub", &f.who, NULL), 0);
 	holds("sub_plan.txt (removed 2026-09-24T14.13)|2", "second one");
@@ -387,13 +394,14 @@ START_TEST(history_can_be_made_by_nobody_but_an_old_entry_stays)
 	i = files_make(&f, f.root, "a", FILE_MODE);
 	ck_assert_int_eq(fs_tree_link(i, f.root, ".history", &f.who), -EPERM);
 	fs_inode_put(i);
-	ck_assert_int_eq(fs_tree_rename(f.root, "a", f.root, ".history", 0, &f.who, NULL, NULL), -EPERM);
-	ck_assert_int_eq(
-		fs_tree_rename(f.root, "sub", f.root, ".history", FS_TREE_EXCHANGE, &f.who, NULL, NULL),
-		-EPERM);
-	ck_assert_int_eq(
-		fs_tree_rename(f.root, ".history", f.root, "a", FS_TREE_EXCHANGE, &f.who, NULL, NULL),
-		-EPERM);
+	ck_assert_int_eq(fs_tree_rename(f.root, "a", f.root, ".history", 0, &f.who, NULL, NULL),
+			 -EPERM);
+	ck_assert_int_eq(fs_tree_rename(f.root, "sub", f.root, ".history", FS_TREE_EXCHANGE, &f.who,
+					NULL, NULL),
+			 -EPERM);
+	ck_assert_int_eq(fs_tree_rename(f.root, ".history", f.root, "a", FS_TREE_EXCHANGE, &f.who,
+					NULL, NULL),
+			 -EPERM);
 	/* Elsewhere it is a name like others. */
 	i = files_make(&f, sub, ".history", FILE_MODE);
 	fs_inode_put(i);
@@ -435,7 +443,8 @@ END_TEST
 
 START_TEST(long_names_fit)
 {
-	struct fs_history_version v = {.version = UINT32_MAX, .writer = 77, .mtime = {.tv_sec = INT64_MAX}};
+	struct fs_history_version v = {
+		.version = UINT32_MAX, .writer = 77, .mtime = {.tv_sec = INT64_MAX}};
 	char name[256], ext[FS_HISTORY_EXT];
 	struct fs_history_gone g = {.nth = 2, .when_s = 1790000000, .name = name};
 	char out[256];

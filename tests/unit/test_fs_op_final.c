@@ -12,6 +12,7 @@
 #include "test_fs_vault.h"
 
 #include "../../fs/final.h"
+#include "../../fs/history.h"
 #include "../../fs/op_final.h"
 #include "../../fs/op_note.h"
 #include "../../fs/op_saves.h"
@@ -635,6 +636,94 @@ START_TEST(save_is_complete_when_the_opener_closes)
 }
 END_TEST
 
+static void save(uint64_t nodeid, const char *text)
+{
+	uint64_t fh = 0;
+
+	ck_assert_int_eq(open_as(nodeid, O_WRONLY | O_TRUNC, &fh), 0);
+	ck_assert_int_eq(write_as(nodeid, fh, text, 0), 0);
+	ck_assert_int_eq(flush_as(nodeid, fh), 0);
+	/* Another close of the same is no other save. */
+	ck_assert_int_eq(flush_as(nodeid, fh), 0);
+	release(nodeid, fh);
+}
+
+static int count(void *ctx, const struct fs_history_version *v)
+{
+	unsigned *n = ctx;
+
+	(void)v;
+	(*n)++;
+	return 0;
+}
+
+static unsigned versions(uint64_t nodeid)
+{
+	struct fs_inode *i = fs_node_kept(&mount, nodeid);
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(i);
+	ck_assert_int_eq(fs_history_list(i, count, &n), 0);
+	fs_inode_put(i);
+	return n;
+}
+
+START_TEST(each_save_becomes_a_version_where_policy_keeps_them)
+{
+	char text[T_POLICY_MAX];
+	uint64_t note, few, none, swap;
+
+	t_edit(text, "session ceiling 12h\n",
+	       "session ceiling 12h\nhistory for \"*.few\" keep 2\nhistory for \"*.log\" keep "
+	       "none\n");
+	t_put(dan, "practice", text);
+	note = make("note.txt", "one");
+	few = make("note.few", "one");
+	none = make("note.log", "one");
+	swap = make(".note.txt.swp", "one");
+	for (unsigned n = 0; n < 5; n++) {
+		const char *const texts[] = {"two", "three", "four", "five", "six"};
+
+		save(note, texts[n]);
+		save(few, texts[n]);
+		save(none, texts[n]);
+		save(swap, texts[n]);
+	}
+	ck_assert_uint_eq(versions(note), 6);
+	ck_assert_str_eq(get_xattr(note, "user.journalfs.version"), "6");
+	ck_assert_uint_le(versions(few), 3);
+	ck_assert_uint_ge(versions(few), 2);
+	ck_assert_uint_eq(versions(none), 1);
+	ck_assert_uint_eq(versions(swap), 1);
+}
+END_TEST
+
+START_TEST(cut_by_path_is_a_save_of_its_own)
+{
+	uint64_t note = make("note.txt", "one");
+
+	ck_assert_int_eq(set(note, (struct fuse_setattr_in){.valid = FATTR_SIZE, .size = 2}), 0);
+	save(note, "two");
+	ck_assert_uint_eq(versions(note), 3);
+}
+END_TEST
+
+START_TEST(name_that_is_replaced_or_removed_keeps_its_versions)
+{
+	struct fuse_rename2_in rename = {.newdir = root};
+	uint64_t note = make("note.txt", "one"), next;
+
+	make("note.txt.new", "two");
+	ck_assert_int_eq(
+		ask(FUSE_RENAME2, root, PART(rename), TEXT("note.txt.new"), TEXT("note.txt")), 0);
+	next = look_up("note.txt");
+	ck_assert_uint_ne(next, note);
+	ck_assert_uint_eq(versions(next), 2);
+	ck_assert_str_eq(get_xattr(next, "user.journalfs.version"), "2");
+	ck_assert_str_eq(get_xattr(next, "user.journalfs.author"), "anna");
+}
+END_TEST
+
 /* ---- handing over ---- */
 
 START_TEST(settle_goes_on_without_a_mount_that_hands_over_nothing)
@@ -679,6 +768,9 @@ int main(void)
 	tcase_add_test(c, chmod_taken_back_before_the_last_close_locks_nothing);
 	tcase_add_test(c, saves_go_by_the_name_and_by_the_policy_in_force);
 	tcase_add_test(c, save_is_complete_when_the_opener_closes);
+	tcase_add_test(c, each_save_becomes_a_version_where_policy_keeps_them);
+	tcase_add_test(c, cut_by_path_is_a_save_of_its_own);
+	tcase_add_test(c, name_that_is_replaced_or_removed_keeps_its_versions);
 	tcase_add_test(c, settle_goes_on_without_a_mount_that_hands_over_nothing);
 	suite_add_tcase(s, c);
 	return t_run(s);
