@@ -88,7 +88,7 @@ t_nothing_below_can_be_changed() {
 	expect_errno "$ro" as anna rm -rf "$N" || return 1
 	expect_errno "$ro" as anna rmdir "$N" || return 1
 	expect_errno "$ro" as anna mv "$f" "$D/moved" || return 1
-	expect_errno "$ro" as anna mv "$D/back.txt" "$H/" || return 1
+	expect_errno "$ro" as anna mv "$D/back.txt" "$H/moved" || return 1
 	expect_errno "$ro" as anna ln "$f" "$D/link" || return 1
 	expect_errno "$ro" as anna ln "$D/back.txt" "$H/link" || return 1
 	expect_errno "$ro" as anna ln -s x "$H/link" || return 1

@@ -383,6 +383,24 @@ START_TEST(removed_notes_stand_beside_with_what_they_held)
 }
 END_TEST
 
+START_TEST(removed_twice_in_a_minute_have_two_names)
+{
+	for (int k = 0; k < 3; k++) {
+		fs_inode_put(note(f.root, "a.md"));
+		f.who.now = NOW(1790000000 + 3 * DAY + 10 * k);
+		ck_assert_int_eq(fs_tree_unlink(f.root, "a.md", &f.who, NULL), 0);
+		/* Not the same note again. */
+		fs_inode_put(files_make(&f, f.root, "other", FILE_MODE));
+		f.who.now = NOW(1790000000 + 4 * DAY);
+		ck_assert_int_eq(fs_tree_unlink(f.root, "other", &f.who, NULL), 0);
+	}
+	lists("", "a.md (removed 2026-09-24T14.13)/\na.md (removed 2026-09-24T14.13, 2)/\n"
+		  "a.md (removed 2026-09-24T14.13, 3)/\n");
+	holds("a.md (removed 2026-09-24T14.13, 3)|1", "first");
+	missing("a.md (removed 2026-09-24T14.13, 4)", -ENOENT);
+}
+END_TEST
+
 START_TEST(history_can_be_made_by_nobody_but_an_old_entry_stays)
 {
 	struct fs_inode *i = NULL, *sub = files_make(&f, f.root, "sub", DIR_MODE);
@@ -511,6 +529,7 @@ int main(void)
 	tcase_add_test(tc, numbers_are_stable_while_open_and_never_another_s_afterwards);
 	tcase_add_test(tc, unlinked_files_that_wait_for_their_close_are_not_reached);
 	tcase_add_test(tc, removed_notes_stand_beside_with_what_they_held);
+	tcase_add_test(tc, removed_twice_in_a_minute_have_two_names);
 	tcase_add_test(tc, history_can_be_made_by_nobody_but_an_old_entry_stays);
 	tcase_add_test(tc, numbers_of_stored_inodes_end_before_them);
 	tcase_add_test(tc, entry_with_a_virtual_number_is_damage);
