@@ -2,14 +2,14 @@
 /*
  * fs/final_add.c - one statement about a note, stored: all of it or nothing.
  *
- * Under the journal's rename mutex no directory changes its place. The statement's path is looked up, then all that
- * it leads through, the note and the note that it amends are locked in ascending order, and the
- * path is looked at again: from there on it is true. One batch holds the statement, the end of the
- * chain, STATE and inode of the note, of the amended one, and every directory that did not hold a
- * final note before.
- * Invariants: (1) memory changes only when the batch was applied; (2) statement n follows n-1, whose hash the vault's tree
- * has; (3) a final note's directories hold their places before it is final, which one batch gives.
- * Locks: rename mutex, then inodes by ascending number.
+ * Under the journal's rename mutex no directory changes its place. The statement's path is looked
+ * up, then all that it leads through, the note and the note that it amends are locked in ascending
+ * order, and the path is looked at again: from there on it is true. One batch holds the statement,
+ * the end of the chain, STATE and inode of the note, of the amended one, and every directory that
+ * did not hold a final note before. Invariants: (1) memory changes only when the batch was applied;
+ * (2) statement n follows n-1, whose hash the vault's tree has; (3) a final note's directories hold
+ * their places before it is final, which one batch gives. Locks: rename mutex, then inodes by
+ * ascending number.
  */
 #include "final_impl.h"
 
@@ -65,7 +65,7 @@ static int check_chain(const struct adding *d)
 /* The path's inodes and the note that this one amends, each with a reference. */
 static int find(struct adding *d)
 {
-	struct fs_final_state state;
+	struct fs_final_state state = {.final = 0};
 	int rc = fs_final_path_find(d->i->journal, d->n->path, &d->path);
 
 	if (!rc && d->path.i[d->path.n - 1] != d->i)
@@ -122,8 +122,7 @@ static int check_draft(struct adding *d)
 		return -EINVAL;
 	if (d->n->size != i->size)
 		return -ESTALE;
-	if (!d->state.amends != !d->amended ||
-	    (d->amended && d->amended->ino != d->state.amends))
+	if (!d->state.amends != !d->amended || (d->amended && d->amended->ino != d->state.amends))
 		return -EINVAL;
 	if (!d->amended)
 		return d->n->amends ? -EINVAL : 0;

@@ -203,13 +203,12 @@ int fs_history_list(struct fs_inode *i, int (*fn)(void *ctx, const struct fs_his
 			break;
 		most = p.before_version;
 		rc = fs_inode_get(j, p.before, &before);
-		if (rc == -ENOENT)
-			rc = -EBADMSG;
 		fs_inode_put(i);
 		i = before;
 	} while (!rc);
 	fs_inode_put(i);
-	return rc == 1 ? 0 : rc;
+	/* -ENOENT: dropped through another note that had it as its past. Damage is never that. */
+	return rc == 1 || rc == -ENOENT ? 0 : rc;
 }
 
 struct wanted {

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include "final.h"
 #include "history_impl.h"
 #include "inode_recent.h"
 
@@ -43,29 +44,6 @@ static int may_inherit(struct fs_inode *heir, const struct fs_actor *who)
 	return !heir->history.last || young(&heir->attr, who);
 }
 
-/* The draft's link to what it amends, unless the heir has one. */
-static int copy_state(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_attr *ha,
-		      struct fs_inode *i)
-{
-	uint32_t index = fs_journal_index(i->journal);
-	struct fs_key from = fs_key(index, i->ino, FS_T_STATE);
-	struct fs_key to = fs_key(index, heir->ino, FS_T_STATE);
-	struct fs_buf *state = NULL, *own = NULL;
-	int rc = fs_record_get(i->journal, &from, &state);
-
-	if (rc)
-		return rc == -ENOENT ? 0 : rc;
-	rc = fs_record_get(i->journal, &to, &own);
-	if (rc == -ENOENT) {
-		fs_batch_put(b, i->journal, &to, state->data, state->len);
-		ha->flags |= i->flags & FS_INODE_AMENDS;
-		rc = b->rc;
-	}
-	fs_buf_put(own);
-	fs_buf_put(state);
-	return rc;
-}
-
 /* The heir goes on where i stops. keep: i stays as what it was before. */
 static int inherit(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_attr *ha,
 		   struct fs_inode *i, bool keep)
@@ -85,7 +63,8 @@ static int inherit(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_at
 	ha->before_version = keep ? last : 0;
 	ha->version = last + 1;
 	ha->author = i->author;
-	return copy_state(b, heir, ha, i);
+	rc = fs_final_inherit(b, i, heir, ha);
+	return rc == -EPERM ? 0 : rc;
 }
 
 /* Are there bytes, or versions, of i that are to stay? */

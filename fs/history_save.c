@@ -347,7 +347,8 @@ int fs_history_saved(struct fs_inode *i, struct fs_actor *who)
 		i->history.packed = c.history.packed;
 	if (!changed) {
 		fs_content_end(&c, -ECANCELED);
-		return rc == -ESTALE ? 0 : rc;
+		/* Final meanwhile, or deleted: the version stays whole. */
+		return rc == -ESTALE || rc == -EPERM ? 0 : rc;
 	}
 	rc = fs_content_end(&c, 0);
 	/* Whole versions are as good: the next save packs them. */

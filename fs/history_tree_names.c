@@ -2,8 +2,8 @@
 /*
  * fs/history_tree_names.c - what versions and removed notes are called in `.history`.
  *
- * Names are made anew at each look and have at most 255 bytes; nothing in them is a '/' or a control character but
- * what a note's own name has. Locks: none is held by callers.
+ * Names are made anew at each look and have at most 255 bytes; nothing in them is a '/' or a
+ * control character but what a note's own name has. Locks: none is held by callers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -104,7 +104,8 @@ static int follow(struct fs_journal *j, uint64_t *dir, const char *name)
 	return rc;
 }
 
-/* Finds the deepest directory of its path that still is, and makes the rest of the path one name. */
+/* Finds the deepest directory of its path that still is, and makes the rest of the path one name.
+ */
 static int place(struct fs_journal *j, struct fs_history_gone *g)
 {
 	const char *path = g->path, *slash;

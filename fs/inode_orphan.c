@@ -76,11 +76,8 @@ int fs_inode_purge(struct fs_batch *b, struct fs_journal *j, uint64_t ino,
 		rc = fs_chunk_truncate(j, b, ino, 0);
 	if (!rc && a->xattrs)
 		rc = fs_record_scan(j, &from, &to, purge_record, &p);
-	if (!rc && (a->version > 1 || a->flags & FS_INODE_AMENDS)) {
-		key = fs_key(index, ino, FS_T_STATE);
-		fs_batch_del(b, j, &key);
+	if (!rc && a->version > 1)
 		rc = fs_history_purge(b, j, ino);
-	}
 	return rc;
 }
 

@@ -80,7 +80,7 @@ static bool sane_flags(const struct fs_inode_attr *a)
 	if (a->flags & FS_INODE_FINAL)
 		return (a->mode & S_IFMT) == S_IFREG && a->nlink == 1 &&
 		       a->flags & FS_INODE_STATE &&
-		       !(a->flags & (FS_INODE_HOLDS | FS_INODE_REMOVED | FS_INODE_BEFORE));
+		       !(a->flags & (FS_INODE_HOLDS | FS_INODE_REMOVED));
 	if (a->flags & said || (a->flags & FS_INODE_AMENDS && !(a->flags & FS_INODE_STATE)))
 		return false;
 	return !(a->flags & FS_INODE_HOLDS) || (a->mode & S_IFMT) == S_IFDIR;

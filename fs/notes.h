@@ -22,6 +22,7 @@ struct fs_note_place {
 	const char *journal; /* its name; NULL: index counts */
 	uint32_t index;
 	const char *path;
+	uint64_t ino; /* not 0: what the path must lead to, else -ENOENT */
 };
 
 enum fs_note_how {

@@ -2,10 +2,11 @@
 /*
  * fs/op_saves.c - what a save keeps, and when it is complete.
  *
- * Policy says by name what is kept of earlier versions and what becomes final by age; the answer is remembered in
- * the node, with the policy's version, until either changes. A save is complete when the process that opened the
- * note closes it after writing (programs that were handed the descriptor close theirs without saving),
- * at the latest with the last close. Owns nothing. Locks: fs_mount.lock, briefly; none while versions are kept.
+ * Policy says by name what is kept of earlier versions and what becomes final by age; the answer is
+ * remembered in the node, with the policy's version, until either changes. A save is complete when
+ * the process that opened the note closes it after writing (programs that were handed the
+ * descriptor close theirs without saving), at the latest with the last close. Owns nothing. Locks:
+ * fs_mount.lock, briefly; none while versions are kept.
  */
 #include "op_saves.h"
 
@@ -53,8 +54,8 @@ void fs_op_saves_name(const struct fs_mount *m, const char *name, struct fs_acto
 }
 
 /*
- * What is replaced decides what is kept. What is due may neither be moved nor replaced: where only one of
- * the names is record content, the other file is held to it too.
+ * What is replaced decides what is kept. What is due may neither be moved nor replaced: where only
+ * one of the names is record content, the other file is held to it too.
  */
 void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *newname,
 			struct fs_actor *who)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_fs_final.c - final notes: how a note becomes one, and that nothing changes it afterwards.
+ * tests/unit/test_fs_final.c - final notes: how a note becomes one, and that nothing changes it
+ * afterwards.
  */
 #include "keys/digest.h"
 #include "test_fs_final.h"
@@ -209,7 +210,8 @@ START_TEST(statement_about_something_else_is_refused)
 }
 END_TEST
 
-/* Its directory was renamed after it was closed: the statement would name a place where it is not. */
+/* Its directory was renamed after it was closed: the statement would name a place where it is not.
+ */
 START_TEST(path_must_lead_there_when_it_is_stored)
 {
 	struct fs_inode *dir = files_make(&f, f.root, "dir", S_IFDIR | 0700);
@@ -274,11 +276,21 @@ START_TEST(lookup_takes_no_odd_paths)
 	static const struct {
 		const char *path;
 		int want;
-	} odd[] = {{"", -EINVAL},	  {"/", -EINVAL},	    {"/a/n", -EINVAL},
-		   {"a//n", -EINVAL},	  {"a/n/", -EINVAL},	    {"a/../a/n", -EINVAL},
-		   {"./a/n", -EINVAL},	  {"..", -EINVAL},	    {"a/x", -ENOENT},
-		   {"x/n", -ENOENT},	  {"a/n/more", -ENOTDIR},   {"s", 0},
-		   {"s/more", -ENOTDIR}, {"a", 0},		    {"a/n", 0}};
+	} odd[] = {{"", -EINVAL},
+		   {"/", -EINVAL},
+		   {"/a/n", -EINVAL},
+		   {"a//n", -EINVAL},
+		   {"a/n/", -EINVAL},
+		   {"a/../a/n", -EINVAL},
+		   {"./a/n", -EINVAL},
+		   {"..", -EINVAL},
+		   {"a/x", -ENOENT},
+		   {"x/n", -ENOENT},
+		   {"a/n/more", -ENOTDIR},
+		   {"s", 0},
+		   {"s/more", -ENOTDIR},
+		   {"a", 0},
+		   {"a/n", 0}};
 	struct fs_inode *a = files_make(&f, f.root, "a", S_IFDIR | 0700), *s = NULL, *out;
 	char longer[KEYS_NOTE_PATH_MAX + 2];
 
@@ -384,8 +396,8 @@ START_TEST(amended_note_is_marked_and_nothing_else)
 	f.who.now = NOW(5000);
 	files_write(&f, new, 0, "better told", 11);
 	ck_assert_int_eq(final_make(&f, new, "dir/new", KEYS_NOTE_FINAL), 0);
-	ck_assert_uint_eq(new->flags, FS_INODE_FINAL | FS_INODE_SIGNED | FS_INODE_AMENDS |
-					      FS_INODE_STATE);
+	ck_assert_uint_eq(new->flags,
+			  FS_INODE_FINAL | FS_INODE_SIGNED | FS_INODE_AMENDS | FS_INODE_STATE);
 	was.flags |= FS_INODE_AMENDED;
 	ck_assert_mem_eq(&was, &old->attr, sizeof(was));
 	ck_assert_int_eq(fs_final_state(old, &s), 0);
@@ -504,7 +516,7 @@ START_TEST(store_is_the_last_line)
 		a.mode ^= n == 0 ? 1u : 0;
 		a.mtime.tv_sec += n == 1;
 		a.size += n == 2;
-		a.flags &= n == 3 || n == 5 ? (uint16_t)~(FS_INODE_FINAL | FS_INODE_HOLDS) : 1023;
+		a.flags &= n == 3 || n == 5 ? (uint16_t) ~(FS_INODE_FINAL | FS_INODE_HOLDS) : 1023;
 		a.nlink += n == 4;
 		a.parent += n == 6;
 		fs_batch_init(&b, f.signer);

@@ -73,7 +73,7 @@ START_TEST(inode_decode_refuses_nonsense)
 	ck_assert_int_eq(recode(&bad), -EBADMSG);
 	bad = a, bad.flags |= FS_INODE_HOLDS;
 	ck_assert_int_eq(recode(&bad), -EBADMSG);
-	bad = a, bad.flags |= FS_INODE_BEFORE;
+	bad = a, bad.flags |= FS_INODE_REMOVED;
 	ck_assert_int_eq(recode(&bad), -EBADMSG);
 	bad = a, bad.nlink = 2;
 	ck_assert_int_eq(recode(&bad), -EBADMSG);
