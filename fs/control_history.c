@@ -2,8 +2,9 @@
 /*
  * fs/control_history.c - the verb note-history: what became of a note.
  *
- * Rights and records are the vault's (fs/note_history.h). The events are gathered and sent in pieces; state and author
- * stand in the last. Damage does not keep back what could be read: it is said in `notice`.
+ * Rights and records are the vault's (fs/note_history.h). The events are gathered and sent in
+ * pieces; state and author stand in the last. Damage does not keep back what could be read: it is
+ * said in `notice`.
  */
 #include <errno.h>
 #include <string.h>

@@ -151,12 +151,17 @@ json_t *fs_control_json_text(const char *text, size_t len);
  * the peer is gone or takes nothing.
  */
 int fs_control_more(struct fs_control_request *rq);
-/* An array of objects that may grow long, sent in pieces of FS_CONTROL_OBJECTS. */
+/*
+ * An array of objects that may grow long, sent in pieces of FS_CONTROL_OBJECTS, or fewer where names are long: a frame
+ * has its bound, and one control character in a name takes six bytes of JSON.
+ */
 #define FS_CONTROL_OBJECTS 100
+#define FS_CONTROL_OBJECTS_LEN (FS_WIRE_JSON_MAX / 4)
 struct fs_control_objects {
 	struct fs_control_request *rq;
 	const char *name; /* of the array */
 	json_t *list;	  /* borrowed from the answer */
+	size_t bytes;	  /* of what is in it, as JSON */
 };
 int fs_control_objects_begin(struct fs_control_objects *to);
 /* Takes the object over; NULL: memory was short. -ENOMEM, -EPIPE. */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/control_notes.c - verbs of final notes: look, finalize, sign, mark as entered in error, amend, move.
+ * fs/control_notes.c - verbs of final notes: look, finalize, sign, mark as entered in error, amend,
+ * move.
  *
- * Rights, order and records are the vault's (fs/notes.h); verifying and export: control_notes_verify.c. A
- * note is named by its journal and its path within it, as bytes that are UTF-8 (JSON takes no
- * others).
+ * Rights, order and records are the vault's (fs/notes.h); verifying and export:
+ * control_notes_verify.c. A note is named by its journal and its path within it, as bytes that are
+ * UTF-8 (JSON takes no others).
  */
 #include <errno.h>
 #include <string.h>
 
+#include "../policy/utf8.h"
 #include "control_impl.h"
 #include "notes_below.h"
 #include "serve.h"
@@ -20,7 +22,8 @@ static int place(struct fs_control_request *rq, struct fs_note_place *at)
 				     .path = fs_control_text(rq, "path")};
 	if (*at->path != '/')
 		return 0;
-	fs_say(&rq->say, "the path %s begins with a slash: it is meant within the journal", at->path);
+	fs_say(&rq->say, "the path %s begins with a slash: it is meant within the journal",
+	       at->path);
 	return -EINVAL;
 }
 
@@ -36,7 +39,8 @@ static struct fs_note_settle settle(struct fs_control_request *rq)
 
 static int put_text(json_t *to, const char *name, const char *text)
 {
-	return json_object_set_new(to, name, fs_control_json_text(text, strlen(text))) ? -ENOMEM : 0;
+	return json_object_set_new(to, name, fs_control_json_text(text, strlen(text))) ? -ENOMEM
+										       : 0;
 }
 
 static int put_result(struct fs_control_request *rq, const char *path,
@@ -49,8 +53,8 @@ static int put_result(struct fs_control_request *rq, const char *path,
 	for (size_t i = 0; i < KEYS_LEN; i++)
 		snprintf(hex + 2 * i, 3, "%02x", r->sha256[i]);
 	more = json_pack("{s:I, s:s, s:I, s:s, s:b}", "number", (json_int_t)r->number, "kind",
-			 fs_control_note_kind(r->kind), "time_s", (json_int_t)r->time_s, "sha256", hex,
-			 "wants", r->wants);
+			 fs_control_note_kind(r->kind), "time_s", (json_int_t)r->time_s, "sha256",
+			 hex, "wants", r->wants);
 	if (more && !json_object_update(rq->answer, more))
 		rc = put_text(rq->answer, "path", path);
 	json_decref(more);
@@ -59,8 +63,8 @@ static int put_result(struct fs_control_request *rq, const char *path,
 
 const char *fs_control_note_kind(uint8_t kind)
 {
-	static const char *const words[] = {"", "locked", "final", "signed", "countersigned",
-					    "error"};
+	static const char *const words[] = {"",	      "locked",	       "final",
+					    "signed", "countersigned", "error"};
 
 	return kind < sizeof(words) / sizeof(words[0]) ? words[kind] : "";
 }
@@ -90,9 +94,10 @@ static json_t *note_object(const char *path, const struct fs_note_look *l, const
 	json_t *one;
 
 	stamp_of(l, stamp);
-	one = json_pack("{s:I, s:I, s:b, s:s, s:b, s:s, s:s}", "size", (json_int_t)l->size, "mtime_s",
-			(json_int_t)l->mtime.tv_sec, "mine", l->mine, "state",
-			l->final ? "final" : "draft", "wants", l->wants, "may", may, "stamp", stamp);
+	one = json_pack("{s:I, s:I, s:b, s:s, s:b, s:s, s:s}", "size", (json_int_t)l->size,
+			"mtime_s", (json_int_t)l->mtime.tv_sec, "mine", l->mine, "state",
+			l->final ? "final" : "draft", "wants", l->wants, "may", may, "stamp",
+			stamp);
 
 	if (one && !put_text(one, "path", path) && !put_text(one, "author", l->author) &&
 	    !put_text(one, "why", why))
@@ -121,8 +126,10 @@ static int look_at(struct look *k, const char *path)
 		return rc;
 	}
 	if (rc == -EACCES && ++k->refused > REFUSALS_MAX) {
-		fs_say(&rq->say, "more than %d notes below it are not yours to finalize: name the "
-				 "notes, or a smaller directory", REFUSALS_MAX);
+		fs_say(&rq->say,
+		       "more than %d notes below it are not yours to finalize: name the "
+		       "notes, or a smaller directory",
+		       REFUSALS_MAX);
 		return -E2BIG;
 	}
 	if (rc && !say.text[0])
@@ -130,15 +137,29 @@ static int look_at(struct look *k, const char *path)
 	return fs_control_objects_put(&k->to, note_object(path, &l, rc ? "no" : "yes", say.text));
 }
 
+/* Requests name notes in JSON, which has no other bytes. */
+static bool sayable(const char *path)
+{
+	size_t len = strlen(path), n = 1;
+	uint32_t point;
+
+	for (; len && n; path += n, len -= n)
+		n = policy_utf8_get(path, len, &point);
+	return n;
+}
+
 static int look_below(void *ctx, const struct fs_note_below *note)
 {
 	static const struct fs_note_look nothing;
 	struct look *k = ctx;
+	const char *may = note->without ? "left-out" : "no";
+	const char *why = note->without ? note->without : note->cannot;
 
-	if (note->without)
-		return fs_control_objects_put(
-			&k->to, note_object(note->path, &nothing, "left-out", note->without));
-	return look_at(k, note->path);
+	if (!why && sayable(note->path))
+		return look_at(k, note->path);
+	return fs_control_objects_put(
+		&k->to, note_object(note->path, &nothing, may,
+				    why ? why : "its name is not UTF-8: rename it first"));
 }
 
 int fs_control_verb_note_look(struct fs_control_request *rq)
@@ -173,7 +194,8 @@ static int check_stamp(struct fs_control_request *rq, const struct fs_note_place
 	stamp_of(&l, stamp);
 	if (!strcmp(stamp, shown))
 		return 0;
-	fs_say(&rq->say, "it was changed after it was shown; look at it again, and finalize it then");
+	fs_say(&rq->say,
+	       "it was changed after it was shown; look at it again, and finalize it then");
 	return -ESTALE;
 }
 
@@ -187,8 +209,8 @@ int fs_control_verb_note_finalize(struct fs_control_request *rq)
 	if (!rc)
 		rc = check_stamp(rq, &at);
 	if (!rc)
-		rc = fs_vault_note_finalize(rq->c->vault, rq->session, &at, FS_NOTE_SIGN, &how, &result,
-					    &rq->say);
+		rc = fs_vault_note_finalize(rq->c->vault, rq->session, &at, FS_NOTE_SIGN, &how,
+					    &result, &rq->say);
 	return rc ? rc : put_result(rq, at.path, &result);
 }
 
@@ -211,8 +233,8 @@ int fs_control_verb_note_error(struct fs_control_request *rq)
 	int rc = place(rq, &at);
 
 	if (!rc)
-		rc = fs_vault_note_error(rq->c->vault, rq->session, &at, fs_control_text(rq, "reason"),
-					 &how, &result, &rq->say);
+		rc = fs_vault_note_error(rq->c->vault, rq->session, &at,
+					 fs_control_text(rq, "reason"), &how, &result, &rq->say);
 	return rc ? rc : put_result(rq, at.path, &result);
 }
 
@@ -223,8 +245,8 @@ int fs_control_verb_note_amend(struct fs_control_request *rq)
 	int rc = place(rq, &at);
 
 	if (!rc)
-		rc = fs_vault_note_amend(rq->c->vault, rq->session, &at, fs_control_text(rq, "name"),
-					 path, &rq->say);
+		rc = fs_vault_note_amend(rq->c->vault, rq->session, &at,
+					 fs_control_text(rq, "name"), path, &rq->say);
 	return rc ? rc : put_text(rq->answer, "path", path);
 }
 

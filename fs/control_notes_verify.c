@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/control_notes_verify.c - verbs that show whether final notes are what was signed: verify, export.
+ * fs/control_notes_verify.c - verbs that show whether final notes are what was signed: verify,
+ * export.
  *
- * Findings are streamed; `done` and `of` in each piece count the notes of the journal under way. What
- * cannot be opened yet is a finding too: somebody who asks whether all is well is not told so of
- * what nobody has looked at.
+ * Findings are streamed; `done` and `of` in each piece count the notes of the journal under way.
+ * What cannot be opened yet is a finding too: somebody who asks whether all is well is not told so
+ * of what nobody has looked at.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +23,8 @@ struct verify {
 
 static int put_text(json_t *to, const char *name, const char *text)
 {
-	return json_object_set_new(to, name, fs_control_json_text(text, strlen(text))) ? -ENOMEM : 0;
+	return json_object_set_new(to, name, fs_control_json_text(text, strlen(text))) ? -ENOMEM
+										       : 0;
 }
 
 static const char *finding_word(enum fs_note_finding finding)
@@ -112,7 +114,8 @@ static int verify_next(void *ctx, uint32_t index, const char *name, uint64_t coo
 	/* It went, or was taken from him, meanwhile. */
 	if (rc == -ENOENT)
 		return 0;
-	return fs_control_objects_put(&y->to, check_object(y, &c, rc == -EACCES ? "unread" : "damaged"));
+	return fs_control_objects_put(&y->to,
+				      check_object(y, &c, rc == -EACCES ? "unread" : "damaged"));
 }
 
 int fs_control_verb_note_verify(struct fs_control_request *rq)
@@ -123,7 +126,8 @@ int fs_control_verb_note_verify(struct fs_control_request *rq)
 	int rc;
 
 	if (!*y.journal && *y.path) {
-		fs_say(&rq->say, "a note is named by its journal and its path: the journal is missing");
+		fs_say(&rq->say,
+		       "a note is named by its journal and its path: the journal is missing");
 		return -EINVAL;
 	}
 	rc = fs_control_objects_begin(&y.to);
@@ -134,36 +138,23 @@ int fs_control_verb_note_verify(struct fs_control_request *rq)
 	return fs_vault_list(rq->c->vault, rq->session, verify_next, 0, &y);
 }
 
-/* Whose signature an export gives: of who made the note final, or of its author, who signed later. */
-static void signer(const struct fs_note_status *st, char out[static KEYS_NAME_MAX + 1])
-{
-	const char *who = st->final.note.kind == KEYS_NOTE_FINAL ? st->final.note.who : st->author;
-
-	snprintf(out, KEYS_NAME_MAX + 1, "%s", who);
-}
-
 int fs_control_verb_note_export(struct fs_control_request *rq)
 {
 	const struct fs_note_place at = {.journal = fs_control_text(rq, "journal"),
 					 .path = fs_control_text(rq, "path")};
 	struct fs_note_export *e = calloc(1, sizeof(*e));
-	struct fs_note_status *st = calloc(1, sizeof(*st));
-	char name[KEYS_NAME_MAX + 1];
-	int rc = e && st ? 0 : -ENOMEM;
+	int rc = e ? 0 : -ENOMEM;
 
 	if (!rc)
 		rc = fs_vault_note_export(rq->c->vault, rq->session, &at, e, &rq->say);
 	if (rc == -ENODATA && !rq->say.text[0])
-		fs_say(&rq->say, "nobody has signed this note yet: `journalfs finalize`, or `journalfs "
-				 "sign` where it is locked already");
-	if (!rc)
-		rc = fs_vault_note_status(rq->c->vault, rq->session, &at, st, &rq->say);
-	if (!rc)
-		signer(st, name);
-	if (!rc && (put_text(rq->answer, "minisig", e->minisig) || put_text(rq->answer, "pub", e->pub) ||
-		    put_text(rq->answer, "cert", e->cert) || put_text(rq->answer, "name", name)))
+		fs_say(&rq->say,
+		       "nobody has signed this note yet: `journalfs finalize`, or `journalfs "
+		       "sign` where it is locked already");
+	if (!rc &&
+	    (put_text(rq->answer, "minisig", e->minisig) || put_text(rq->answer, "pub", e->pub) ||
+	     put_text(rq->answer, "cert", e->cert) || put_text(rq->answer, "name", e->who)))
 		rc = -ENOMEM;
-	free(st);
 	free(e);
 	return rc;
 }

@@ -570,6 +570,7 @@ int fs_control_more(struct fs_control_request *rq)
 int fs_control_objects_begin(struct fs_control_objects *to)
 {
 	to->list = json_array();
+	to->bytes = 0;
 	return to->list && !json_object_set_new(to->rq->answer, to->name, to->list) ? 0 : -ENOMEM;
 }
 
@@ -579,7 +580,8 @@ int fs_control_objects_put(struct fs_control_objects *to, json_t *one)
 
 	if (!one || json_array_append_new(to->list, one))
 		return -ENOMEM;
-	if (json_array_size(to->list) < FS_CONTROL_OBJECTS)
+	to->bytes += json_dumpb(one, NULL, 0, 0);
+	if (json_array_size(to->list) < FS_CONTROL_OBJECTS && to->bytes < FS_CONTROL_OBJECTS_LEN)
 		return 0;
 	rc = fs_control_more(to->rq);
 	return rc ? rc : fs_control_objects_begin(to);

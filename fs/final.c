@@ -2,11 +2,11 @@
 /*
  * fs/final.c - what may not change any more; closing a note before it becomes final; hashing it.
  *
- * Owns the one question that every change in rank 2 asks (fs_final_check), and `closing` in struct fs_inode.
- * Invariants: (1) the question is asked under the inode's lock, which is held until the change is
- * published, so that nothing slips in between; (2) whoever asks and whatever he may, the answer is the
- * same; (3) `closing` is memory alone: a crash or a failure leaves a draft.
- * Locks: the inode's.
+ * Owns the one question that every change in rank 2 asks (fs_final_check), and `closing` in struct
+ * fs_inode. Invariants: (1) the question is asked under the inode's lock, which is held until the
+ * change is published, so that nothing slips in between; (2) whoever asks and whatever he may, the
+ * answer is the same; (3) `closing` is memory alone: a crash or a failure leaves a draft. Locks:
+ * the inode's.
  */
 #include "final.h"
 

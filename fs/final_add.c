@@ -2,14 +2,14 @@
 /*
  * fs/final_add.c - one statement about a note, stored: all of it or nothing.
  *
- * Under the journal's rename mutex no directory changes its place. The statement's path is looked up, then all that
- * it leads through, the note and the note that it amends are locked in ascending order, and the
- * path is looked at again: from there on it is true. One batch holds the statement, the end of the
- * chain, STATE and inode of the note, of the amended one, and every directory that did not hold a
- * final note before.
- * Invariants: (1) memory changes only when the batch was applied; (2) statement n follows n-1, whose hash the vault's tree
- * has; (3) a final note's directories hold their places before it is final, which one batch gives.
- * Locks: rename mutex, then inodes by ascending number.
+ * Under the journal's rename mutex no directory changes its place. The statement's path is looked
+ * up, then all that it leads through, the note and the note that it amends are locked in ascending
+ * order, and the path is looked at again: from there on it is true. One batch holds the statement,
+ * the end of the chain, STATE and inode of the note, of the amended one, and every directory that
+ * did not hold a final note before. Invariants: (1) memory changes only when the batch was applied;
+ * (2) statement n follows n-1, whose hash the vault's tree has; (3) a final note's directories hold
+ * their places before it is final, which one batch gives. Locks: rename mutex, then inodes by
+ * ascending number.
  */
 #include "final_impl.h"
 
@@ -65,7 +65,7 @@ static int check_chain(const struct adding *d)
 /* The path's inodes and the note that this one amends, each with a reference. */
 static int find(struct adding *d)
 {
-	struct fs_final_state state;
+	struct fs_final_state state = {.final = 0};
 	int rc = fs_final_path_find(d->i->journal, d->n->path, &d->path);
 
 	if (!rc && d->path.i[d->path.n - 1] != d->i)
@@ -122,8 +122,7 @@ static int check_draft(struct adding *d)
 		return -EINVAL;
 	if (d->n->size != i->size)
 		return -ESTALE;
-	if (!d->state.amends != !d->amended ||
-	    (d->amended && d->amended->ino != d->state.amends))
+	if (!d->state.amends != !d->amended || (d->amended && d->amended->ino != d->state.amends))
 		return -EINVAL;
 	if (!d->amended)
 		return d->n->amends ? -EINVAL : 0;
@@ -187,8 +186,18 @@ static void state_after(struct adding *d)
 	}
 }
 
+/* A record that would not be read again must not be stored: this one can't be put right later. */
+static int readable(const struct fs_inode_attr *a)
+{
+	uint8_t rec[FS_INODE_LEN];
+	struct fs_inode_attr back;
+
+	fs_inode_encode(a, rec);
+	return fs_inode_decode(rec, sizeof(rec), &back);
+}
+
 /* The note itself; WANTS is the one flag that does not follow from STATE. */
-static void build_note(struct adding *d)
+static int build_note(struct adding *d)
 {
 	d->a = d->i->attr;
 	state_after(d);
@@ -198,13 +207,16 @@ static void build_note(struct adding *d)
 	else if (d->add->wants)
 		d->a.flags |= FS_INODE_WANTS;
 	fs_inode_store_attr(&d->b, d->i, &d->a);
+	return readable(&d->a);
 }
 
 static int build(struct adding *d)
 {
 	uint8_t hash[KEYS_LEN];
+	int rc = build_note(d);
 
-	build_note(d);
+	if (rc)
+		return rc;
 	if (d->amended) {
 		d->amended_a = d->amended->attr;
 		d->amended_state.amended_by = d->i->ino;

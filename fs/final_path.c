@@ -2,10 +2,10 @@
 /*
  * fs/final_path.c - from a path within a journal to the inodes that it leads through.
  *
- * A path is looked up directory by directory, each locked for its own look alone; whoever needs all of it at once
- * locks what was found and confirms it. Symbolic links are not followed: a statement names where
- * a note lies. Invariant: what was found ends at one inode and begins at the journal's root. Locks: one directory's at
- * a time.
+ * A path is looked up directory by directory, each locked for its own look alone; whoever needs all
+ * of it at once locks what was found and confirms it. Symbolic links are not followed: a statement
+ * names where a note lies. Invariant: what was found ends at one inode and begins at the journal's
+ * root. Locks: one directory's at a time.
  */
 #include "final_impl.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/final_record.c - a journal's chain of statements: its records, and its end as the vault knows it.
+ * fs/final_record.c - a journal's chain of statements: its records, and its end as the vault knows
+ * it.
  *
- * A FINAL record lies in the journal's tree under its key; the end of the chain, number and hash, in the
- * vault's tree, which the host secret authenticates: whoever may write in the journal can neither
- * drop nor reorder statements unnoticed. Both change in one batch (final_add.c). Implements fs/FORMAT.md,
- * "FINAL" and "FINALS". No locks of its own.
+ * A FINAL record lies in the journal's tree under its key; the end of the chain, number and hash,
+ * in the vault's tree, which the host secret authenticates: whoever may write in the journal can
+ * neither drop nor reorder statements unnoticed. Both change in one batch (final_add.c). Implements
+ * fs/FORMAT.md, "FINAL" and "FINALS". No locks of its own.
  */
 #include "final_impl.h"
 

@@ -2,10 +2,10 @@
 /*
  * fs/final_state.c - the STATE record: which statements a note has, and where it comes from.
  *
- * One length for every note. Flags in the inode repeat what is asked often; they follow from the record, and a
- * pair that does not fit is damage: so a flag that somebody stripped is noticed by whoever looks at the
- * record (which is looked for whatever the flags say). Implements fs/FORMAT.md, "STATE".
- * Locks: the inode's.
+ * One length for every note. Flags in the inode repeat what is asked often; they follow from the
+ * record, and a pair that does not fit is damage: so a flag that somebody stripped is noticed by
+ * whoever looks at the record (which is looked for whatever the flags say). Implements
+ * fs/FORMAT.md, "STATE". Locks: the inode's.
  */
 #include "final_impl.h"
 

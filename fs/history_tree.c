@@ -2,11 +2,12 @@
 /*
  * fs/history_tree.c - `.history` in a journal: what its virtual inodes are, hold and list.
  *
- * Attributes, entries and contents are looked up anew at each call, through fs/history.h and the inodes that
- * virtual ones stand for; what is kept is numbers alone (history_tree_table.c). Invariants: (1) nothing here
- * changes or stores anything; (2) no virtual inode's lock is held while that of a stored one is taken; (3) an
- * inode without a name is reached only when its contents are kept (FS_INODE_REMOVED, FS_INODE_BEFORE), so never
- * an unlinked file that waits for its last close.
+ * Attributes, entries and contents are looked up anew at each call, through fs/history.h and the
+ * inodes that virtual ones stand for; what is kept is numbers alone (history_tree_table.c).
+ * Invariants: (1) nothing here changes or stores anything; (2) no virtual inode's lock is held
+ * while that of a stored one is taken; (3) an inode without a name is reached only when its
+ * contents are kept (FS_INODE_REMOVED, FS_INODE_BEFORE), so never an unlinked file that waits for
+ * its last close.
  */
 #include "history_tree.h"
 
@@ -22,7 +23,7 @@
 
 #define DIR_MODE (S_IFDIR | 0500)
 #define FILE_MODE (S_IFREG | 0400)
-#define COOKIE_FIRST 3u				/* a version's cookie is its number and this */
+#define COOKIE_FIRST 3u			 /* a version's cookie is its number and this */
 #define COOKIE_GONE FS_DIRENT_COOKIE_MAX /* a removed note's is its inode number and this */
 #define REMOVED_MARK " (removed "
 
@@ -71,7 +72,7 @@ static bool is_kept(struct fs_inode *i)
 static int stored(struct fs_journal *j, const struct fs_history_node *x, struct fs_inode **out)
 {
 	struct fs_inode *i = NULL;
-	int rc = fs_inode_unpark(j, x->ino, NULL, &i);
+	int rc = fs_inode_get(j, x->ino, &i);
 
 	if (!rc && !is_kept(i)) {
 		fs_inode_put(i);
@@ -398,7 +399,8 @@ static int list_versions(struct mirroring *m, const struct fs_history_node *of, 
 
 	if (!rc)
 		rc = fs_history_list(note, keep_version, &all);
-	/* Versions beyond a damaged one are missing, and its alarm has said so: the others are there. */
+	/* Versions beyond a damaged one are missing, and its alarm has said so: the others are
+	 * there. */
 	if (rc == -EBADMSG && all.n)
 		rc = 0;
 	if (!rc)

@@ -27,7 +27,8 @@ struct fs_history_node {
 };
 
 /* ---- history_tree_table.c ---- */
-/* The number of what node says in its first fields (up and ext may change). -ENOMEM; -ENFILE: all are given out. */
+/* The number of what node says in its first fields (up and ext may change). -ENOMEM; -ENFILE: all
+ * are given out. */
 int fs_history_number(struct fs_journal *j, const struct fs_history_node *node, uint64_t *number);
 /* What it stands for; *parent (may be NULL) the number of the directory above. -ESTALE. */
 int fs_history_node(struct fs_journal *j, uint64_t number, struct fs_history_node *out,
@@ -40,7 +41,8 @@ uint32_t fs_history_place(uint64_t number);
 void fs_history_ext(const char *name, char out[static FS_HISTORY_EXT]);
 /* "3 2026-11-29T05.01 anna.txt" */
 void fs_history_name(const struct fs_history_version *v, const char *ext, char out[static 256]);
-/* The number that a name of a version begins with; *plain: it is that alone (3, @3). False: it is none. */
+/* The number that a name of a version begins with; *plain: it is that alone (3, @3). False: it is
+ * none. */
 bool fs_history_name_version(const char *name, uint32_t *version, bool *plain);
 
 /* Notes of a journal that were removed and are kept. */

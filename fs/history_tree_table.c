@@ -2,10 +2,11 @@
 /*
  * fs/history_tree_table.c - the numbers of virtual inodes of a journal.
  *
- * Owns the table that is attached to the open journal and goes with it. Invariants: (1) a number stands for the same
- * thing as long as its table lives; (2) tables of one daemon give out different numbers: each has a
- * stretch of its own, so that a kernel which remembers a number from before a lock gets -ESTALE and never
- * something else; (3) numbers lie in FS_INO_HISTORY..FS_INO_MAX; (4) a table holds no references.
+ * Owns the table that is attached to the open journal and goes with it. Invariants: (1) a number
+ * stands for the same thing as long as its table lives; (2) tables of one daemon give out different
+ * numbers: each has a stretch of its own, so that a kernel which remembers a number from before a
+ * lock gets -ESTALE and never something else; (3) numbers lie in FS_INO_HISTORY..FS_INO_MAX; (4) a
+ * table holds no references.
  *
  * Locks: the table's mutex, a leaf.
  */
@@ -51,8 +52,8 @@ static struct fs_history_table *table_new(void)
 	if (!t)
 		return NULL;
 	pthread_mutex_init(&t->lock, NULL);
-	t->first = FS_INO_HISTORY +
-		   (uint64_t)(atomic_fetch_add(&tables, 1) % STRETCHES << PLACE_BITS);
+	t->first =
+		FS_INO_HISTORY + (uint64_t)(atomic_fetch_add(&tables, 1) % STRETCHES << PLACE_BITS);
 	t->n = 1;
 	t->cap = LEAST;
 	t->node = calloc(t->cap, sizeof(*t->node));

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/mount_settle.c - before a note becomes final, and after: every mount hands over, and drops, what it holds of it.
+ * fs/mount_settle.c - before a note becomes final, and after: every mount hands over, and drops,
+ * what it holds of it.
  *
  * An invalidation makes the kernel write out pages that a mapping made dirty, take them out of all
- * mappings and ask for attributes again. It is queued in every mount first and then waited for, with one
- * limit for all: mounts work side by side, and one that is stalled on purpose costs the others a second. What
- * such a mount hands over later meets a final note and is refused.
+ * mappings and ask for attributes again. It is queued in every mount first and then waited for,
+ * with one limit for all: mounts work side by side, and one that is stalled on purpose costs the
+ * others a second. What such a mount hands over later meets a final note and is refused.
  *
- * The mount through which the request came is among them: its notifier and another of its workers do the work
- * meanwhile, so the waiting worker says that it waits. Locks: those of mount_share.c; none while waiting.
+ * The mount through which the request came is among them: its notifier and another of its workers
+ * do the work meanwhile, so the waiting worker says that it waits. Locks: those of mount_share.c;
+ * none while waiting.
  */
 #include "mount_impl.h"
 

@@ -2,9 +2,9 @@
 /*
  * fs/note_history.c - what became of a note, told to who may know.
  *
- * Order of a look: policy, the journal, the note; a durable record of the look; policy again, since the log was
- * waited for; then the events. Invariant: nothing of the journal leaves before its record is durable. Locks: none of its
- * own, none held across fn.
+ * Order of a look: policy, the journal, the note; a durable record of the look; policy again, since
+ * the log was waited for; then the events. Invariant: nothing of the journal leaves before its
+ * record is durable. Locks: none of its own, none held across fn.
  */
 #include "note_history.h"
 
@@ -37,8 +37,9 @@ static const char *none_such = "there is no such journal, or it is not shown to 
 
 static int refuse(const struct looking *a, int rc, const char *why, const char *rule)
 {
-	int told = fs_vault_tell(a->v, a->s, POLICY_RECORD_REFUSED, a->index, a->look->path,
-				 "history: %s%s%s", why, *rule ? ": " : "", rule);
+	int told = fs_vault_tell(a->v, a->s, POLICY_RECORD_REFUSED, a->index, a->look->journal,
+				 "history: %s%s%s (\"%.255s\")", why, *rule ? ": " : "", rule,
+				 a->look->path);
 
 	if (told)
 		return told;
@@ -205,7 +206,8 @@ static int give_removed(void *ctx, const struct fs_history_tree_gone *g)
 
 static const char *kind_text(uint8_t kind)
 {
-	static const char *const words[] = {"", "locked", "final", "signed", "countersigned", "error"};
+	static const char *const words[] = {"",	      "locked",	       "final",
+					    "signed", "countersigned", "error"};
 
 	return kind < sizeof(words) / sizeof(words[0]) ? words[kind] : "";
 }
@@ -226,7 +228,8 @@ static int give_statement(struct looking *a, uint32_t number)
 	return give(a, &e);
 }
 
-/* The note that this one amends, or is amended by: its path as its own statement says; a draft has none. */
+/* The note that this one amends, or is amended by: its path as its own statement says; a draft has
+ * none. */
 static int give_other(struct looking *a, const char *kind, uint64_t ino)
 {
 	struct fs_note_event e = {.kind = kind, .who = "", .path = "", .reason = ""};
@@ -328,8 +331,9 @@ static int events(struct looking *a)
 	if (!rc && a->i && !a->is_dir)
 		rc = give_statements(a);
 	if (!rc && !a->i && !a->found) {
-		fs_say(a->say, "there is no such note in this journal, and none of that name was kept "
-			       "when it was removed");
+		fs_say(a->say,
+		       "there is no such note in this journal, and none of that name was kept "
+		       "when it was removed");
 		rc = -ENOENT;
 	}
 	return rc ? rc : damaged;

@@ -115,6 +115,7 @@ int fs_noting_begin(struct fs_noting *a, struct fs_vault *v, struct fs_session *
 	*a = (struct fs_noting){.v = v,
 				.s = s,
 				.hand = s,
+				.ino = at->ino,
 				.say = say,
 				.what = what,
 				.index = at->index,
@@ -132,10 +133,12 @@ int fs_noting_begin(struct fs_noting *a, struct fs_vault *v, struct fs_session *
 	}
 	if (!rc)
 		rc = check_rights(a);
-	if (!rc)
-		rc = fs_vault_journal(v, s, a->index, &a->j);
-	if (rc == -EACCES && a->me && !a->j)
-		fs_say(say, "the key of %s still waits for somebody who holds it", a->journal);
+	if (rc)
+		return rc;
+	rc = fs_vault_journal(v, s, a->index, &a->j);
+	if (rc == -EACCES)
+		rc = fs_noting_refuse(a, rc, "the key of %s still waits for somebody who holds it",
+				      a->journal);
 	return rc;
 }
 
@@ -164,6 +167,8 @@ int fs_noting_find(struct fs_noting *a)
 	if (rc == -EINVAL)
 		return fs_noting_no(a, rc, "\"%s\" is no path to a note within %s", a->path,
 				    a->journal);
+	if (!rc && a->ino && a->i->ino != a->ino)
+		return fs_noting_no(a, -ENOENT, "%s was moved or renamed meanwhile: try again", a->path);
 	return rc ? rc : look_at_note(a);
 }
 
@@ -329,7 +334,7 @@ static int no_add(const struct fs_noting *a, int rc)
 /* The statement of the note that this draft amends; 0 none. */
 static int amended(const struct fs_noting *a, uint32_t *number)
 {
-	struct fs_final_state state, origin;
+	struct fs_final_state state = {0}, origin = {0};
 	struct fs_inode *i = NULL;
 	int rc = fs_final_state(a->i, &state);
 

@@ -3,8 +3,8 @@
  * fs/notes_below.c - the notes below a directory that are not final.
  *
  * For who finalizes a directory: what is there, and which files are left out because nobody
- * would call them a note - those that the policy's `history` lines except from record content, and what
- * editors leave while they save. Directories wait in a list, not on the stack; entries are
+ * would call them a note - those that the policy's `history` lines except from record content, and
+ * what editors leave while they save. Directories wait in a list, not on the stack; entries are
  * counted, so that a request ends.
  *
  * Invariants: the record of the listing is durable before the first name leaves.
@@ -86,22 +86,26 @@ static int give(struct walk *w, struct fs_inode *i, const char *name, const char
 
 static int take(struct walk *w, const struct fs_tree_entry *e)
 {
+	struct fs_note_below far = {.cannot = "it lies too deep, or its path is too long"};
 	char path[KEYS_NOTE_PATH_MAX + 1];
 	struct fs_inode *i = NULL;
-	int rc;
+	int len, rc;
 
 	if (++w->seen > FS_NOTES_BELOW_MAX)
 		return -E2BIG;
 	if (!S_ISREG(e->mode) && !S_ISDIR(e->mode))
 		return 0;
-	if (snprintf(path, sizeof(path), "%s%s", w->now->path, e->name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
+	len = snprintf(path, sizeof(path), "%s%s", w->now->path, e->name);
+	if (len >= (int)sizeof(path) || (S_ISDIR(e->mode) && w->now->depth >= FS_FINAL_DEPTH)) {
+		far.path = path;
+		return w->fn(w->ctx, &far);
+	}
 	rc = fs_inode_get(w->now->dir->journal, e->ino, &i);
 	if (rc)
 		return rc == -ENOENT ? 0 : rc; /* removed meanwhile */
 	if (S_ISREG(e->mode))
 		rc = give(w, i, e->name, path);
-	else if (w->now->depth < FS_FINAL_DEPTH)
+	else
 		rc = keep(w, i, path, w->now->depth + 1);
 	fs_inode_put(i);
 	return rc;
@@ -139,8 +143,8 @@ static int walk(struct walk *w, struct fs_inode *dir, const char *path)
 static int refuse(struct fs_vault *v, struct fs_session *s, const struct fs_note_place *at,
 		  uint32_t index, int rc, const char *rule, struct fs_say *say)
 {
-	int rc2 = fs_vault_tell(v, s, POLICY_RECORD_REFUSED, index, at->path,
-				"looking for notes to finalize: %s", rule);
+	int rc2 = fs_vault_tell(v, s, POLICY_RECORD_REFUSED, index, at->journal,
+				"looking for notes to finalize below \"%.255s\": %s", at->path, rule);
 
 	if (rc2)
 		return rc2;
@@ -210,8 +214,8 @@ int fs_vault_notes_below(struct fs_vault *v, struct fs_session *s, const struct 
 	if (!rc && !w.practice)
 		rc = -ENOKEY;
 	if (!rc)
-		rc = fs_vault_tell(v, s, POLICY_RECORD_LIST, index, at->path,
-				   "which notes are not final");
+		rc = fs_vault_tell(v, s, POLICY_RECORD_LIST, index, at->journal,
+				   "which notes below \"%.255s\" are not final", at->path);
 	if (!rc)
 		rc = walk(&w, dir, at->path);
 	if (rc == -E2BIG)

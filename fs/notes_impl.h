@@ -30,6 +30,7 @@ struct fs_noting {
 	uint32_t index;
 	char journal[256]; /* its name */
 	const char *path;
+	uint64_t ino;	      /* not 0: of the note that is meant */
 	struct fs_journal *j; /* one reference */
 	struct fs_inode *i;   /* one reference */
 	/* as of the last look */

@@ -170,6 +170,9 @@ static void fill_record(const struct fs_noting *a, const struct keys_note *n,
 	uint8_t hash[KEYS_LEN];
 
 	fs_noting_record(a, records[n->kind], r);
+	/* policy/FORMAT.md: what is not the signature of who finalizes, or of the author. */
+	if (n->kind == KEYS_NOTE_LOCKED || n->kind == KEYS_NOTE_COUNTERSIGNED)
+		r->action = 'E';
 	r->count = n->number;
 	r->policy_version = n->policy_version;
 	policy_record_copy(r->reason, sizeof(r->reason), n->reason);
@@ -257,5 +260,11 @@ int fs_noting_final_of(const struct fs_noting *a, struct fs_final_state *state,
 		return fs_noting_no(a, -EPERM, "%s is a draft: finalize it first", a->path);
 	if (!rc)
 		rc = fs_final_get(a->j, state->final, out);
-	return rc == -ENOENT ? -EBADMSG : rc;
+	if (rc != -ENOENT && rc != -EBADMSG)
+		return rc;
+	fs_vault_alarm(a->v, a->index, "what is kept of a final note does not fit together");
+	return fs_noting_no(a, -EBADMSG,
+			    "what is kept of %s as a final note is damaged: see `journalfs verify`, and "
+			    "restore it from a backup",
+			    a->path);
 }

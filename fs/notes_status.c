@@ -29,7 +29,7 @@ void fs_vault_note_name(struct fs_vault *v, uint32_t pid, char out[static KEYS_N
 static int place_of(struct fs_journal *j, uint64_t ino, struct fs_final_statement *st,
 		    char out[static KEYS_NOTE_PATH_MAX + 1])
 {
-	struct fs_final_state state;
+	struct fs_final_state state = {0};
 	struct fs_inode *i = NULL;
 	int rc = fs_inode_get(j, ino, &i);
 

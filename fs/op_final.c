@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/op_final.c - final notes as programs meet them: refusals, and how a program makes a note final.
+ * fs/op_final.c - final notes as programs meet them: refusals, and how a program makes a note
+ * final.
  *
- * Rank 2 refuses every change of a final note under the inode's lock (fs/final.h); what is here makes the answer early
- * and the refusal known: the first of its kind within a minute is durable in the log before the answer, repeats are
- * counted. `access` only asks, and is not logged.
+ * Rank 2 refuses every change of a final note under the inode's lock (fs/final.h); what is here
+ * makes the answer early and the refusal known: the first of its kind within a minute is durable in
+ * the log before the answer, repeats are counted. `access` only asks, and is not logged.
  *
- * chmod a-w locks where policy says `finalize on read-only`: at once when this mount has nobody writing in the note,
- * else when the last of those closes. Programs that copy modes (cp -p, tar, file managers) make
- * read-only copies, and those are locked like others: under that policy read-only means final.
+ * chmod a-w locks where policy says `finalize on read-only`: at once when this mount has nobody
+ * writing in the note, else when the last of those closes. Programs that copy modes (cp -p, tar,
+ * file managers) make read-only copies, and those are locked like others: under that policy
+ * read-only means final.
  *
- * Pages that a mapping made dirty after the note had become final are refused when they arrive; msync and
- * close tell, and the kernel drops them, so that nobody in that mount reads what is not in the note.
+ * Pages that a mapping made dirty after the note had become final are refused when they arrive;
+ * msync and close tell, and the kernel drops them, so that nobody in that mount reads what is not
+ * in the note.
  *
  * Locks: none while waiting. Finalizing waits for all mounts, this one among them: fs_serve_settle.
  */
@@ -147,7 +150,8 @@ int fs_op_final_read_only(struct fs_op *op, struct fs_inode *i)
 	if (writers(op->m, nodeid, false, &waits))
 		return 0;
 	rc = fs_op_note_finalize(op->m, i, FS_NOTE_READ_ONLY);
-	/* Who may set the mode but not finalize has set the mode: his being refused the rest is logged. */
+	/* Who may set the mode but not finalize has set the mode: his being refused the rest is
+	 * logged. */
 	return rc == -EIO || rc == -ENOSPC ? rc : 0;
 }
 

@@ -2,10 +2,10 @@
 /*
  * fs/op_note.c - what is known of a note, as extended attributes user.journalfs.*
  *
- * They are computed, not stored: state, author, version; of a final note also finalized-at, sha256 and who signed;
- * names of the notes that it amends or that amend it. No program can set them, but for one thing: state=final
- * locks the note, as `setfattr -n user.journalfs.state -v final` does it. Reading and setting them have passed the same
- * gate as other attributes.
+ * They are computed, not stored: state, author, version; of a final note also finalized-at, sha256
+ * and who signed; names of the notes that it amends or that amend it. No program can set them, but
+ * for one thing: state=final locks the note, as `setfattr -n user.journalfs.state -v final` does
+ * it. Reading and setting them have passed the same gate as other attributes.
  *
  * Locks: none while finalizing (log, commit, and all mounts are waited for).
  */
@@ -117,14 +117,10 @@ static const struct attribute {
 	bool (*value)(const struct fs_note_status *st, struct fs_inode *i, char *out, size_t cap);
 	bool names; /* another note */
 } attributes[] = {
-	{PREFIX "state", value_state, false},
-	{PREFIX "author", value_author, false},
-	{PREFIX "version", value_version, false},
-	{PREFIX "finalized-at", value_finalized, false},
-	{PREFIX "sha256", value_sha256, false},
-	{PREFIX "signed-by", value_signed, false},
-	{PREFIX "amends", value_amends, true},
-	{PREFIX "amended-by", value_amended, true},
+	{PREFIX "state", value_state, false},	  {PREFIX "author", value_author, false},
+	{PREFIX "version", value_version, false}, {PREFIX "finalized-at", value_finalized, false},
+	{PREFIX "sha256", value_sha256, false},	  {PREFIX "signed-by", value_signed, false},
+	{PREFIX "amends", value_amends, true},	  {PREFIX "amended-by", value_amended, true},
 };
 #define ATTRIBUTES (sizeof(attributes) / sizeof(attributes[0]))
 
@@ -228,10 +224,14 @@ struct search {
 	int rc;
 };
 
+struct met {
+	uint64_t ino;
+	char *name;
+};
+
 struct below {
 	struct search *s;
-	uint64_t *dir; /* directories met: to look into after this one, since it is locked now */
-	char **name;
+	struct met *dir; /* directories met: to look into after this one, since it is locked now */
 	size_t n, cap;
 };
 
@@ -239,20 +239,17 @@ static int below_add(struct below *b, const struct fs_tree_entry *e)
 {
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 16;
-		uint64_t *dir = realloc(b->dir, cap * sizeof(*dir));
-		char **name;
+		struct met *dir = realloc(b->dir, cap * sizeof(*dir));
 
-		b->dir = dir ? dir : b->dir;
-		name = dir ? realloc(b->name, cap * sizeof(*name)) : NULL;
-		if (!name)
+		if (!dir)
 			return -ENOMEM;
-		b->name = name;
+		b->dir = dir;
 		b->cap = cap;
 	}
-	b->name[b->n] = strdup(e->name);
-	if (!b->name[b->n])
+	b->dir[b->n] = (struct met){e->ino, strdup(e->name)};
+	if (!b->dir[b->n].name)
 		return -ENOMEM;
-	b->dir[b->n++] = e->ino;
+	b->n++;
 	return 0;
 }
 
@@ -264,7 +261,7 @@ static bool path_add(struct search *s, const char *name)
 	return n > 0 && (size_t)n <= KEYS_NOTE_PATH_MAX - s->len;
 }
 
-static int met(void *ctx, const struct fs_tree_entry *e)
+static int meet(void *ctx, const struct fs_tree_entry *e)
 {
 	struct below *b = ctx;
 	struct search *s = b->s;
@@ -287,25 +284,24 @@ static void search(struct search *s, uint64_t dir, unsigned depth)
 
 	s->rc = fs_inode_get(s->journal, dir, &d);
 	if (!s->rc) {
-		int rc = fs_tree_list(d, 0, met, &b);
+		int rc = fs_tree_list(d, 0, meet, &b);
 
 		if (rc < 0 && !s->rc)
 			s->rc = rc;
 	}
 	fs_inode_put(d);
 	for (size_t n = 0; n < b.n; n++) {
-		if (!s->found && !s->rc && depth < DEPTH && path_add(s, b.name[n])) {
+		if (!s->found && !s->rc && depth < DEPTH && path_add(s, b.dir[n].name)) {
 			s->len = strlen(s->path);
-			search(s, b.dir[n], depth + 1);
+			search(s, b.dir[n].ino, depth + 1);
 			s->len = len;
 			/* A directory that went meanwhile holds it no more. */
 			if (s->rc == -ENOENT)
 				s->rc = 0;
 		}
-		keys_wipe(b.name[n], strlen(b.name[n]));
-		free(b.name[n]);
+		keys_wipe(b.dir[n].name, strlen(b.dir[n].name));
+		free(b.dir[n].name);
 	}
-	free(b.name);
 	free(b.dir);
 }
 
@@ -330,7 +326,8 @@ int fs_op_note_finalize(struct fs_mount *m, struct fs_inode *i, enum fs_note_how
 {
 	const struct fs_note_settle all = {settle, m->serve};
 	char path[KEYS_NOTE_PATH_MAX + 1];
-	struct fs_note_place at = {.index = fs_journal_index(i->journal), .path = path};
+	struct fs_note_place at = {
+		.index = fs_journal_index(i->journal), .path = path, .ino = i->ino};
 	struct fs_note_result result;
 	struct fs_say say = {""};
 	int rc;

@@ -11,15 +11,16 @@
 /* Is this name one of ours? */
 bool fs_op_note_name(const char *xattr);
 /*
- * The value of one, at most FS_OP_NOTE_VALUE bytes. -ENODATA: this note has none; -EIO. What it says of other
- * notes is covered as they are.
+ * The value of one, at most FS_OP_NOTE_VALUE bytes. -ENODATA: this note has none; -EIO. What it
+ * says of other notes is covered as they are.
  */
 #define FS_OP_NOTE_VALUE KEYS_NOTE_PATH_MAX
 int fs_op_note_get(struct fs_op *op, struct fs_inode *i, const char *xattr,
 		   char out[static FS_OP_NOTE_VALUE + 1], size_t *len);
 /*
- * Adds the names that have a value behind the *len bytes in names (room for cap; 0: counts only). Only getfattr is
- * shown them: what copies attributes (cp -a, rsync -X, tar) would carry `state` along, and lock the copy.
+ * Adds the names that have a value behind the *len bytes in names (room for cap; 0: counts only).
+ * Only getfattr is shown them: what copies attributes (cp -a, rsync -X, tar) would carry `state`
+ * along, and lock the copy.
  */
 int fs_op_note_list(struct fs_op *op, struct fs_inode *i, char *names, size_t cap, size_t *len);
 /* state=final locks; state=draft on a draft is no change; anything else -EPERM. */

@@ -2,10 +2,11 @@
 /*
  * fs/op_saves.c - what a save keeps, and when it is complete.
  *
- * Policy says by name what is kept of earlier versions and what becomes final by age; the answer is remembered in
- * the node, with the policy's version, until either changes. A save is complete when the process that opened the
- * note closes it after writing (programs that were handed the descriptor close theirs without saving),
- * at the latest with the last close. Owns nothing. Locks: fs_mount.lock, briefly; none while versions are kept.
+ * Policy says by name what is kept of earlier versions and what becomes final by age; the answer is
+ * remembered in the node, with the policy's version, until either changes. A save is complete when
+ * the process that opened the note closes it after writing (programs that were handed the
+ * descriptor close theirs without saving), at the latest with the last close. Owns nothing. Locks:
+ * fs_mount.lock, briefly; none while versions are kept.
  */
 #include "op_saves.h"
 
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #include "history.h"
+#include "history_link.h"
 #include "notes.h"
 #include "program.h"
 #include "save_names.h"
@@ -53,8 +55,8 @@ void fs_op_saves_name(const struct fs_mount *m, const char *name, struct fs_acto
 }
 
 /*
- * What is replaced decides what is kept. What is due may neither be moved nor replaced: where only one of
- * the names is record content, the other file is held to it too.
+ * What is replaced decides what is kept. What is due may neither be moved nor replaced: where only
+ * one of the names is record content, the other file is held to it too.
  */
 void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *newname,
 			struct fs_actor *who)
@@ -63,6 +65,20 @@ void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *
 	uint64_t to = ask(v, newname);
 
 	fill(v, to | (ask(v, name) & DUE), who);
+}
+
+void fs_op_saves_moved(const struct fs_mount *m, const struct fs_inode *dir, const char *name,
+		       struct fs_inode *moved, const struct fs_actor *who)
+{
+	struct fs_actor from = *who;
+
+	/* Else the tree has seen to it. */
+	if (who->keeps)
+		return;
+	fs_op_saves_name(m, name, &from);
+	pthread_rwlock_rdlock(&moved->lock);
+	fs_history_gave_up(dir, name, moved, &from);
+	pthread_rwlock_unlock(&moved->lock);
 }
 
 void fs_op_saves_node(struct fs_mount *m, uint64_t nodeid, struct fs_actor *who)

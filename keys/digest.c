@@ -2,8 +2,8 @@
 /*
  * keys/digest.c - SHA-256 and BLAKE2b-512 of the same bytes in one pass.
  *
- * Owns both states. The BLAKE2b state wants an alignment that malloc does not promise, so it is asked
- * for by name. No locks: a digest is its caller's.
+ * Owns both states. The BLAKE2b state wants an alignment that malloc does not promise, so it is
+ * asked for by name. No locks: a digest is its caller's.
  */
 #include "digest.h"
 

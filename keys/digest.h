@@ -2,10 +2,10 @@
 /*
  * keys/digest.h - plain hashes of a note's contents, as other programs compute them.
  *
- * The one exception from labelled hashing (keys/label.h): what stands in a statement about a note, and what
- * minisign signs, must be comparable with sha256sum and minisign outside the vault. Nothing is derived
- * from these, and they are signed only inside a labelled statement or by a key of its own
- * (keys/minisign.h). FIPS 180-4; BLAKE2b: RFC 7693, 64 bytes, no key.
+ * The one exception from labelled hashing (keys/label.h): what stands in a statement about a note,
+ * and what minisign signs, must be comparable with sha256sum and minisign outside the vault.
+ * Nothing is derived from these, and they are signed only inside a labelled statement or by a key
+ * of its own (keys/minisign.h). FIPS 180-4; BLAKE2b: RFC 7693, 64 bytes, no key.
  */
 #ifndef KEYS_DIGEST_H
 #define KEYS_DIGEST_H

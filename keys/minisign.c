@@ -52,7 +52,7 @@ struct owner {
 static struct owner owner_of(const uint8_t vault[static KEYS_VAULT_ID_LEN], uint32_t pid,
 			     uint32_t enrolment)
 {
-	struct owner o;
+	struct owner o = {{0}};
 	struct bytes_out b = bytes_out(o.bytes, sizeof(o.bytes));
 
 	bytes_put(&b, vault, KEYS_VAULT_ID_LEN);
@@ -133,7 +133,7 @@ void keys_minisign_encode(const struct keys_minisign *m, uint8_t out[static KEYS
 int keys_minisign_decode(const uint8_t *p, size_t len, struct keys_minisign *m)
 {
 	struct bytes_in in = bytes_in(p, len);
-	struct keys_minisign got;
+	struct keys_minisign got = {.pk = {0}};
 	uint8_t format = bytes_get_u8(&in);
 
 	bytes_get_zero(&in, 7);

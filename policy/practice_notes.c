@@ -117,11 +117,13 @@ bool policy_practice_finalize(struct policy_practice_parser *pr)
 	return policy_practice_clauses(pr, "finalize setting", table, COUNT(table));
 }
 
-/* Clinical, with `finalize`, and not of a role whose notes want a second one. */
+/* Somebody clinical who may write and finalize, not of a role whose notes want a second one. */
 static bool countersigner(const struct policy_practice *p)
 {
+	const uint32_t both = POLICY_WRITE | POLICY_FINALIZE;
+
 	for (size_t i = 0; i < p->role_count; i++)
-		if (p->role[i].clinical && p->role[i].rights & POLICY_FINALIZE &&
+		if (p->role[i].clinical && (p->role[i].rights & both) == both &&
 		    !policy_practice_countersigns(p, p->role[i].name))
 			return true;
 	return false;
@@ -147,8 +149,7 @@ void policy_practice_countersign_resolve(struct policy_practice_parser *pr)
 		policy_practice_error_at(pr, file, pr->countersign[0].line,
 					 pr->countersign[0].column,
 					 "nobody could countersign: that takes a clinical role "
-					 "with `finalize` which "
-					 "is not named here");
+					 "with `write` and `finalize` which is not named here");
 }
 
 bool policy_practice_countersigns(const struct policy_practice *p, const char *role)

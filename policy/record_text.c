@@ -132,7 +132,7 @@ static const char *verb(const struct policy_record *r)
 		[POLICY_RECORD_AMEND] = "began an amendment of",
 		[POLICY_RECORD_MOVE] = "copied into its right journal",
 		[POLICY_RECORD_EXPORT] = "exported",
-		[POLICY_RECORD_VERIFY] = "verified",
+		[POLICY_RECORD_VERIFY] = "verified final notes",
 	};
 
 	if (r->kind >= POLICY_RECORD_KIND_COUNT || !verbs[r->kind])
@@ -218,9 +218,7 @@ static void put_count(struct policy_writer *w, const struct policy_record *r)
 {
 	unsigned long long count = r->count;
 
-	if (r->kind == POLICY_RECORD_VERIFY)
-		policy_writer_format(w, "  %llu note%s", count, count == 1 ? "" : "s");
-	else if (r->kind >= POLICY_RECORD_FINAL && r->kind <= POLICY_RECORD_EXPORT)
+	if (r->kind >= POLICY_RECORD_FINAL && r->kind <= POLICY_RECORD_EXPORT)
 		policy_writer_format(w, "  statement %llu", count);
 	else
 		policy_writer_format(w, "  %llu times", count);

@@ -59,6 +59,19 @@ show bo "echo 'Blood pressure 130/80.' >> '010190-1234 Hansen, Anna/2026-11-21 c
 show anna "cat '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
 show dan "getfacl '010190-1234 Hansen, Anna' | grep user:"
 
+step 'Saves keep what was there before; a finished note is locked and signed, and never changes again'
+show anna "echo 'Plan: exercise test in two weeks.' >> '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show anna "journalfs history --vault $ROOT/clinic.conf '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show anna "journalfs show --vault $ROOT/clinic.conf '010190-1234 Hansen, Anna/2026-11-21 consultation.txt@1'"
+show anna "journalfs finalize --vault $ROOT/clinic.conf --yes '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show anna "echo changed > '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'; rm -f '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show bo "mv '010190-1234 Hansen, Anna/2026-11-21 consultation.txt' '010190-1234 Hansen, Anna/gone'; lsattr '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show anna "journalfs amend --vault $ROOT/clinic.conf '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show anna "echo 'The ECG was that of 20 November.' > '010190-1234 Hansen, Anna/2026-11-21 consultation amendment 1.txt'"
+show anna "journalfs finalize --vault $ROOT/clinic.conf --yes '010190-1234 Hansen, Anna/2026-11-21 consultation amendment 1.txt'"
+show bo "getfattr -d -m user.journalfs '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
+show bo "journalfs verify --vault $ROOT/clinic.conf '010190-1234 Hansen, Anna'"
+
 step 'A mistake is refused with its place and the likely fix; what was in force stays'
 show dan "echo 'practitioner zoe user jft-zoe role phisician unit nort' >> .policy/practice.policy"
 show dan "cat .policy/practice.policy.error; grep -c zoe .policy/practice.policy"

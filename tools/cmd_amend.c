@@ -2,9 +2,9 @@
 /*
  * tools/cmd_amend.c - amend: a draft beside a final note, which says that it amends it.
  *
- * The draft's path is printed, for scripts alone on standard output. --edit opens it: the editor is started in the
- * note's directory, so that the patient's name is not among its arguments, which everybody
- * on the host can read.
+ * The draft's path is printed, for scripts alone on standard output. --edit opens it: the editor is
+ * started in the note's directory, so that the patient's name is not among its arguments, which
+ * everybody on the host can read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,8 @@ static const char *editor(void)
 	return e && *e ? e : "sensible-editor";
 }
 
-/* The editor may be a command with arguments, as everywhere; the name goes as one word of its own. */
+/* The editor may be a command with arguments, as everywhere; the name goes as one word of its own.
+ */
 static void run_editor(const char *dir, const char *name)
 {
 	char command[4096], file[PATH_MAX];
@@ -59,7 +60,8 @@ static int edit(const char *path)
 	}
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return TOOL_OK;
-	return tools_fail("the editor `%s` did not end well; the draft is there. Set EDITOR", editor());
+	return tools_fail("the editor `%s` did not end well; the draft is there. Set EDITOR",
+			  editor());
 }
 
 static int amend(struct notes *n, const char *file)
@@ -109,8 +111,9 @@ int tools_cmd_amend(struct tool_options *o, int argc, char **argv)
 	int rc;
 
 	if (o->from_stdin == (argc > 0))
-		return tools_usage("name one final note, or give it on standard input with --stdin: "
-				   "journalfs amend FILE");
+		return tools_usage(
+			"name one final note, or give it on standard input with --stdin: "
+			"journalfs amend FILE");
 	rc = o->from_stdin ? amend_stdin(&n) : amend(&n, argv[0]);
 	tools_notes_close(&n);
 	return rc;

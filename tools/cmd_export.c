@@ -2,9 +2,9 @@
 /*
  * tools/cmd_export.c - export --signature: a note's signature as files that minisign checks.
  *
- * FILE.minisig, NAME.pub and NAME.cert are written to a directory outside the vault. Nothing that is there is
- * replaced without --force, and then by a new file, so that no link is followed. The daemon
- * decides who may, and logs it as an export.
+ * FILE.minisig, NAME.pub and NAME.cert are written to a directory outside the vault. Nothing that
+ * is there is replaced without --force, and then by a new file, so that no link is followed. The
+ * daemon decides who may, and logs it as an export.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -67,16 +67,18 @@ static int put(const struct output *out, const char *name, const char *text)
 	if (!rc)
 		return TOOL_OK;
 	if (rc == -EEXIST)
-		return tools_notes_fail("%s/%s is there already; --force replaces it, --to DIR writes "
-					"elsewhere", out->dir, name);
+		return tools_notes_fail(
+			"%s/%s is there already; --force replaces it, --to DIR writes "
+			"elsewhere",
+			out->dir, name);
 	return tools_notes_fail("%s/%s can't be written: %s", out->dir, name, strerror(-rc));
 }
 
 static int open_dir(struct output *out)
 {
 	out->fd = open(out->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return out->fd < 0 ? tools_notes_fail("%s: %s; --to names a directory that is there", out->dir,
-					      strerror(errno))
+	return out->fd < 0 ? tools_notes_fail("%s: %s; --to names a directory that is there",
+					      out->dir, strerror(errno))
 			   : TOOL_OK;
 }
 
@@ -87,8 +89,9 @@ static int check_free(const struct output *out, const char *name)
 
 	if (out->force || fstatat(out->fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return TOOL_OK;
-	return tools_notes_fail("%s/%s is there already; --force replaces it, --to DIR writes elsewhere",
-				out->dir, name);
+	return tools_notes_fail(
+		"%s/%s is there already; --force replaces it, --to DIR writes elsewhere", out->dir,
+		name);
 }
 
 static int write_all(struct output *out, const json_t *answer)
@@ -99,8 +102,9 @@ static int write_all(struct output *out, const json_t *answer)
 	const char *who = json_string_value(json_object_get(answer, "name"));
 
 	if (!minisig || !pub || !cert || !who)
-		return tools_fail("the daemon's answer lacks a part of the signature; is it older than "
-				  "this command?");
+		return tools_fail(
+			"the daemon's answer lacks a part of the signature; is it older than "
+			"this command?");
 	tools_note_file_name(who, ".pub", out->pub);
 	tools_note_file_name(who, ".cert", out->cert);
 	if (check_free(out, out->pub) || check_free(out, out->cert))

@@ -2,10 +2,11 @@
 /*
  * tools/cmd_finalize.c - finalize: locks notes for ever and signs them.
  *
- * First everything that is named is looked at, and shown with whose it is; then it is asked for once; then
- * notes are locked one after another, each only if it is still what was shown. One that is refused is said, and the others go on. With
- * --stdin the FILEs come from standard input, as file managers' scripts give them; --confirm PROGRAM asks
- * by a program instead of at the terminal. --ask only shows.
+ * First everything that is named is looked at, and shown with whose it is; then it is asked for
+ * once; then notes are locked one after another, each only if it is still what was shown. One that
+ * is refused is said, and the others go on. With
+ * --stdin the FILEs come from standard input, as file managers' scripts give them; --confirm
+ * PROGRAM asks by a program instead of at the terminal. --ask only shows.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,8 @@ static int consent(const struct finalize *f)
 	if (f->yes == 1)
 		snprintf(question, sizeof(question), "Lock and sign this note for ever?");
 	else
-		snprintf(question, sizeof(question), "Lock and sign these %zu notes for ever?", f->yes);
+		snprintf(question, sizeof(question), "Lock and sign these %zu notes for ever?",
+			 f->yes);
 	return tools_notes_consent(f->n.o, question, "nothing was locked");
 }
 
@@ -194,10 +196,11 @@ int tools_cmd_finalize(struct tool_options *o, int argc, char **argv)
 	if (o->confirm && (o->yes || o->ask))
 		return tools_usage("--confirm asks: it does not go with --yes or --ask");
 	if (o->from_stdin == (argc > 0))
-		return tools_usage(argc ? "with --stdin all files are named on standard input, none by "
-					  "arguments"
-					: "name the notes, or directories of notes, that are finished: "
-					  "journalfs finalize FILE...");
+		return tools_usage(
+			argc ? "with --stdin all files are named on standard input, none by "
+			       "arguments"
+			     : "name the notes, or directories of notes, that are finished: "
+			       "journalfs finalize FILE...");
 	if (o->from_stdin && tools_notes_stdin(0, &names, &argc))
 		return TOOL_FAILED;
 	rc = finalize(&f, argc, names ? names : argv);

@@ -71,9 +71,9 @@ static void print_columns(const json_t *e, bool numbered)
 	printf("%5s  %-16s  ", version, when);
 	tools_plain_pad(stdout, text(e, "who"), WHO_WIDTH);
 	if (numbered || is_kind(e, "removed"))
-		printf("  %10lld  ", (long long)number(e, "size"));
+		printf("  %10lld", (long long)number(e, "size"));
 	else
-		printf("  %10s  ", "");
+		printf("  %10s", "");
 }
 
 static void print_statement(const json_t *e)
@@ -118,12 +118,13 @@ static void print_event(const json_t *e)
 
 	print_columns(e, version);
 	if (is_kind(e, "removed")) {
-		fputs("removed; kept as ", stdout);
+		fputs("  removed; kept as ", stdout);
 		tools_plain_put(stdout, text(e, "path"), 0);
 	} else if (!version) {
+		fputs("  ", stdout);
 		print_statement(e);
 	} else if (json_is_true(json_object_get(e, "now"))) {
-		fputs("as it is now", stdout);
+		fputs("  as it is now", stdout);
 	}
 	putchar('\n');
 }
@@ -175,7 +176,8 @@ int tools_cmd_history(struct tool_options *o, int argc, char **argv)
 		return TOOL_FAILED;
 	all = fetch(&cl, &p);
 	if (all && o->json) {
-		rc = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) ? TOOL_FAILED : TOOL_OK;
+		rc = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) ? TOOL_FAILED
+									      : TOOL_OK;
 		putchar('\n');
 	} else if (all) {
 		print(all);

@@ -2,8 +2,8 @@
 /*
  * tools/cmd_move_note.c - move-note: a note that was written in the wrong patient's journal.
  *
- * It is copied to where it belongs, with where it comes from, and stays where it was, marked as entered in
- * error. Both patients' names are shown before it is asked for.
+ * It is copied to where it belongs, with where it comes from, and stays where it was, marked as
+ * entered in error. Both patients' names are shown before it is asked for.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +17,15 @@ static int journal_of(const char *text, char out[static 256])
 
 	if (!strchr(text, '/')) {
 		snprintf(out, 256, "%s", text);
-		return strlen(text) < 256 ? TOOL_OK : tools_notes_fail("%s: no journal has so long a name",
-								       text);
+		return strlen(text) < 256
+			       ? TOOL_OK
+			       : tools_notes_fail("%s: no journal has so long a name", text);
 	}
 	if (tools_note_path(text, false, &to))
 		return TOOL_FAILED;
 	if (*to.path)
-		return tools_notes_fail("%s is not a journal: name the journal that the note belongs in",
-					text);
+		return tools_notes_fail(
+			"%s is not a journal: name the journal that the note belongs in", text);
 	snprintf(out, 256, "%s", to.journal);
 	return TOOL_OK;
 }
@@ -34,7 +35,8 @@ static int consent(const struct notes *n, const struct note_path *at, const char
 	char question[PATH_MAX + 1024];
 
 	snprintf(question, sizeof(question),
-		 "The note     %s\nis copied from \"%s\"\n        into   \"%s\",\nand stays in the first, "
+		 "The note     %s\nis copied from \"%s\"\n        into   \"%s\",\nand stays in the "
+		 "first, "
 		 "marked as entered in error: wrong patient.\nThat can't be undone. Move it?",
 		 at->path, at->journal, to);
 	return tools_notes_consent(n->o, question, "nothing was moved");
@@ -52,8 +54,9 @@ static int move(struct notes *n, const char *file, const char *journal)
 		return TOOL_FAILED;
 	if (!strcmp(to, at.journal))
 		return tools_notes_fail("%s is in that journal already", file);
-	reason = tools_notes_reason(n->o, "Why does the note belong in the other journal, in your own "
-					  "words?",
+	reason = tools_notes_reason(n->o,
+				    "Why does the note belong in the other journal, in your own "
+				    "words?",
 				    typed);
 	if (!reason || consent(n, &at, to))
 		return TOOL_FAILED;
@@ -61,9 +64,11 @@ static int move(struct notes *n, const char *file, const char *journal)
 			     json_pack("{s:s, s:s}", "to", to, "reason", reason), &m);
 	path = rc ? NULL : json_string_value(json_object_get(m.json, "path"));
 	if (path)
-		tools_notes_print(stdout, "The note is in \"%s\" now: %s\nIn \"%s\" it is marked as entered "
-					  "in error.\n",
-				  to, path, at.journal);
+		tools_notes_print(
+			stdout,
+			"The note is in \"%s\" now: %s\nIn \"%s\" it is marked as entered "
+			"in error.\n",
+			to, path, at.journal);
 	fs_wire_message_clear(&m);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/cmd_show.c - show: an earlier version of a note, or how it differs from what the note holds now.
+ * tools/cmd_show.c - show: an earlier version of a note, or how it differs from what the note holds
+ * now.
  *
- * Versions are read below the mount, in `.history`, so that the gate decides and logs as for every other program;
- * no copy is made outside. The program diff gets both files by their descriptors.
+ * Versions are read below the mount, in `.history`, so that the gate decides and logs as for every
+ * other program; no copy is made outside. The program diff gets both files by their descriptors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,9 +42,10 @@ static int fail(const char *name, const char *what)
 static int fail_version(const struct showing *s, int error)
 {
 	if (error == ENOENT || error == ENOTDIR)
-		return fail(s->label,
-			    "there is no such version, or policy does not let you read earlier versions; "
-			    "`journalfs history FILE` lists them, and says under which name a removed note is kept");
+		return fail(s->label, "there is no such version, or policy does not let you read "
+				      "earlier versions; "
+				      "`journalfs history FILE` lists them, and says under which "
+				      "name a removed note is kept");
 	if (error == ENOKEY)
 		return fail(s->label,
 			    "your journals are locked; `journalfs unlock` opens them again");
@@ -120,8 +122,8 @@ static int copy_out(const char *label, int fd)
 static void run_diff(const char *old_name, int old, const char *now_name, int now)
 {
 	char old_fd[32], now_fd[32];
-	const char *argv[] = {DIFF,	"-u",	  "--label", old_name, "--label", now_name,
-			      "--", old_fd, now_fd, NULL};
+	const char *argv[] = {DIFF,	"-u", "--label", old_name, "--label",
+			      now_name, "--", old_fd,	 now_fd,   NULL};
 
 	snprintf(old_fd, sizeof(old_fd), "/dev/fd/%d", old);
 	snprintf(now_fd, sizeof(now_fd), "/dev/fd/%d", now);
@@ -129,7 +131,8 @@ static void run_diff(const char *old_name, int old, const char *now_name, int no
 	fcntl(now, F_SETFD, 0);
 	/* execvp changes neither the array nor the strings. */
 	execvp(DIFF, (char *const *)(uintptr_t)argv);
-	fprintf(stderr, "journalfs: " DIFF " can't be started (%s); install the package diffutils\n",
+	fprintf(stderr,
+		"journalfs: " DIFF " can't be started (%s); install the package diffutils\n",
 		strerror(errno));
 	_exit(127);
 }
@@ -160,7 +163,8 @@ static int show_named(const char *name, const char *file, uint32_t version)
 	char *plain = tools_plain(file, 0);
 	int fd, rc = TOOL_FAILED;
 
-	tools_fail("there is a note of just this name, and it is shown; version %u of %s is in .history, at the top of "
+	tools_fail("there is a note of just this name, and it is shown; version %u of %s is in "
+		   ".history, at the top of "
 		   "its journal",
 		   version, plain ? plain : "the other");
 	free(plain);
@@ -181,8 +185,9 @@ int tools_cmd_show(struct tool_options *o, int argc, char **argv)
 
 	(void)argc;
 	if (!tools_note_version(argv[0], file, &s.version))
-		return tools_usage("name a version: `journalfs show FILE@3`; `journalfs history FILE` lists "
-				   "them");
+		return tools_usage(
+			"name a version: `journalfs show FILE@3`; `journalfs history FILE` lists "
+			"them");
 	if (!o->diff && !lstat(argv[0], &st) && S_ISREG(st.st_mode))
 		return show_named(argv[0], file, s.version);
 	if (tools_note_path(file, true, &s.at))

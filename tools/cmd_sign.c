@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/cmd_sign.c - sign: the author's signature under a locked note, a second practitioner's under another's.
+ * tools/cmd_sign.c - sign: the author's signature under a locked note, a second practitioner's
+ * under another's.
  *
  * Which of the two it is, and whether it may be, the daemon decides.
  */
@@ -21,7 +22,8 @@ static int sign_one(struct notes *n, const char *file)
 	if (!rc) {
 		kind = json_string_value(json_object_get(m.json, "kind"));
 		tools_notes_print(stdout, "%s: %s/%s (statement %lld)\n",
-				  kind && !strcmp(kind, "countersigned") ? "Countersigned" : "Signed",
+				  kind && !strcmp(kind, "countersigned") ? "Countersigned"
+									 : "Signed",
 				  at.journal, at.path,
 				  (long long)json_integer_value(json_object_get(m.json, "number")));
 	}

@@ -2,8 +2,8 @@
 /*
  * tools/cmd_verify.c - verify: are final notes what was signed?
  *
- * Of a FILE its own statements, of a directory those of the notes below it (the journal's whole chain is
- * checked for that), of a journal or --all everything. What is well is a line only for a
+ * Of a FILE its own statements, of a directory those of the notes below it (the journal's whole
+ * chain is checked for that), of a journal or --all everything. What is well is a line only for a
  * FILE; everything else always is. Progress goes to a terminal's standard error.
  */
 #include <stdlib.h>
@@ -47,7 +47,8 @@ static void progress_over(struct verify *v)
 	v->shown = false;
 }
 
-/* below: "", or the directory with a slash, whose notes alone are wanted; the chain as a whole always is. */
+/* below: "", or the directory with a slash, whose notes alone are wanted; the chain as a whole
+ * always is. */
 static int take(struct verify *v, const json_t *piece, const char *below, bool all)
 {
 	json_t *one;
@@ -105,6 +106,11 @@ static int verify_named(struct verify *v, const char *file)
 
 	if (tools_notes_find(&v->n, file, false, &at))
 		return TOOL_FAILED;
+	/* Within a journal the bare name of another one is no file there. */
+	if (!at.there && !strchr(file, '/') && strlen(file) < sizeof(at.journal)) {
+		strcpy(at.journal, file);
+		at.path[0] = '\0';
+	}
 	all = *at.path != '\0';
 	if (is_directory(&at)) {
 		snprintf(below, sizeof(below), "%s/", at.path);
@@ -129,9 +135,10 @@ int tools_cmd_verify(struct tool_options *o, int argc, char **argv)
 
 	if (o->all == (argc > 0)) {
 		json_decref(v.checks);
-		return tools_usage(argc ? "--all takes no names: it verifies every journal that you may read"
-					: "name a note or a journal, or --all: journalfs verify "
-					  "FILE|JOURNAL...");
+		return tools_usage(
+			argc ? "--all takes no names: it verifies every journal that you may read"
+			     : "name a note or a journal, or --all: journalfs verify "
+			       "FILE|JOURNAL...");
 	}
 	if (!v.checks)
 		return tools_fail("out of memory");

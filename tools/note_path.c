@@ -26,7 +26,8 @@ static int fail_named(const char *name, const char *what)
 static int fail_errno(const char *name)
 {
 	if (errno == ENOKEY)
-		return fail_named(name, "your journals are locked; `journalfs unlock` opens them again");
+		return fail_named(name,
+				  "your journals are locked; `journalfs unlock` opens them again");
 	if (errno == ENOTCONN)
 		return fail_named(name, "the mount is dead; log in again with `journalfs login`");
 	return fail_named(name, strerror(errno));
@@ -58,8 +59,8 @@ static bool is_own(const struct mntent *m)
 }
 
 /*
- * The mount that path lies in; path NULL: the n-th of the account's own. 0, -ENOENT (none), or the errno of what
- * could not be read.
+ * The mount that path lies in; path NULL: the n-th of the account's own. 0, -ENOENT (none), or the
+ * errno of what could not be read.
  */
 static int find_mount(const char *mounts, const char *path, unsigned n, struct note_path *out)
 {
@@ -88,7 +89,8 @@ static int find_mount(const char *mounts, const char *path, unsigned n, struct n
 }
 
 /*
- * The absolute name; what it leads to may be gone (*there), but the directory must be there. Names that end in
+ * The absolute name; what it leads to may be gone (*there), but the directory must be there. Names
+ * that end in
  * '/', "." or ".." are directories: they must be there. 0 or negative errno.
  */
 static int absolute(const char *file, char out[static PATH_MAX], bool *there)
@@ -122,7 +124,9 @@ static int split(const char *file, const char *path, bool want_note, struct note
 	slash = strchr(rest, '/');
 	len = slash ? (size_t)(slash - rest) : strlen(rest);
 	if (!len)
-		return fail_named(file, "that is the directory of all journals; name one of them, or a note in it");
+		return fail_named(
+			file,
+			"that is the directory of all journals; name one of them, or a note in it");
 	if (len >= sizeof(out->journal))
 		return fail_named(file, strerror(ENAMETOOLONG));
 	snprintf(out->journal, sizeof(out->journal), "%.*s", (int)len, rest);
@@ -161,7 +165,8 @@ int tools_note_path_in(const char *mounts, const char *file, bool want_note, str
 	rc = absolute(file, path, &out->there);
 	if (!rc) {
 		rc = find_mount(mounts, path, 0, out);
-		/* Gone from here, if ever it was here; but a journal of that name, or a note in one, is there. */
+		/* Gone from here, if ever it was here; but a journal of that name, or a note in
+		 * one, is there. */
 		if (!rc && !out->there && !find_named(mounts, file, named, &other) && other.there) {
 			*out = other;
 			return split(file, named, want_note, out);
@@ -176,11 +181,14 @@ int tools_note_path_in(const char *mounts, const char *file, bool want_note, str
 	if (!find_named(mounts, file, path, out))
 		return split(file, path, want_note, out);
 	if (find_mount(mounts, NULL, 0, out))
-		return fail_named(file, "that is in no mounted vault, and none is mounted; log in with "
-					"`journalfs login`");
-	return fail_named(file, access(file, F_OK) ? "there is no such note below your mounted journals"
-						   : "that is in no mounted vault; name a note below your mounted "
-						     "journals");
+		return fail_named(file,
+				  "that is in no mounted vault, and none is mounted; log in with "
+				  "`journalfs login`");
+	return fail_named(file,
+			  access(file, F_OK)
+				  ? "there is no such note below your mounted journals"
+				  : "that is in no mounted vault; name a note below your mounted "
+				    "journals");
 }
 
 int tools_note_path(const char *file, bool want_note, struct note_path *out)

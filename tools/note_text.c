@@ -2,7 +2,8 @@
 /*
  * tools/note_text.c - notes and findings about them, for people. See note_text.h.
  *
- * Names come from others: all is written by tools_notes_print, which takes what a terminal might obey out.
+ * Names come from others: all is written by tools_notes_print, which takes what a terminal might
+ * obey out.
  */
 #include <ctype.h>
 #include <string.h>
@@ -39,8 +40,7 @@ size_t tools_note_count(const json_t *notes, const char *may)
 	size_t i, n = 0;
 	json_t *one;
 
-	json_array_foreach(notes, i, one)
-		n += !strcmp(text(one, "may"), may);
+	json_array_foreach(notes, i, one) n += !strcmp(text(one, "may"), may);
 	return n;
 }
 
@@ -54,14 +54,15 @@ void tools_note_print_list(FILE *to, const char *journal, const json_t *notes)
 	{
 		if (strcmp(text(one, "may"), "yes"))
 			continue;
-		tools_notes_print(to, "  %s/%s\n      by %s (%s), %s, last changed %s%s\n", journal,
-				  text(one, "path"), *text(one, "author") ? text(one, "author") : "?",
-				  json_is_true(json_object_get(one, "mine")) ? "yours" : "not yours",
-				  tools_note_size(number(one, "size"), size),
-				  tools_when_text(number(one, "mtime_s"), when),
-				  json_is_true(json_object_get(one, "wants"))
-					  ? "; a second practitioner is to countersign"
-					  : "");
+		tools_notes_print(
+			to, "  %s/%s\n      by %s (%s), %s, last changed %s%s\n", journal,
+			text(one, "path"), *text(one, "author") ? text(one, "author") : "?",
+			json_is_true(json_object_get(one, "mine")) ? "yours" : "not yours",
+			tools_note_size(number(one, "size"), size),
+			tools_when_text(number(one, "mtime_s"), when),
+			json_is_true(json_object_get(one, "wants"))
+				? "; a second practitioner is to countersign"
+				: "");
 	}
 }
 
@@ -149,8 +150,8 @@ void tools_note_print_sum(FILE *to, const json_t *checks)
 		json_array_size(checks) == 1 ? "" : "s");
 	for (size_t f = 0; f < FINDINGS; f++) {
 		n = 0;
-		json_array_foreach(checks, i, one)
-			n += !strcmp(text(one, "finding"), findings[f].word);
+		json_array_foreach(checks, i, one) n +=
+			!strcmp(text(one, "finding"), findings[f].word);
 		if (n)
 			fprintf(to, "%s%zu %s", comma, n, findings[f].text);
 		if (n)

@@ -14,7 +14,8 @@ const char *tools_note_size(json_int_t bytes, char out[static 32]);
 
 /* Of a list that `note-look` gave: how many have this `may`. */
 size_t tools_note_count(const json_t *notes, const char *may);
-/* What will be locked and signed: a line each, of those that may be. `journal` stands before each path. */
+/* What will be locked and signed: a line each, of those that may be. `journal` stands before each
+ * path. */
 void tools_note_print_list(FILE *to, const char *journal, const json_t *notes);
 /* Those that may not be, and those that are left out, with why. */
 void tools_note_print_others(FILE *to, const char *journal, const json_t *notes);

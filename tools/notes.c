@@ -19,7 +19,7 @@
 
 /* ---- texts ---- */
 
-static void print(FILE *to, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0))) print(FILE *to, const char *fmt, va_list ap)
 {
 	char *text = NULL, *plain = NULL;
 
@@ -147,10 +147,13 @@ static char *read_all(int fd, size_t *len)
 	if (text && n >= 0 && *len <= TOOLS_NOTES_STDIN)
 		return text;
 	if (text && n >= 0)
-		(void)tools_fail("the files named on standard input take more than %u bytes: name fewer "
-				 "at once", TOOLS_NOTES_STDIN);
+		(void)tools_fail(
+			"the files named on standard input take more than %u bytes: name fewer "
+			"at once",
+			TOOLS_NOTES_STDIN);
 	else
-		(void)tools_fail("standard input can't be read: %s", strerror(text ? errno : ENOMEM));
+		(void)tools_fail("standard input can't be read: %s",
+				 strerror(text ? errno : ENOMEM));
 	free(text);
 	return NULL;
 }
@@ -227,8 +230,9 @@ int tools_notes_consent(const struct tool_options *o, const char *question, cons
 		return TOOL_OK;
 	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (tty < 0)
-		return tools_fail("there is no terminal to ask at; %s. --yes does it without asking",
-				  nothing);
+		return tools_fail(
+			"there is no terminal to ask at; %s. --yes does it without asking",
+			nothing);
 	close(tty);
 	plain = tools_plain(question, 1);
 	yes = plain && tools_prompt_yes(plain);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/test_fs_final_fault.c - a note becomes final over a disk that fails, in a process that dies: it is final
- * with its statement, its directories and the end of the chain, or nothing of that is there.
+ * tests/fault/test_fs_final_fault.c - a note becomes final over a disk that fails, in a process
+ * that dies: it is final with its statement, its directories and the end of the chain, or nothing
+ * of that is there.
  */
 #include "inject.h"
 
@@ -46,8 +47,8 @@ static void prepare(struct files *f)
 	may = files_make(f, year, "may", S_IFDIR | 0700);
 	new = files_make(f, may, "new", S_IFREG | 0600);
 	files_write(f, new, 0, TEXT, strlen(TEXT));
-	ck_assert_int_eq(
-		fs_final_link(new, &(struct fs_final_state){.amends = old->ino}, &f->who), 0);
+	ck_assert_int_eq(fs_final_link(new, &(struct fs_final_state){.amends = old->ino}, &f->who),
+			 0);
 	fs_inode_put(new);
 	fs_inode_put(may);
 	fs_inode_put(year);
@@ -66,7 +67,7 @@ static bool is_final(struct files *f)
 	bool yes;
 
 	find(f, &s);
-	yes = s.new->flags & FS_INODE_FINAL;
+	yes = s.new->flags &FS_INODE_FINAL;
 	ck_assert_int_eq(fs_final_state(s.new, &state), 0);
 	ck_assert_int_eq(fs_final_state(s.old, &amended), 0);
 	ck_assert_int_eq(fs_final_last(f->j, &last, end), 0);
@@ -92,7 +93,8 @@ static void behaves(struct files *f, bool final)
 	int want = final ? -EPERM : 0;
 
 	ck_assert_int_eq(fs_final_lookup(f->j, PATH, &i), 0);
-	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"w", 1, &f->who, NULL), want);
+	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"w", 1, &f->who, NULL),
+			 want);
 	ck_assert_int_eq(fs_tree_rename(f->root, "2026", f->root, "2027", 0, &f->who, NULL, NULL),
 			 want);
 	fs_inode_put(i);

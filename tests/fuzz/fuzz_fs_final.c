@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_fs_final.c - a statement's record, a STATE record and the end of a chain decode whole, and what decoded
- * is encoded to the same bytes. The first byte chooses.
+ * tests/fuzz/fuzz_fs_final.c - a statement's record, a STATE record and the end of a chain decode
+ * whole, and what decoded is encoded to the same bytes. The first byte chooses; the fourth choice
+ * changes bytes of a genuine statement.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static void statement(const uint8_t *data, size_t size)
 
 	if (fs_final_statement_decode(data, size, &s))
 		return;
-	if (fs_final_statement_encode(&s, &buf) || buf->len != size || memcmp(buf->data, data, size))
+	if (fs_final_statement_encode(&s, &buf) || buf->len != size ||
+	    memcmp(buf->data, data, size))
 		abort();
 	fs_buf_put(buf);
 }
@@ -53,15 +55,44 @@ static void end(const uint8_t *data, size_t size)
 		abort();
 }
 
+/* Triples of place (two bytes) and what is added there. */
+static void changed(const uint8_t *data, size_t size)
+{
+	static const struct fs_final_statement genuine = {.note = {.kind = KEYS_NOTE_ERROR,
+								   .journal = 5,
+								   .ino = 7,
+								   .number = 3,
+								   .of = 1,
+								   .author = 1,
+								   .pid = 2,
+								   .enrolment = 1,
+								   .path = "2026/note.txt",
+								   .author_name = "anna",
+								   .who = "bo",
+								   .role = "nurse",
+								   .reason = "wrong patient"},
+							  .has_minisign = true};
+	struct fs_buf *buf = NULL;
+
+	if (fs_final_statement_encode(&genuine, &buf))
+		abort();
+	for (size_t n = 0; n + 3 <= size; n += 3)
+		buf->data[(data[n] << 8 | data[n + 1]) % buf->len] += data[n + 2];
+	statement(buf->data, buf->len);
+	fs_buf_put(buf);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size)
 		return 0;
-	if (data[0] % 3 == 0)
+	if (data[0] % 4 == 0)
 		statement(data + 1, size - 1);
-	else if (data[0] % 3 == 1)
+	else if (data[0] % 4 == 1)
 		state(data + 1, size - 1);
-	else
+	else if (data[0] % 4 == 2)
 		end(data + 1, size - 1);
+	else
+		changed(data + 1, size - 1);
 	return 0;
 }

@@ -19,33 +19,36 @@ note() { # PATH TEXT
 	as anna mkdir -p "$(dirname "$1")" && echo "$2" | as anna tee "$1" >/dev/null
 }
 session_of_bo() { mounted bo || login bo; }
-say() { # FD TEXT
-	echo "$2" >&"$1"
+# A program that holds a note open, as NAME: hold NAME MODE PATH; then go_on NAME, which answers as it did.
+hold() {
+	rm -f "$ROOT/$1.in" "$ROOT/$1.out"
+	mkfifo "$ROOT/$1.in"
+	as "$1" "$FINAL" "$2" "$3" <"$ROOT/$1.in" >"$ROOT/$1.out" 2>&1 &
+	HOLDS[$1]=$!
+	exec {fd}>"$ROOT/$1.in"
+	INPUT[$1]=$fd
+	wait_for 10 grep -q ready "$ROOT/$1.out" || fail "$1 has it not open: $(cat "$ROOT/$1.out")"
 }
+go_on() {
+	fd=${INPUT[$1]}
+	echo go >&"$fd"
+	exec {fd}>&-
+	wait "${HOLDS[$1]}" || { sed "s/^/   $1: /" "$ROOT/$1.out"; fail "what $1 has open changes it"; }
+}
+declare -A HOLDS INPUT
 
 t_what_was_written_and_mapped_before_is_in_the_final_note_and_nothing_after() {
-	local N="$D/visits/today/note.txt" line own own_pid other other_pid before rc=0
+	local N="$D/visits/today/note.txt" before rc=0
 	note "$N" 'the first line of it' || return 1
 	as anna setfattr -n user.kept -v yes "$N" && session_of_bo || return 1
-	coproc OTHER { as bo "$FINAL" hold-fd "$(J bo)/$HANSEN/visits/today/note.txt"; }
-	other_pid=$OTHER_PID other=("${OTHER[@]}")
-	read -r -u "${other[0]}" line
-	[ "$line" = ready ] || fail "bo has it not open: $line" || return 1
-	coproc OWN { as anna "$FINAL" hold "$N"; } 2>/dev/null
-	own_pid=$OWN_PID own=("${OWN[@]}")
-	read -r -u "${own[0]}" line
-	[ "$line" = ready ] || fail "anna has it not open: $line" || return 1
+	hold anna hold "$N" && hold bo hold-fd "$(J bo)/$HANSEN/visits/today/note.txt" || return 1
 	lock anna "$N" || fail "it is not locked" || return 1
 	[ "$(state anna "$N")" = final ] || fail "its state is '$(state anna "$N")'" || return 1
 	[ "$(as anna cat "$N")" = "$(printf 'mappedrst line of it\nwritten\nwritten')" ] || fail "what was typed is not in it: $(as anna cat "$N")" || return 1
 	[ "$(state anna "$N" sha256)" = "$(as anna sha256sum "$N" | cut -d' ' -f1)" ] || fail "another SHA-256 is stated" || return 1
 	before=$(all_of "$N")
-	say "${own[1]}" go
-	sed 's/^/   anna: /' <&"${own[0]}" >"$ROOT/own.out"
-	wait "$own_pid" || { cat "$ROOT/own.out"; fail "anna's descriptors change it"; rc=1; }
-	say "${other[1]}" go
-	sed 's/^/   bo: /' <&"${other[0]}" >"$ROOT/other.out"
-	wait "$other_pid" || { cat "$ROOT/other.out"; fail "bo's descriptors change it"; rc=1; }
+	go_on anna || rc=1
+	go_on bo || rc=1
 	[ "$(all_of "$N")" = "$before" ] || { diff <(echo "$before") <(all_of "$N"); fail "it changed"; rc=1; }
 	return $rc
 }
@@ -164,18 +167,13 @@ t_chmod_locks_where_policy_says_so_after_the_last_close() {
 is_final() { [ "$(state anna "$1")" = final ]; }
 
 t_locking_and_unlocking_the_session_leaves_it_final() {
-	local N="$D/session.txt" line pid rc=0
+	local N="$D/session.txt" rc=0
 	note "$N" 'some text that is long enough' || return 1
-	coproc HELD { as anna "$FINAL" hold "$N"; }
-	pid=$HELD_PID
-	read -r -u "${HELD[0]}" line
-	lock anna "$N" || return 1
+	hold anna hold "$N" && lock anna "$N" || return 1
 	jfs anna lock || return 1
 	expect_errno ENOKEY as anna cat "$N" || rc=1
 	jfs anna unlock --passphrase-fd 9 9< <(pass_of anna) || return 1
-	say "${HELD[1]}" go
-	sed 's/^/   /' <&"${HELD[0]}" >"$ROOT/held.out"
-	wait "$pid" || { cat "$ROOT/held.out"; fail "descriptors of before change it"; rc=1; }
+	go_on anna || rc=1
 	[ "$(as anna cat "$N" | head -n 1)" = 'mappedext that is long enough' ] || { fail "its text: $(as anna cat "$N")"; rc=1; }
 	return $rc
 }

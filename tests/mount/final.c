@@ -3,13 +3,14 @@
  * Everything that a program can do to a final note, done: nothing may succeed.
  *
  *   final try PATH [any]   by its path, and by descriptors that are opened now
- *   final hold PATH        opens it while it is a draft, writes through the descriptor and through a mapping that it
- *                          leaves dirty, says "ready", and on a line of input tries again with what it holds
- *   final hold-fd PATH     the same without a mapping
- *   final list PATH        the names of its attributes, as a program that is not getfattr gets them
- *   final read-only PATH   takes all w bits through a descriptor, writes another line, closes
+ *   final hold PATH        opens it while it is a draft, writes through the descriptor and through
+ * a mapping that it leaves dirty, says "ready", and on a line of input tries again with what it
+ * holds final hold-fd PATH     the same without a mapping final list PATH        the names of its
+ * attributes, as a program that is not getfattr gets them final read-only PATH   takes all w bits
+ * through a descriptor, writes another line, closes
  *
- * Prints what succeeded, or failed with another errno than it should (`any`: whichever); exit 1 then.
+ * Prints what succeeded, or failed with another errno than it should (`any`: whichever); exit 1
+ * then.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -100,8 +101,8 @@ static void try_attributes(const char *p)
 {
 	static const struct timespec times[2] = {{1, 0}, {1, 0}},
 				     access_only[2] = {{1, 0}, {0, UTIME_OMIT}};
-	static const char acl[] = {2, 0, 0, 0, 1, 0, 6, 0, -1, -1, -1, -1, 4, 0, 4, 0,
-				   -1, -1, -1, -1, 32, 0, 4, 0, -1, -1, -1, -1};
+	static const char acl[] = {2, 0, 0,  0,	 1,  0,	 6,  0, -1, -1, -1, -1, 4,  0,
+				   4, 0, -1, -1, -1, -1, 32, 0, 4,  0,	-1, -1, -1, -1};
 
 	FAILED(chmod(p, 0600), 0);
 	FAILED(chmod(p, 0444), 0);
@@ -131,7 +132,8 @@ static void try_attributes(const char *p)
 
 static void try_names(const char *p)
 {
-	char other[PATH_LEN], dir[PATH_LEN], moved[PATH_LEN], parent[PATH_LEN], up[PATH_LEN], proc[64];
+	char other[PATH_LEN], dir[PATH_LEN], moved[PATH_LEN], parent[PATH_LEN], up[PATH_LEN],
+		proc[64];
 	int fd, nameless;
 
 	beside(other, p, "another");
@@ -204,12 +206,10 @@ static void try_pipe(int fd)
 	close(pipes[1]);
 }
 
-static void try_writing(int fd, const char *p, int also)
+static void try_writing(int fd, int also)
 {
 	static const char text[] = "changed";
 	struct iovec iov = {(void *)(uintptr_t)text, 7};
-	char other[PATH_LEN];
-	int from;
 
 	FAILED(write(fd, text, 7), also);
 	FAILED(pwrite(fd, text, 7, 0), also);
@@ -224,6 +224,14 @@ static void try_writing(int fd, const char *p, int also)
 	FAILED(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), also);
 	FAILED(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, 4096), also);
 	FAILED(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4096), also ? also : EOPNOTSUPP);
+}
+
+/* What an appending descriptor takes from nobody. */
+static void try_copying(int fd, const char *p, int also)
+{
+	char other[PATH_LEN];
+	int from;
+
 	beside(other, p, "source");
 	from = scratch(other, "from elsewhere");
 	if (from >= 0) {
@@ -248,7 +256,8 @@ static void try_descriptor(int fd)
 		printf("its flags do not say that it is immutable\n");
 		bad = 1;
 	}
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &extended) || !(extended.fsx_xflags & FS_XFLAG_IMMUTABLE)) {
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &extended) ||
+	    !(extended.fsx_xflags & FS_XFLAG_IMMUTABLE)) {
 		printf("its extended flags do not say that it is immutable\n");
 		bad = 1;
 	}
@@ -282,7 +291,8 @@ static void try_path(const char *p)
 		}
 		return;
 	}
-	try_writing(fd, p, EBADF);
+	try_writing(fd, EBADF);
+	try_copying(fd, p, EBADF);
 	try_descriptor(fd);
 	if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED) {
 		printf("succeeded: a writable mapping\n");
@@ -323,12 +333,14 @@ static int hold(const char *p, bool mapped)
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		return 2;
-	try_writing(fd, p, 0);
-	try_writing(append, p, 0);
+	try_writing(fd, 0);
+	try_copying(fd, p, 0);
+	try_writing(append, 0);
 	try_descriptor(fd);
 	if (mapped)
 		try_mapping(map);
-	try_writing(fd, p, 0);
+	try_writing(fd, 0);
+	try_copying(fd, p, 0);
 	printf(bad ? "broken\n" : "kept\n");
 	fflush(stdout);
 	return bad;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Final notes over the control socket: looked at, locked, signed, verified, exported, amended, moved; what is
- * forged, or comes from who has no session, locks nothing.
+ * Final notes over the control socket: looked at, locked, signed, verified, exported, amended,
+ * moved; what is forged, or comes from who has no session, locks nothing.
  */
 #include "test_fs_control.h"
 
@@ -11,7 +11,8 @@
 
 static uint32_t journal;
 
-/* Anna, a physician, is this process's account; bo, a nurse, has written a note in her journal p too. */
+/* Anna, a physician, is this process's account; bo, a nurse, has written a note in her journal p
+ * too. */
 static void start_anna(void)
 {
 	struct fs_session *dan, *anna, *bo;
@@ -84,7 +85,8 @@ START_TEST(directory_shows_what_may_be_locked_and_what_is_left_out)
 	ck_assert_str_eq(of(one_of("notes", "plan.txt"), "author"), "anna");
 	ck_assert_str_eq(of(one_of("notes", "plan.txt"), "state"), "draft");
 	ck_assert(json_is_true(json_object_get(one_of("notes", "plan.txt"), "mine")));
-	ck_assert_int_eq(json_integer_value(json_object_get(one_of("notes", "plan.txt"), "size")), 27);
+	ck_assert_int_eq(json_integer_value(json_object_get(one_of("notes", "plan.txt"), "size")),
+			 27);
 	ck_assert_str_eq(of(one_of("notes", "bo.txt"), "may"), "no");
 	ck_assert_ptr_nonnull(strstr(of(one_of("notes", "bo.txt"), "why"), "bo"));
 	ck_assert_str_eq(of(one_of("notes", "scan.tmp"), "may"), "left-out");
@@ -146,11 +148,12 @@ START_TEST(only_what_was_shown_is_locked)
 	snprintf(stamp, sizeof(stamp), "%s", of(one_of("notes", "plan.txt"), "stamp"));
 	ck_assert_str_ne(stamp, "");
 	ck_assert_int_eq(
-		ask(s, "{\"verb\":\"note-finalize\"," AT("plan.txt") ",\"stamp\":\"27.1.5\"}"), -ESTALE);
+		ask(s, "{\"verb\":\"note-finalize\"," AT("plan.txt") ",\"stamp\":\"27.1.5\"}"),
+		-ESTALE);
 	ck_assert_ptr_nonnull(strstr(text_of("say"), "changed after it was shown"));
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_FINAL, NULL), 0);
-	snprintf(text, sizeof(text), "{\"verb\":\"note-finalize\"," AT("plan.txt") ",\"stamp\":\"%s\"}",
-		 stamp);
+	snprintf(text, sizeof(text),
+		 "{\"verb\":\"note-finalize\"," AT("plan.txt") ",\"stamp\":\"%s\"}", stamp);
 	ck_assert_int_eq(ask(s, text), 0);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_FINAL, NULL), 1);
 	close(s);
@@ -167,11 +170,12 @@ START_TEST(final_note_is_amended_and_marked)
 	ck_assert_int_eq(ask(s, "{\"verb\":\"note-finalize\"," AT("plan.txt") "}"), 0);
 	ck_assert_int_eq(ask(s, "{\"verb\":\"note-amend\"," AT("plan.txt") "}"), 0);
 	ck_assert_str_eq(text_of("path"), "plan amendment 1.txt");
+	ck_assert_int_eq(ask(s, "{\"verb\":\"note-amend\"," AT("plan.txt") ",\"name\":\"bo.txt\"}"),
+			 -EEXIST);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"note-amend\"," AT("plan.txt") ",\"name\":\"a/../b\"}"),
+			 -EINVAL);
 	ck_assert_int_eq(
-		ask(s, "{\"verb\":\"note-amend\"," AT("plan.txt") ",\"name\":\"bo.txt\"}"), -EEXIST);
-	ck_assert_int_eq(
-		ask(s, "{\"verb\":\"note-amend\"," AT("plan.txt") ",\"name\":\"a/../b\"}"), -EINVAL);
-	ck_assert_int_eq(ask(s, "{\"verb\":\"note-amend\"," AT("plan.txt") ",\"name\":\"why.txt\"}"), 0);
+		ask(s, "{\"verb\":\"note-amend\"," AT("plan.txt") ",\"name\":\"why.txt\"}"), 0);
 	ck_assert_str_eq(text_of("path"), "why.txt");
 	ck_assert_int_eq(ask(s, "{\"verb\":\"note-error\"," AT("plan.txt") REASON "}"), 0);
 	ck_assert_str_eq(text_of("kind"), "error");
@@ -189,12 +193,16 @@ START_TEST(note_moves_to_the_journal_that_it_belongs_in)
 	start_anna();
 	s = agent("anna");
 	ck_assert_int_eq(
-		ask(s, "{\"verb\":\"note-move\"," AT("plan.txt") ",\"to\":\"none\"" REASON "}"), -ENOENT);
-	ck_assert_int_ne(ask(s, "{\"verb\":\"note-move\"," AT("plan.txt") ",\"to\":\"p\"" REASON "}"), 0);
+		ask(s, "{\"verb\":\"note-move\"," AT("plan.txt") ",\"to\":\"none\"" REASON "}"),
+		-ENOENT);
+	ck_assert_int_ne(
+		ask(s, "{\"verb\":\"note-move\"," AT("plan.txt") ",\"to\":\"p\"" REASON "}"), 0);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_MOVE, NULL), 0);
-	ck_assert_int_eq(ask(s, "{\"verb\":\"note-move\"," AT("plan.txt") ",\"to\":\"q\"" REASON "}"), 0);
+	ck_assert_int_eq(
+		ask(s, "{\"verb\":\"note-move\"," AT("plan.txt") ",\"to\":\"q\"" REASON "}"), 0);
 	ck_assert_str_eq(text_of("path"), "plan.txt");
-	ck_assert_int_eq(ask(s, "{\"verb\":\"note-look\",\"journal\":\"q\",\"path\":\"plan.txt\"}"), 0);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"note-look\",\"journal\":\"q\",\"path\":\"plan.txt\"}"),
+			 0);
 	ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "notes")), 1);
 	ck_assert_int_eq(ask(s, "{\"verb\":\"note-error\"," AT("plan.txt") REASON "}"), -EEXIST);
 	ck_assert_uint_ge(t_logged(POLICY_RECORD_MOVE, NULL), 1);
@@ -237,17 +245,22 @@ START_TEST(forged_messages_lock_nothing)
 		{"{\"verb\":\"note-finalize\"," AT("plan.txt/") "}", -EINVAL},
 		{"{\"verb\":\"note-finalize\"," AT("plan.txt/x") "}", -ENOENT},
 		{"{\"verb\":\"note-finalize\"," AT("none.txt") "}", -ENOENT},
-		{"{\"verb\":\"note-finalize\",\"journal\":\"none\",\"path\":\"plan.txt\"}", -ENOENT},
-		{"{\"verb\":\"note-finalize\",\"journal\":\"../p\",\"path\":\"plan.txt\"}", -ENOENT},
-		{"{\"verb\":\"note-finalize\",\"journal\":\"practice\",\"path\":\"plan.txt\"}", -ENOENT},
+		{"{\"verb\":\"note-finalize\",\"journal\":\"none\",\"path\":\"plan.txt\"}",
+		 -ENOENT},
+		{"{\"verb\":\"note-finalize\",\"journal\":\"../p\",\"path\":\"plan.txt\"}",
+		 -ENOENT},
+		{"{\"verb\":\"note-finalize\",\"journal\":\"practice\",\"path\":\"plan.txt\"}",
+		 -ENOENT},
 		{"{\"verb\":\"note-finalize\"," AT("plan.txt") ",\"stamp\":27}", -EINVAL},
 		{"{\"verb\":\"note-finalize\"," AT("plan.txt") ",\"stamp\":\"27\"}", -ESTALE},
 		{"{\"verb\":\"note-sign\"," AT("plan.txt") "}", -EPERM},
 		{"{\"verb\":\"note-error\"," AT("plan.txt") "}", -EINVAL},
 		{"{\"verb\":\"note-error\"," AT("plan.txt") ",\"reason\":\"\"}", -EINVAL},
 		{"{\"verb\":\"note-error\"," AT("plan.txt") ",\"reason\":\"no\"}", -EINVAL},
-		{"{\"verb\":\"note-error\"," AT("plan.txt") ",\"reason\":\"two\\nlines\"}", -EINVAL},
-		{"{\"verb\":\"note-error\"," AT("plan.txt") ",\"reason\":\"\\u001b[2J escape\"}", -EINVAL},
+		{"{\"verb\":\"note-error\"," AT("plan.txt") ",\"reason\":\"two\\nlines\"}",
+		 -EINVAL},
+		{"{\"verb\":\"note-error\"," AT("plan.txt") ",\"reason\":\"\\u001b[2J escape\"}",
+		 -EINVAL},
 		{"{\"verb\":\"note-error\"," AT("plan.txt") ",\"reason\":true}", -EINVAL},
 		{"{\"verb\":\"note-amend\"," AT("plan.txt") ",\"name\":7}", -EINVAL},
 		{"{\"verb\":\"note-move\"," AT("plan.txt") REASON "}", -EINVAL},
@@ -287,10 +300,12 @@ START_TEST(fields_that_are_too_long_are_refused)
 		const char *after;
 	} fields[] = {
 		{"{\"verb\":\"note-finalize\",\"path\":\"plan.txt\",\"journal\":\"", 255, "\"}"},
-		{"{\"verb\":\"note-finalize\",\"journal\":\"p\",\"path\":\"", KEYS_NOTE_PATH_MAX, "\"}"},
+		{"{\"verb\":\"note-finalize\",\"journal\":\"p\",\"path\":\"", KEYS_NOTE_PATH_MAX,
+		 "\"}"},
 		{"{\"verb\":\"note-error\",\"journal\":\"p\",\"path\":\"none.txt\",\"reason\":\"",
 		 KEYS_NOTE_REASON_MAX, "\"}"},
-		{"{\"verb\":\"note-amend\",\"journal\":\"p\",\"path\":\"none.txt\",\"name\":\"", 255, "\"}"},
+		{"{\"verb\":\"note-amend\",\"journal\":\"p\",\"path\":\"none.txt\",\"name\":\"",
+		 255, "\"}"},
 	};
 	char text[6000], many[5001];
 	int s;
@@ -299,12 +314,12 @@ START_TEST(fields_that_are_too_long_are_refused)
 	s = agent("anna");
 	memset(many, 'x', sizeof(many));
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		snprintf(text, sizeof(text), "%s%.*s%s", fields[i].before, (int)fields[i].most + 1, many,
-			 fields[i].after);
+		snprintf(text, sizeof(text), "%s%.*s%s", fields[i].before, (int)fields[i].most + 1,
+			 many, fields[i].after);
 		ck_assert_msg(ask(s, text) == -EINVAL, "%s", fields[i].before);
 		ck_assert_ptr_nonnull(strstr(text_of("say"), "within its bounds"));
-		snprintf(text, sizeof(text), "%s%.*s%s", fields[i].before, (int)fields[i].most, many,
-			 fields[i].after);
+		snprintf(text, sizeof(text), "%s%.*s%s", fields[i].before, (int)fields[i].most,
+			 many, fields[i].after);
 		ck_assert_int_ne(ask(s, text), 0);
 		ck_assert_msg(!strstr(text_of("say"), "within its bounds"), "%s", text_of("say"));
 	}
@@ -418,6 +433,116 @@ START_TEST(many_notes_come_in_pieces)
 }
 END_TEST
 
+/* Directories below one another, with this name each, and a note in the last. */
+static void make_deep(struct fs_session *by, const char *name, unsigned depth, const char *note)
+{
+	struct fs_actor who = {.pid = by->pid, .now = {.tv_sec = 1}};
+	struct fs_inode *dir = NULL, *next_dir = NULL, *file = NULL;
+	struct fs_journal *j = NULL;
+
+	ck_assert_int_eq(fs_vault_journal(t.v, by, journal, &j), 0);
+	who.signer = fs_session_signer(by);
+	ck_assert_int_eq(fs_inode_get(j, FS_ROOT_INO, &dir), 0);
+	for (unsigned n = 0; n < depth; n++) {
+		if (fs_tree_lookup(dir, name, &next_dir))
+			ck_assert_int_eq(fs_tree_create(dir, name, S_IFDIR | 0700, &who, &next_dir),
+					 0);
+		fs_inode_put(dir);
+		dir = next_dir;
+		next_dir = NULL;
+	}
+	ck_assert_int_eq(fs_tree_create(dir, note, S_IFREG | 0600, &who, &file), 0);
+	fs_inode_put(file);
+	fs_inode_put(dir);
+	fs_signer_put(who.signer);
+	fs_journal_put(j);
+}
+
+/* All pieces of a stream: how many notes; *may counts those that may be locked. */
+static unsigned count_notes(int s, int rc, unsigned *may)
+{
+	unsigned n = 0;
+	json_t *one;
+	size_t i;
+
+	*may = 0;
+	for (;;) {
+		ck_assert_int_eq(rc, 0);
+		json_array_foreach(json_object_get(answer.json, "notes"), i, one)
+		{
+			n++;
+			*may += !strcmp(of(one, "may"), "yes");
+		}
+		if (!json_is_true(json_object_get(answer.json, "more")))
+			return n;
+		rc = next(s, false);
+	}
+}
+
+START_TEST(notes_in_directories_below_are_found_and_locked)
+{
+	struct fs_session *anna;
+	unsigned may;
+	int s;
+
+	start_anna();
+	s = agent("anna");
+	anna = fs_vault_session_of(t.v, getuid());
+	make_deep(anna, "d", 3, "deep.txt");
+	make_deep(anna, "e", 1, "bad \xff name.txt");
+	fs_session_put(anna);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"note-look\"," AT("d") "}"), 0);
+	ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "notes")), 1);
+	ck_assert_str_eq(of(one_of("notes", "d/d/d/deep.txt"), "may"), "yes");
+	/* A name that no request can hold is said, not passed over. */
+	ck_assert_int_eq(ask(s, "{\"verb\":\"note-look\"," AT("e") "}"), 0);
+	ck_assert_str_eq(of(one_of("notes", "e/bad \\xff name.txt"), "may"), "no");
+	ck_assert_ptr_nonnull(
+		strstr(of(one_of("notes", "e/bad \\xff name.txt"), "why"), "not UTF-8"));
+	ck_assert_uint_eq(count_notes(s, ask(s, "{\"verb\":\"note-look\"," AT("") "}"), &may), 6);
+	ck_assert_uint_eq(may, 2);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"note-finalize\"," AT("d/d/d/deep.txt") "}"), 0);
+	ck_assert_str_eq(text_of("path"), "d/d/d/deep.txt");
+	ck_assert_int_eq(ask(s, "{\"verb\":\"note-finalize\"," AT("d/d") "}"), -EINVAL);
+	close(s);
+}
+END_TEST
+
+START_TEST(names_that_grow_in_json_do_not_break_the_connection)
+{
+	struct fs_session *anna;
+	char name[241], note[16];
+	unsigned may;
+	int s;
+
+	start_anna();
+	s = agent("anna");
+	anna = fs_vault_session_of(t.v, getuid());
+	memset(name, '\x01', 240);
+	name[240] = '\0';
+	for (unsigned n = 0; n < 120; n++) {
+		snprintf(note, sizeof(note), "n%u", n);
+		make_deep(anna, name, 8, note);
+	}
+	fs_session_put(anna);
+	ck_assert_uint_eq(count_notes(s, ask(s, "{\"verb\":\"note-look\"," AT("") "}"), &may), 124);
+	ck_assert_uint_eq(may, 121);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"list\"}"), 0);
+	/* One whose path is too long for a final note, and one that lies too deep, are said. */
+	anna = fs_vault_session_of(t.v, getuid());
+	make_deep(anna, name, 9, "too long");
+	make_deep(anna, "f", FS_FINAL_DEPTH + 2, "too deep");
+	fs_session_put(anna);
+	ck_assert_uint_eq(count_notes(s, ask(s, "{\"verb\":\"note-look\"," AT("") "}"), &may), 126);
+	ck_assert_uint_eq(may, 121);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"note-look\"," AT("f") "}"), 0);
+	ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "notes")), 1);
+	ck_assert_ptr_nonnull(strstr(
+		of(json_array_get(json_object_get(answer.json, "notes"), 0), "why"), "too deep"));
+	close(s);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/control: final notes");
@@ -436,6 +561,8 @@ int main(void)
 	tcase_add_test(tc, without_a_session_or_locked_nothing_is_answered);
 	tcase_add_test(tc, other_accounts_get_nothing);
 	tcase_add_test(tc, many_notes_come_in_pieces);
+	tcase_add_test(tc, notes_in_directories_below_are_found_and_locked);
+	tcase_add_test(tc, names_that_grow_in_json_do_not_break_the_connection);
 	suite_add_tcase(s, tc);
 	return t_run(s);
 }

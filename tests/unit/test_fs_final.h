@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_fs_final.h - statements about notes for the tests of final notes: made up but sound; what
- * signatures are worth is keys/'s and rank 3's.
+ * tests/unit/test_fs_final.h - statements about notes for the tests of final notes: made up but
+ * sound; what signatures are worth is keys/'s and rank 3's.
  */
 #ifndef TEST_FS_FINAL_H
 #define TEST_FS_FINAL_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_fs_final_doors.c - every way to change a note, a name or an attribute, and what it says of a final
- * note: EPERM, and not a bit has changed. The list of ways is compared with the headers, so that none
- * is forgotten when one is added.
+ * tests/unit/test_fs_final_doors.c - every way to change a note, a name or an attribute, and what
+ * it says of a final note: EPERM, and not a bit has changed. The list of ways is compared with the
+ * headers, so that none is forgotten when one is added.
  */
 #include <fcntl.h>
 #include <sys/xattr.h>
@@ -41,7 +41,8 @@ static int shot_one(void *ctx, const struct fs_key *key, struct fs_buf *buf)
 {
 	struct shot *s = ctx;
 
-	/* Maps of chunks are made when a group is committed, at any time; the contents are looked at. */
+	/* Maps of chunks are made when a group is committed, at any time; the contents are looked
+	 * at. */
 	if (fs_key_table(key) == FS_T_MAP)
 		return 0;
 	ck_assert_uint_lt(s->n, SHOT_MAX);
@@ -379,7 +380,8 @@ static struct fs_inode *make_note(size_t len, struct fs_inode **dir)
 
 static const size_t lengths[] = {0, 11, 9000, 16000, 100000};
 
-/* Each length; committed before, in the closing group, or not at all; by its author or somebody else. */
+/* Each length; committed before, in the closing group, or not at all; by its author or somebody
+ * else. */
 START_TEST(final_note_refuses_every_change)
 {
 	struct fs_inode *dir, *i = make_note(lengths[_i], &dir);
@@ -498,12 +500,13 @@ START_TEST(directories_keep_their_places)
 
 		ck_assert_int_eq(fs_tree_rmdir(d[n], names[n], &f.who, NULL), -EPERM);
 		ck_assert_int_eq(fs_tree_unlink(d[n], names[n], &f.who, NULL), -EISDIR);
-		ck_assert_int_eq(
-			fs_tree_rename(d[n], names[n], d[n], "z", 0, &f.who, NULL, NULL), -EPERM);
-		ck_assert_int_eq(
-			fs_tree_rename(d[n], names[n], spare, "z", 0, &f.who, NULL, NULL), -EPERM);
-		ck_assert_int_eq(fs_tree_rename(spare, "sub", d[n], names[n], 0, &f.who, NULL, NULL),
+		ck_assert_int_eq(fs_tree_rename(d[n], names[n], d[n], "z", 0, &f.who, NULL, NULL),
 				 -EPERM);
+		ck_assert_int_eq(fs_tree_rename(d[n], names[n], spare, "z", 0, &f.who, NULL, NULL),
+				 -EPERM);
+		ck_assert_int_eq(
+			fs_tree_rename(spare, "sub", d[n], names[n], 0, &f.who, NULL, NULL),
+			-EPERM);
 		ck_assert_int_eq(fs_tree_rename(spare, "sub", d[n], names[n], FS_TREE_EXCHANGE,
 						&f.who, NULL, NULL),
 				 -EPERM);
@@ -516,7 +519,8 @@ START_TEST(directories_keep_their_places)
 	/* A directory without any may come, go and be moved, also within those. */
 	full = files_make(&f, d[3], "full", S_IFDIR | 0700);
 	ck_assert_int_eq(fs_tree_rename(d[3], "full", spare, "full", 0, &f.who, NULL, NULL), 0);
-	ck_assert_int_eq(fs_tree_rename(spare, "full", d[LEVELS], "full", 0, &f.who, NULL, NULL), 0);
+	ck_assert_int_eq(fs_tree_rename(spare, "full", d[LEVELS], "full", 0, &f.who, NULL, NULL),
+			 0);
 	ck_assert_int_eq(fs_tree_rmdir(d[LEVELS], "full", &f.who, NULL), 0);
 	fs_inode_put(full);
 	fs_inode_put(i);
@@ -574,8 +578,9 @@ static unsigned each_declared(const char *path)
 
 		if (!open || !strstr(open, "struct fs_actor *"))
 			continue;
-		while (open - len > decl && (open[-1 - (long)len] == '_' ||
-					     (open[-1 - (long)len] >= 'a' && open[-1 - (long)len] <= 'z')))
+		while (open - len > decl &&
+		       (open[-1 - (long)len] == '_' ||
+			(open[-1 - (long)len] >= 'a' && open[-1 - (long)len] <= 'z')))
 			len++;
 		ck_assert_uint_lt(len, sizeof(name));
 		snprintf(name, sizeof(name), "%.*s", (int)len, open - len);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_fs_final_forged.c - damaged and forged records of final notes are told from genuine ones, and never
- * taken for a draft's. The forger here may write in the journal and knows its key, so that he makes any record
- * of its tree; what he can't is change the vault's tree past its MAC.
+ * tests/unit/test_fs_final_forged.c - damaged and forged records of final notes are told from
+ * genuine ones, and never taken for a draft's. The forger here may write in the journal and knows
+ * its key, so that he makes any record of its tree; what he can't is change the vault's tree past
+ * its MAC.
  */
 #include "test_fs_final.h"
 
@@ -95,8 +96,9 @@ START_TEST(stripped_flags_are_noticed)
 		memset(&s, 1, sizeof(s));
 		ck_assert_int_eq(fs_final_state(note, &s), -EBADMSG);
 		/* What is said of it is not said anew, as if it were a draft. */
-		ck_assert_int_eq(fs_final_link(note, &(struct fs_final_state){.amends = 99}, &f.who),
-				 -EBADMSG);
+		ck_assert_int_eq(
+			fs_final_link(note, &(struct fs_final_state){.amends = 99}, &f.who),
+			-EBADMSG);
 		ck_assert_int_eq(fs_final_close(note), 0);
 		final_statement(&f, note, "dir/note", KEYS_NOTE_LOCKED, &st);
 		add = (struct fs_final_add){.i = note, .s = &st};
@@ -204,7 +206,8 @@ START_TEST(states_that_make_no_sense_do_not_decode)
 					    .moved_from = 3,
 					    .moved_from_ino = 11,
 					    .moved_from_sha256 = {1}};
-	struct fs_final_state bad[] = {good, good, good, good, good, good, good, good, good, good, {0}};
+	struct fs_final_state bad[] = {good, good, good, good, good, good,
+				       good, good, good, good, {0}};
 	uint8_t rec[FS_FINAL_STATE_LEN];
 	struct fs_final_state out;
 
@@ -250,7 +253,8 @@ START_TEST(statement_cut_anywhere_does_not_decode)
 }
 END_TEST
 
-/* What a changed bit leaves is another statement, which its signature and the chain's hash tell; or nothing. */
+/* What a changed bit leaves is another statement, which its signature and the chain's hash tell; or
+ * nothing. */
 START_TEST(no_bit_of_a_statement_goes_unseen)
 {
 	struct fs_key key = final_key(1);

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_fs_final_model.c - several actors do whatever comes to mind in a journal while notes become final.
+ * tests/unit/test_fs_final_model.c - several actors do whatever comes to mind in a journal while
+ * notes become final.
  *
- * The model knows of each final note what it was when it became final: a digest of all its records (without what is stated
- * about it), attributes, contents and extended attributes, its path, and the state that statements have
- * led to. After each step every final note must still be exactly that, in memory; and again from the disk each
- * time the journal is opened anew. FINAL_SEED repeats a run, FINAL_STEPS makes it longer.
+ * The model knows of each final note what it was when it became final: a digest of all its records
+ * (without what is stated about it), attributes, contents and extended attributes, its path, and
+ * the state that statements have led to. After each step every final note must still be exactly
+ * that, in memory; and again from the disk each time the journal is opened anew. FINAL_SEED repeats
+ * a run, FINAL_STEPS makes it longer.
  */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/xattr.h>
 
 #include "keys/digest.h"
+#include "fs/history.h"
 #include "test_fs_final.h"
 
+#define SEED UINT64_C(0x66696e616c)
 #define STEPS 6000
 #define STEPS_A_VAULT 600
 #define FINAL_MAX 24
@@ -31,6 +35,7 @@ static struct final {
 	uint8_t digest[KEYS_LEN];
 	struct fs_final_state state;
 	bool wants;
+	unsigned before; /* FS_INODE_BEFORE: it also is what another note was */
 } finals[FINAL_MAX];
 static unsigned n_finals;
 
@@ -51,7 +56,8 @@ static uint32_t rnd(uint32_t n)
 
 static const char *some_name(void)
 {
-	static const char *const names[NAMES] = {"a", "b", "c", "note.txt", "note~", ".#lock", "x y"};
+	static const char *const names[NAMES] = {"a",	  "b",	    "c",  "note.txt",
+						 "note~", ".#lock", "x y"};
 
 	return names[rnd(NAMES)];
 }
@@ -64,7 +70,8 @@ static int digest_record(void *ctx, const struct fs_key *key, struct fs_buf *buf
 	uint8_t rec[FS_INODE_LEN];
 
 	/* Maps of chunks are made when a group is committed; the contents are looked at. */
-	if (fs_key_table(key) == FS_T_STATE || fs_key_table(key) == FS_T_MAP)
+	if (fs_key_table(key) == FS_T_STATE || fs_key_table(key) == FS_T_MAP ||
+	    fs_key_table(key) == FS_T_OLD_MAP)
 		return 0;
 	keys_digest_add(ctx, key->b, key->len);
 	if (fs_key_table(key) != FS_T_INODE) {
@@ -106,7 +113,8 @@ static void digest_of(struct fs_inode *i, uint8_t out[static KEYS_LEN])
 
 static unsigned flags_of(const struct final *n)
 {
-	return FS_INODE_FINAL | FS_INODE_STATE | (n->state.signed_by ? FS_INODE_SIGNED : 0u) |
+	return n->before | FS_INODE_FINAL | FS_INODE_STATE |
+	       (n->state.signed_by ? FS_INODE_SIGNED : 0u) |
 	       (n->state.error ? FS_INODE_ERROR : 0u) |
 	       (n->state.amended_by ? FS_INODE_AMENDED : 0u) |
 	       (n->state.amends ? FS_INODE_AMENDS : 0u) | (n->wants ? FS_INODE_WANTS : 0u);
@@ -119,11 +127,12 @@ static void check_one(const struct final *n, const char *after)
 	uint8_t now[KEYS_LEN];
 	int rc = fs_final_lookup(f.j, n->path, &i);
 
-	ck_assert_msg(!rc && i->ino == n->ino, "seed %#" PRIx64 " step %u, %s: %s is gone (%d)", seed,
-		      step_no, after, n->path, rc);
+	ck_assert_msg(!rc && i->ino == n->ino, "seed %#" PRIx64 " step %u, %s: %s is gone (%d)",
+		      seed, step_no, after, n->path, rc);
 	digest_of(i, now);
 	ck_assert_msg(!memcmp(now, n->digest, KEYS_LEN),
-		      "seed %#" PRIx64 " step %u, %s: %s has changed", seed, step_no, after, n->path);
+		      "seed %#" PRIx64 " step %u, %s: %s has changed", seed, step_no, after,
+		      n->path);
 	ck_assert_int_eq(fs_final_state(i, &s), 0);
 	ck_assert_msg(!memcmp(&s, &n->state, sizeof(s)) && i->flags == flags_of(n),
 		      "seed %#" PRIx64 " step %u, %s: %s: what is stated", seed, step_no, after,
@@ -210,6 +219,7 @@ static struct fs_actor some_actor(void)
 	who.now = NOW(1000 + (time_t)step_no);
 	who.due_s = rnd(5) == 0 ? 1000 + (int64_t)rnd(step_no + 1) : 0;
 	who.own_s = rnd(9) == 0 ? 1 : 0;
+	who.keeps = rnd(2);
 	return who;
 }
 
@@ -231,8 +241,19 @@ static int on_inode(int (*go)(struct fs_inode *i, struct fs_actor *who))
 		return -ENOENT;
 	must = refused(i, &who) && S_ISREG(i->mode) && !i->deleted;
 	rc = go(i, &who);
-	ck_assert_msg(!must || rc == -EPERM, "seed %#" PRIx64 " step %u: %d, not EPERM", seed, step_no,
-		      rc);
+	ck_assert_msg(!must || rc == -EPERM, "seed %#" PRIx64 " step %u: %d, not EPERM", seed,
+		      step_no, rc);
+	fs_inode_put(i);
+	return rc;
+}
+
+/* What keeps or drops earlier versions says nothing of final notes, and does nothing to them. */
+static int on_file(int (*go)(struct fs_inode *i, struct fs_actor *who))
+{
+	struct fs_actor who = some_actor();
+	struct fs_inode *i = some_inode();
+	int rc = i && S_ISREG(i->mode) ? go(i, &who) : -ENOENT;
+
 	fs_inode_put(i);
 	return rc;
 }
@@ -283,6 +304,15 @@ static int go_amend(struct fs_inode *i, struct fs_actor *who)
 	return fs_final_link(i, &s, who);
 }
 
+static int go_saved(struct fs_inode *i, struct fs_actor *who)
+{
+	return fs_history_saved(i, who);
+}
+static int go_prune(struct fs_inode *i, struct fs_actor *who)
+{
+	return fs_history_prune(i, 1 + rnd(2), 0, who);
+}
+
 static int step_write(void)
 {
 	return on_inode(go_write);
@@ -306,6 +336,14 @@ static int step_xattr_set(void)
 static int step_xattr_remove(void)
 {
 	return on_inode(go_xattr_remove);
+}
+static int step_saved(void)
+{
+	return on_file(go_saved);
+}
+static int step_prune(void)
+{
+	return on_file(go_prune);
 }
 static int step_amend(void)
 {
@@ -431,7 +469,7 @@ static void remember(struct fs_inode *i, const char *path, bool wants)
 {
 	struct final *n = &finals[n_finals++], *old;
 
-	*n = (struct final){.ino = i->ino, .wants = wants};
+	*n = (struct final){.ino = i->ino, .wants = wants, .before = i->flags & FS_INODE_BEFORE};
 	strcpy(n->path, path);
 	n->handle = rnd(2) ? fs_inode_ref(i) : NULL;
 	ck_assert_int_eq(fs_final_state(i, &n->state), 0);
@@ -543,15 +581,26 @@ static const struct {
 	int (*go)(void);
 	bool eperm; /* must be met */
 } steps[] = {
-	{"create", 12, step_create, false},	  {"symlink", 1, step_symlink, false},
-	{"nameless", 2, step_nameless, false},	  {"write", 8, step_write, true},
-	{"truncate", 4, step_truncate, true},	  {"allocate", 4, step_allocate, true},
-	{"setattr", 4, step_setattr, true},	  {"set xattr", 4, step_xattr_set, true},
-	{"remove xattr", 3, step_xattr_remove, true}, {"amend", 4, step_amend, true},
-	{"link", 3, step_link, true},		  {"unlink", 5, step_unlink, true},
-	{"rmdir", 4, step_rmdir, true},		  {"rename", 10, step_rename, true},
-	{"open", 5, step_open, false},		  {"finalize", 6, step_finalize, true},
-	{"state more", 3, step_state_more, false}, {"sync", 2, step_sync, false},
+	{"create", 12, step_create, false},
+	{"symlink", 1, step_symlink, false},
+	{"nameless", 2, step_nameless, false},
+	{"write", 8, step_write, true},
+	{"truncate", 4, step_truncate, true},
+	{"allocate", 4, step_allocate, true},
+	{"setattr", 4, step_setattr, true},
+	{"set xattr", 4, step_xattr_set, true},
+	{"remove xattr", 3, step_xattr_remove, true},
+	{"amend", 4, step_amend, true},
+	{"link", 3, step_link, true},
+	{"unlink", 5, step_unlink, true},
+	{"rmdir", 8, step_rmdir, true},
+	{"rename", 10, step_rename, true},
+	{"open", 5, step_open, false},
+	{"finalize", 6, step_finalize, true},
+	{"state more", 3, step_state_more, false},
+	{"saved", 5, step_saved, false},
+	{"prune", 2, step_prune, false},
+	{"sync", 2, step_sync, false},
 	{"reopen", 2, step_reopen, false},
 };
 #define STEP_KINDS (sizeof(steps) / sizeof(steps[0]))
@@ -587,7 +636,7 @@ START_TEST(final_notes_outlive_whatever_comes_to_mind)
 {
 	uint64_t all = environment("FINAL_STEPS", STEPS);
 
-	seed = environment("FINAL_SEED", UINT64_C(0x66696e616c));
+	seed = environment("FINAL_SEED", SEED);
 	state = seed;
 	for (size_t n = 0; n < sizeof(noise); n++)
 		noise[n] = (uint8_t)rnd(256);
@@ -603,9 +652,13 @@ START_TEST(final_notes_outlive_whatever_comes_to_mind)
 		files_stop(&f);
 	}
 	for (size_t n = 0; n < STEP_KINDS; n++) {
-		printf("%-14s %5u done %5u EPERM\n", steps[n].what, counts[n].done, counts[n].eperm);
-		ck_assert_uint_gt(counts[n].done, 0);
-		ck_assert(!steps[n].eperm || counts[n].eperm);
+		printf("%-14s %5u done %5u EPERM\n", steps[n].what, counts[n].done,
+		       counts[n].eperm);
+		/* Other runs may by chance leave something out. */
+		if (seed == SEED && all >= STEPS) {
+			ck_assert_uint_gt(counts[n].done, 0);
+			ck_assert(!steps[n].eperm || counts[n].eperm);
+		}
 	}
 }
 END_TEST

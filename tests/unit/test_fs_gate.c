@@ -29,6 +29,7 @@ static struct {
 	size_t records, notes_named;
 	size_t largest; /* bytes of names in one record */
 	uint64_t durable;
+	uint64_t note; /* the first that the last record named */
 	bool revoke_in_wait, lock_in_wait, change_in_wait;
 	struct fs_session *session;
 	uint64_t waits;
@@ -170,6 +171,7 @@ int fs_log_append(struct fs_log *l, struct policy_record *r, uint64_t *seq)
 		bytes += strlen(r->notes[n].name);
 	w.largest = bytes > w.largest ? bytes : w.largest;
 	w.notes_named += r->note_count;
+	w.note = r->note_count ? r->notes[0].note : 0;
 	w.record[w.records++] = *r;
 	if (seq)
 		*seq = w.records;
@@ -240,6 +242,13 @@ int fs_inode_get(struct fs_journal *j, uint64_t ino, struct fs_inode **out)
 void fs_inode_put(struct fs_inode *i)
 {
 	(void)i;
+}
+
+/* What lies under .history stands for note 5. */
+uint64_t fs_history_tree_real(struct fs_journal *j, uint64_t ino)
+{
+	ck_assert_ptr_eq(j, the_journal);
+	return ino < FS_INO_HISTORY ? ino : 5;
 }
 
 int fs_tree_list(struct fs_inode *dir, uint64_t after,
@@ -455,6 +464,176 @@ START_TEST(two_journals_in_one_request_are_exdev)
 
 	rq.nodeid2 = fs_nodeid(8, 5);
 	ck_assert_int_eq(begin(&rq), -EXDEV);
+}
+END_TEST
+
+/* ---- under .history ---- */
+
+#define VERSION (FS_INO_HISTORY + 77)
+#define READER (POLICY_LIST | POLICY_READ | POLICY_WRITE)
+
+START_TEST(everything_under_history_asks_for_the_right_history)
+{
+	const uint32_t rights[] = {0, POLICY_LIST, POLICY_READ, POLICY_LIST | POLICY_READ};
+	struct fs_gate_request rq;
+
+	for (unsigned n = 0; n < 4; n++) {
+		rq = asks(VERSION + n, rights[n]);
+		w.verdict.rights = READER;
+		ck_assert_int_eq(begin(&rq), -ENOENT);
+		ck_assert_uint_eq(w.records, n + 1);
+		ck_assert_uint_eq(w.durable, n + 1);
+		ck_assert_uint_eq(w.record[n].kind, POLICY_RECORD_REFUSED);
+		/* The log knows the note by its own number. */
+		ck_assert_uint_eq(w.record[n].note, 5);
+		ck_assert_str_eq(w.record[n].detail, "open: ENOENT");
+		w.verdict.rights = READER | POLICY_HISTORY;
+		ck_assert_int_eq(begin(&rq), 0);
+	}
+	/* The right alone is not enough. */
+	w.verdict.rights = POLICY_LIST | POLICY_HISTORY;
+	rq = asks(VERSION, POLICY_READ);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	/* It opens nothing else, and notes need none of it. */
+	rq = asks(5, POLICY_WRITE);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	w.verdict.rights = READER;
+	ck_assert_int_eq(begin(&rq), 0);
+}
+END_TEST
+
+START_TEST(open_version_is_cut_when_the_right_goes)
+{
+	struct fs_gate_request rq = asks(VERSION, POLICY_READ);
+	uint32_t journals[4];
+
+	rq.by_handle = true;
+	w.verdict.rights = READER | POLICY_HISTORY;
+	ck_assert_int_eq(begin(&rq), 0);
+	ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 0);
+	w.verdict.rights = READER;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(fs_gate_changed(gate, journals, 4), 1);
+	ck_assert_uint_eq(journals[0], 7);
+	/* Closing it is let through. */
+	rq = (struct fs_gate_request){.op = "flush",
+				      .nodeid = fs_nodeid(7, VERSION),
+				      .by_handle = true,
+				      .drain = true,
+				      .closes = true};
+	ck_assert_int_eq(begin(&rq), 0);
+}
+END_TEST
+
+START_TEST(nobody_changes_anything_under_history)
+{
+	struct fs_gate_request rq = asks(VERSION, POLICY_WRITE);
+
+	w.verdict.rights = ~(uint32_t)POLICY_DRAFT;
+	ck_assert_int_eq(begin(&rq), -EROFS);
+	rq.rights = POLICY_READ | POLICY_WRITE;
+	ck_assert_int_eq(begin(&rq), -EROFS);
+	rq.rights = POLICY_LIST | POLICY_WRITE;
+	rq.entries = true;
+	ck_assert_int_eq(begin(&rq), -EROFS);
+	/* A rename or link out of it or into it. */
+	rq.nodeid2 = fs_nodeid(7, 5);
+	ck_assert_int_eq(begin(&rq), -EROFS);
+	rq.nodeid = fs_nodeid(7, 5);
+	rq.nodeid2 = fs_nodeid(7, VERSION);
+	ck_assert_int_eq(begin(&rq), -EROFS);
+	/* Who may not see it is not told that it is there. */
+	w.verdict.rights = READER;
+	ck_assert_int_eq(begin(&rq), -ENOENT);
+	/* Who may only read is told the same as who may write. */
+	w.verdict.rights = POLICY_LIST | POLICY_READ | POLICY_HISTORY;
+	rq = asks(VERSION, POLICY_WRITE);
+	ck_assert_int_eq(begin(&rq), -EROFS);
+}
+END_TEST
+
+START_TEST(version_is_copied_into_a_note_and_not_the_other_way)
+{
+	struct fs_gate_request rq = asks(VERSION, POLICY_READ | POLICY_WRITE);
+
+	rq.op = "copy_file_range";
+	rq.by_handle = true;
+	rq.nodeid2 = fs_nodeid(7, 5);
+	w.verdict.rights = READER | POLICY_HISTORY;
+	ck_assert_int_eq(begin(&rq), 0);
+	w.verdict.rights = POLICY_LIST | POLICY_READ | POLICY_HISTORY;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	w.verdict.rights = READER;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	w.verdict.rights = READER | POLICY_HISTORY;
+	rq.nodeid = fs_nodeid(7, 5);
+	rq.nodeid2 = fs_nodeid(7, VERSION);
+	ck_assert_int_eq(begin(&rq), -EROFS);
+}
+END_TEST
+
+START_TEST(looking_up_history_is_refused_durably_without_the_right)
+{
+	struct fs_gate_request rq = asks(FS_ROOT_INO, POLICY_LIST);
+	struct fs_gate_pass pass;
+
+	rq.op = "lookup";
+	rq.name = ".history";
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_int_eq(fs_gate_history(gate, &rq, &pass), -ENOENT);
+	ck_assert_uint_eq(w.records, 1);
+	ck_assert_uint_eq(w.durable, 1);
+	ck_assert_str_eq(w.record[0].name, ".history");
+	ck_assert_str_eq(w.record[0].detail, "lookup: ENOENT");
+	fs_gate_end(&pass);
+	w.verdict.rights |= POLICY_HISTORY;
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_int_eq(fs_gate_history(gate, &rq, &pass), 0);
+	fs_gate_end(&pass);
+	/* Not when the log can't be written either. */
+	w.verdict.rights = READER;
+	w.wait_rc = -EIO;
+	rq.name2 = "another";
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_int_eq(fs_gate_history(gate, &rq, &pass), -EIO);
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(emergency_gives_no_earlier_versions)
+{
+	struct fs_gate_request rq = asks(VERSION, POLICY_READ);
+	struct fs_gate_pass pass;
+
+	w.grant_since_s = 1000;
+	w.verdict.rights = POLICY_LIST | POLICY_READ | POLICY_DRAFT;
+	ck_assert_int_eq(begin(&rq), -ENOENT);
+	rq.rights = POLICY_WRITE;
+	ck_assert_int_eq(begin(&rq), -ENOENT);
+	rq = asks(FS_ROOT_INO, POLICY_LIST);
+	rq.name = ".history";
+	ck_assert_int_eq(fs_gate_begin(gate, &rq, &pass), 0);
+	ck_assert_int_eq(fs_gate_history(gate, &rq, &pass), -ENOENT);
+	fs_gate_end(&pass);
+}
+END_TEST
+
+START_TEST(intents_name_versions_by_the_note_s_own_number)
+{
+	struct fs_gate_request rq = asks(VERSION, POLICY_READ);
+
+	w.verdict.rights = READER | POLICY_HISTORY;
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, VERSION, "plan.txt@1"), 0);
+	ck_assert_uint_eq(w.records, 1);
+	ck_assert_uint_eq(w.record[0].kind, POLICY_RECORD_INTENT);
+	ck_assert_uint_eq(w.note, 5);
+	/* Covered is that version, not the note and not another. */
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, VERSION, "plan.txt@1"), 0);
+	ck_assert_uint_eq(w.records, 1);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, VERSION + 1, "plan.txt@2"), 0);
+	ck_assert_uint_eq(w.records, 2);
+	ck_assert_int_eq(fs_gate_cover(gate, &rq, 5, "plan.txt"), 0);
+	ck_assert_uint_eq(w.records, 3);
 }
 END_TEST
 
@@ -1081,6 +1260,13 @@ int main(void)
 	tcase_add_test(door, damaged_journal_answers_eio);
 	tcase_add_test(door, other_account_is_refused_but_not_by_handle);
 	tcase_add_test(door, two_journals_in_one_request_are_exdev);
+	tcase_add_test(door, everything_under_history_asks_for_the_right_history);
+	tcase_add_test(door, open_version_is_cut_when_the_right_goes);
+	tcase_add_test(door, nobody_changes_anything_under_history);
+	tcase_add_test(door, version_is_copied_into_a_note_and_not_the_other_way);
+	tcase_add_test(door, looking_up_history_is_refused_durably_without_the_right);
+	tcase_add_test(door, emergency_gives_no_earlier_versions);
+	tcase_add_test(door, intents_name_versions_by_the_note_s_own_number);
 	tcase_add_test(door, everything_under_policy_asks_for_the_policy_right);
 	tcase_add_test(door, looking_up_policy_by_its_name_asks_too);
 	tcase_add_test(door, request_that_names_policy_second_asks_too);

@@ -3,6 +3,7 @@
  * Journals: making, renaming, removing, keys given and taken, and what somebody
  * who can write to the vault's database tries with keys and signatures.
  */
+#include "fs/final.h"
 #include "test_fs_vault.h"
 
 static struct fs_session *dan, *anna, *bo, *eva;
@@ -250,6 +251,92 @@ START_TEST(remove_only_when_empty_and_never_reuses_the_number)
 	ck_assert_int_eq(
 		fs_record_get(fs_records_vault(t.v->records), &key, &(struct fs_buf *){NULL}),
 		-ENOENT);
+}
+END_TEST
+
+/* A note in a directory of the journal becomes final, as by the vault itself. */
+static void make_final(struct fs_session *s, uint32_t index)
+{
+	struct fs_actor who = {.pid = s->pid, .now = {.tv_sec = 1}};
+	struct fs_final_statement st = {.note = {.kind = KEYS_NOTE_LOCKED,
+						 .journal = index,
+						 .number = 1,
+						 .author = s->pid,
+						 .path = "dir/note",
+						 .author_name = "anna"}};
+	struct fs_final_add add = {.s = &st};
+	struct fs_inode *root = NULL, *dir = NULL, *note = NULL;
+	struct fs_journal *j = NULL;
+	uint8_t blake2b[64];
+
+	ck_assert_int_eq(fs_vault_journal(t.v, s, index, &j), 0);
+	who.signer = fs_session_signer(s);
+	ck_assert_int_eq(fs_inode_get(j, FS_ROOT_INO, &root), 0);
+	ck_assert_int_eq(fs_tree_create(root, "dir", S_IFDIR | 0700, &who, &dir), 0);
+	ck_assert_int_eq(fs_tree_create(dir, "note", S_IFREG | 0600, &who, &note), 0);
+	ck_assert_int_eq(fs_final_close(note), 0);
+	memcpy(st.note.vault, fs_vault_id(t.v), KEYS_VAULT_ID_LEN);
+	st.note.ino = note->ino;
+	ck_assert_int_eq(fs_final_hash(note, st.note.sha256, blake2b, &st.note.size), 0);
+	add.i = note;
+	ck_assert_int_eq(fs_final_add(&add, &who), 0);
+	fs_inode_put(note);
+	fs_inode_put(dir);
+	fs_inode_put(root);
+	fs_signer_put(who.signer);
+	fs_journal_put(j);
+}
+
+/* Who may write in the journal has made its root look as if nothing had ever been in there. */
+static void strip_root(struct fs_session *s, uint32_t index)
+{
+	struct fs_key key = fs_key(index, FS_ROOT_INO, FS_T_INODE);
+	struct fs_key entries = fs_key_n(index, FS_ROOT_INO, FS_T_DIRENT, 0, 8);
+	struct fs_signer *signer = fs_session_signer(s);
+	struct fs_inode *root = NULL;
+	struct fs_journal *j = NULL;
+	uint8_t rec[FS_INODE_LEN];
+	struct fs_batch b;
+
+	ck_assert_int_eq(fs_vault_journal(t.v, s, index, &j), 0);
+	ck_assert_int_eq(fs_inode_get(j, FS_ROOT_INO, &root), 0);
+	ck_assert_uint_eq(root->flags, FS_INODE_HOLDS);
+	root->flags = 0;
+	root->nlink = 2;
+	root->size = 0;
+	fs_inode_encode(&root->attr, rec);
+	fs_batch_init(&b, signer);
+	fs_batch_put(&b, j, &key, rec, sizeof(rec));
+	fs_batch_del(&b, j, &entries);
+	ck_assert_int_eq(fs_inode_apply(j, &b, NULL), 0);
+	ck_assert_int_eq(fs_tree_empty(j), 0);
+	fs_inode_put(root);
+	fs_signer_put(signer);
+	fs_journal_put(j);
+}
+
+START_TEST(journal_that_holds_final_notes_keeps_its_name_and_stays)
+{
+	uint32_t index = t_make(anna, "p"), found = 0;
+
+	make_final(anna, index);
+	for (unsigned n = 1; n <= 2; n++) {
+		ck_assert_int_eq(fs_vault_journal_rename(t.v, anna, "p", "q"), -EPERM);
+		ck_assert_int_eq(fs_vault_journal_remove(t.v, anna, "p"), -EPERM);
+		ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED,
+					   "renaming a journal that holds final notes"),
+				  n);
+		ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED,
+					   "removing a journal that holds final notes"),
+				  n);
+		ck_assert_int_eq(fs_vault_journal_by_name(t.v, "p", &found), 0);
+		ck_assert_uint_eq(found, index);
+		if (n == 1)
+			strip_root(anna, index);
+	}
+	/* Who may not remove it learns nothing of its notes. */
+	ck_assert_int_eq(fs_vault_journal_remove(t.v, eva, "p"), -EACCES);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "that holds final notes"), 4);
 }
 END_TEST
 
@@ -515,6 +602,7 @@ int main(void)
 	tcase_add_test(c, secretary_makes_a_journal_that_physicians_then_read);
 	tcase_add_test(c, rename_moves_name_and_policy);
 	tcase_add_test(c, remove_only_when_empty_and_never_reuses_the_number);
+	tcase_add_test(c, journal_that_holds_final_notes_keeps_its_name_and_stays);
 	tcase_add_test(c, journal_under_a_hold_is_not_removed);
 	tcase_add_test(c, wraps_of_two_journals_swapped_are_refused);
 	tcase_add_test(c, key_planted_by_somebody_else_is_refused);

@@ -17,7 +17,7 @@
 	"unit north \"N\"\n"                                                                       \
 	"practitioner anna user anna role r unit north\n"
 #define KEEP "`keep` takes a number of versions, as 5, a duration, as 30d, or `none`\n"
-#define DOCTOR "role doctor clinical may list read finalize\n"
+#define DOCTOR "role doctor clinical may list read write finalize\n"
 
 static void features_all(bool built)
 {
@@ -207,12 +207,11 @@ static const struct {
 	{BASE DOCTOR "finalize countersign r\nfinalize countersign doctor\n",
 	 "p:6:10: `countersign` was given on line 5 already\n"},
 	{BASE DOCTOR "finalize countersign r doctor\n",
-	 "p:5:22: nobody could countersign: that takes a clinical role with `finalize` which is "
-	 "not "
-	 "named here\n"},
-	{BASE "finalize countersign r\n", "p:4:22: nobody could countersign: that takes a clinical "
-					  "role with `finalize` which is not "
-					  "named here\n"},
+	 "p:5:22: nobody could countersign: that takes a clinical role with `write` and "
+	 "`finalize` which is not named here\n"},
+	{BASE "finalize countersign r\n",
+	 "p:4:22: nobody could countersign: that takes a clinical role with `write` and "
+	 "`finalize` which is not named here\n"},
 	{BASE "finalize amendment\n",
 	 "p:4:19: the pattern of an amendment's name is missing here\n"},
 	{BASE "finalize amendment %n\n", "p:4:20: the pattern of an amendment's name is wanted "

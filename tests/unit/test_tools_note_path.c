@@ -67,8 +67,10 @@ static void start(void)
 	f = fopen(mounts, "w");
 	ck_assert_ptr_nonnull(f);
 	fprintf(f, "proc /proc proc rw 0 0\n");
-	fprintf(f, "clinic %s/J\\040x fuse.journalfs rw,user_id=%u,group_id=0 0 0\n", dir, geteuid());
-	fprintf(f, "theirs %s/other fuse.journalfs rw,user_id=%u1,group_id=0 0 0\n", dir, geteuid());
+	fprintf(f, "clinic %s/J\\040x fuse.journalfs rw,user_id=%u,group_id=0 0 0\n", dir,
+		geteuid());
+	fprintf(f, "theirs %s/other fuse.journalfs rw,user_id=%u1,group_id=0 0 0\n", dir,
+		geteuid());
 	fclose(f);
 	said[0] = '\0';
 }

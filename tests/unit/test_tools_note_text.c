@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Notes and findings for people: what is shown before it is locked, what a finding is called, names of files.
+ * Notes and findings for people: what is shown before it is locked, what a finding is called, names
+ * of files.
  */
 #include <check.h>
 #include <stdarg.h>
@@ -34,9 +35,9 @@ static bool has(const char *what)
 
 static json_t *note(const char *path, const char *may, bool mine, bool wants, const char *why)
 {
-	return json_pack("{s:s, s:s, s:b, s:b, s:s, s:s, s:i, s:i}", "path", path, "may", may, "mine",
-			 mine, "wants", wants, "why", why, "author", "anna", "size", 812, "mtime_s",
-			 1700000000);
+	return json_pack("{s:s, s:s, s:b, s:b, s:s, s:s, s:i, s:i}", "path", path, "may", may,
+			 "mine", mine, "wants", wants, "why", why, "author", "anna", "size", 812,
+			 "mtime_s", 1700000000);
 }
 
 START_TEST(list_says_whose_notes_are_locked_and_what_they_want)
@@ -49,8 +50,9 @@ START_TEST(list_says_whose_notes_are_locked_and_what_they_want)
 
 	tools_note_print_list(to, "Hansen, Anna", notes);
 	fclose(to);
-	ck_assert_msg(has("Hansen, Anna/a.txt\n      by anna (yours), 812 bytes, last changed 2023-11-1"),
-		      "%s", text);
+	ck_assert_msg(
+		has("Hansen, Anna/a.txt\n      by anna (yours), 812 bytes, last changed 2023-11-1"),
+		"%s", text);
 	ck_assert(has("Hansen, Anna/sub/b.txt\n      by anna (not yours)"));
 	ck_assert(has("; a second practitioner is to countersign\n"));
 	ck_assert(!has("c.txt") && !has("d.swp"));
@@ -71,8 +73,10 @@ START_TEST(names_do_nothing_to_the_terminal)
 {
 	json_t *notes = json_pack("[o, o]", note("\x1b[2Jx", "yes", true, false, ""),
 				  note("y\x1b]0;t\a", "no", true, false, "\x1b[1mwhy"));
-	json_t *check = json_pack("{s:s, s:s, s:s, s:s}", "journal", "\x1b[31mj", "path", "p", "finding",
-				  "changed", "why", "\xc2\x9b" "31m");
+	json_t *check = json_pack("{s:s, s:s, s:s, s:s}", "journal", "\x1b[31mj", "path", "p",
+				  "finding", "changed", "why",
+				  "\xc2\x9b"
+				  "31m");
 	FILE *to = begin();
 
 	tools_note_print_list(to, "j\x1b[0m", notes);
@@ -100,8 +104,9 @@ END_TEST
 
 START_TEST(only_ok_and_unsigned_are_fine)
 {
-	static const char *const bad[] = {"changed", "forged", "revoked", "missing", "damaged", "unread",
-					  "", "OK", "something of a later version"};
+	static const char *const bad[] = {"changed", "forged",	"revoked",
+					  "missing", "damaged", "unread",
+					  "",	     "OK",	"something of a later version"};
 
 	ck_assert(tools_note_fine("ok") && tools_note_fine("unsigned"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -113,8 +118,9 @@ END_TEST
 
 static json_t *check_of(const char *path, const char *finding, const char *why)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "journal", "p", "path", path, "finding",
-			 finding, "why", why, "who", "anna", "kind", "final", "time_s", 1700000000);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "journal", "p", "path", path,
+			 "finding", finding, "why", why, "who", "anna", "kind", "final", "time_s",
+			 1700000000);
 }
 
 START_TEST(finding_names_note_signer_and_what_is_wrong)
@@ -127,7 +133,8 @@ START_TEST(finding_names_note_signer_and_what_is_wrong)
 	ck_assert_msg(has("CHANGED: p/plan.txt, final by anna on 2023-11-1"), "%s", text);
 	ck_assert(has(": its SHA-256 is another\n"));
 	json_decref(one);
-	one = json_pack("{s:s, s:s, s:s}", "journal", "p", "finding", "missing", "why", "it ends early");
+	one = json_pack("{s:s, s:s, s:s}", "journal", "p", "finding", "missing", "why",
+			"it ends early");
 	to = begin();
 	tools_note_print_check(to, one);
 	fclose(to);
@@ -144,8 +151,9 @@ START_TEST(sum_counts_every_finding)
 
 	tools_note_print_sum(to, checks);
 	fclose(to);
-	ck_assert_str_eq(text, "Verified 4 statements: 2 ok, 1 FORGED, 1 of a kind that this program does "
-			       "not know.\n");
+	ck_assert_str_eq(
+		text, "Verified 4 statements: 2 ok, 1 FORGED, 1 of a kind that this program does "
+		      "not know.\n");
 	json_array_clear(checks);
 	to = begin();
 	tools_note_print_sum(to, checks);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the verbs about final notes share: files named on standard input, reasons, asking by a program.
+ * What the verbs about final notes share: files named on standard input, reasons, asking by a
+ * program.
  */
 #include <check.h>
 #include <fcntl.h>
