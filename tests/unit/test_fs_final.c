@@ -7,6 +7,7 @@
 
 #include "keys/digest.h"
 #include "fs/history.h"
+#include "fs/history_tree.h"
 #include "test_fs_final.h"
 
 static struct files f;
@@ -507,6 +508,7 @@ END_TEST
 START_TEST(earlier_versions_become_no_final_notes)
 {
 	struct fs_inode *i = files_make(&f, f.root, "note", S_IFREG | 0600), *v = NULL;
+	struct fs_inode *all = NULL, *dir = NULL, *found;
 	struct fs_actor who = f.who;
 	struct fs_final_state s;
 
@@ -515,8 +517,12 @@ START_TEST(earlier_versions_become_no_final_notes)
 	ck_assert_int_eq(fs_history_saved(i, &who), 0);
 	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"two", 3, &who, NULL), 0);
 	ck_assert_int_eq(fs_history_saved(i, &who), 0);
-	ck_assert_int_eq(fs_final_lookup(f.j, ".history/note/1", &v), 0);
+	ck_assert_int_eq(fs_final_lookup(f.j, ".history/note", &found), -ENOENT);
+	ck_assert_int_eq(fs_history_tree_root(f.j, &all), 0);
+	ck_assert_int_eq(fs_tree_lookup(all, "note", &dir), 0);
+	ck_assert_int_eq(fs_tree_lookup(dir, "1", &v), 0);
 	ck_assert_int_eq(fs_final_close(v), -EROFS);
+	ck_assert_int_eq(fs_final_close(dir), -EROFS);
 	ck_assert_int_eq(final_make(&f, v, ".history/note/1", KEYS_NOTE_LOCKED), -EROFS);
 	ck_assert_int_eq(fs_final_link(v, &(struct fs_final_state){.amends = i->ino}, &who),
 			 -EROFS);
@@ -526,8 +532,10 @@ START_TEST(earlier_versions_become_no_final_notes)
 	/* The note itself can, and its versions stay. */
 	ck_assert_int_eq(final_make(&f, i, "note", KEYS_NOTE_LOCKED), 0);
 	fs_inode_put(v);
-	ck_assert_int_eq(fs_final_lookup(f.j, ".history/note/1", &v), 0);
+	ck_assert_int_eq(fs_tree_lookup(dir, "1", &v), 0);
 	fs_inode_put(v);
+	fs_inode_put(dir);
+	fs_inode_put(all);
 	fs_inode_put(i);
 }
 END_TEST
