@@ -502,6 +502,34 @@ START_TEST(links_go_over_to_what_takes_the_place)
 }
 END_TEST
 
+/* ---- without a name ---- */
+
+/* A draft with a STATE record that was removed while open, in a process that died. */
+START_TEST(state_goes_with_an_orphan_that_is_reaped)
+{
+	struct fs_inode *i = files_make(&f, f.root, "note", S_IFREG | 0600);
+	struct fs_final_state s = {.moved_from = 8, .moved_from_ino = 12};
+	uint64_t ino = i->ino;
+	char copy[64], was[64];
+
+	files_write(&f, i, 0, "x", 1);
+	ck_assert_int_eq(fs_final_link(i, &s, &f.who), 0);
+	ck_assert_int_eq(fs_tree_unlink(f.root, "note", &f.who, NULL), 0);
+	files_sync(&f);
+	files_crash(&f, copy);
+	fs_inode_put(i);
+	files_close(&f);
+	strcpy(was, f.dir);
+	strcpy(f.dir, copy);
+	files_open(&f, f.dir, false, false);
+	ck_assert(files_has(&f, ino, FS_T_STATE));
+	ck_assert_int_eq(fs_inode_reap(f.j, f.signer), 0);
+	ck_assert(!files_has(&f, ino, FS_T_STATE));
+	ck_assert(!files_has(&f, ino, FS_T_INODE));
+	files_rm(was);
+}
+END_TEST
+
 /* ---- at the same time ---- */
 
 static atomic_bool over;
@@ -632,6 +660,7 @@ int main(void)
 	tcase_add_test(tc, amendment_names_a_final_note_and_its_statement);
 	tcase_add_test(tc, links_are_for_drafts);
 	tcase_add_test(tc, links_go_over_to_what_takes_the_place);
+	tcase_add_test(tc, state_goes_with_an_orphan_that_is_reaped);
 	tcase_add_test(tc, what_was_stated_is_what_is_there_whoever_races);
 	tcase_add_test(tc, store_is_the_last_line);
 	suite_add_tcase(s, tc);
