@@ -138,23 +138,12 @@ int fs_control_verb_note_verify(struct fs_control_request *rq)
 	return fs_vault_list(rq->c->vault, rq->session, verify_next, 0, &y);
 }
 
-/* Whose signature an export gives: of who made the note final, or of its author, who signed later.
- */
-static void signer(const struct fs_note_status *st, char out[static KEYS_NAME_MAX + 1])
-{
-	const char *who = st->final.note.kind == KEYS_NOTE_FINAL ? st->final.note.who : st->author;
-
-	snprintf(out, KEYS_NAME_MAX + 1, "%s", who);
-}
-
 int fs_control_verb_note_export(struct fs_control_request *rq)
 {
 	const struct fs_note_place at = {.journal = fs_control_text(rq, "journal"),
 					 .path = fs_control_text(rq, "path")};
 	struct fs_note_export *e = calloc(1, sizeof(*e));
-	struct fs_note_status *st = calloc(1, sizeof(*st));
-	char name[KEYS_NAME_MAX + 1];
-	int rc = e && st ? 0 : -ENOMEM;
+	int rc = e ? 0 : -ENOMEM;
 
 	if (!rc)
 		rc = fs_vault_note_export(rq->c->vault, rq->session, &at, e, &rq->say);
@@ -162,15 +151,10 @@ int fs_control_verb_note_export(struct fs_control_request *rq)
 		fs_say(&rq->say,
 		       "nobody has signed this note yet: `journalfs finalize`, or `journalfs "
 		       "sign` where it is locked already");
-	if (!rc)
-		rc = fs_vault_note_status(rq->c->vault, rq->session, &at, st, &rq->say);
-	if (!rc)
-		signer(st, name);
 	if (!rc &&
 	    (put_text(rq->answer, "minisig", e->minisig) || put_text(rq->answer, "pub", e->pub) ||
-	     put_text(rq->answer, "cert", e->cert) || put_text(rq->answer, "name", name)))
+	     put_text(rq->answer, "cert", e->cert) || put_text(rq->answer, "name", e->who)))
 		rc = -ENOMEM;
-	free(st);
 	free(e);
 	return rc;
 }

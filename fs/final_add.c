@@ -186,8 +186,18 @@ static void state_after(struct adding *d)
 	}
 }
 
+/* A record that would not be read again must not be stored: this one can't be put right later. */
+static int readable(const struct fs_inode_attr *a)
+{
+	uint8_t rec[FS_INODE_LEN];
+	struct fs_inode_attr back;
+
+	fs_inode_encode(a, rec);
+	return fs_inode_decode(rec, sizeof(rec), &back);
+}
+
 /* The note itself; WANTS is the one flag that does not follow from STATE. */
-static void build_note(struct adding *d)
+static int build_note(struct adding *d)
 {
 	d->a = d->i->attr;
 	state_after(d);
@@ -197,13 +207,16 @@ static void build_note(struct adding *d)
 	else if (d->add->wants)
 		d->a.flags |= FS_INODE_WANTS;
 	fs_inode_store_attr(&d->b, d->i, &d->a);
+	return readable(&d->a);
 }
 
 static int build(struct adding *d)
 {
 	uint8_t hash[KEYS_LEN];
+	int rc = build_note(d);
 
-	build_note(d);
+	if (rc)
+		return rc;
 	if (d->amended) {
 		d->amended_a = d->amended->attr;
 		d->amended_state.amended_by = d->i->ino;

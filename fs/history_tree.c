@@ -72,7 +72,7 @@ static bool is_kept(struct fs_inode *i)
 static int stored(struct fs_journal *j, const struct fs_history_node *x, struct fs_inode **out)
 {
 	struct fs_inode *i = NULL;
-	int rc = fs_inode_unpark(j, x->ino, NULL, &i);
+	int rc = fs_inode_get(j, x->ino, &i);
 
 	if (!rc && !is_kept(i)) {
 		fs_inode_put(i);

@@ -165,9 +165,40 @@ static int gather(void *ctx, const struct fs_history_removed *r)
 	return 0;
 }
 
-static bool alike(const struct fs_history_gone *a, const struct fs_history_gone *b)
+static int by_place(const void *a, const void *b)
 {
-	return a->dir == b->dir && a->when_s / 60 == b->when_s / 60 && !strcmp(a->name, b->name);
+	const struct fs_history_gone *x = *(struct fs_history_gone *const *)a;
+	const struct fs_history_gone *y = *(struct fs_history_gone *const *)b;
+	int64_t mx = x->when_s / 60, my = y->when_s / 60;
+	int named = strcmp(x->name, y->name);
+
+	if (x->dir != y->dir)
+		return x->dir < y->dir ? -1 : 1;
+	if (mx != my)
+		return mx < my ? -1 : 1;
+	return named ? named : x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+/* Those that would bear the same name get numbers, in the order of their inodes. */
+static int count_alike(struct fs_history_gones *g)
+{
+	struct fs_history_gone **sorted = calloc(g->n + 1, sizeof(struct fs_history_gone *));
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t k = 0; k < g->n; k++)
+		sorted[k] = &g->gone[k];
+	qsort(sorted, g->n, sizeof(struct fs_history_gone *), by_place);
+	for (size_t k = 0; k < g->n; k++) {
+		const struct fs_history_gone *last = k ? sorted[k - 1] : NULL;
+		bool same = last && last->dir == sorted[k]->dir &&
+			    last->when_s / 60 == sorted[k]->when_s / 60 &&
+			    !strcmp(last->name, sorted[k]->name);
+
+		sorted[k]->nth = same ? last->nth + 1 : 1;
+	}
+	free(sorted);
+	return 0;
 }
 
 static void name_free(char *name)
@@ -186,14 +217,10 @@ int fs_history_gones_get(struct fs_journal *j, struct fs_history_gones *out)
 	rc = fs_history_removed(j, 0, gather, &a);
 	if (!rc)
 		rc = a.rc;
-	for (size_t k = 0; !rc && k < out->n; k++) {
-		struct fs_history_gone *g = &out->gone[k];
-
-		rc = place(j, g);
-		g->nth = 1;
-		for (size_t m = 0; !rc && m < k; m++)
-			g->nth += alike(g, &out->gone[m]);
-	}
+	for (size_t k = 0; !rc && k < out->n; k++)
+		rc = place(j, &out->gone[k]);
+	if (!rc)
+		rc = count_alike(out);
 	if (rc)
 		fs_history_gones_clear(out);
 	return rc;

@@ -37,8 +37,9 @@ static const char *none_such = "there is no such journal, or it is not shown to 
 
 static int refuse(const struct looking *a, int rc, const char *why, const char *rule)
 {
-	int told = fs_vault_tell(a->v, a->s, POLICY_RECORD_REFUSED, a->index, a->look->path,
-				 "history: %s%s%s", why, *rule ? ": " : "", rule);
+	int told = fs_vault_tell(a->v, a->s, POLICY_RECORD_REFUSED, a->index, a->look->journal,
+				 "history: %s%s%s (\"%.255s\")", why, *rule ? ": " : "", rule,
+				 a->look->path);
 
 	if (told)
 		return told;

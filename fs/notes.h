@@ -135,6 +135,7 @@ int fs_vault_note_verify(struct fs_vault *v, struct fs_session *s, const struct 
 struct fs_note_export {
 	char minisig[8192]; /* text of FILE.minisig */
 	char pub[512];	    /* text of the public key's file */
+	char who[KEYS_NAME_MAX + 1]; /* whose signature it is */
 	char cert[16384];   /* text: who the key belongs to, and the chain from the steward's root to it */
 };
 /* Needs the export right; logged as an export. -ENODATA: nobody signed it. */

@@ -143,8 +143,8 @@ static int walk(struct walk *w, struct fs_inode *dir, const char *path)
 static int refuse(struct fs_vault *v, struct fs_session *s, const struct fs_note_place *at,
 		  uint32_t index, int rc, const char *rule, struct fs_say *say)
 {
-	int rc2 = fs_vault_tell(v, s, POLICY_RECORD_REFUSED, index, at->path,
-				"looking for notes to finalize: %s", rule);
+	int rc2 = fs_vault_tell(v, s, POLICY_RECORD_REFUSED, index, at->journal,
+				"looking for notes to finalize below \"%.255s\": %s", at->path, rule);
 
 	if (rc2)
 		return rc2;
@@ -214,8 +214,8 @@ int fs_vault_notes_below(struct fs_vault *v, struct fs_session *s, const struct 
 	if (!rc && !w.practice)
 		rc = -ENOKEY;
 	if (!rc)
-		rc = fs_vault_tell(v, s, POLICY_RECORD_LIST, index, at->path,
-				   "which notes are not final");
+		rc = fs_vault_tell(v, s, POLICY_RECORD_LIST, index, at->journal,
+				   "which notes below \"%.255s\" are not final", at->path);
 	if (!rc)
 		rc = walk(&w, dir, at->path);
 	if (rc == -E2BIG)

@@ -186,6 +186,7 @@ static int texts(const struct fs_noting *a, const struct fs_final_statement *st,
 	char comment[KEYS_MINISIGN_COMMENT + 1], untrusted[256];
 	int rc;
 
+	memcpy(out->who, st->note.who, sizeof(out->who));
 	fs_noting_comment(&st->note, comment);
 	rc = keys_minisign_text(&st->minisign, "signature from a journalfs note", comment, out->minisig,
 				sizeof(out->minisig));

@@ -88,7 +88,7 @@ t_nothing_below_can_be_changed() {
 	expect_errno "$ro" as anna rm -rf "$N" || return 1
 	expect_errno "$ro" as anna rmdir "$N" || return 1
 	expect_errno "$ro" as anna mv "$f" "$D/moved" || return 1
-	expect_errno "$ro" as anna mv "$D/back.txt" "$H/" || return 1
+	expect_errno "$ro" as anna mv "$D/back.txt" "$H/moved" || return 1
 	expect_errno "$ro" as anna ln "$f" "$D/link" || return 1
 	expect_errno "$ro" as anna ln "$D/back.txt" "$H/link" || return 1
 	expect_errno "$ro" as anna ln -s x "$H/link" || return 1
@@ -222,8 +222,8 @@ t_reading_is_in_the_log_by_the_note() {
 	audit --who anna | grep -q 'its history' || fail "the command's look is not logged"
 }
 
-t_an_entry_of_that_name_from_before_is_out_of_reach_of_others() {
-	# In a directory below it may be made, and is no way in.
+t_below_the_journal_it_is_a_name_like_others() {
+	# It may be made there, and is no way in.
 	as anna sh -c "cd '$D' && mkdir deep && mkdir deep/.history && echo mine >deep/.history/x && cat deep/.history/x" | grep -qx mine || return 1
 	as anna rm -r "$D/deep"
 }

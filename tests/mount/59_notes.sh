@@ -248,7 +248,10 @@ t_move_note_needs_both_journals() {
 # ---- the file manager's window
 
 fakes() {
-	mkdir -p "$ROOT/fake" "$DESK"
+	local p
+	mkdir -p "$ROOT/fake" "$ROOT/plain" "$DESK"
+	# Without the zenity and the terminals that this computer may have.
+	for p in sh awk sed grep cat tr id head tail env; do ln -sf "$(command -v $p)" "$ROOT/plain/$p"; done
 	install -m 755 "$HERE/../../tools/desktop/journalfs-finalize" "$ROOT/fake/journalfs-finalize"
 	cat >"$ROOT/fake/zenity" <<-'END'
 		#!/bin/sh
@@ -272,16 +275,19 @@ fakes() {
 	END
 	sed -i "s|DESK|$DESK|g; s|JFS|$JFS|g" "$ROOT/fake/"*
 	chmod 755 "$ROOT/fake/"*
+	mv "$ROOT/fake/zenity" "$ROOT/window"
 	chmod 777 "$DESK"
 }
+UI=zenity
 
 window() { # NAME STATUSES OPTION...: the paths come in the environment variable $PATHS
 	local n=$1 s=$2
 	shift 2
-	rm -f "$DESK"/*
+	rm -f "$DESK"/* "$ROOT/fake/zenity" "$ROOT/fake/kdialog"
+	[ -z "$UI" ] || cp "$ROOT/window" "$ROOT/fake/$UI"
 	tr ' ' '\n' <<<"$s" >"$DESK/answers"
 	chmod -R a+rwX "$DESK"
-	as "$n" env PATH="$ROOT/fake:$PATH" DISPLAY=:none JOURNALFS_FINALIZE_PATHS="$PATHS" journalfs-finalize --vault "$ROOT/clinic.conf" "$@" </dev/null >"$DESK/printed" 2>&1
+	as "$n" env PATH="$ROOT/fake:$ROOT/plain" DISPLAY=:none JOURNALFS_FINALIZE_PATHS="$PATHS" journalfs-finalize --vault "$ROOT/clinic.conf" "$@" </dev/null >"$DESK/printed" 2>&1
 }
 
 t_window_shows_asks_and_locks() {
@@ -309,6 +315,25 @@ t_window_amends() {
 	window anna 0 --amend || fail "$(cat "$DESK/shown" "$DESK/printed")" || return 1
 	wait_for 5 grep -qx './window amendment 1.txt' "$DESK/opened" || return 1
 	head -n 1 "$DESK/opened" | grep -qxF "$(J anna)/$HANSEN" && ! grep -q Hansen "$DESK/argv"
+}
+
+t_kdialog_asks_the_same() {
+	UI=kdialog
+	echo 'by <b>window</b>' | note anna "$HANSEN/kde <b>.txt" || return 1
+	PATHS="$(J anna)/$HANSEN/kde <b>.txt"
+	window anna '0 1' && fail "cancelled, and 0" && return 1
+	as anna touch "$PATHS" || fail "locked though cancelled" || return 1
+	window anna '0 0 0' || fail "$(cat "$DESK/shown" "$DESK/printed")" || return 1
+	expect_errno EPERM as anna touch "$PATHS" || return 1
+	grep -q 'kde &lt;b&gt;.txt' "$DESK/shown" && ! grep -q 'kde <b>' "$DESK/shown" || fail "$(cat "$DESK/shown")" || return 1
+	! grep -q 'Hansen\|kde' "$DESK/argv" || fail "in arguments: $(grep 'Hansen\|kde' "$DESK/argv")"
+}
+
+t_neither_window_nor_terminal_is_said() {
+	UI=''
+	PATHS="$(J anna)/$HANSEN/other.txt"
+	window anna 0 && return 1
+	grep -q 'install zenity' "$DESK/printed" && as anna touch "$PATHS"
 }
 
 # ---- somebody who can write to the vault's files

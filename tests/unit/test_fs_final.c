@@ -3,6 +3,8 @@
  * tests/unit/test_fs_final.c - final notes: how a note becomes one, and that nothing changes it
  * afterwards.
  */
+#include <sched.h>
+
 #include "keys/digest.h"
 #include "test_fs_final.h"
 
@@ -500,6 +502,110 @@ START_TEST(links_go_over_to_what_takes_the_place)
 }
 END_TEST
 
+/* ---- without a name ---- */
+
+/* A draft with a STATE record that was removed while open, in a process that died. */
+START_TEST(state_goes_with_an_orphan_that_is_reaped)
+{
+	struct fs_inode *i = files_make(&f, f.root, "note", S_IFREG | 0600);
+	struct fs_final_state s = {.moved_from = 8, .moved_from_ino = 12};
+	uint64_t ino = i->ino;
+	char copy[64], was[64];
+
+	files_write(&f, i, 0, "x", 1);
+	ck_assert_int_eq(fs_final_link(i, &s, &f.who), 0);
+	ck_assert_int_eq(fs_tree_unlink(f.root, "note", &f.who, NULL), 0);
+	files_sync(&f);
+	files_crash(&f, copy);
+	fs_inode_put(i);
+	files_close(&f);
+	strcpy(was, f.dir);
+	strcpy(f.dir, copy);
+	files_open(&f, f.dir, false, false);
+	ck_assert(files_has(&f, ino, FS_T_STATE));
+	ck_assert_int_eq(fs_inode_reap(f.j, f.signer), 0);
+	ck_assert(!files_has(&f, ino, FS_T_STATE));
+	ck_assert(!files_has(&f, ino, FS_T_INODE));
+	files_rm(was);
+}
+END_TEST
+
+/* ---- at the same time ---- */
+
+static atomic_bool over;
+
+struct racer {
+	pthread_t thread;
+	struct fs_actor who;
+	struct fs_inode *dir, *note;
+	unsigned done;
+};
+
+/* Writes whole blocks of one byte each, so that a torn or later write would show in the hash. */
+static void *race_write(void *ctx)
+{
+	struct racer *r = ctx;
+	uint8_t block[6000];
+
+	while (!atomic_load(&over)) {
+		memset(block, (int)(r->done & 255), sizeof(block));
+		r->done +=
+			!fs_content_write(r->note, 0, false, block, sizeof(block), &r->who, NULL);
+	}
+	return NULL;
+}
+
+static void *race_rename(void *ctx)
+{
+	struct racer *r = ctx;
+
+	while (!atomic_load(&over)) {
+		r->done += !fs_tree_rename(f.root, "dir", f.root, "moved", 0, &r->who, NULL, NULL);
+		r->done += !fs_tree_rename(f.root, "moved", f.root, "dir", 0, &r->who, NULL, NULL);
+		r->done += !fs_tree_rename(r->dir, "note", f.root, "note", 0, &r->who, NULL, NULL);
+		r->done += !fs_tree_rename(f.root, "note", r->dir, "note", 0, &r->who, NULL, NULL);
+	}
+	return NULL;
+}
+
+/* While others write and rename: final where and what the statement says. */
+START_TEST(what_was_stated_is_what_is_there_whoever_races)
+{
+	void *(*const run[])(void *) = {race_write, race_write, race_rename, race_rename};
+	struct fs_inode *dir = files_make(&f, f.root, "dir", S_IFDIR | 0700), *found;
+	struct fs_inode *i = files_make(&f, dir, "note", S_IFREG | 0600);
+	struct racer r[4];
+	struct fs_final_statement s;
+	uint8_t sha[KEYS_LEN], b2[64];
+	uint64_t size;
+	int rc = -ENOENT;
+
+	atomic_store(&over, false);
+	for (unsigned n = 0; n < 4; n++) {
+		r[n] = (struct racer){.who = f.who, .dir = dir, .note = i};
+		ck_assert_int_eq(pthread_create(&r[n].thread, NULL, run[n], &r[n]), 0);
+	}
+	while (rc) {
+		rc = final_make(&f, i, "dir/note", KEYS_NOTE_LOCKED);
+		ck_assert(!rc || rc == -ENOENT);
+	}
+	for (unsigned n = 0; n < 200; n++)
+		sched_yield();
+	atomic_store(&over, true);
+	for (unsigned n = 0; n < 4; n++)
+		pthread_join(r[n].thread, NULL);
+	ck_assert_int_eq(fs_final_get(f.j, 1, &s), 0);
+	ck_assert_int_eq(fs_final_hash(i, sha, b2, &size), 0);
+	ck_assert_mem_eq(sha, s.note.sha256, KEYS_LEN);
+	ck_assert_uint_eq(size, s.note.size);
+	ck_assert_int_eq(fs_final_lookup(f.j, "dir/note", &found), 0);
+	ck_assert_ptr_eq(found, i);
+	fs_inode_put(found);
+	fs_inode_put(i);
+	fs_inode_put(dir);
+}
+END_TEST
+
 /* Whatever forgot to ask: the record of a final note does not take it. */
 START_TEST(store_is_the_last_line)
 {
@@ -554,6 +660,8 @@ int main(void)
 	tcase_add_test(tc, amendment_names_a_final_note_and_its_statement);
 	tcase_add_test(tc, links_are_for_drafts);
 	tcase_add_test(tc, links_go_over_to_what_takes_the_place);
+	tcase_add_test(tc, state_goes_with_an_orphan_that_is_reaped);
+	tcase_add_test(tc, what_was_stated_is_what_is_there_whoever_races);
 	tcase_add_test(tc, store_is_the_last_line);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);

@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 
 #include "keys/digest.h"
+#include "fs/history.h"
 #include "test_fs_final.h"
 
 #define SEED UINT64_C(0x66696e616c)
@@ -34,6 +35,7 @@ static struct final {
 	uint8_t digest[KEYS_LEN];
 	struct fs_final_state state;
 	bool wants;
+	unsigned before; /* FS_INODE_BEFORE: it also is what another note was */
 } finals[FINAL_MAX];
 static unsigned n_finals;
 
@@ -68,7 +70,8 @@ static int digest_record(void *ctx, const struct fs_key *key, struct fs_buf *buf
 	uint8_t rec[FS_INODE_LEN];
 
 	/* Maps of chunks are made when a group is committed; the contents are looked at. */
-	if (fs_key_table(key) == FS_T_STATE || fs_key_table(key) == FS_T_MAP)
+	if (fs_key_table(key) == FS_T_STATE || fs_key_table(key) == FS_T_MAP ||
+	    fs_key_table(key) == FS_T_OLD_MAP)
 		return 0;
 	keys_digest_add(ctx, key->b, key->len);
 	if (fs_key_table(key) != FS_T_INODE) {
@@ -110,7 +113,8 @@ static void digest_of(struct fs_inode *i, uint8_t out[static KEYS_LEN])
 
 static unsigned flags_of(const struct final *n)
 {
-	return FS_INODE_FINAL | FS_INODE_STATE | (n->state.signed_by ? FS_INODE_SIGNED : 0u) |
+	return n->before | FS_INODE_FINAL | FS_INODE_STATE |
+	       (n->state.signed_by ? FS_INODE_SIGNED : 0u) |
 	       (n->state.error ? FS_INODE_ERROR : 0u) |
 	       (n->state.amended_by ? FS_INODE_AMENDED : 0u) |
 	       (n->state.amends ? FS_INODE_AMENDS : 0u) | (n->wants ? FS_INODE_WANTS : 0u);
@@ -215,6 +219,7 @@ static struct fs_actor some_actor(void)
 	who.now = NOW(1000 + (time_t)step_no);
 	who.due_s = rnd(5) == 0 ? 1000 + (int64_t)rnd(step_no + 1) : 0;
 	who.own_s = rnd(9) == 0 ? 1 : 0;
+	who.keeps = rnd(2);
 	return who;
 }
 
@@ -238,6 +243,17 @@ static int on_inode(int (*go)(struct fs_inode *i, struct fs_actor *who))
 	rc = go(i, &who);
 	ck_assert_msg(!must || rc == -EPERM, "seed %#" PRIx64 " step %u: %d, not EPERM", seed,
 		      step_no, rc);
+	fs_inode_put(i);
+	return rc;
+}
+
+/* What keeps or drops earlier versions says nothing of final notes, and does nothing to them. */
+static int on_file(int (*go)(struct fs_inode *i, struct fs_actor *who))
+{
+	struct fs_actor who = some_actor();
+	struct fs_inode *i = some_inode();
+	int rc = i && S_ISREG(i->mode) ? go(i, &who) : -ENOENT;
+
 	fs_inode_put(i);
 	return rc;
 }
@@ -288,6 +304,15 @@ static int go_amend(struct fs_inode *i, struct fs_actor *who)
 	return fs_final_link(i, &s, who);
 }
 
+static int go_saved(struct fs_inode *i, struct fs_actor *who)
+{
+	return fs_history_saved(i, who);
+}
+static int go_prune(struct fs_inode *i, struct fs_actor *who)
+{
+	return fs_history_prune(i, 1 + rnd(2), 0, who);
+}
+
 static int step_write(void)
 {
 	return on_inode(go_write);
@@ -311,6 +336,14 @@ static int step_xattr_set(void)
 static int step_xattr_remove(void)
 {
 	return on_inode(go_xattr_remove);
+}
+static int step_saved(void)
+{
+	return on_file(go_saved);
+}
+static int step_prune(void)
+{
+	return on_file(go_prune);
 }
 static int step_amend(void)
 {
@@ -436,7 +469,7 @@ static void remember(struct fs_inode *i, const char *path, bool wants)
 {
 	struct final *n = &finals[n_finals++], *old;
 
-	*n = (struct final){.ino = i->ino, .wants = wants};
+	*n = (struct final){.ino = i->ino, .wants = wants, .before = i->flags & FS_INODE_BEFORE};
 	strcpy(n->path, path);
 	n->handle = rnd(2) ? fs_inode_ref(i) : NULL;
 	ck_assert_int_eq(fs_final_state(i, &n->state), 0);
@@ -565,6 +598,8 @@ static const struct {
 	{"open", 5, step_open, false},
 	{"finalize", 6, step_finalize, true},
 	{"state more", 3, step_state_more, false},
+	{"saved", 5, step_saved, false},
+	{"prune", 2, step_prune, false},
 	{"sync", 2, step_sync, false},
 	{"reopen", 2, step_reopen, false},
 };

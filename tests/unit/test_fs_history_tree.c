@@ -4,6 +4,7 @@
 #include "test_fs_files.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 
 #include "fs/head.h"
 #include "fs/history.h"
@@ -383,6 +384,24 @@ START_TEST(removed_notes_stand_beside_with_what_they_held)
 }
 END_TEST
 
+START_TEST(removed_twice_in_a_minute_have_two_names)
+{
+	for (int k = 0; k < 3; k++) {
+		fs_inode_put(note(f.root, "a.md"));
+		f.who.now = NOW(1790000000 + 3 * DAY + 10 * k);
+		ck_assert_int_eq(fs_tree_unlink(f.root, "a.md", &f.who, NULL), 0);
+		/* Not the same note again. */
+		fs_inode_put(files_make(&f, f.root, "other", FILE_MODE));
+		f.who.now = NOW(1790000000 + 4 * DAY);
+		ck_assert_int_eq(fs_tree_unlink(f.root, "other", &f.who, NULL), 0);
+	}
+	lists("", "a.md (removed 2026-09-24T14.13)/\na.md (removed 2026-09-24T14.13, 2)/\n"
+		  "a.md (removed 2026-09-24T14.13, 3)/\n");
+	holds("a.md (removed 2026-09-24T14.13, 3)|1", "first");
+	missing("a.md (removed 2026-09-24T14.13, 4)", -ENOENT);
+}
+END_TEST
+
 START_TEST(history_can_be_made_by_nobody_but_an_old_entry_stays)
 {
 	struct fs_inode *i = NULL, *sub = files_make(&f, f.root, "sub", DIR_MODE);
@@ -407,6 +426,89 @@ START_TEST(history_can_be_made_by_nobody_but_an_old_entry_stays)
 	fs_inode_put(i);
 	ck_assert_int_eq(fs_tree_rename(sub, ".history", sub, "b", 0, &f.who, NULL, NULL), 0);
 	fs_inode_put(sub);
+}
+END_TEST
+
+START_TEST(entry_of_that_name_from_before_comes_first_and_can_be_moved_away)
+{
+	struct fs_inode *i = note(f.root, "a.md"), *got = NULL;
+	struct fs_inode_attr da = f.root->attr;
+	struct fs_batch b;
+	struct fs_dirent e;
+	uint64_t spare = 0;
+
+	ck_assert_int_eq(fs_dirent_find(f.j, FS_ROOT_INO, 1, ".history", &e, &spare), -ENOENT);
+	fs_batch_init(&b, f.signer);
+	fs_dirent_put(&b, f.j, FS_ROOT_INO, 1, spare, ".history", i->ino, S_IFREG);
+	da.size++;
+	fs_inode_store_attr(&b, f.root, &da);
+	ck_assert_int_eq(fs_inode_apply(f.j, &b, NULL), 0);
+	f.root->attr = da;
+	ck_assert_int_eq(fs_tree_lookup(f.root, ".history", &got), 0);
+	ck_assert_ptr_eq(got, i);
+	fs_inode_put(got);
+	ck_assert_int_eq(fs_tree_rename(f.root, ".history", f.root, "old", 0, &f.who, NULL, NULL), 0);
+	ck_assert_int_eq(fs_tree_lookup(f.root, ".history", &got), -ENOENT);
+	fs_inode_put(i);
+}
+END_TEST
+
+#define SAVES 120
+
+static atomic_uint saved;
+
+static void *read_on(void *ctx)
+{
+	unsigned seed = (unsigned)(uintptr_t)ctx, n;
+
+	while ((n = atomic_load(&saved)) < SAVES) {
+		char path[32], want[32], buf[64] = "";
+		struct listed l = {.most = 1000};
+		struct fs_inode *i;
+		size_t got = 0;
+		unsigned v;
+
+		seed = seed * 1103515245 + 12345;
+		v = n ? seed / 65536 % n + 1 : 0;
+		if (!v)
+			continue;
+		snprintf(path, sizeof(path), "a.md|%u", v);
+		snprintf(want, sizeof(want), "save %u", v);
+		i = at(path);
+		ck_assert_msg(i != NULL, "%s of %u: %s", path, n, strerror(errno));
+		ck_assert_int_eq(files_read(i, 0, buf, sizeof(buf) - 1, &got), 0);
+		/* The newest may be in the midst of the next save. */
+		if (v < n)
+			ck_assert_str_eq(buf, want);
+		fs_inode_put(i);
+		i = at("a.md");
+		ck_assert_int_eq(fs_tree_list(i, 0, list_one, &l), 0);
+		ck_assert_uint_ge(l.n, n);
+		fs_inode_put(i);
+	}
+	return NULL;
+}
+
+START_TEST(versions_are_read_while_others_save)
+{
+	struct fs_inode *i = files_make(&f, f.root, "a.md", FILE_MODE);
+	pthread_t reader[2];
+
+	atomic_store(&saved, 0);
+	for (uintptr_t k = 0; k < 2; k++)
+		ck_assert_int_eq(pthread_create(&reader[k], NULL, read_on, (void *)(k + 1)), 0);
+	for (unsigned n = 1; n <= SAVES; n++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "save %u", n);
+		save(i, text, 1790000000 + n);
+		atomic_store(&saved, n);
+		if (n % 16 == 0)
+			files_sync(&f);
+	}
+	for (int k = 0; k < 2; k++)
+		pthread_join(reader[k], NULL);
+	fs_inode_put(i);
 }
 END_TEST
 
@@ -511,7 +613,10 @@ int main(void)
 	tcase_add_test(tc, numbers_are_stable_while_open_and_never_another_s_afterwards);
 	tcase_add_test(tc, unlinked_files_that_wait_for_their_close_are_not_reached);
 	tcase_add_test(tc, removed_notes_stand_beside_with_what_they_held);
+	tcase_add_test(tc, removed_twice_in_a_minute_have_two_names);
 	tcase_add_test(tc, history_can_be_made_by_nobody_but_an_old_entry_stays);
+	tcase_add_test(tc, entry_of_that_name_from_before_comes_first_and_can_be_moved_away);
+	tcase_add_test(tc, versions_are_read_while_others_save);
 	tcase_add_test(tc, numbers_of_stored_inodes_end_before_them);
 	tcase_add_test(tc, entry_with_a_virtual_number_is_damage);
 	tcase_add_test(tc, long_names_fit);

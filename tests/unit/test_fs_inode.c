@@ -75,6 +75,8 @@ START_TEST(inode_decode_refuses_nonsense)
 	ck_assert_int_eq(recode(&bad), -EBADMSG);
 	bad = a, bad.flags |= FS_INODE_REMOVED;
 	ck_assert_int_eq(recode(&bad), -EBADMSG);
+	bad = a, bad.flags |= FS_INODE_BEFORE;
+	ck_assert_int_eq(recode(&bad), 0);
 	bad = a, bad.nlink = 2;
 	ck_assert_int_eq(recode(&bad), -EBADMSG);
 	bad = a, bad.nlink = 0;

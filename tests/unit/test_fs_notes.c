@@ -492,6 +492,76 @@ START_TEST(hard_links_and_folders_are_not_finalized)
 }
 END_TEST
 
+/* chmod and setfattr know an inode; the path that leads to it is looked for before. */
+START_TEST(place_that_leads_to_another_note_meanwhile_is_not_finalized)
+{
+	struct fs_note_place at = n_at("a.md");
+
+	clinic();
+	ck_assert_int_eq(t_write(anna, p, "a.md", "text"), 0);
+	ck_assert_int_eq(t_write(anna, p, "b.md", "text"), 0);
+	at.ino = n_status(anna, p, "b.md").ino;
+	ck_assert_int_eq(fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_READ_ONLY, NULL, &result, &t.say),
+			 -ENOENT);
+	at.path = "b.md";
+	ck_assert_int_eq(fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_READ_ONLY, NULL, &result, &t.say),
+			 0);
+	ck_assert(!(n_status(anna, p, "a.md").flags & FS_INODE_FINAL));
+	ck_assert_str_eq(n_status(anna, p, "b.md").final.note.reason, "made read-only");
+	n_out();
+}
+END_TEST
+
+/* Two at once: statements get numbers one after another, and all of them hold. */
+struct finalizer {
+	struct fs_session *s;
+	const char *prefix;
+};
+
+static void *finalize_many(void *ctx)
+{
+	const struct finalizer *f = ctx;
+	struct fs_note_result mine;
+	struct fs_say say;
+	char name[16];
+
+	for (int k = 0; k < 8; k++) {
+		struct fs_note_place at = {.journal = "p", .path = name};
+
+		snprintf(name, sizeof(name), "%s%d.md", f->prefix, k);
+		if (fs_vault_note_finalize(t.v, f->s, &at, FS_NOTE_SIGN, NULL, &mine, &say))
+			return ctx;
+	}
+	return NULL;
+}
+
+START_TEST(statements_made_side_by_side_form_one_chain)
+{
+	struct finalizer one, two;
+	pthread_t a, b;
+	void *failed_a, *failed_b;
+	char name[16];
+
+	clinic();
+	one = (struct finalizer){anna, "a"};
+	two = (struct finalizer){bo, "b"};
+	for (int k = 0; k < 8; k++) {
+		snprintf(name, sizeof(name), "a%d.md", k);
+		ck_assert_int_eq(t_write(anna, p, name, name), 0);
+		snprintf(name, sizeof(name), "b%d.md", k);
+		ck_assert_int_eq(t_write(bo, p, name, name), 0);
+	}
+	ck_assert_int_eq(pthread_create(&a, NULL, finalize_many, &one), 0);
+	ck_assert_int_eq(pthread_create(&b, NULL, finalize_many, &two), 0);
+	ck_assert_int_eq(pthread_join(a, &failed_a), 0);
+	ck_assert_int_eq(pthread_join(b, &failed_b), 0);
+	ck_assert_ptr_null(failed_a);
+	ck_assert_ptr_null(failed_b);
+	n_all_well(eva, 16, 0);
+	n_out();
+}
+END_TEST
+
 static unsigned settled;
 
 static void count_settle(void *ctx, uint64_t nodeid)
@@ -592,6 +662,8 @@ int main(void)
 	tcase_add_test(tc, locked_session_does_nothing);
 	tcase_add_test(tc, what_happens_while_mounts_settle_counts);
 	tcase_add_test(tc, hard_links_and_folders_are_not_finalized);
+	tcase_add_test(tc, place_that_leads_to_another_note_meanwhile_is_not_finalized);
+	tcase_add_test(tc, statements_made_side_by_side_form_one_chain);
 	tcase_add_test(tc, age_locks_what_nobody_changed_for_so_long);
 	tcase_add_test(tc, age_locks_nothing_where_nobody_who_may_write_is_there_or_policy_is_silent);
 	tcase_add_test(tc, final_notes_are_final_after_the_vault_was_closed);

@@ -5,6 +5,7 @@
  */
 #include <unistd.h>
 
+#include "fs/final.h"
 #include "test_fs_vault.h"
 
 #define TEAM "journal \"p\"\nunit north\nallow user:anna:rwx\nallow user:bo:rwx\nallow user:eva:r-x\n"
@@ -435,6 +436,67 @@ START_TEST(admitted_just_before_a_renewal_waits_for_older_keys)
 }
 END_TEST
 
+/* "note 0" of p becomes final, as by the vault itself. */
+static void make_final(struct fs_journal *j)
+{
+	struct fs_actor who = {.pid = anna->pid, .now = {.tv_sec = 1}};
+	struct fs_final_statement st = {.note = {.kind = KEYS_NOTE_LOCKED,
+						 .journal = p,
+						 .number = 1,
+						 .author = anna->pid,
+						 .path = "note 0",
+						 .author_name = "anna"}};
+	struct fs_final_add add = {.s = &st};
+	uint8_t blake2b[64];
+
+	who.signer = fs_session_signer(anna);
+	ck_assert_int_eq(fs_final_lookup(j, "note 0", &add.i), 0);
+	ck_assert_int_eq(fs_final_close(add.i), 0);
+	memcpy(st.note.vault, fs_vault_id(t.v), KEYS_VAULT_ID_LEN);
+	st.note.ino = add.i->ino;
+	ck_assert_int_eq(fs_final_hash(add.i, st.note.sha256, blake2b, &st.note.size), 0);
+	ck_assert_int_eq(fs_final_add(&add, &who), 0);
+	fs_inode_put(add.i);
+	fs_signer_put(who.signer);
+}
+
+/* What is stated of final notes lies under the new key too, and says what it said. */
+START_TEST(final_notes_and_their_statements_are_sealed_again)
+{
+	struct fs_journal *j = NULL;
+	struct fs_inode *i = NULL;
+	struct fs_final_statement st;
+	struct fs_final_state state;
+	uint32_t n, generation = 0;
+	struct fs_key key;
+
+	fill(3);
+	ck_assert_int_eq(fs_vault_journal(t.v, anna, p, &j), 0);
+	make_final(j);
+	fs_journal_put(j);
+	ck_assert_int_eq(ask(dan, "p", "", &n), 0);
+	finish();
+	ck_assert_uint_eq(oldest(p), 2);
+	drop_all();
+	check(anna, 3);
+	ck_assert_int_eq(fs_vault_journal(t.v, anna, p, &j), 0);
+	ck_assert_int_eq(fs_final_lookup(j, "note 0", &i), 0);
+	ck_assert_uint_eq(i->flags, FS_INODE_FINAL | FS_INODE_STATE);
+	ck_assert_int_eq(fs_final_state(i, &state), 0);
+	ck_assert_uint_eq(state.final, 1);
+	ck_assert_int_eq(fs_final_get(j, 1, &st), 0);
+	key = fs_key(p, i->ino, FS_T_STATE);
+	ck_assert_int_eq(fs_record_generation(j, &key, &generation), 0);
+	ck_assert_uint_eq(generation, 2);
+	key = fs_key_n(p, 0, FS_T_FINAL, 1, 4);
+	ck_assert_int_eq(fs_record_generation(j, &key, &generation), 0);
+	ck_assert_uint_eq(generation, 2);
+	fs_inode_put(i);
+	fs_journal_put(j);
+	ck_assert_uint_eq(t.alarms, 0);
+}
+END_TEST
+
 /*
  * As after a commit that met damage: what it had of the journal is gone, of the vault it is there. Once
  * that is mended, the older key must not go before the key of names is kept.
@@ -692,6 +754,7 @@ int main(void)
 	tcase_add_test(c, left_is_left_at_once);
 	tcase_add_test(c, newcomer_gets_every_generation_there_is);
 	tcase_add_test(c, admitted_just_before_a_renewal_waits_for_older_keys);
+	tcase_add_test(c, final_notes_and_their_statements_are_sealed_again);
 	tcase_add_test(c, first_key_does_not_go_before_the_key_of_names_is_kept);
 	tcase_add_test(c, journal_removed_meanwhile_takes_its_order_along);
 	tcase_add_test(c, recovery_key_opens_every_generation);
