@@ -134,7 +134,9 @@ int fs_noting_make(const struct fs_noting *a, struct fs_inode *dir, const char *
 	return rc;
 }
 
-static int amend(struct fs_noting *a, const char *wanted, char path[static KEYS_NOTE_PATH_MAX + 1])
+/* Out: the folder, 0 as long as nothing was made in it. */
+static int amend(struct fs_noting *a, const char *wanted, uint64_t *in,
+		 char path[static KEYS_NOTE_PATH_MAX + 1])
 {
 	struct fs_final_state links = {.amends = a->i->ino};
 	struct fs_inode *dir = NULL, *made = NULL;
@@ -150,6 +152,8 @@ static int amend(struct fs_noting *a, const char *wanted, char path[static KEYS_
 		rc = fs_noting_again(a);
 		if (!rc)
 			rc = fs_noting_make(a, dir, name, &links, &made);
+		if (!rc)
+			*in = fs_inode_nodeid(dir);
 		if (!rc)
 			rc = fs_noting_durable(a->j, 0);
 		if (rc)
@@ -167,6 +171,7 @@ int fs_vault_note_amend(struct fs_vault *v, struct fs_session *s, const struct f
 			struct fs_say *say)
 {
 	struct fs_noting a;
+	uint64_t in = 0;
 	int rc = fs_noting_begin(&a, v, s, at, "amending", say);
 
 	if (!rc)
@@ -176,7 +181,9 @@ int fs_vault_note_amend(struct fs_vault *v, struct fs_session *s, const struct f
 	if (!rc && !(a.rights & POLICY_WRITE) && !a.drafts_s)
 		rc = fs_noting_refuse(&a, -EACCES, "you may not write in this journal");
 	if (!rc)
-		rc = amend(&a, name, path);
+		rc = amend(&a, name, &in, path);
 	fs_noting_end(&a);
+	if (in && at->folder)
+		at->folder->fn(at->folder->ctx, in);
 	return rc;
 }

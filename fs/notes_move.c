@@ -210,6 +210,8 @@ int fs_vault_note_move(struct fs_vault *v, struct fs_session *s, const struct fs
 		rc = fs_noting_finalize(&a, &lock, &locked);
 	if (!rc)
 		rc = move(&a, &b, reason, path);
+	if (!rc && settle && settle->fn)
+		settle->fn(settle->ctx, fs_nodeid(b.index, FS_ROOT_INO));
 	fs_noting_end(&b);
 	fs_noting_end(&a);
 	return rc;
