@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "history.h"
 #include "history_tree.h"
 
 #define WORKERS_MAX 32u
