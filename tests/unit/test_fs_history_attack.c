@@ -391,6 +391,31 @@ START_TEST(number_comes_again)
 }
 END_TEST
 
+/* What is cut of a sparse file asks for no more room than its chunks need. */
+START_TEST(sparse_file_is_cut)
+{
+	struct fs_inode *i = files_make(&f, f.root, "image", S_IFREG | 0640);
+	struct fs_history_version v;
+	struct fs_iov iov = {.n = 0};
+
+	files_write(&f, i, UINT64_C(1) << 42, (const uint8_t *)"end", 3);
+	ck_assert_int_eq(fs_history_saved(i, &f.who), 0);
+	files_sync(&f);
+	tick(1000);
+	ck_assert_int_eq(fs_content_truncate(i, 0, &f.who), 0);
+	files_write(&f, i, 0, "x", 1);
+	ck_assert_int_eq(fs_history_saved(i, &f.who), 0);
+	files_sync(&f);
+	ck_assert_int_eq(fs_history_find(i, 1, &v), 0);
+	ck_assert_uint_eq(v.size, (UINT64_C(1) << 42) + 3);
+	ck_assert_int_eq(fs_history_read(f.j, &v, UINT64_C(1) << 42, 4096, &iov), 0);
+	ck_assert_uint_eq(iov.len, 3);
+	ck_assert_int_eq(memcmp(iov.v[0].iov_base, "end", 3), 0);
+	fs_iov_clear(&iov);
+	fs_inode_put(i);
+}
+END_TEST
+
 /* ---- the journal ---- */
 
 START_TEST(journal_with_removed_notes_is_not_empty)
@@ -425,6 +450,7 @@ int main(void)
 	tcase_add_test(t, saves_are_pruned);
 	tcase_add_test(t, prune_of_a_shared_past);
 	tcase_add_test(t, number_comes_again);
+	tcase_add_test(t, sparse_file_is_cut);
 	tcase_add_test(t, journal_with_removed_notes_is_not_empty);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
