@@ -129,11 +129,12 @@ void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool 
 	bool from = back ? who->keeps : who->gives, to = back ? who->gives : who->keeps;
 	bool whole = back ? who->whole_to : who->whole_from;
 	bool whole_to = back ? who->whole_from : who->whole_to;
+	bool temp = back ? who->temp_from : who->temp_to;
 
 	if (!S_ISREG(a->mode))
 		return;
-	/* A number says that it was a note. */
-	if (from && !to && !a->version)
+	/* A number says that it was a note, and not what a program made a moment ago to give it its name. */
+	if (from && !to && !a->version && (temp || !young(a, who)))
 		a->version = 1;
 	if (whole && !whole_to && !young(a, who))
 		a->flags |= FS_INODE_WHOLE;

@@ -68,6 +68,8 @@ void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *
 
 	fill(v, to | (from & DUE), who);
 	who->gives = (from & KEEPS) != 0;
+	who->temp_from = fs_save_names_temporary(name);
+	who->temp_to = fs_save_names_temporary(newname);
 	who->whole_from = (from & WHOLE) != 0;
 	who->whole_to = (to & WHOLE) != 0;
 }

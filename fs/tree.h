@@ -34,6 +34,7 @@ struct fs_actor {
 	bool gives;
 	/* Is the old name of what is renamed or linked record content, whose versions all stay? Is the new one? */
 	bool whole_from, whole_to;
+	bool temp_from, temp_to; /* Is it one of a program's temporary files (fs/save_names.h)? */
 	int64_t own_s; /* not 0: may move, link and remove only what he alone has made and written since then (emergency) */
 	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
 };

@@ -182,6 +182,28 @@ START_TEST(temporary_stays_temporary)
 }
 END_TEST
 
+/* Policy keeps nothing of "x.cache": what a program writes beside it and renames over it is no note. */
+START_TEST(kept_none_stays_none)
+{
+	struct fs_inode *t = NULL;
+
+	for (int n = 0; n < 3; n++) {
+		plain();
+		t = files_make(&f, f.root, "x.cache.AbCdEf", S_IFREG | 0640);
+		save_text(t, "more");
+		names(true, false, true, false);
+		ck_assert_int_eq(rename_to("x.cache.AbCdEf", "x.cache", 0), 0);
+		tick(1000);
+		if (n < 2)
+			fs_inode_put(t);
+	}
+	ck_assert_uint_eq(versions(t), 1);
+	save_text(t, "in place");
+	ck_assert_uint_eq(versions(t), 1);
+	fs_inode_put(t);
+}
+END_TEST
+
 /* ---- a past that goes on ---- */
 
 START_TEST(past_with_a_name_is_removed)
@@ -441,6 +463,7 @@ int main(void)
 	tcase_add_test(t, exchanged_then_removed);
 	tcase_add_test(t, overwritten_under_a_temporary_name);
 	tcase_add_test(t, temporary_stays_temporary);
+	tcase_add_test(t, kept_none_stays_none);
 	tcase_add_test(t, past_with_a_name_is_removed);
 	tcase_add_test(t, past_is_saved_over_by_its_heir);
 	tcase_add_test(t, author_is_not_taken);
