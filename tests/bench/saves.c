@@ -2,15 +2,17 @@
 /*
  * tests/bench/saves.c - one save of a note as programs do it, timed.
  *
- *   saves DIR BLOCKS             each way of saving, BLOCKS blocks of ten saves of "NAME.txt" and
- * as many of "NAME.off" in turn, a small edit between saves; a line "way KiB sync on|off save|block
- * microseconds" each saves edit DIR SUFFIX NOTES COUNT   NOTES texts of 10 KB, each saved COUNT
- * times with a small edit; nothing is timed
+ *   saves DIR BLOCKS    each way of saving: BLOCKS blocks of twenty saves of "NAME.txt" and as many
+ *                       of "NAME.off" in turn, a small edit between saves; a line "way KiB sync
+ *                       on|off save|row microseconds" each
+ *   saves edit DIR SUFFIX NOTES COUNT
+ *                       NOTES texts of 10 KB, each saved COUNT times with a small edit; not timed
  *
  * The ways: "rewrite" opens with O_TRUNC, writes, closes; "rename" writes a temporary file and
  * renames it over the note; "append" adds a line. With sync, fsync comes before close. The edit is
- * not in the time of a save. A block is ten saves and an fsync at the end, divided by ten: what is
- * put off comes to light there.
+ * not in the time of a save. A block is ten saves, each after the one before is durable; then ten
+ * in a row with an fsync at the end, divided by ten: what is put off comes to light there, and
+ * where a save waits for the one before.
  */
 #include <err.h>
 #include <fcntl.h>
