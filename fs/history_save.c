@@ -203,7 +203,7 @@ static int keep_pieces(struct fs_content_change *c, uint32_t v)
 			continue;
 		rc = fs_record_get(i->journal, &key, &buf);
 		if (!rc)
-			fs_batch_put_buf(&c->b, i->journal, &old, buf);
+			fs_batch_put_fresh(&c->b, i->journal, &old, buf);
 	}
 	return rc == -ENOENT ? -EBADMSG : rc ? rc : c->b.rc;
 }

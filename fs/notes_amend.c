@@ -2,9 +2,9 @@
 /*
  * fs/notes_amend.c - a draft that amends a final note, beside it.
  *
- * The draft is an ordinary note whose STATE says what it amends; the final note learns of it when the draft is final.
- * Its name follows the practice's pattern: %n the note's name without its extension, %e the extension
- * with its dot, %i the first number from 1 that is free.
+ * The draft is an ordinary note whose STATE says what it amends; the final note learns of it when
+ * the draft is final. Its name follows the practice's pattern: %n the note's name without its
+ * extension, %e the extension with its dot, %i the first number from 1 that is free.
  *
  * Invariant: the record is durable before the draft exists. Locks: none of its own.
  */
@@ -73,8 +73,8 @@ static int folder(const struct fs_noting *a, struct fs_inode **out, size_t *len)
 	return fs_final_lookup(a->j, path, out);
 }
 
-static int choose(const struct fs_noting *a, struct fs_inode *dir, const char *wanted,
-		  size_t len, char out[static FS_NOTING_NAME])
+static int choose(const struct fs_noting *a, struct fs_inode *dir, const char *wanted, size_t len,
+		  char out[static FS_NOTING_NAME])
 {
 	const char *pattern = policy_practice_settings(a->practice)->amendment;
 	int rc;
@@ -82,8 +82,10 @@ static int choose(const struct fs_noting *a, struct fs_inode *dir, const char *w
 	if (!wanted || !wanted[0]) {
 		rc = fs_noting_free_name(dir, pattern ? pattern : PATTERN, a->path + len, out);
 	} else if (strchr(wanted, '/')) {
-		return fs_noting_no(a, -EINVAL, "the amendment lies beside the note: a name without a "
-						"slash is wanted, not %s", wanted);
+		return fs_noting_no(a, -EINVAL,
+				    "the amendment lies beside the note: a name without a "
+				    "slash is wanted, not %s",
+				    wanted);
 	} else if (strlen(wanted) > 255) {
 		rc = -ENAMETOOLONG;
 	} else {
