@@ -72,7 +72,7 @@ int fs_history_know(struct fs_inode *i, struct fs_inode_history *h)
 	if (i->version > 1)
 		rc = fs_record_scan(i->journal, &from, &to, keep_last, &l);
 	if (!rc && l.buf) {
-		p.first = l.first;
+		fs_history_page_new(&p, l.first);
 		rc = fs_history_page_decode(l.buf->data, l.buf->len, &p);
 		if (!rc)
 			note_last(h, &p);
@@ -195,7 +195,8 @@ static int keep_pieces(struct fs_content_change *c, uint32_t v)
 	int rc = 0;
 
 	for (unsigned n = 0; !rc && n < FS_HISTORY_PIECES; n++) {
-		struct fs_key key = fs_key_n(fs_journal_index(i->journal), i->ino, FS_T_PIECE, n, 2);
+		struct fs_key key =
+			fs_key_n(fs_journal_index(i->journal), i->ino, FS_T_PIECE, n, 2);
 		struct fs_key old = fs_history_piece_key(i->journal, i->ino, v, n);
 		struct fs_buf *buf;
 
