@@ -62,7 +62,7 @@ static int inherit(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_at
 	last -= i->size ? 0 : 1;
 	ha->before = keep ? i->ino : 0;
 	ha->before_version = keep ? last : 0;
-	ha->version = last + 1;
+	ha->version = last ? last + 1 : 0;
 	ha->author = i->author;
 	rc = fs_final_inherit(b, i, heir, ha);
 	return rc == -EPERM ? 0 : rc;
@@ -72,7 +72,7 @@ static int inherit(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_at
 static bool keeps(const struct fs_inode *i, const struct fs_actor *who)
 {
 	return i->flags & FS_INODE_BEFORE || fs_history_any(i) ||
-	       ((who->keeps || i->version) && i->size);
+	       ((who->keeps || fs_history_was_note(&i->attr)) && i->size);
 }
 
 int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a,
@@ -122,7 +122,7 @@ void fs_history_moved(const struct fs_inode *dir, const char *name, const char *
 		      const struct fs_actor *who)
 {
 	bool backup = fs_history_aside(name, newname);
-	bool inherited = i->before != was->before || i->version != was->version;
+	bool inherited = i->before != was->before || fs_history_version_of(&i->attr) != fs_history_version_of(was);
 
 	if (backup || (!inherited && (was->before || !young(was, who))))
 		fs_history_gave_up(dir, name, i, who);

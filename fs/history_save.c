@@ -289,7 +289,8 @@ int fs_history_begin(struct fs_content_change *c)
 	rc = fs_history_know(i, h);
 	if (rc)
 		return rc;
-	keeps = c->who->keeps || h->last || i->before || i->flags & FS_INODE_BEFORE;
+	keeps = c->who->keeps || h->last || i->before || i->flags & FS_INODE_BEFORE ||
+		fs_history_was_note(&i->attr);
 	if (!h->saving && keeps && i->size)
 		rc = keep_now(c);
 	h->saving |= keeps;

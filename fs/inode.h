@@ -71,6 +71,12 @@ struct fs_inode_attr {
 	FS_INODE_STORED;
 };
 
+/*
+ * `version` of a file that was renamed from a note's name to one of which no versions are kept ("note~"): its versions
+ * are kept all the same. Elsewhere the first version is 0.
+ */
+#define FS_HISTORY_WAS_NOTE 1u
+
 /* What is known of an inode's own earlier versions (fs/history_save.c). */
 struct fs_inode_history {
 	bool known;	 /* the rest is: last, page and kind were looked up */

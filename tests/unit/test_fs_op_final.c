@@ -763,6 +763,13 @@ START_TEST(note_that_is_renamed_to_a_backups_name_stays_kept)
 	ck_assert_uint_eq(versions(next), 2);
 	ck_assert_uint_eq(removed(other), 1);
 
+	/* What it held stays under the other name too, and goes back with it. */
+	make("moved", "one");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("moved"), TEXT(".m.swp")), 0);
+	save(look_up(".m.swp"), "two");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT(".m.swp"), TEXT("moved")), 0);
+	ck_assert_uint_eq(versions(look_up("moved")), 2);
+
 	/* What never was one goes, under its second name too. */
 	make(".a.swp", "swap");
 	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT(".a.swp"), TEXT(".b.swp")), 0);
