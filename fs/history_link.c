@@ -117,6 +117,14 @@ bool fs_history_aside(const char *name, const char *newname)
 	return !strncmp(name, newname, strlen(name));
 }
 
+void fs_history_mark(const char *name, const char *newname, struct fs_inode_attr *a,
+		     const struct fs_actor *who)
+{
+	if (who->gives && !who->keeps && S_ISREG(a->mode) && !a->version &&
+	    (fs_history_aside(name, newname) || !young(a, who)))
+		a->version = FS_HISTORY_WAS_NOTE;
+}
+
 void fs_history_moved(const struct fs_inode *dir, const char *name, const char *newname,
 		      const struct fs_inode *i, const struct fs_inode_attr *was,
 		      const struct fs_actor *who)

@@ -28,6 +28,12 @@ void fs_history_gave_up(const struct fs_inode *dir, const char *name, const stru
 /* Is newname one that a program gives to a file called name which it sets aside (note -> note~)? It is no other note then. */
 bool fs_history_aside(const char *name, const char *newname);
 /*
+ * The file of a gets a name under which nothing is kept. When it was not made for that a moment ago, it was a note:
+ * FS_HISTORY_WAS_NOTE.
+ */
+void fs_history_mark(const char *name, const char *newname, struct fs_inode_attr *a,
+		     const struct fs_actor *who);
+/*
  * i, as `was` before, was renamed within dir. What was just made and then got its name is not
  * remembered under the name that it had while it was written.
  */

@@ -15,7 +15,6 @@
 #include <time.h>
 
 #include "history.h"
-#include "history_link.h"
 #include "notes.h"
 #include "program.h"
 #include "save_names.h"
@@ -66,20 +65,6 @@ void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *
 
 	fill(v, to | (from & DUE), who);
 	who->gives = (from & KEEPS) != 0;
-}
-
-void fs_op_saves_moved(const struct fs_mount *m, const struct fs_inode *dir, const char *name,
-		       struct fs_inode *moved, const struct fs_actor *who)
-{
-	struct fs_actor from = *who;
-
-	/* Else the tree has seen to it. */
-	if (who->keeps)
-		return;
-	fs_op_saves_name(m, name, &from);
-	pthread_rwlock_rdlock(&moved->lock);
-	fs_history_gave_up(dir, name, moved, &from);
-	pthread_rwlock_unlock(&moved->lock);
 }
 
 void fs_op_saves_node(struct fs_mount *m, uint64_t nodeid, struct fs_actor *who)

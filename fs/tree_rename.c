@@ -201,9 +201,8 @@ static int build(struct rename *r)
 	int rc = 0;
 
 	move_parent(r, SRC, da, na, newdir);
-	/* The name that it gets ("note~") may say that it is no note. */
-	if (r->who->gives && !r->who->keeps && S_ISREG(r->a[SRC].mode) && !r->a[SRC].version)
-		r->a[SRC].version = FS_HISTORY_WAS_NOTE;
+	if (!exchange)
+		fs_history_mark(r->name, r->newname, &r->a[SRC], r->who);
 	if (exchange) {
 		move_parent(r, DST, na, da, dir);
 		fs_inode_store_attr(&r->b, r->i[DST], &r->a[DST]);
