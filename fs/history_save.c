@@ -289,7 +289,7 @@ int fs_history_begin(struct fs_content_change *c)
 	rc = fs_history_know(i, h);
 	if (rc)
 		return rc;
-	keeps = c->who->keeps || h->last || i->before || i->flags & FS_INODE_BEFORE;
+	keeps = c->who->keeps || h->last || i->flags & FS_INODE_BEFORE;
 	if (!h->saving && keeps && i->size)
 		rc = keep_now(c);
 	h->saving |= keeps;
@@ -302,7 +302,8 @@ int fs_history_begin(struct fs_content_change *c)
 bool fs_history_again(struct fs_inode *i, int *rc)
 {
 	if (*rc == -EBUSY) {
-		*rc = fs_group_commit(fs_records_group(fs_journal_records(i->journal)), 0);
+		/* Not in this thread: it may be one that the hooks of a commit wait for. */
+		*rc = fs_group_sync(fs_records_group(fs_journal_records(i->journal)), 0);
 		return !*rc;
 	}
 	return *rc == -EAGAIN;

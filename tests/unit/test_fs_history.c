@@ -235,6 +235,44 @@ START_TEST(nothing_changed)
 }
 END_TEST
 
+/* Earlier versions that are damaged are told, and take nothing else with them. */
+START_TEST(damage)
+{
+	struct fs_inode *i = files_make(&f, f.root, "note.txt", S_IFREG | 0640);
+	struct fs_inode *other = files_make(&f, f.root, "other.txt", S_IFREG | 0640);
+	struct fs_key key = fs_key_n(5, i->ino, FS_T_VERSION, 1, 4);
+	uint8_t junk[FS_VALUE_MAX], text[8];
+	struct fs_store_item item = {.key = key, .val = junk};
+	struct fs_snap *snap;
+	const uint8_t *val;
+	struct list l = {.n = 0};
+	size_t len;
+
+	save_text(i, "one");
+	save_text(i, "two");
+	save_text(other, "one");
+	save_text(other, "two");
+	files_sync(&f);
+	ck_assert_int_eq(fs_store_snap_begin(fs_records_store(f.r), &snap), 0);
+	ck_assert_int_eq(fs_store_get(snap, &key, &val, &item.len), 0);
+	memcpy(junk, val, item.len);
+	fs_store_snap_end(snap);
+	junk[item.len - 1] ^= 1;
+	ck_assert_int_eq(fs_store_apply(fs_records_store(f.r), &item, 1), 0);
+	ck_assert_int_eq(fs_history_list(i, add, &l), -EBADMSG);
+	ck_assert_int_eq(files_read(i, 0, text, sizeof(text), &len), 0);
+	ck_assert_uint_eq(len, 3);
+	ck_assert_mem_eq(text, "two", 3);
+	ck_assert_uint_eq(list(other).n, 2);
+	/* Nothing is written over what can't be kept. */
+	ck_assert_int_eq(fs_content_truncate(i, 0, &f.who), -EBADMSG);
+	ck_assert_int_eq(files_read(i, 0, text, sizeof(text), &len), 0);
+	ck_assert_uint_eq(len, 3);
+	fs_inode_put(other);
+	fs_inode_put(i);
+}
+END_TEST
+
 /* Without anybody who signs, a version stays whole until the next save. */
 START_TEST(packed_later)
 {
@@ -1290,6 +1328,7 @@ int main(void)
 	tcase_add_test(tc, who_does_not_keep);
 	tcase_add_test(tc, nothing_changed);
 	tcase_add_test(tc, packed_later);
+	tcase_add_test(tc, damage);
 	tcase_add_test(tc, rename_over);
 	tcase_add_test(tc, rename_over_unkept);
 	tcase_add_test(tc, link_goes_over);
