@@ -72,7 +72,7 @@ int fs_history_know(struct fs_inode *i, struct fs_inode_history *h)
 	if (i->version > 1)
 		rc = fs_record_scan(i->journal, &from, &to, keep_last, &l);
 	if (!rc && l.buf) {
-		p.first = l.first;
+		fs_history_page_new(&p, l.first);
 		rc = fs_history_page_decode(l.buf->data, l.buf->len, &p);
 		if (!rc)
 			note_last(h, &p);
@@ -195,7 +195,8 @@ static int keep_pieces(struct fs_content_change *c, uint32_t v)
 	int rc = 0;
 
 	for (unsigned n = 0; !rc && n < FS_HISTORY_PIECES; n++) {
-		struct fs_key key = fs_key_n(fs_journal_index(i->journal), i->ino, FS_T_PIECE, n, 2);
+		struct fs_key key =
+			fs_key_n(fs_journal_index(i->journal), i->ino, FS_T_PIECE, n, 2);
 		struct fs_key old = fs_history_piece_key(i->journal, i->ino, v, n);
 		struct fs_buf *buf;
 
@@ -288,7 +289,7 @@ int fs_history_begin(struct fs_content_change *c)
 	rc = fs_history_know(i, h);
 	if (rc)
 		return rc;
-	keeps = c->who->keeps || h->last || i->before || i->flags & FS_INODE_BEFORE;
+	keeps = c->who->keeps || h->last || i->flags & FS_INODE_BEFORE;
 	if (!h->saving && keeps && i->size)
 		rc = keep_now(c);
 	h->saving |= keeps;
@@ -301,7 +302,8 @@ int fs_history_begin(struct fs_content_change *c)
 bool fs_history_again(struct fs_inode *i, int *rc)
 {
 	if (*rc == -EBUSY) {
-		*rc = fs_group_commit(fs_records_group(fs_journal_records(i->journal)), 0);
+		/* Not in this thread: it may be one that the hooks of a commit wait for. */
+		*rc = fs_group_sync(fs_records_group(fs_journal_records(i->journal)), 0);
 		return !*rc;
 	}
 	return *rc == -EAGAIN;

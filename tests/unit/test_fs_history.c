@@ -235,6 +235,44 @@ START_TEST(nothing_changed)
 }
 END_TEST
 
+/* Earlier versions that are damaged are told, and take nothing else with them. */
+START_TEST(damage)
+{
+	struct fs_inode *i = files_make(&f, f.root, "note.txt", S_IFREG | 0640);
+	struct fs_inode *other = files_make(&f, f.root, "other.txt", S_IFREG | 0640);
+	struct fs_key key = fs_key_n(5, i->ino, FS_T_VERSION, 1, 4);
+	uint8_t junk[FS_VALUE_MAX], text[8];
+	struct fs_store_item item = {.key = key, .val = junk};
+	struct fs_snap *snap;
+	const uint8_t *val;
+	struct list l = {.n = 0};
+	size_t len;
+
+	save_text(i, "one");
+	save_text(i, "two");
+	save_text(other, "one");
+	save_text(other, "two");
+	files_sync(&f);
+	ck_assert_int_eq(fs_store_snap_begin(fs_records_store(f.r), &snap), 0);
+	ck_assert_int_eq(fs_store_get(snap, &key, &val, &item.len), 0);
+	memcpy(junk, val, item.len);
+	fs_store_snap_end(snap);
+	junk[item.len - 1] ^= 1;
+	ck_assert_int_eq(fs_store_apply(fs_records_store(f.r), &item, 1), 0);
+	ck_assert_int_eq(fs_history_list(i, add, &l), -EBADMSG);
+	ck_assert_int_eq(files_read(i, 0, text, sizeof(text), &len), 0);
+	ck_assert_uint_eq(len, 3);
+	ck_assert_mem_eq(text, "two", 3);
+	ck_assert_uint_eq(list(other).n, 2);
+	/* Nothing is written over what can't be kept. */
+	ck_assert_int_eq(fs_content_truncate(i, 0, &f.who), -EBADMSG);
+	ck_assert_int_eq(files_read(i, 0, text, sizeof(text), &len), 0);
+	ck_assert_uint_eq(len, 3);
+	fs_inode_put(other);
+	fs_inode_put(i);
+}
+END_TEST
+
 /* Without anybody who signs, a version stays whole until the next save. */
 START_TEST(packed_later)
 {
@@ -368,7 +406,8 @@ START_TEST(rename_over_unkept)
 	fs_inode_put(i);
 	i = files_make(&f, f.root, "tmp", S_IFREG | 0600);
 	save_text(i, "two");
-	ck_assert_int_eq(fs_tree_rename(f.root, "tmp", f.root, "note.txt", 0, &f.who, NULL, NULL), 0);
+	ck_assert_int_eq(fs_tree_rename(f.root, "tmp", f.root, "note.txt", 0, &f.who, NULL, NULL),
+			 0);
 	ck_assert_uint_eq(list(i).n, 1);
 	ck_assert_uint_eq(i->author, 9);
 	ck_assert_uint_eq(i->before, 0);
@@ -387,9 +426,8 @@ START_TEST(moved_away)
 	save_text(i, "one");
 	old = i;
 	tick(1000);
-	ck_assert_int_eq(fs_tree_rename(f.root, "note.txt", f.root, "note.txt~", 0, &f.who, NULL,
-					NULL),
-			 0);
+	ck_assert_int_eq(
+		fs_tree_rename(f.root, "note.txt", f.root, "note.txt~", 0, &f.who, NULL, NULL), 0);
 	tick(1);
 	i = files_make(&f, f.root, "note.txt", S_IFREG | 0640);
 	ck_assert_uint_eq(i->author, 9);
@@ -433,7 +471,8 @@ START_TEST(moved_then_renamed)
 	ck_assert_uint_eq(list(tmp).n, 2);
 	ck_assert_int_eq(fs_tree_unlink(f.root, "note.txt", &f.who, NULL), 0);
 	ck_assert_uint_eq(removed(), 1);
-	ck_assert_int_eq(fs_tree_rename(f.root, "tmp", f.root, "note.txt", 0, &f.who, NULL, NULL), 0);
+	ck_assert_int_eq(fs_tree_rename(f.root, "tmp", f.root, "note.txt", 0, &f.who, NULL, NULL),
+			 0);
 	/* It is no removed note any more, and what the program made on its way is no version. */
 	ck_assert_uint_eq(removed(), 0);
 	ck_assert_uint_eq(list(tmp).n, 2);
@@ -445,6 +484,34 @@ START_TEST(moved_then_renamed)
 	tmp = files_make(&f, f.root, "tmp", S_IFREG | 0640);
 	ck_assert_uint_eq(tmp->before, 0);
 	fs_inode_put(tmp);
+}
+END_TEST
+
+/* An older backup has nothing to say of the note that takes its name: not its author, not its
+ * versions. */
+START_TEST(backup_is_no_past)
+{
+	struct fs_inode *backup = files_make(&f, f.root, "note~", S_IFREG | 0640);
+	struct fs_inode *i = files_make(&f, f.root, "note", S_IFREG | 0640);
+
+	backup->author = 8;
+	i->author = 9;
+	save_text(backup, "somebody's");
+	save_text(i, "one");
+	fs_inode_put(backup);
+	tick(1000);
+	ck_assert_int_eq(fs_tree_rename(f.root, "note", f.root, "note~", 0, &f.who, NULL, NULL), 0);
+	ck_assert_uint_eq(i->author, 9);
+	ck_assert_uint_eq(list(i).n, 1);
+	ck_assert_uint_eq(removed(), 1);
+	ck_assert_str_eq(removed_path, "note~");
+	fs_inode_put(i);
+	i = files_make(&f, f.root, "note", S_IFREG | 0640);
+	ck_assert_uint_eq(i->author, 9);
+	save_text(i, "two");
+	ck_assert_uint_eq(list(i).n, 2);
+	check_text(&list(i).v[1], "one");
+	fs_inode_put(i);
 }
 END_TEST
 
@@ -482,15 +549,13 @@ START_TEST(moved_and_back)
 
 	save_text(i, "one");
 	tick(1000);
-	ck_assert_int_eq(fs_tree_rename(f.root, "note.txt", f.root, "note.txt~", 0, &f.who, NULL,
-					NULL),
-			 0);
+	ck_assert_int_eq(
+		fs_tree_rename(f.root, "note.txt", f.root, "note.txt~", 0, &f.who, NULL, NULL), 0);
 	fresh = files_make(&f, f.root, "note.txt", S_IFREG | 0640);
 	ino = fresh->ino;
 	fs_inode_put(fresh);
-	ck_assert_int_eq(fs_tree_rename(f.root, "note.txt~", f.root, "note.txt", 0, &f.who, NULL,
-					NULL),
-			 0);
+	ck_assert_int_eq(
+		fs_tree_rename(f.root, "note.txt~", f.root, "note.txt", 0, &f.who, NULL, NULL), 0);
 	ck_assert_uint_eq(removed(), 0);
 	ck_assert(!files_has(&f, ino, FS_T_INODE));
 	ck_assert_uint_eq(i->flags, 0);
@@ -745,11 +810,8 @@ static unsigned seal_all_again(void)
 /* With the newest key alone. */
 static void open_with(const struct keys_journal *keys)
 {
-	struct fs_journal_open o = {.index = 5,
-				    .generation = 2,
-				    .keys = keys,
-				    .signer_pk = files_signer_pk,
-				    .ctx = &f};
+	struct fs_journal_open o = {
+		.index = 5, .generation = 2, .keys = keys, .signer_pk = files_signer_pk, .ctx = &f};
 
 	f.cfg.create = false;
 	ck_assert_int_eq(fs_records_open(&f.cfg, &f.r), 0);
@@ -897,9 +959,10 @@ static struct sum stored(uint64_t ino)
 	return s;
 }
 
-static const char *const words[] = {"patient", "reports", "pain",  "in",    "the",   "left",
-				    "shoulder", "since",  "three", "weeks", "denies", "fever",
-				    "prescribed", "ibuprofen", "400", "mg", "control", "on", "monday"};
+static const char *const words[] = {"patient", "reports",  "pain",	 "in",	      "the",
+				    "left",    "shoulder", "since",	 "three",     "weeks",
+				    "denies",  "fever",	   "prescribed", "ibuprofen", "400",
+				    "mg",      "control",  "on",	 "monday"};
 
 static unsigned seed = 1;
 
@@ -928,8 +991,9 @@ START_TEST(storage)
 
 		/* A word here, and a line at the end. */
 		memcpy(text + at, words[rnd(19)], 4);
-		more = n % 5 ? 0 : (size_t)sprintf(text + size, "%s %s.\n", words[rnd(19)],
-						   words[rnd(19)]);
+		more = n % 5 ? 0
+			     : (size_t)sprintf(text + size, "%s %s.\n", words[rnd(19)],
+					       words[rnd(19)]);
 		size += more;
 		save(i, text, size);
 		was[n] = malloc(size);
@@ -1038,8 +1102,8 @@ static size_t some_size(void)
 
 static void do_write(struct note *n)
 {
-	size_t len = 1 + rnd(rnd(3) ? 3000 : 70000), off = rnd(3) ? rnd((unsigned)n->now.len + 1)
-								  : some_size();
+	size_t len = 1 + rnd(rnd(3) ? 3000 : 70000),
+	       off = rnd(3) ? rnd((unsigned)n->now.len + 1) : some_size();
 	uint8_t *p = malloc(len);
 
 	if (off + len > SIZE_MOST)
@@ -1108,9 +1172,8 @@ static void do_replace(struct note *n, bool move)
 	fill(p, len, rnd(1000000));
 	if (move) {
 		f.who.keeps = true;
-		ck_assert_int_eq(fs_tree_rename(f.root, n->name, f.root, "away", 0, &f.who, NULL,
-						NULL),
-				 0);
+		ck_assert_int_eq(
+			fs_tree_rename(f.root, n->name, f.root, "away", 0, &f.who, NULL, NULL), 0);
 		n->i = files_make(&f, f.root, n->name, S_IFREG | 0600);
 		ck_assert_int_eq(fs_tree_unlink(f.root, "away", &f.who, NULL), 0);
 	} else {
@@ -1121,9 +1184,9 @@ static void do_replace(struct note *n, bool move)
 	saved(n->i);
 	f.who.keeps = true;
 	if (!move)
-		ck_assert_int_eq(fs_tree_rename(f.root, "temporary", f.root, n->name, 0, &f.who,
-						NULL, NULL),
-				 0);
+		ck_assert_int_eq(
+			fs_tree_rename(f.root, "temporary", f.root, n->name, 0, &f.who, NULL, NULL),
+			0);
 	if (n->now.len)
 		keep_version(n);
 	memcpy(n->now.p, p, len);
@@ -1265,6 +1328,7 @@ int main(void)
 	tcase_add_test(tc, who_does_not_keep);
 	tcase_add_test(tc, nothing_changed);
 	tcase_add_test(tc, packed_later);
+	tcase_add_test(tc, damage);
 	tcase_add_test(tc, rename_over);
 	tcase_add_test(tc, rename_over_unkept);
 	tcase_add_test(tc, link_goes_over);
@@ -1272,6 +1336,7 @@ int main(void)
 	tcase_add_test(tc, moved_then_renamed);
 	tcase_add_test(tc, moved_and_back);
 	tcase_add_test(tc, past_may_be_final);
+	tcase_add_test(tc, backup_is_no_past);
 	tcase_add_test(tc, note_over_note);
 	tcase_add_test(tc, removal);
 	tcase_add_test(tc, in_chunks);
