@@ -111,11 +111,16 @@ int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr
 	return rc;
 }
 
+bool fs_history_aside(const char *name, const char *newname)
+{
+	return !strncmp(name, newname, strlen(name));
+}
+
 void fs_history_moved(const struct fs_inode *dir, const char *name, const char *newname,
 		      const struct fs_inode *i, const struct fs_inode_attr *was,
 		      const struct fs_actor *who)
 {
-	bool backup = !strncmp(name, newname, strlen(name));
+	bool backup = fs_history_aside(name, newname);
 	bool inherited = i->before != was->before || i->version != was->version;
 
 	if (backup || (!inherited && (was->before || !young(was, who))))

@@ -88,7 +88,8 @@ static int peek(struct rename *r)
 		return rc;
 	rc = fs_tree_lookup(r->i[NEWDIR], r->newname, &r->i[DST]);
 	if (rc == -ENOENT) {
-		r->i[PAST] = fs_history_past(r->i[NEWDIR], r->newname, r->who);
+		if (!fs_history_aside(r->name, r->newname))
+			r->i[PAST] = fs_history_past(r->i[NEWDIR], r->newname, r->who);
 		rc = 0;
 	}
 	return rc;
@@ -216,6 +217,8 @@ static int build(struct rename *r)
 	if (r->i[DST] && !exchange) {
 		struct fs_history_loss loss = {r->i[SRC], &r->a[SRC], r->path};
 
+		if (fs_history_aside(r->name, r->newname))
+			loss.heir = NULL;
 		na->nlink -= S_ISDIR(r->i[DST]->mode) ? 1 : 0;
 		rc = fs_tree_drop(&r->b, r->i[DST], &r->a[DST], r->who, &loss, &r->fate);
 	}

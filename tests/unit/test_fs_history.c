@@ -489,6 +489,33 @@ START_TEST(moved_then_renamed)
 }
 END_TEST
 
+/* An older backup has nothing to say of the note that takes its name: not its author, not its versions. */
+START_TEST(backup_is_no_past)
+{
+	struct fs_inode *backup = files_make(&f, f.root, "note~", S_IFREG | 0640);
+	struct fs_inode *i = files_make(&f, f.root, "note", S_IFREG | 0640);
+
+	backup->author = 8;
+	i->author = 9;
+	save_text(backup, "somebody's");
+	save_text(i, "one");
+	fs_inode_put(backup);
+	tick(1000);
+	ck_assert_int_eq(fs_tree_rename(f.root, "note", f.root, "note~", 0, &f.who, NULL, NULL), 0);
+	ck_assert_uint_eq(i->author, 9);
+	ck_assert_uint_eq(list(i).n, 1);
+	ck_assert_uint_eq(removed(), 1);
+	ck_assert_str_eq(removed_path, "note~");
+	fs_inode_put(i);
+	i = files_make(&f, f.root, "note", S_IFREG | 0640);
+	ck_assert_uint_eq(i->author, 9);
+	save_text(i, "two");
+	ck_assert_uint_eq(list(i).n, 2);
+	check_text(&list(i).v[1], "one");
+	fs_inode_put(i);
+}
+END_TEST
+
 /* What emacs leaves as note~ may become final, and stays what the note was before. */
 START_TEST(past_may_be_final)
 {
@@ -1314,6 +1341,7 @@ int main(void)
 	tcase_add_test(tc, moved_then_renamed);
 	tcase_add_test(tc, moved_and_back);
 	tcase_add_test(tc, past_may_be_final);
+	tcase_add_test(tc, backup_is_no_past);
 	tcase_add_test(tc, note_over_note);
 	tcase_add_test(tc, removal);
 	tcase_add_test(tc, in_chunks);
