@@ -420,47 +420,6 @@ START_TEST(moved_away)
 END_TEST
 
 /* The new file is written first, and the note makes room for it. */
-/* Of note~ no versions are kept by its name; but it was the note. */
-START_TEST(moved_to_a_name_that_keeps_nothing)
-{
-	struct fs_inode *i;
-
-	for (int heir = 0; heir < 2; heir++) {
-		i = files_make(&f, f.root, "note", S_IFREG | 0640);
-		save_text(i, "one");
-		fs_inode_put(i);
-		f.who.keeps = false;
-		f.who.gives = true;
-		ck_assert_int_eq(
-			fs_tree_rename(f.root, "note", f.root, "note~", 0, &f.who, NULL, NULL), 0);
-		f.who.keeps = true;
-		f.who.gives = false;
-		if (heir) {
-			i = files_make(&f, f.root, "note", S_IFREG | 0640);
-			save_text(i, "two");
-			ck_assert_uint_eq(list(i).n, 2);
-			check_text(&list(i).v[1], "one");
-			fs_inode_put(i);
-		}
-		files_reopen(&f, false);
-		f.who.keeps = false;
-		ck_assert_int_eq(fs_tree_unlink(f.root, "note~", &f.who, NULL), 0);
-		f.who.keeps = true;
-		/* As removed, or as what the note was before. */
-		ck_assert_uint_eq(removed(), 1);
-	}
-	/* What never had another name goes. */
-	f.who.keeps = false;
-	i = files_make(&f, f.root, "x~", S_IFREG | 0640);
-	save_text(i, "three");
-	fs_inode_put(i);
-	ck_assert_int_eq(fs_tree_rename(f.root, "x~", f.root, "y~", 0, &f.who, NULL, NULL), 0);
-	ck_assert_int_eq(fs_tree_unlink(f.root, "y~", &f.who, NULL), 0);
-	f.who.keeps = true;
-	ck_assert_uint_eq(removed(), 1);
-}
-END_TEST
-
 START_TEST(moved_then_renamed)
 {
 	struct fs_inode *i = files_make(&f, f.root, "note.txt", S_IFREG | 0640), *tmp;
@@ -1337,7 +1296,6 @@ int main(void)
 	tcase_add_test(tc, rename_over_unkept);
 	tcase_add_test(tc, link_goes_over);
 	tcase_add_test(tc, moved_away);
-	tcase_add_test(tc, moved_to_a_name_that_keeps_nothing);
 	tcase_add_test(tc, moved_then_renamed);
 	tcase_add_test(tc, moved_and_back);
 	tcase_add_test(tc, past_may_be_final);

@@ -745,6 +745,53 @@ START_TEST(name_that_is_replaced_or_removed_keeps_its_versions)
 }
 END_TEST
 
+static int count_removed(void *ctx, const struct fs_history_removed *r)
+{
+	unsigned *n = ctx;
+
+	(void)r;
+	(*n)++;
+	return 0;
+}
+
+static unsigned removed(uint64_t nodeid)
+{
+	struct fs_inode *i = fs_node_kept(&mount, nodeid);
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(i);
+	ck_assert_int_eq(fs_history_removed(i->journal, 0, count_removed, &n), 0);
+	fs_inode_put(i);
+	return n;
+}
+
+/* A name under which nothing is kept decides nothing about a file that was a note. */
+START_TEST(note_that_is_renamed_to_a_backups_name_stays_kept)
+{
+	struct fuse_rename2_in rename = {.newdir = root};
+	uint64_t other = make("other", "x"), next;
+
+	make("hidden", "one");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("hidden"), TEXT("hidden~")), 0);
+	ck_assert_int_eq(ask(FUSE_UNLINK, root, TEXT("hidden~"), NONE, NONE), 0);
+	ck_assert_uint_eq(removed(other), 1);
+
+	/* As vim saves. */
+	make("note", "one");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("note"), TEXT("note~")), 0);
+	next = make("note", "two");
+	ck_assert_int_eq(ask(FUSE_UNLINK, root, TEXT("note~"), NONE, NONE), 0);
+	ck_assert_uint_eq(versions(next), 2);
+	ck_assert_uint_eq(removed(other), 1);
+
+	/* What never was one goes, under its second name too. */
+	make(".a.swp", "swap");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT(".a.swp"), TEXT(".b.swp")), 0);
+	ck_assert_int_eq(ask(FUSE_UNLINK, root, TEXT(".b.swp"), NONE, NONE), 0);
+	ck_assert_uint_eq(removed(other), 1);
+}
+END_TEST
+
 /* ---- handing over ---- */
 
 START_TEST(settle_goes_on_without_a_mount_that_hands_over_nothing)
@@ -793,6 +840,7 @@ int main(void)
 	tcase_add_test(c, each_save_becomes_a_version_where_policy_keeps_them);
 	tcase_add_test(c, cut_by_path_is_a_save_of_its_own);
 	tcase_add_test(c, name_that_is_replaced_or_removed_keeps_its_versions);
+	tcase_add_test(c, note_that_is_renamed_to_a_backups_name_stays_kept);
 	tcase_add_test(c, settle_goes_on_without_a_mount_that_hands_over_nothing);
 	suite_add_tcase(s, c);
 	return t_run(s);
