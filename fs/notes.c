@@ -175,10 +175,18 @@ int fs_noting_find(struct fs_noting *a)
 /* The vault's own act: nobody's rights. */
 static int practice_now(struct fs_noting *a)
 {
-	a->policy_version = fs_vault_policy_version(a->v);
-	policy_practice_put(a->practice);
-	a->practice = fs_vault_practice(a->v);
-	return a->practice ? 0 : -ENOKEY;
+	uint32_t before = 0, after = 0;
+
+	for (unsigned n = 0; n < VERSION_TRIES; n++) {
+		before = fs_vault_policy_version(a->v);
+		policy_practice_put(a->practice);
+		a->practice = fs_vault_practice(a->v);
+		after = fs_vault_policy_version(a->v);
+		if (!a->practice || before == after)
+			break;
+	}
+	a->policy_version = after;
+	return !a->practice ? -ENOKEY : before != after ? -EAGAIN : 0;
 }
 
 int fs_noting_again(struct fs_noting *a)

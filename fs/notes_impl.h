@@ -11,6 +11,7 @@
  * notes_status.c     what is known of a note
  * notes_verify.c     a journal's chain, and its notes
  * notes_check.c      one statement: contents, signature, right, revocation
+ * notes_claims.c     what a note says of itself without a statement
  * notes_export.c     a signature and its certificate as text
  * notes_tick.c       `finalize after`
  */
@@ -131,13 +132,30 @@ struct fs_noting_seen {
 	struct fs_final_state state;
 	uint8_t sha256[KEYS_LEN], blake2b[64];
 	uint64_t size;
-	int rc; /* of reading it: 0, or why not */
+	uint16_t flags;	   /* read before state */
+	uint32_t author;
+	const char *claim; /* what it says and no statement bears out; NULL */
+	int rc;		   /* of reading it: 0, or why not */
 };
 void fs_noting_look_at(struct fs_journal *j, const struct keys_note *n, struct fs_noting_seen *seen);
 void fs_noting_seen_clear(struct fs_noting_seen *seen);
 void fs_noting_check(struct fs_vault *v, const struct fs_final_statement *s,
 		     const struct fs_final_statement *of, const struct fs_noting_seen *seen,
 		     struct fs_note_check *c);
+/* ---- notes_claims.c ---- */
+/* Sets seen->claim. -ENOKEY, -ENOMEM. */
+int fs_noting_claims(struct fs_journal *j, const struct keys_note *n, struct fs_noting_seen *seen);
+/* The note's wish for a second practitioner was struck. */
+bool fs_noting_wish_bad(struct fs_vault *v, const struct keys_note *n,
+			const struct fs_noting_seen *seen, struct fs_note_check *c);
+/* Marked as final without a statement, or under another name than the stated one (path NULL: any will do). */
+enum fs_noting_dress { FS_NOTING_STATED, FS_NOTING_UNSTATED, FS_NOTING_ELSEWHERE };
+int fs_noting_dressed(struct fs_inode *i, const char *path, struct fs_final_statement *st,
+		      enum fs_noting_dress *out);
+/* All such of a journal. */
+int fs_noting_all_dressed(struct fs_journal *j,
+			  int (*fn)(void *ctx, const char *path, bool elsewhere), void *ctx);
+
 void fs_noting_found(struct fs_note_check *c, enum fs_note_finding finding, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

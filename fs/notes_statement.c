@@ -260,6 +260,8 @@ int fs_noting_final_of(const struct fs_noting *a, struct fs_final_state *state,
 		return fs_noting_no(a, -EPERM, "%s is a draft: finalize it first", a->path);
 	if (!rc)
 		rc = fs_final_get(a->j, state->final, out);
+	if (!rc && (out->note.ino != a->i->ino || out->note.of))
+		rc = -EBADMSG;
 	if (rc != -ENOENT && rc != -EBADMSG)
 		return rc;
 	fs_vault_alarm(a->v, a->index, "what is kept of a final note does not fit together");
