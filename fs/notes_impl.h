@@ -32,6 +32,8 @@ struct fs_noting {
 	char journal[256]; /* its name */
 	const char *path;
 	uint64_t ino;	      /* not 0: of the note that is meant */
+	bool as_shown;	      /* and its contents must have changed this often */
+	uint64_t change;
 	struct fs_journal *j; /* one reference */
 	struct fs_inode *i;   /* one reference */
 	/* as of the last look */
@@ -102,9 +104,15 @@ void fs_noting_record(const struct fs_noting *a, enum policy_record_kind kind,
 /* One line about the statement, and what minisign's trusted comment says. */
 void fs_noting_comment(const struct keys_note *n, char out[static KEYS_MINISIGN_COMMENT + 1]);
 void fs_noting_hex(const uint8_t *p, size_t len, char *out); /* 2 * len + 1 */
+/* Of a closed or final note's contents, which takes long for large ones: not under `finals`. */
+struct fs_noting_hash {
+	uint8_t sha256[KEYS_LEN], blake2b[64];
+	uint64_t size;
+};
+int fs_noting_hash(const struct fs_noting *a, struct fs_noting_hash *out);
 /* The contents are those of this statement: -EBADMSG with an alarm if not. */
 int fs_noting_same(const struct fs_noting *a, const struct keys_note *n,
-		   uint8_t blake2b[static 64]);
+		   const struct fs_noting_hash *hash);
 /* The statement that made a's note final, and its state. -EPERM: a draft. */
 int fs_noting_final_of(const struct fs_noting *a, struct fs_final_state *state,
 		       struct fs_final_statement *out);
