@@ -607,7 +607,7 @@ START_TEST(hashing_keeps_no_other_statement_waiting)
 	/* Somebody else who is at the same note is told so. */
 	t.say.text[0] = '\0';
 	ck_assert_int_eq(n_finalize(anna, "a.md"), -EBUSY);
-	t_put(dan, "p", "journal \"p\"\nunit north\nallow unit:north:rwx\ndeny user:anna:w\n");
+	t_put(dan, "p", "journal \"p\"\nunit north\nallow user:anna:r-x\nallow user:bo:rwx\n");
 	pthread_mutex_unlock(&t.v->finals);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	ck_assert_int_eq(rc, -EACCES);
