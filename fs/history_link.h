@@ -28,6 +28,11 @@ void fs_history_gave_up(const struct fs_inode *dir, const char *name, const stru
 /* Is newname one that a program gives to a file called name which it sets aside (note -> note~)? It is no other note then. */
 bool fs_history_aside(const char *name, const char *newname);
 /*
+ * What a describes gets another name (back: in an exchange, the old one of what it is exchanged for). Where
+ * less is kept under that, the name that it had still counts.
+ */
+void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back);
+/*
  * i, as `was` before, was renamed within dir. What was just made and then got its name is not
  * remembered under the name that it had while it was written.
  */

@@ -201,10 +201,10 @@ static int build(struct rename *r)
 	int rc = 0;
 
 	move_parent(r, SRC, da, na, newdir);
-	/* A number says that it was a note: the name that it gets ("note~") may say that it is none. */
-	if (r->who->gives && !r->who->keeps && S_ISREG(r->a[SRC].mode) && !r->a[SRC].version)
-		r->a[SRC].version = 1;
+	/* "note~" may say that it is none. */
+	fs_history_named(&r->a[SRC], r->who, false);
 	if (exchange) {
+		fs_history_named(&r->a[DST], r->who, true);
 		move_parent(r, DST, na, da, dir);
 		fs_inode_store_attr(&r->b, r->i[DST], &r->a[DST]);
 		fs_dirent_put(&r->b, j, dir->ino, dir->size, r->from.cookie, r->name,
