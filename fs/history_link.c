@@ -71,7 +71,8 @@ static int inherit(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_at
 /* Are there bytes, or versions, of i that are to stay? */
 static bool keeps(const struct fs_inode *i, const struct fs_actor *who)
 {
-	return i->flags & FS_INODE_BEFORE || fs_history_any(i) || (who->keeps && i->size);
+	return i->flags & FS_INODE_BEFORE || fs_history_any(i) ||
+	       ((who->keeps || i->version) && i->size);
 }
 
 int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a,
@@ -130,7 +131,7 @@ void fs_history_moved(const struct fs_inode *dir, const char *name, const char *
 void fs_history_gave_up(const struct fs_inode *dir, const char *name, const struct fs_inode *i,
 			const struct fs_actor *who)
 {
-	if (who->keeps && S_ISREG(i->mode) && !i->gone && (i->size || fs_history_any(i)))
+	if ((who->keeps || who->gives) && S_ISREG(i->mode) && !i->gone && (i->size || fs_history_any(i)))
 		fs_inode_recent_add(dir, name, i->ino, who->now.tv_sec);
 }
 

@@ -62,9 +62,10 @@ void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *
 			struct fs_actor *who)
 {
 	struct fs_vault *v = m->serve->vault;
-	uint64_t to = ask(v, newname);
+	uint64_t from = ask(v, name), to = ask(v, newname);
 
-	fill(v, to | (ask(v, name) & DUE), who);
+	fill(v, to | (from & DUE), who);
+	who->gives = (from & KEEPS) != 0;
 }
 
 void fs_op_saves_moved(const struct fs_mount *m, const struct fs_inode *dir, const char *name,

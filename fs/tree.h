@@ -27,6 +27,11 @@ struct fs_actor {
 	 */
 	int64_t due_s;
 	bool keeps; /* what is saved over, or removed, is kept as an earlier version (fs/history.h) */
+	/*
+	 * A rename takes a name away under which that is so: whatever the new name says ("note~"), the file was the note.
+	 * It becomes the past of what gets its name next, and is kept when it is removed.
+	 */
+	bool gives;
 	int64_t own_s; /* not 0: may move, link and remove only what he alone has made and written since then (emergency) */
 	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
 };

@@ -201,6 +201,9 @@ static int build(struct rename *r)
 	int rc = 0;
 
 	move_parent(r, SRC, da, na, newdir);
+	/* A number says that it was a note: the name that it gets ("note~") may say that it is none. */
+	if (r->who->gives && !r->who->keeps && S_ISREG(r->a[SRC].mode) && !r->a[SRC].version)
+		r->a[SRC].version = 1;
 	if (exchange) {
 		move_parent(r, DST, na, da, dir);
 		fs_inode_store_attr(&r->b, r->i[DST], &r->a[DST]);
