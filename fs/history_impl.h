@@ -82,11 +82,6 @@ static inline uint32_t fs_history_version_of(const struct fs_inode_attr *a)
 	return a->version ? a->version : 1;
 }
 
-static inline bool fs_history_was_note(const struct fs_inode_attr *a)
-{
-	return a->version == FS_HISTORY_WAS_NOTE;
-}
-
 /* ---- history_delta.c ---- */
 
 /*

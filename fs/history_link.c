@@ -47,7 +47,7 @@ static int may_inherit(struct fs_inode *heir, const struct fs_actor *who)
 
 /* The heir goes on where i stops. keep: i stays as what it was before. */
 static int inherit(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_attr *ha,
-		   struct fs_inode *i, bool keep)
+		   struct fs_inode *i, bool keep, const struct fs_actor *who)
 {
 	uint32_t last = fs_history_version_of(&i->attr);
 	int rc = 0;
@@ -62,23 +62,34 @@ static int inherit(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_at
 	last -= i->size ? 0 : 1;
 	ha->before = keep ? i->ino : 0;
 	ha->before_version = keep ? last : 0;
-	ha->version = last ? last + 1 : 0;
-	ha->author = i->author;
+	/* A file that was never kept, under a name that keeps nothing, goes on without numbers. */
+	ha->version = keep || who->keeps || i->version ? last + 1 : 0;
+	/* A save of one's own file; another's note stays his, whatever it is moved over. */
+	if (heir->author == who->pid)
+		ha->author = i->author;
 	rc = fs_final_inherit(b, i, heir, ha);
 	return rc == -EPERM ? 0 : rc;
+}
+
+/* i, whose state after is a, is a past now: all that it holds is an heir's. */
+static void becomes_past(const struct fs_inode *i, struct fs_inode_attr *a)
+{
+	a->flags &= (uint16_t)~(FS_INODE_REMOVED | FS_INODE_APART);
+	a->flags |= i->flags & FS_INODE_BEFORE ? FS_INODE_BEFORE | FS_INODE_SHARED : FS_INODE_BEFORE;
 }
 
 /* Are there bytes, or versions, of i that are to stay? */
 static bool keeps(const struct fs_inode *i, const struct fs_actor *who)
 {
 	return i->flags & FS_INODE_BEFORE || fs_history_any(i) ||
-	       ((who->keeps || fs_history_was_note(&i->attr)) && i->size);
+	       ((who->keeps || i->version) && i->size);
 }
 
 int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr *a,
 		    const struct fs_actor *who, const struct fs_history_loss *loss, bool *kept)
 {
-	bool keep, linked = loss->heir && loss->heir->before == i->ino;
+	bool keep, apart = i->flags & FS_INODE_APART;
+	bool linked = loss->heir && loss->heir->before == i->ino && !apart;
 	int rc;
 
 	*kept = false;
@@ -91,7 +102,8 @@ int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr
 	i->history.saving = false;
 	if (loss->heir && i->before == loss->heir->ino && !i->size && !i->history.last) {
 		/* The save came to nothing, and the note gets its name again. */
-		loss->heir_a->flags &= (uint16_t)~FS_INODE_BEFORE;
+		if (!(loss->heir->flags & FS_INODE_SHARED))
+			loss->heir_a->flags &= (uint16_t)~(FS_INODE_BEFORE | FS_INODE_APART);
 		return 0;
 	}
 	if (loss->heir && !linked) {
@@ -100,9 +112,10 @@ int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr
 			return rc;
 	}
 	if (rc) {
-		rc = inherit(b, loss->heir, loss->heir_a, i, keep);
-		a->flags |= keep ? FS_INODE_BEFORE : 0;
-	} else if (keep && !a->nlink && !linked && !(i->flags & FS_INODE_BEFORE)) {
+		rc = inherit(b, loss->heir, loss->heir_a, i, keep, who);
+		if (keep)
+			becomes_past(i, a);
+	} else if (keep && !a->nlink && !linked && (apart || !(i->flags & FS_INODE_BEFORE))) {
 		if (!loss->path)
 			return -EXFULL;
 		a->flags |= FS_INODE_REMOVED;
@@ -117,12 +130,19 @@ bool fs_history_aside(const char *name, const char *newname)
 	return !strncmp(name, newname, strlen(name));
 }
 
-void fs_history_mark(const char *name, const char *newname, struct fs_inode_attr *a,
-		     const struct fs_actor *who)
+void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back, bool aside)
 {
-	if (who->gives && !who->keeps && S_ISREG(a->mode) && !a->version &&
-	    (fs_history_aside(name, newname) || !young(a, who)))
-		a->version = FS_HISTORY_WAS_NOTE;
+	bool from = back ? who->keeps : who->gives, to = back ? who->gives : who->keeps;
+	bool whole = back ? who->whole_to : who->whole_from;
+	bool whole_to = back ? who->whole_from : who->whole_to;
+
+	if (!S_ISREG(a->mode))
+		return;
+	/* A number says that it was a note. */
+	if (from && !to && !a->version && (aside || !young(a, who)))
+		a->version = 1;
+	if (whole && !whole_to && !young(a, who))
+		a->flags |= FS_INODE_WHOLE;
 }
 
 void fs_history_moved(const struct fs_inode *dir, const char *name, const char *newname,
@@ -130,7 +150,7 @@ void fs_history_moved(const struct fs_inode *dir, const char *name, const char *
 		      const struct fs_actor *who)
 {
 	bool backup = fs_history_aside(name, newname);
-	bool inherited = i->before != was->before || fs_history_version_of(&i->attr) != fs_history_version_of(was);
+	bool inherited = i->before != was->before || i->version != was->version;
 
 	if (backup || (!inherited && (was->before || !young(was, who))))
 		fs_history_gave_up(dir, name, i, who);
@@ -140,15 +160,18 @@ void fs_history_gave_up(const struct fs_inode *dir, const char *name, const stru
 			const struct fs_actor *who)
 {
 	if ((who->keeps || who->gives) && S_ISREG(i->mode) && !i->gone && (i->size || fs_history_any(i)))
-		fs_inode_recent_add(dir, name, i->ino, who->now.tv_sec);
+		fs_inode_recent_add(dir, name, i->ino, who->pid, who->now.tv_sec);
 }
 
 struct fs_inode *fs_history_past(const struct fs_inode *dir, const char *name,
 				 const struct fs_actor *who)
 {
 	struct fs_inode *i = NULL;
-	uint64_t ino = who->keeps ? fs_inode_recent_find(dir, name, who->now.tv_sec) : 0;
+	uint64_t ino = 0;
 
+	/* In an emergency nothing changes but what he makes: not what the name stood for either. */
+	if (who->keeps && !who->own_s)
+		ino = fs_inode_recent_find(dir, name, who->pid, who->now.tv_sec);
 	if (!ino || fs_inode_get(dir->journal, ino, &i))
 		return NULL;
 	return i;
@@ -168,14 +191,13 @@ int fs_history_take(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_a
 		return rc;
 	rc = fs_history_know(past, &past->history);
 	if (!rc)
-		rc = inherit(b, heir, ha, past, true);
+		rc = inherit(b, heir, ha, past, true, who);
 	if (rc)
 		return rc;
 	*pa = past->attr;
 	if (past->flags & FS_INODE_REMOVED)
 		fs_history_del_removed(b, past->journal, past->ino);
-	pa->flags &= (uint16_t)~FS_INODE_REMOVED;
-	pa->flags |= FS_INODE_BEFORE;
+	becomes_past(past, pa);
 	past->history.saving = false;
 	fs_inode_store_attr(b, past, pa);
 	*took = true;

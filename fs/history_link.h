@@ -28,11 +28,11 @@ void fs_history_gave_up(const struct fs_inode *dir, const char *name, const stru
 /* Is newname one that a program gives to a file called name which it sets aside (note -> note~)? It is no other note then. */
 bool fs_history_aside(const char *name, const char *newname);
 /*
- * The file of a gets a name under which nothing is kept. When it was not made for that a moment ago, it was a note:
- * FS_HISTORY_WAS_NOTE.
+ * What a describes gets another name (back: in an exchange, the old one of what it is exchanged for). Where
+ * less is kept under that, the name that it had still counts; unless it was made a moment ago to get the new
+ * one: it is not set aside.
  */
-void fs_history_mark(const char *name, const char *newname, struct fs_inode_attr *a,
-		     const struct fs_actor *who);
+void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back, bool aside);
 /*
  * i, as `was` before, was renamed within dir. What was just made and then got its name is not
  * remembered under the name that it had while it was written.

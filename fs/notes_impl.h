@@ -11,6 +11,7 @@
  * notes_status.c     what is known of a note
  * notes_verify.c     a journal's chain, and its notes
  * notes_check.c      one statement: contents, signature, right, revocation
+ * notes_claims.c     what a note says of itself without a statement
  * notes_export.c     a signature and its certificate as text
  * notes_tick.c       `finalize after`
  */
@@ -32,6 +33,8 @@ struct fs_noting {
 	char journal[256]; /* its name */
 	const char *path;
 	uint64_t ino;	      /* not 0: of the note that is meant */
+	bool as_shown;	      /* and its contents must have changed this often */
+	uint64_t change;
 	struct fs_journal *j; /* one reference */
 	struct fs_inode *i;   /* one reference */
 	/* as of the last look */
@@ -103,9 +106,15 @@ void fs_noting_record(const struct fs_noting *a, enum policy_record_kind kind,
 /* One line about the statement, and what minisign's trusted comment says. */
 void fs_noting_comment(const struct keys_note *n, char out[static KEYS_MINISIGN_COMMENT + 1]);
 void fs_noting_hex(const uint8_t *p, size_t len, char *out); /* 2 * len + 1 */
+/* Of a closed or final note's contents, which takes long for large ones: not under `finals`. */
+struct fs_noting_hash {
+	uint8_t sha256[KEYS_LEN], blake2b[64];
+	uint64_t size;
+};
+int fs_noting_hash(const struct fs_noting *a, struct fs_noting_hash *out);
 /* The contents are those of this statement: -EBADMSG with an alarm if not. */
 int fs_noting_same(const struct fs_noting *a, const struct keys_note *n,
-		   uint8_t blake2b[static 64]);
+		   const struct fs_noting_hash *hash);
 /* The statement that made a's note final, and its state. -EPERM: a draft. */
 int fs_noting_final_of(const struct fs_noting *a, struct fs_final_state *state,
 		       struct fs_final_statement *out);
@@ -133,7 +142,10 @@ struct fs_noting_seen {
 	struct fs_final_state state;
 	uint8_t sha256[KEYS_LEN], blake2b[64];
 	uint64_t size;
-	int rc; /* of reading it: 0, or why not */
+	uint16_t flags;	   /* read before state */
+	uint32_t author;
+	const char *claim; /* what it says and no statement bears out; NULL */
+	int rc;		   /* of reading it: 0, or why not */
 };
 void fs_noting_look_at(struct fs_journal *j, const struct keys_note *n,
 		       struct fs_noting_seen *seen);
@@ -141,6 +153,20 @@ void fs_noting_seen_clear(struct fs_noting_seen *seen);
 void fs_noting_check(struct fs_vault *v, const struct fs_final_statement *s,
 		     const struct fs_final_statement *of, const struct fs_noting_seen *seen,
 		     struct fs_note_check *c);
+/* ---- notes_claims.c ---- */
+/* Sets seen->claim. -ENOKEY, -ENOMEM. */
+int fs_noting_claims(struct fs_journal *j, const struct keys_note *n, struct fs_noting_seen *seen);
+/* The note's wish for a second practitioner was struck. */
+bool fs_noting_wish_bad(struct fs_vault *v, const struct keys_note *n,
+			const struct fs_noting_seen *seen, struct fs_note_check *c);
+/* Marked as final without a statement, or under another name than the stated one (path NULL: any will do). */
+enum fs_noting_dress { FS_NOTING_STATED, FS_NOTING_UNSTATED, FS_NOTING_ELSEWHERE };
+int fs_noting_dressed(struct fs_inode *i, const char *path, struct fs_final_statement *st,
+		      enum fs_noting_dress *out);
+/* All such of a journal. */
+int fs_noting_all_dressed(struct fs_journal *j,
+			  int (*fn)(void *ctx, const char *path, bool elsewhere), void *ctx);
+
 void fs_noting_found(struct fs_note_check *c, enum fs_note_finding finding, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

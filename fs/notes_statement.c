@@ -233,15 +233,16 @@ int fs_noting_add(struct fs_noting *a, const struct fs_noting_add *add)
 
 /* ---- looking back ---- */
 
-int fs_noting_same(const struct fs_noting *a, const struct keys_note *n, uint8_t blake2b[static 64])
+int fs_noting_hash(const struct fs_noting *a, struct fs_noting_hash *out)
 {
-	uint8_t sha256[KEYS_LEN];
-	uint64_t size = 0;
-	int rc = fs_final_hash(a->i, sha256, blake2b, &size);
+	return fs_final_hash(a->i, out->sha256, out->blake2b, &out->size);
+}
 
-	if (rc)
-		return rc;
-	if (size == n->size && keys_equal(sha256, n->sha256, KEYS_LEN) && n->ino == a->i->ino)
+int fs_noting_same(const struct fs_noting *a, const struct keys_note *n,
+		   const struct fs_noting_hash *hash)
+{
+	if (hash->size == n->size && keys_equal(hash->sha256, n->sha256, KEYS_LEN) &&
+	    n->ino == a->i->ino)
 		return 0;
 	fs_vault_alarm(a->v, a->index, "a final note is not what its statement %u says",
 		       (unsigned)n->number);
@@ -260,6 +261,8 @@ int fs_noting_final_of(const struct fs_noting *a, struct fs_final_state *state,
 		return fs_noting_no(a, -EPERM, "%s is a draft: finalize it first", a->path);
 	if (!rc)
 		rc = fs_final_get(a->j, state->final, out);
+	if (!rc && (out->note.ino != a->i->ino || out->note.of))
+		rc = -EBADMSG;
 	if (rc != -ENOENT && rc != -EBADMSG)
 		return rc;
 	fs_vault_alarm(a->v, a->index, "what is kept of a final note does not fit together");

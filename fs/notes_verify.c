@@ -131,6 +131,42 @@ static int check_end(struct verifying *w)
 		     "journal from a backup");
 }
 
+static int dressed(void *ctx, const char *path, bool elsewhere)
+{
+	struct verifying *w = ctx;
+	struct fs_note_check c = {.note = &w->s.note};
+
+	w->found++;
+	w->s.note = (struct keys_note){.kind = 0};
+	snprintf(w->s.note.path, sizeof(w->s.note.path), "%s", path);
+	if (elsewhere)
+		fs_noting_found(&c, FS_NOTE_CHANGED,
+				"a final note has a name here that was never stated: remove it, restore "
+				"the journal from a backup");
+	else
+		fs_noting_found(&c, FS_NOTE_FORGED,
+				"it is marked as final, but no statement is about it: it is nobody's "
+				"final note");
+	return report(w, &c);
+}
+
+/* What is marked as final and not stated, in the journal or at the one path. */
+static int check_dressed(struct verifying *w)
+{
+	enum fs_noting_dress dress = FS_NOTING_STATED;
+	int rc;
+
+	if (!w->path)
+		return fs_noting_all_dressed(w->a->j, dressed, w);
+	if (!w->a->i)
+		return 0;
+	rc = fs_noting_dressed(w->a->i, w->path, &w->s, &dress);
+	/* A statement about it has been found wanting already. */
+	if (rc || dress == FS_NOTING_STATED || (dress == FS_NOTING_ELSEWHERE && w->bad))
+		return rc;
+	return dressed(w, w->path, dress == FS_NOTING_ELSEWHERE);
+}
+
 static int walk(struct verifying *w)
 {
 	int rc = fs_final_last(w->a->j, &w->count, w->end);
@@ -146,7 +182,9 @@ static int walk(struct verifying *w)
 		if (!rc && w->how->progress)
 			w->how->progress(w->how->ctx, n, w->count);
 	}
-	return rc ? rc : check_end(w);
+	if (!rc)
+		rc = check_end(w);
+	return rc ? rc : check_dressed(w);
 }
 
 static int tell(struct fs_noting *a)

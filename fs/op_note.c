@@ -91,7 +91,9 @@ static bool value_signed(const struct fs_note_status *st, struct fs_inode *i, ch
 		return false;
 	s = calloc(1, sizeof(*s));
 	out[0] = '\0';
-	if (s && !fs_final_get(i->journal, st->state.signed_by, s))
+	/* Of this note, and a signature: what STATE names alone is no proof. */
+	if (s && !fs_final_get(i->journal, st->state.signed_by, s) && s->note.ino == i->ino &&
+	    (s->note.kind == KEYS_NOTE_FINAL || s->note.kind == KEYS_NOTE_SIGNED))
 		snprintf(out, cap, "%s", s->note.who);
 	free(s);
 	return out[0] != '\0';

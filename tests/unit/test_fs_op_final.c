@@ -17,6 +17,7 @@
 #include "../../fs/op_note.h"
 #include "../../fs/op_saves.h"
 #include "../../fs/op_table.h"
+#include "../../fs/xattr.h"
 #include "../../policy/record.h"
 
 static int sock[2];
@@ -480,6 +481,26 @@ START_TEST(attributes_are_listed_for_getfattr_alone)
 }
 END_TEST
 
+START_TEST(attribute_stored_under_the_prefix_by_an_earlier_daemon_is_not_shown)
+{
+	struct fuse_getxattr_in in = {.size = 4096};
+	uint64_t note = make("note", "text");
+	struct fs_inode *i = fs_node_kept(&mount, note);
+	struct fs_actor who = {.pid = anna->pid, .now = {.tv_sec = 1}};
+
+	who.signer = fs_session_signer(anna);
+	ck_assert_int_eq(fs_xattr_set(i, "user.a", "x", 1, 0, &who), 0);
+	ck_assert_int_eq(fs_xattr_set(i, "user.journalfs.state", "final", 5, 0, &who), 0);
+	ck_assert_int_eq(fs_xattr_set(i, "user.z", "x", 1, 0, &who), 0);
+	fs_signer_put(who.signer);
+	fs_inode_put(i);
+	ck_assert_int_eq(ask(FUSE_LISTXATTR, note, PART(in), NONE, NONE), 0);
+	ck_assert_uint_eq(kernel.len, sizeof("user.a") + sizeof("user.z"));
+	ck_assert_ptr_null(memmem(kernel.out, kernel.len, "journalfs", 9));
+	ck_assert_str_eq(get_xattr(note, "user.journalfs.state"), "draft");
+}
+END_TEST
+
 START_TEST(final_note_in_a_directory_is_found_by_its_inode)
 {
 	struct fuse_mkdir_in mkdir = {.mode = 0755};
@@ -824,6 +845,7 @@ int main(void)
 	tcase_add_test(c, attributes_of_drafts_and_final_notes);
 	tcase_add_test(c, attributes_below_the_prefix_are_not_set_but_state);
 	tcase_add_test(c, attributes_are_listed_for_getfattr_alone);
+	tcase_add_test(c, attribute_stored_under_the_prefix_by_an_earlier_daemon_is_not_shown);
 	tcase_add_test(c, final_note_in_a_directory_is_found_by_its_inode);
 	tcase_add_test(c, chmod_locks_only_where_policy_says_so);
 	tcase_add_test(c, chmod_while_somebody_writes_locks_at_the_last_close);
