@@ -51,7 +51,10 @@ void fs_noting_record(const struct fs_noting *a, enum policy_record_kind kind,
 		snprintf(r->purpose, sizeof(r->purpose), "BTG");
 }
 
-/* Printable text of a name that may hold anything; bytes that are no text become '?'. */
+/*
+ * Printable text of a name that may hold anything; bytes that are no text become '?', and quotes, which end the name
+ * in the comment, apostrophes: no name goes on as "by somebody else".
+ */
 static void plain(const char *name, char *out, size_t cap)
 {
 	size_t n = 0, len = strlen(name);
@@ -68,6 +71,8 @@ static void plain(const char *name, char *out, size_t cap)
 			memcpy(out + n, name, k);
 		else
 			out[n] = '?';
+		if (out[n] == '"')
+			out[n] = '\'';
 		n += text ? k : 1;
 		name += k;
 		len -= k;
