@@ -9,6 +9,7 @@
 #include "../unit/test_fs_notes.h"
 
 #define SEGMENT "00000001.seg"
+#define FULL "redo"
 #define DEATHS 60 /* writes and syncs of finalizing are fewer */
 
 static void clinic(void)
@@ -101,6 +102,27 @@ START_TEST(without_its_record_no_refusal_and_nothing_is_verified)
 }
 END_TEST
 
+/* A full disk keeps what was done until there is room: the log does not take it back, and a copy stays. */
+START_TEST(full_disk_delays_and_takes_nothing_back)
+{
+	char path[KEYS_NOTE_PATH_MAX + 1];
+	struct fs_note_place at = n_at("locked.md");
+
+	clinic();
+	inject_fail_file(FULL, 1000000, ENOSPC);
+	ck_assert_int_eq(n_finalize(anna, "visit.md"), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(t.say.text, "as soon as there is"));
+	ck_assert(inject_stop());
+	ck_assert_int_eq(fs_group_sync(fs_records_group(t.v->records), 0), 0);
+	ck_assert(n_status(anna, p, "visit.md").flags & FS_INODE_FINAL);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_FINAL, "could not be stored"), 0);
+	ck_assert_uint_eq(last(), 2);
+	n_all_well(anna, 1, 1);
+	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say), 0);
+	n_out();
+}
+END_TEST
+
 /* What the killed daemon's vault says: a final note only with its record, and nothing half. */
 static bool check_after_death(const char *name)
 {
@@ -175,6 +197,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, without_its_record_nothing_becomes_final_or_signed);
 	tcase_add_test(tc, without_its_record_no_refusal_and_nothing_is_verified);
+	tcase_add_test(tc, full_disk_delays_and_takes_nothing_back);
 	tcase_add_test(tc, killed_while_finalizing_leaves_a_draft_or_a_logged_final_note);
 	suite_add_tcase(s, tc);
 	return t_run(s);
