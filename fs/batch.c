@@ -73,6 +73,16 @@ void fs_batch_put_buf(struct fs_batch *b, struct fs_journal *j, const struct fs_
 		fs_buf_put(buf);
 }
 
+void fs_batch_put_fresh(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
+			struct fs_buf *buf)
+{
+	size_t n = b->n;
+
+	fs_batch_put_buf(b, j, key, buf);
+	if (b->n > n)
+		b->e[n].fresh = true;
+}
+
 void fs_batch_del(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key)
 {
 	add(b, FS_DEL, j, key);

@@ -19,6 +19,7 @@ struct fs_batch_entry {
 	struct fs_key key;
 	struct fs_buf *buf; /* PUT: the value; PATCH: base with the patch applied, or NULL */
 	const uint8_t *patch; /* PATCH: caller's bytes, valid until apply returns */
+	bool fresh; /* PUT: no record of this key was ever stored, or is about to be */
 	uint32_t patch_off, patch_len;
 	struct fs_buf *seen; /* PATCH: the value as fs_group_get gave it, or NULL */
 };
@@ -37,6 +38,12 @@ void fs_batch_put(struct fs_batch *b, struct fs_journal *j, const struct fs_key 
 		  size_t len);
 void fs_batch_put_buf(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
 		      struct fs_buf *buf); /* takes over the reference */
+/*
+ * The same for a key that is in no group and not stored: when it is deleted before its group closes, nothing of
+ * it is left to commit.
+ */
+void fs_batch_put_fresh(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key,
+			struct fs_buf *buf);
 void fs_batch_del(struct fs_batch *b, struct fs_journal *j, const struct fs_key *key);
 /*
  * Changes len bytes at off of the value at key. base (reference taken over, may be NULL) is a

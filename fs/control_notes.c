@@ -245,9 +245,11 @@ int fs_control_verb_note_error(struct fs_control_request *rq)
 int fs_control_verb_note_amend(struct fs_control_request *rq)
 {
 	char path[KEYS_NOTE_PATH_MAX + 1] = "";
+	struct fs_note_settle told = settle(rq);
 	struct fs_note_place at;
 	int rc = place(rq, &at);
 
+	at.folder = &told;
 	if (!rc)
 		rc = fs_vault_note_amend(rq->c->vault, rq->session, &at,
 					 fs_control_text(rq, "name"), path, &rq->say);

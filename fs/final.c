@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include "../keys/digest.h"
 #include "content.h"
+#include "history_tree.h"
 
 int fs_final_check(const struct fs_inode *i, const struct fs_actor *who)
 {
@@ -31,6 +32,8 @@ int fs_final_check_dir(const struct fs_inode *i)
 
 static int closable(const struct fs_inode *i)
 {
+	if (fs_history_tree_is(i->ino))
+		return -EROFS;
 	if (i->flags & FS_INODE_FINAL)
 		return -EPERM;
 	if (!S_ISREG(i->mode))

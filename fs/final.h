@@ -32,7 +32,8 @@ int fs_final_check_dir(const struct fs_inode *i);
 /*
  * From here on i is refused like a final note, in memory only. -EPERM: it is final; -EBUSY:
  * somebody else is at it; -EINVAL: no regular file; -ENOENT: it has no name; -EMLINK: it has
- * several. due_s: see fs_actor. open: it may change again (nothing was stored).
+ * several; -EROFS: an earlier version (fs/history_tree.h). due_s: see fs_actor. open: it may change
+ * again (nothing was stored).
  */
 int fs_final_close(struct fs_inode *i);
 void fs_final_open(struct fs_inode *i);

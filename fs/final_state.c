@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include "../keys/bytes.h"
 #include "content_change.h"
+#include "history_tree.h"
 
 #define STATE_VERSION 1
 #define FOLLOWS                                                                                    \
@@ -125,11 +126,11 @@ int fs_final_state_locked(const struct fs_inode *i, struct fs_final_state *out)
 	struct fs_key key = state_key(i);
 	struct fs_final_state s = {0};
 	struct fs_buf *buf = NULL;
-	int rc = fs_record_get(i->journal, &key, &buf);
+	int rc = fs_history_tree_is(i->ino) ? 0 : fs_record_get(i->journal, &key, &buf);
 
 	if (rc == -ENOENT) {
 		rc = i->flags & (FOLLOWS | FS_INODE_WANTS) ? -EBADMSG : 0;
-	} else if (!rc) {
+	} else if (buf) {
 		rc = fs_final_state_decode(buf->data, buf->len, &s);
 		if (!rc && !fits(i, &s))
 			rc = -EBADMSG;

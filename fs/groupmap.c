@@ -253,6 +253,7 @@ static int stage_entry(struct fs_groupmap *staged, const struct fs_batch_entry *
 	n->entry.key = e->key;
 	n->entry.buf = e->change != FS_DEL && e->buf ? fs_buf_get(e->buf) : NULL;
 	n->patch = e->change == FS_PATCH ? e : NULL;
+	n->fresh = e->fresh && !old;
 	if (old && n->patch) {
 		while (old->more)
 			old = old->more;
@@ -395,6 +396,12 @@ void fs_groupmap_merge(struct fs_groupmap *staged, struct fs_groupmap *open,
 			count_in(open, n);
 			open->count++;
 			n = last;
+		} else if (have->fresh && !n->entry.buf && !n->in_place) {
+			count_out(open, have);
+			RB_REMOVE(fs_groupmap_nodes, &open->nodes, have);
+			open->count--;
+			have->more = *replaced;
+			*replaced = have;
 		} else {
 			count_out(open, have);
 			if (n->in_place) {

@@ -22,6 +22,8 @@ struct fs_groupmap_node {
 	const struct fs_batch_entry *patch; /* NULL: entry.buf is the new value */
 	struct fs_groupmap_node *more;	    /* later patches of the same key; or: next in a list */
 	bool in_place;			    /* the map's own buffer takes the patches */
+	/* No other group has the key, and no record does: deleted, it is as if it had never been. */
+	bool fresh;
 };
 
 struct fs_groupmap_journal {

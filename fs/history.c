@@ -78,10 +78,15 @@ static int one_step(struct fs_inode *i, const struct fs_history_entry *e, const 
 
 int fs_history_bytes(struct fs_inode *i, const struct fs_history_all *all, size_t at, uint8_t *out)
 {
-	struct fs_buf *have = fs_buf_raw(FS_INLINE_MAX), *next = fs_buf_raw(FS_INLINE_MAX), *swap;
+	struct fs_buf *have, *next, *swap;
 	size_t top = at, on = at, len = 0;
-	int rc = have && next ? 0 : -ENOMEM;
+	int rc;
 
+	if (all->e[at].kind == FS_HISTORY_WHOLE)
+		return whole_bytes(i, &all->e[at], out);
+	have = fs_buf_raw(FS_INLINE_MAX);
+	next = fs_buf_raw(FS_INLINE_MAX);
+	rc = have && next ? 0 : -ENOMEM;
 	while (!rc && on != SIZE_MAX && on < all->n) {
 		top = on;
 		rc = leans_on(i, all, top, &on);

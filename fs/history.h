@@ -32,6 +32,8 @@ struct fs_content_change;
 int fs_history_begin(struct fs_content_change *c);
 /* Is the change to be built again? Waits, with no lock held, for the commit that -EBUSY asks for. */
 bool fs_history_again(struct fs_inode *i, int *rc);
+/* Set once at start: called around that wait, so that it keeps no worker from others' requests. */
+void fs_history_blocking(void (*begin)(void), void (*end)(void));
 /* Adds to b the deletion of all earlier versions that are ino's own. */
 int fs_history_purge(struct fs_batch *b, struct fs_journal *j, uint64_t ino);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/history_delta.c - what differs between two versions of a small note. Implements fs/FORMAT.md, "VERSION".
+ * fs/history_delta.c - what differs between two versions of a small note. Implements fs/FORMAT.md,
+ * "VERSION".
  *
  * What both begin and end with is left out; a middle that is longer is compressed
  * by zstd with the next version's bytes as the text before it, so that what moved within
@@ -91,6 +92,32 @@ static int decompress(const uint8_t *p, size_t len, const uint8_t *base, size_t 
 
 /* ---- deltas ---- */
 
+#define STRIDE 64 /* bytes compared at a time */
+
+/* How many bytes both begin with. */
+static size_t same_before(const uint8_t *a, const uint8_t *b, size_t most)
+{
+	size_t n = 0;
+
+	while (n + STRIDE <= most && !memcmp(a + n, b + n, STRIDE))
+		n += STRIDE;
+	while (n < most && a[n] == b[n])
+		n++;
+	return n;
+}
+
+/* How many bytes both, which end here, end with. */
+static size_t same_behind(const uint8_t *a, const uint8_t *b, size_t most)
+{
+	size_t n = 0;
+
+	while (n + STRIDE <= most && !memcmp(a - n - STRIDE, b - n - STRIDE, STRIDE))
+		n += STRIDE;
+	while (n < most && a[-1 - (ptrdiff_t)n] == b[-1 - (ptrdiff_t)n])
+		n++;
+	return n;
+}
+
 size_t fs_history_delta_make(const uint8_t *old, size_t len, const uint8_t *base, size_t base_len,
 			     uint8_t *out, size_t cap)
 {
@@ -100,10 +127,10 @@ size_t fs_history_delta_make(const uint8_t *old, size_t len, const uint8_t *base
 
 	if (cap < HEAD)
 		return 0;
-	while (prefix < least && old[prefix] == base[prefix])
-		prefix++;
-	while (suffix < least - prefix && old[len - 1 - suffix] == base[base_len - 1 - suffix])
-		suffix++;
+	if (least) {
+		prefix = same_before(old, base, least);
+		suffix = same_behind(old + len, base + base_len, least - prefix);
+	}
 	middle = len - prefix - suffix;
 	if (middle > RAW_MOST) {
 		size_t room = cap - HEAD < middle ? cap - HEAD : middle;

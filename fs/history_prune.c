@@ -5,7 +5,8 @@
  * No version leans on an older one, so the oldest go without touching the rest.
  * Inodes that are nothing but past are cut off from the far end of the chain, each in
  * one batch with its heir's change and an ORPHAN record: after a crash
- * fs_inode_reap deletes what is left. One batch for each inode, one lock (or two, of heir and past) at a time.
+ * fs_inode_reap deletes what is left. One batch for each inode, one lock (or two, of heir and past)
+ * at a time.
  */
 #include "history_impl.h"
 
@@ -73,7 +74,7 @@ static int prune_own(struct fs_inode *i, uint32_t cut, struct fs_actor *who)
 	fs_inode_throttle(i->journal);
 	pthread_rwlock_wrlock(&i->lock);
 	fs_batch_init(&b, who->signer);
-	rc = i->deleted || i->flags & FS_INODE_FINAL ? 0 : drop_entries(i, cut, &b);
+	rc = i->deleted || i->flags & (FS_INODE_FINAL | FS_INODE_WHOLE | FS_INODE_SHARED) ? 0 : drop_entries(i, cut, &b);
 	if (!rc && b.n)
 		rc = fs_inode_apply(i->journal, &b, &group);
 	else
@@ -101,11 +102,12 @@ static int cut_off(struct fs_inode *heir, struct fs_inode *past, struct fs_actor
 	pa = past->attr;
 	fs_batch_init(&b, who->signer);
 	if (heir->deleted || past->deleted || ha.before != past->ino || pa.before ||
-	    (ha.flags | pa.flags) & FS_INODE_FINAL)
+	    (ha.flags | pa.flags) & FS_INODE_FINAL ||
+	    pa.flags & (FS_INODE_WHOLE | FS_INODE_SHARED))
 		rc = -ECANCELED; /* changed meanwhile */
 	ha.before = 0;
 	ha.before_version = 0;
-	pa.flags &= (uint16_t)~FS_INODE_BEFORE;
+	pa.flags &= (uint16_t)~(FS_INODE_BEFORE | FS_INODE_APART);
 	orphan = !pa.nlink && !fs_inode_kept(&pa);
 	fs_inode_store_attr(&b, heir, &ha);
 	fs_inode_store_attr(&b, past, &pa);
@@ -122,7 +124,18 @@ static int cut_off(struct fs_inode *heir, struct fs_inode *past, struct fs_actor
 	return rc;
 }
 
-/* i and its pasts, newest first, in an array of references. */
+/* Not what was record content, nor what another note may have as its past. */
+static bool prunable(struct fs_inode *i)
+{
+	bool may;
+
+	pthread_rwlock_rdlock(&i->lock);
+	may = !(i->flags & (FS_INODE_WHOLE | FS_INODE_SHARED));
+	pthread_rwlock_unlock(&i->lock);
+	return may;
+}
+
+/* i and its pasts, newest first, as far as they may go, in an array of references. */
 static int chain_of(struct fs_inode *i, struct fs_inode ***out, size_t *n)
 {
 	struct fs_inode **chain = NULL, **more, *at = fs_inode_ref(i);
@@ -151,6 +164,10 @@ static int chain_of(struct fs_inode *i, struct fs_inode ***out, size_t *n)
 		if (before && version < most)
 			(void)fs_inode_get(i->journal, before, &next);
 		most = version;
+		if (next && !prunable(next)) {
+			fs_inode_put(next);
+			next = NULL;
+		}
 		at = next;
 	}
 	*out = chain;
@@ -162,7 +179,7 @@ int fs_history_prune(struct fs_inode *i, uint32_t keep, int64_t before_s, struct
 	struct prune p = {.keep = keep, .before_s = before_s};
 	struct fs_inode **chain = NULL;
 	size_t n = 0, k;
-	int rc = fs_history_list(i, look_at, &p);
+	int rc = prunable(i) ? fs_history_list(i, look_at, &p) : 0;
 
 	who->group = 0;
 	if (rc || !p.cut)

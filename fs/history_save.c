@@ -72,7 +72,7 @@ int fs_history_know(struct fs_inode *i, struct fs_inode_history *h)
 	if (i->version > 1)
 		rc = fs_record_scan(i->journal, &from, &to, keep_last, &l);
 	if (!rc && l.buf) {
-		p.first = l.first;
+		fs_history_page_new(&p, l.first);
 		rc = fs_history_page_decode(l.buf->data, l.buf->len, &p);
 		if (!rc)
 			note_last(h, &p);
@@ -195,7 +195,8 @@ static int keep_pieces(struct fs_content_change *c, uint32_t v)
 	int rc = 0;
 
 	for (unsigned n = 0; !rc && n < FS_HISTORY_PIECES; n++) {
-		struct fs_key key = fs_key_n(fs_journal_index(i->journal), i->ino, FS_T_PIECE, n, 2);
+		struct fs_key key =
+			fs_key_n(fs_journal_index(i->journal), i->ino, FS_T_PIECE, n, 2);
 		struct fs_key old = fs_history_piece_key(i->journal, i->ino, v, n);
 		struct fs_buf *buf;
 
@@ -203,7 +204,7 @@ static int keep_pieces(struct fs_content_change *c, uint32_t v)
 			continue;
 		rc = fs_record_get(i->journal, &key, &buf);
 		if (!rc)
-			fs_batch_put_buf(&c->b, i->journal, &old, buf);
+			fs_batch_put_fresh(&c->b, i->journal, &old, buf);
 	}
 	return rc == -ENOENT ? -EBADMSG : rc ? rc : c->b.rc;
 }
@@ -253,11 +254,15 @@ static int add_entry(struct fs_content_change *c, const struct fs_history_entry 
 /* Are chunks of the inode on their way to the container? */
 static bool pending(const struct fs_inode *i)
 {
+	struct fs_group *g = fs_records_group(fs_journal_records(i->journal));
 	uint32_t index = fs_journal_index(i->journal);
 	struct fs_key from = fs_key(index, i->ino, FS_T_CHUNK);
 	struct fs_key to = fs_key(index, i->ino, FS_T_CUT + 1), found;
+	struct fs_key keep = fs_key(index, i->ino, FS_T_KEEP);
+	struct fs_key keep_end = fs_key(index, i->ino, FS_T_KEEP + 1);
 
-	return fs_group_first(fs_records_group(fs_journal_records(i->journal)), &from, &to, &found);
+	/* A KEEP would take the place of a DROP of the same number, which the past of an heir may have had. */
+	return fs_group_first(g, &from, &to, &found) || fs_group_first(g, &keep, &keep_end, &found);
 }
 
 static int keep_now(struct fs_content_change *c)
@@ -288,7 +293,9 @@ int fs_history_begin(struct fs_content_change *c)
 	rc = fs_history_know(i, h);
 	if (rc)
 		return rc;
-	keeps = c->who->keeps || h->last || i->before || i->flags & FS_INODE_BEFORE;
+	keeps = c->who->keeps || h->last || i->version || i->flags & FS_INODE_BEFORE;
+	if (i->flags & FS_INODE_BEFORE && i->nlink)
+		c->a.flags |= FS_INODE_APART;
 	if (!h->saving && keeps && i->size)
 		rc = keep_now(c);
 	h->saving |= keeps;
@@ -298,10 +305,24 @@ int fs_history_begin(struct fs_content_change *c)
 	return rc ? rc : c->b.rc;
 }
 
+static void (*block_begin)(void);
+static void (*block_end)(void);
+
+void fs_history_blocking(void (*begin)(void), void (*end)(void))
+{
+	block_begin = begin;
+	block_end = end;
+}
+
 bool fs_history_again(struct fs_inode *i, int *rc)
 {
 	if (*rc == -EBUSY) {
-		*rc = fs_group_commit(fs_records_group(fs_journal_records(i->journal)), 0);
+		/* Not in this thread: it may be one that the hooks of a commit wait for. */
+		if (block_begin)
+			block_begin();
+		*rc = fs_group_sync(fs_records_group(fs_journal_records(i->journal)), 0);
+		if (block_end)
+			block_end();
 		return !*rc;
 	}
 	return *rc == -EAGAIN;

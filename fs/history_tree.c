@@ -184,11 +184,19 @@ static mode_t type_of(struct fs_inode *i)
 	return type;
 }
 
+/*
+ * Each name of a note with several is a directory of its own: kernels take no directory in two
+ * places. Which is which a hash tells; two that were the same would only be a nuisance.
+ */
 static struct fs_history_node note_node(const struct fs_inode *dir, uint64_t ino, const char *name)
 {
 	struct fs_history_node x = {
 		.ino = ino, .up = fs_history_place(dir->ino), .kind = FS_HISTORY_NOTE};
+	uint32_t h = (x.up ^ 0x811c9dc5u) * 0x01000193u;
 
+	for (const char *c = name; *c; c++)
+		h = (h ^ (uint8_t)*c) * 0x01000193u;
+	x.version = h;
 	fs_history_ext(name, x.ext);
 	return x;
 }

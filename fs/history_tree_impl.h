@@ -19,7 +19,7 @@ enum fs_history_kind {
 /* What a number stands for. 32 bytes each: they stay for as long as the journal is open. */
 struct fs_history_node {
 	uint64_t ino;
-	uint32_t version; /* FS_HISTORY_VERSION, else 0 */
+	uint32_t version; /* FS_HISTORY_NOTE: a hash of place and name; FS_HISTORY_MIRROR: 0 */
 	uint32_t up;	  /* place of the directory above in the table; 0: the journal's own */
 	uint32_t next;	  /* of the bucket */
 	uint8_t kind;

@@ -41,8 +41,11 @@ enum fs_inode_flag {
 	FS_INODE_REMOVED = 128, /* a note that lost its last name; its versions are kept */
 	FS_INODE_BEFORE = 256, /* what another note was before: its contents are kept */
 	FS_INODE_STATE = 512,  /* it has a STATE record */
+	FS_INODE_APART = 1024, /* with BEFORE: changed under a name of its own since; no heir has that */
+	FS_INODE_SHARED = 2048, /* with BEFORE: of more than one note */
+	FS_INODE_WHOLE = 4096, /* it was record content under another name: no version is pruned */
 };
-#define FS_INODE_FLAGS 1023u
+#define FS_INODE_FLAGS 8191u
 
 /*
  * What an INODE record holds. The same fields stand in struct fs_inode (i->size) and, as a whole,

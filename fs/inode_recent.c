@@ -3,7 +3,8 @@
  * fs/inode_recent.c - names that were given up a moment ago, and which inode had them.
  *
  * Programs save by moving the old file away, or removing it, and making a new one
- * under its name: for a minute that one is taken for the same note (fs/history_link.c). A
+ * under its name: for a minute that one is taken for the same note (fs/history_link.c), when the
+ * same practitioner makes it: nobody's new note becomes what another has just taken away. A
  * ring of a fixed size per journal, in memory only; names as the keyed hashes that
  * directories use. Lock: a mutex (leaf).
  */
@@ -17,6 +18,7 @@
 
 struct place {
 	uint64_t dir, hash, ino; /* ino 0: free */
+	uint32_t pid;		 /* who gave it up */
 	int64_t at_s;
 };
 
@@ -55,7 +57,8 @@ static struct place *find(struct fs_inode_recent *r, uint64_t dir, uint64_t hash
 	return NULL;
 }
 
-void fs_inode_recent_add(const struct fs_inode *dir, const char *name, uint64_t ino, int64_t now_s)
+void fs_inode_recent_add(const struct fs_inode *dir, const char *name, uint64_t ino, uint32_t pid,
+			 int64_t now_s)
 {
 	struct fs_inode_recent *r = fs_inode_recent_of(dir->journal);
 	uint64_t hash = fs_dirent_hash(dir->journal, dir->ino, name);
@@ -67,11 +70,12 @@ void fs_inode_recent_add(const struct fs_inode *dir, const char *name, uint64_t 
 	p = find(r, dir->ino, hash);
 	if (!p)
 		p = &r->place[r->next++ % PLACES];
-	*p = (struct place){dir->ino, hash, ino, now_s};
+	*p = (struct place){dir->ino, hash, ino, pid, now_s};
 	pthread_mutex_unlock(&r->lock);
 }
 
-uint64_t fs_inode_recent_find(const struct fs_inode *dir, const char *name, int64_t now_s)
+uint64_t fs_inode_recent_find(const struct fs_inode *dir, const char *name, uint32_t pid,
+			      int64_t now_s)
 {
 	struct fs_inode_recent *r = fs_inode_recent_of(dir->journal);
 	uint64_t hash, ino = 0;
@@ -82,7 +86,7 @@ uint64_t fs_inode_recent_find(const struct fs_inode *dir, const char *name, int6
 	hash = fs_dirent_hash(dir->journal, dir->ino, name);
 	pthread_mutex_lock(&r->lock);
 	p = find(r, dir->ino, hash);
-	if (p && now_s - p->at_s < SECONDS && p->at_s - now_s < SECONDS)
+	if (p && p->pid == pid && now_s - p->at_s < SECONDS && p->at_s - now_s < SECONDS)
 		ino = p->ino;
 	pthread_mutex_unlock(&r->lock);
 	return ino;

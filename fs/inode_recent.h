@@ -17,10 +17,12 @@ void fs_inode_recent_free(struct fs_inode_recent *r);
 /* The journal's; NULL: none. It belongs to the journal's table of inodes (fs/inode.c). */
 struct fs_inode_recent *fs_inode_recent_of(struct fs_journal *j);
 
-/* name in dir stood for ino until now. */
-void fs_inode_recent_add(const struct fs_inode *dir, const char *name, uint64_t ino, int64_t now_s);
-/* Which inode that was; 0: none, or it is too long ago. */
-uint64_t fs_inode_recent_find(const struct fs_inode *dir, const char *name, int64_t now_s);
+/* name in dir stood for ino until now, when practitioner pid took it away. */
+void fs_inode_recent_add(const struct fs_inode *dir, const char *name, uint64_t ino, uint32_t pid,
+			 int64_t now_s);
+/* Which inode that was; 0: none, or it is too long ago, or another than pid took it away. */
+uint64_t fs_inode_recent_find(const struct fs_inode *dir, const char *name, uint32_t pid,
+			      int64_t now_s);
 void fs_inode_recent_forget(const struct fs_inode *dir, const char *name);
 
 #endif

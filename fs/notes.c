@@ -2,10 +2,10 @@
 /*
  * fs/notes.c - one act with a note: who asks, which note, may he; and finalizing.
  *
- * Invariants: (1) a refusal is durable in the log before it is answered; (2) what is waited for (mounts, the
- * `finals` mutex) is waited for before the last look at rights, session and note; (3) a note that could not be made
- * final is a draft again; (4) the policy version in a statement is one under which the decision was
- * taken, so that whoever verifies comes to the same answer.
+ * Invariants: (1) a refusal is durable in the log before it is answered; (2) what is waited for
+ * (mounts, the `finals` mutex) is waited for before the last look at rights, session and note; (3)
+ * a note that could not be made final is a draft again; (4) the policy version in a statement is
+ * one under which the decision was taken, so that whoever verifies comes to the same answer.
  *
  * Locks: none while mounts settle and the closed note is hashed; then `finals` until the statement is durable.
  */
@@ -170,7 +170,8 @@ int fs_noting_find(struct fs_noting *a)
 		return fs_noting_no(a, rc, "\"%s\" is no path to a note within %s", a->path,
 				    a->journal);
 	if (!rc && a->ino && a->i->ino != a->ino)
-		return fs_noting_no(a, -ENOENT, "%s was moved or renamed meanwhile: try again", a->path);
+		return fs_noting_no(a, -ENOENT, "%s was moved or renamed meanwhile: try again",
+				    a->path);
 	return rc ? rc : look_at_note(a);
 }
 
@@ -290,23 +291,26 @@ int fs_noting_may_finalize(const struct fs_noting *a)
 					"%s wrote this note, and you may not write in this journal",
 					a->author);
 	if (!policy_practice_settings(a->practice)->finalize_others)
-		return fs_noting_refuse(a, -EACCES,
-					"%s wrote this note and has to finalize it: the practice's policy "
-					"does not say `finalize others`",
-					a->author);
+		return fs_noting_refuse(
+			a, -EACCES,
+			"%s wrote this note and has to finalize it: the practice's policy "
+			"does not say `finalize others`",
+			a->author);
 	if (!fs_noting_finalizes(a))
-		return fs_noting_refuse(a, -EACCES,
-					"%s wrote this note: to finalize it takes a role with the right "
-					"`finalize`",
-					a->author);
+		return fs_noting_refuse(
+			a, -EACCES,
+			"%s wrote this note: to finalize it takes a role with the right "
+			"`finalize`",
+			a->author);
 	return 0;
 }
 
 int fs_noting_reason(const struct fs_noting *a, const char *reason)
 {
 	if (!reason || policy_utf8_characters(reason) < 3 || !policy_utf8_said(reason))
-		return fs_noting_no(a, -EINVAL,
-				    "a reason in own words is wanted, one line of at least 3 characters");
+		return fs_noting_no(
+			a, -EINVAL,
+			"a reason in own words is wanted, one line of at least 3 characters");
 	if (strlen(reason) > KEYS_NOTE_REASON_MAX)
 		return fs_noting_no(a, -EINVAL, "the reason is longer than %d bytes",
 				    KEYS_NOTE_REASON_MAX);
@@ -323,7 +327,8 @@ static int no_close(const struct fs_noting *a, int rc)
 	case -EBUSY:
 		return fs_noting_no(a, rc, "somebody else is finalizing %s just now", a->path);
 	case -EMLINK:
-		return fs_noting_no(a, rc, "%s has several names (hard links): remove all but one first",
+		return fs_noting_no(a, rc,
+				    "%s has several names (hard links): remove all but one first",
 				    a->path);
 	case -ENOENT:
 		return fs_noting_no(a, rc, "%s was removed meanwhile", a->path);
@@ -339,13 +344,17 @@ static int no_add(const struct fs_noting *a, int rc)
 		return fs_noting_no(a, rc, "%s was moved or renamed meanwhile: try again", a->path);
 	case -EXDEV:
 	case -ENAMETOOLONG:
-		return fs_noting_no(a, rc, "%s lies too deep: at most %d folders above a final note",
+		return fs_noting_no(a, rc,
+				    "%s lies too deep: at most %d folders above a final note",
 				    a->path, FS_FINAL_DEPTH);
 	case -EBADMSG:
-		fs_vault_alarm(a->v, a->index, "what %s says of its final notes is damaged", a->journal);
-		return fs_noting_no(a, rc,
-				    "what %s says of its final notes is damaged: `journalfs verify`, "
-				    "restore it from a backup", a->journal);
+		fs_vault_alarm(a->v, a->index, "what %s says of its final notes is damaged",
+			       a->journal);
+		return fs_noting_no(
+			a, rc,
+			"what %s says of its final notes is damaged: `journalfs verify`, "
+			"restore it from a backup",
+			a->journal);
 	default:
 		return rc;
 	}

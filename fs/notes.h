@@ -18,11 +18,14 @@
 #include "final.h"
 #include "vault.h"
 
+struct fs_note_settle;
 struct fs_note_place {
 	const char *journal; /* its name; NULL: index counts */
 	uint32_t index;
 	const char *path;
 	uint64_t ino; /* not 0: what the path must lead to, else -ENOENT */
+	/* Amending: called at the end with the nodeid of the folder that got a name; NULL: no mounts. */
+	const struct fs_note_settle *folder;
 	/* as fs_vault_note_look told: contents changed since, even while this is under way, are not finalized (-ESTALE) */
 	bool as_shown;
 	uint64_t change;
@@ -45,7 +48,8 @@ struct fs_note_result {
 
 /*
  * settle: called before the note is closed, with its nodeid: makes every mount hand over dirty pages (the mount
- * layer's fs_serve_settle); NULL where there are no mounts.
+ * layer's fs_serve_settle); NULL where there are no mounts. Also with the folder that a copy or an amendment was put
+ * in, at the end: kernels keep listings.
  */
 struct fs_note_settle {
 	void (*fn)(void *ctx, uint64_t nodeid);

@@ -2,9 +2,9 @@
 /*
  * fs/notes_amend.c - a draft that amends a final note, beside it.
  *
- * The draft is an ordinary note whose STATE says what it amends; the final note learns of it when the draft is final.
- * Its name follows the practice's pattern: %n the note's name without its extension, %e the extension
- * with its dot, %i the first number from 1 that is free.
+ * The draft is an ordinary note whose STATE says what it amends; the final note learns of it when
+ * the draft is final. Its name follows the practice's pattern: %n the note's name without its
+ * extension, %e the extension with its dot, %i the first number from 1 that is free.
  *
  * Invariant: the record is durable before the draft exists. Locks: none of its own.
  */
@@ -73,8 +73,8 @@ static int folder(const struct fs_noting *a, struct fs_inode **out, size_t *len)
 	return fs_final_lookup(a->j, path, out);
 }
 
-static int choose(const struct fs_noting *a, struct fs_inode *dir, const char *wanted,
-		  size_t len, char out[static FS_NOTING_NAME])
+static int choose(const struct fs_noting *a, struct fs_inode *dir, const char *wanted, size_t len,
+		  char out[static FS_NOTING_NAME])
 {
 	const char *pattern = policy_practice_settings(a->practice)->amendment;
 	int rc;
@@ -82,8 +82,10 @@ static int choose(const struct fs_noting *a, struct fs_inode *dir, const char *w
 	if (!wanted || !wanted[0]) {
 		rc = fs_noting_free_name(dir, pattern ? pattern : PATTERN, a->path + len, out);
 	} else if (strchr(wanted, '/')) {
-		return fs_noting_no(a, -EINVAL, "the amendment lies beside the note: a name without a "
-						"slash is wanted, not %s", wanted);
+		return fs_noting_no(a, -EINVAL,
+				    "the amendment lies beside the note: a name without a "
+				    "slash is wanted, not %s",
+				    wanted);
 	} else if (strlen(wanted) > 255) {
 		rc = -ENAMETOOLONG;
 	} else {
@@ -134,7 +136,9 @@ int fs_noting_make(const struct fs_noting *a, struct fs_inode *dir, const char *
 	return rc;
 }
 
-static int amend(struct fs_noting *a, const char *wanted, char path[static KEYS_NOTE_PATH_MAX + 1])
+/* Out: the folder, 0 as long as nothing was made in it. */
+static int amend(struct fs_noting *a, const char *wanted, uint64_t *in,
+		 char path[static KEYS_NOTE_PATH_MAX + 1])
 {
 	struct fs_final_state links = {.amends = a->i->ino};
 	struct fs_inode *dir = NULL, *made = NULL;
@@ -150,6 +154,8 @@ static int amend(struct fs_noting *a, const char *wanted, char path[static KEYS_
 		rc = fs_noting_again(a);
 		if (!rc)
 			rc = fs_noting_make(a, dir, name, &links, &made);
+		if (!rc)
+			*in = fs_inode_nodeid(dir);
 		if (!rc)
 			rc = fs_noting_durable(a->j, 0);
 		if (rc)
@@ -167,6 +173,7 @@ int fs_vault_note_amend(struct fs_vault *v, struct fs_session *s, const struct f
 			struct fs_say *say)
 {
 	struct fs_noting a;
+	uint64_t in = 0;
 	int rc = fs_noting_begin(&a, v, s, at, "amending", say);
 
 	if (!rc)
@@ -176,7 +183,9 @@ int fs_vault_note_amend(struct fs_vault *v, struct fs_session *s, const struct f
 	if (!rc && !(a.rights & POLICY_WRITE) && !a.drafts_s)
 		rc = fs_noting_refuse(&a, -EACCES, "you may not write in this journal");
 	if (!rc)
-		rc = amend(&a, name, path);
+		rc = amend(&a, name, &in, path);
 	fs_noting_end(&a);
+	if (in && at->folder)
+		at->folder->fn(at->folder->ctx, in);
 	return rc;
 }

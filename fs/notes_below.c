@@ -218,7 +218,7 @@ int fs_vault_notes_below(struct fs_vault *v, struct fs_session *s, const struct 
 				   "which notes below \"%.255s\" are not final", at->path);
 	if (!rc)
 		rc = walk(&w, dir, at->path);
-	if (rc == -E2BIG)
+	if (rc == -E2BIG && w.seen > FS_NOTES_BELOW_MAX)
 		fs_say(say, "there are more than %u files below it: name a smaller directory",
 		       FS_NOTES_BELOW_MAX);
 	policy_practice_put(w.practice);

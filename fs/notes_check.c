@@ -2,10 +2,10 @@
 /*
  * fs/notes_check.c - is one statement about a note true, and whose word is it?
  *
- * In this order: the note is there, final, and its contents are those that were stated; its signature is by an
- * identity that leads to the root; its signer might sign, as policy stood then; his key was not
- * replaced, and his account not over, before. The first that fails is the finding, in words for whoever has to act
- * on it.
+ * In this order: the note is there, final, and its contents are those that were stated; its
+ * signature is by an identity that leads to the root; its signer might sign, as policy stood then;
+ * his key was not replaced, and his account not over, before. The first that fails is the finding,
+ * in words for whoever has to act on it.
  *
  * Invariant: what could not be judged is never found in order. Locks: none of its own.
  */
@@ -78,20 +78,24 @@ static bool note_bad(const struct keys_note *n, const struct fs_noting_seen *see
 		     struct fs_note_check *c)
 {
 	if (seen->rc == -ENOENT)
-		fs_noting_found(c, FS_NOTE_MISSING, "the note is not there: restore it from a backup");
+		fs_noting_found(c, FS_NOTE_MISSING,
+				"the note is not there: restore it from a backup");
 	else if (seen->rc == -EXDEV)
-		fs_noting_found(c, FS_NOTE_CHANGED,
-				"at this place lies something else, or the note lies elsewhere: restore "
-				"it from a backup");
+		fs_noting_found(
+			c, FS_NOTE_CHANGED,
+			"at this place lies something else, or the note lies elsewhere: restore "
+			"it from a backup");
 	else if (seen->rc == -EPERM)
 		fs_noting_found(c, FS_NOTE_CHANGED,
 				"it is not marked as final any more: restore it from a backup");
 	else if (seen->rc)
-		fs_noting_found(c, FS_NOTE_DAMAGED, "it can't be read (%s): restore it from a backup",
+		fs_noting_found(c, FS_NOTE_DAMAGED,
+				"it can't be read (%s): restore it from a backup",
 				strerror(-seen->rc));
 	else if (seen->size != n->size || !keys_equal(seen->sha256, n->sha256, KEYS_LEN))
-		fs_noting_found(c, FS_NOTE_CHANGED,
-				"its contents are not those that were stated: restore it from a backup");
+		fs_noting_found(
+			c, FS_NOTE_CHANGED,
+			"its contents are not those that were stated: restore it from a backup");
 	else if (kept_number(&seen->state, n->kind) != n->number)
 		fs_noting_found(c, FS_NOTE_CHANGED,
 				"the note names another statement than this one: restore it from a "
@@ -112,7 +116,8 @@ static bool of_bad(const struct keys_note *n, const struct fs_final_statement *o
 	if (of && of->note.number == n->of && of->note.ino == n->ino &&
 	    of->note.author == n->author && !strcmp(of->note.path, n->path))
 		return false;
-	fs_noting_found(c, FS_NOTE_FORGED, "statement %u, of which it speaks, is not about this note",
+	fs_noting_found(c, FS_NOTE_FORGED,
+			"statement %u, of which it speaks, is not about this note",
 			(unsigned)n->of);
 	return true;
 }
@@ -137,9 +142,10 @@ static bool sign_bad(struct fs_vault *v, const struct fs_final_statement *s,
 	if (rc)
 		fs_noting_found(c, FS_NOTE_FORGED, "the signature is not by %s", n->who);
 	else if (!s->has_minisign && n->kind != KEYS_NOTE_ERROR)
-		fs_noting_found(c, FS_NOTE_DAMAGED,
-				"the signature is sound, but the one for minisign is gone: restore the "
-				"journal from a backup");
+		fs_noting_found(
+			c, FS_NOTE_DAMAGED,
+			"the signature is sound, but the one for minisign is gone: restore the "
+			"journal from a backup");
 	else
 		return false;
 	return true;
@@ -157,7 +163,8 @@ struct rights {
 
 static void rights_at(struct rights *r, int64_t when)
 {
-	const struct policy_question q = {r->practice, r->journal, r->n->who, POLICY_READ, when, NULL};
+	const struct policy_question q = {r->practice, r->journal, r->n->who,
+					  POLICY_READ, when,	   NULL};
 	struct policy_verdict verdict;
 
 	policy_decide(&q, &verdict);
@@ -217,16 +224,19 @@ static bool right_bad(struct fs_vault *v, const struct keys_note *n, struct fs_n
 			fs_glass_wrote(v, n->pid, n->enrolment, n->journal, when, when));
 	}
 	if (rc)
-		fs_noting_found(c, FS_NOTE_DAMAGED,
-				"the policy of that time can't be read (%s), so it is not known whether "
-				"%s might sign", strerror(-rc), n->who);
+		fs_noting_found(
+			c, FS_NOTE_DAMAGED,
+			"the policy of that time can't be read (%s), so it is not known whether "
+			"%s might sign",
+			strerror(-rc), n->who);
 	else if (bad && !r.active)
-		fs_noting_found(c, FS_NOTE_REVOKED,
-				"%s had left, or was not active, when it was signed: ask who did it",
-				n->who);
+		fs_noting_found(
+			c, FS_NOTE_REVOKED,
+			"%s had left, or was not active, when it was signed: ask who did it",
+			n->who);
 	else if (bad)
-		fs_noting_found(c, FS_NOTE_FORGED, "%s might not sign it under the policy of that time",
-				n->who);
+		fs_noting_found(c, FS_NOTE_FORGED,
+				"%s might not sign it under the policy of that time", n->who);
 	if (r.journal)
 		policy_journal_put(r.journal);
 	policy_practice_put(r.practice);
@@ -245,9 +255,11 @@ static bool revoked(struct fs_vault *v, const struct keys_note *n, struct fs_not
 		is = p->ids[k] && p->ids[k]->id.made_s <= n->time_s;
 	pthread_rwlock_unlock(&v->lock);
 	if (is)
-		fs_noting_found(c, FS_NOTE_REVOKED,
-				"it was signed with a key of %s that had been replaced: ask %s whether it "
-				"is theirs", n->who, n->who);
+		fs_noting_found(
+			c, FS_NOTE_REVOKED,
+			"it was signed with a key of %s that had been replaced: ask %s whether it "
+			"is theirs",
+			n->who, n->who);
 	return is;
 }
 
@@ -309,8 +321,9 @@ void fs_noting_check(struct fs_vault *v, const struct fs_final_statement *s,
 	if (fs_noting_wish_bad(v, n, seen, c))
 		return;
 	if (n->kind == KEYS_NOTE_LOCKED && !seen->state.signed_by)
-		fs_noting_found(c, FS_NOTE_UNSIGNED,
-				"locked and unchanged; its author has not signed it: `journalfs sign`");
+		fs_noting_found(
+			c, FS_NOTE_UNSIGNED,
+			"locked and unchanged; its author has not signed it: `journalfs sign`");
 	else
 		fs_noting_found(c, FS_NOTE_OK, "%s", "");
 }

@@ -2,8 +2,9 @@
 /*
  * fs/notes_error.c - a note is marked as entered in error.
  *
- * The note stays, readable and verifiable; a statement, signed by who marks it, says that it is wrong and why. A draft
- * is locked first, so that what was wrong is kept as it was. Its author may, and who has the right to finalize.
+ * The note stays, readable and verifiable; a statement, signed by who marks it, says that it is
+ * wrong and why. A draft is locked first, so that what was wrong is kept as it was. Its author may,
+ * and who has the right to finalize.
  *
  * Locks: `finals`, twice for a draft.
  */
@@ -12,15 +13,17 @@
 int fs_noting_may_mark(const struct fs_noting *a)
 {
 	if (a->attr.flags & FS_INODE_ERROR)
-		return fs_noting_no(a, -EEXIST, "%s is marked as entered in error already", a->path);
+		return fs_noting_no(a, -EEXIST, "%s is marked as entered in error already",
+				    a->path);
 	if (fs_noting_as_author(a) || fs_noting_finalizes(a))
 		return 0;
-	return fs_noting_refuse(a, -EACCES,
-				fs_noting_mine(a)
-					? "you may not write in this journal any more, so you may not mark "
-					  "its notes; ask a steward"
-					: "a note is marked as entered in error by its author, or by who has "
-					  "the rights `write` and `finalize` here");
+	return fs_noting_refuse(
+		a, -EACCES,
+		fs_noting_mine(a)
+			? "you may not write in this journal any more, so you may not mark "
+			  "its notes; ask a steward"
+			: "a note is marked as entered in error by its author, or by who has "
+			  "the rights `write` and `finalize` here");
 }
 
 static int mark_locked(struct fs_noting *a, struct fs_final_statement *st,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/notes_export.c - a note's signature for whoever has no vault: minisign's files, and who the key belongs to.
+ * fs/notes_export.c - a note's signature for whoever has no vault: minisign's files, and who the
+ * key belongs to.
  *
- * The signature was made when the note was signed. What is exported is verified first, and logged as an export before
- * it is handed out. The certificate is text for people and for a program that follows
- * keys/FORMAT.md: the identity, and each invitation up to the key of the vault's root.
+ * The signature was made when the note was signed. What is exported is verified first, and logged
+ * as an export before it is handed out. The certificate is text for people and for a program that
+ * follows keys/FORMAT.md: the identity, and each invitation up to the key of the vault's root.
  *
  * Locks: none of its own.
  */
@@ -70,7 +71,8 @@ static void put_invite(struct text *t, const struct fs_known_invite *k)
 		put_bytes(t, "invitation", b, len);
 }
 
-/* From the signer's identity up to the root: each identity, the invitation that it answers, who issued that. */
+/* From the signer's identity up to the root: each identity, the invitation that it answers, who
+ * issued that. */
 static int put_chain(struct fs_vault *v, struct text *t, uint32_t pid, uint32_t enrolment)
 {
 	for (unsigned depth = 0; pid && depth < CHAIN_MOST; depth++) {
@@ -149,7 +151,8 @@ static int signature(const struct fs_noting *a, struct fs_final_state *state,
 	number = state->signed_by ? state->signed_by : state->countersigned;
 	if (!number)
 		return fs_noting_no(a, -ENODATA,
-				    "nobody has signed %s: its author can, with `journalfs sign`", a->path);
+				    "nobody has signed %s: its author can, with `journalfs sign`",
+				    a->path);
 	rc = fs_final_get(a->j, number, out);
 	return rc == -ENOENT || (!rc && !out->has_minisign) ? -EBADMSG : rc;
 }
@@ -166,7 +169,8 @@ static int believe(const struct fs_noting *a, const struct fs_final_statement *f
 	fs_noting_seen_clear(&seen);
 	if (c.finding == FS_NOTE_OK)
 		return 0;
-	fs_vault_alarm(a->v, a->index, "a signature that was to be exported is not in order: %s", c.why);
+	fs_vault_alarm(a->v, a->index, "a signature that was to be exported is not in order: %s",
+		       c.why);
 	return fs_noting_no(a, -EBADMSG, "the signature of %s is not in order: %s", a->path, c.why);
 }
 
@@ -188,9 +192,10 @@ static int texts(const struct fs_noting *a, const struct fs_final_statement *st,
 
 	memcpy(out->who, st->note.who, sizeof(out->who));
 	fs_noting_comment(&st->note, comment);
-	rc = keys_minisign_text(&st->minisign, "signature from a journalfs note", comment, out->minisig,
-				sizeof(out->minisig));
-	snprintf(untrusted, sizeof(untrusted), "minisign public key of a journalfs practitioner, number %u",
+	rc = keys_minisign_text(&st->minisign, "signature from a journalfs note", comment,
+				out->minisig, sizeof(out->minisig));
+	snprintf(untrusted, sizeof(untrusted),
+		 "minisign public key of a journalfs practitioner, number %u",
 		 (unsigned)st->note.pid);
 	if (!rc)
 		rc = keys_minisign_pub_text(&st->minisign, untrusted, out->pub, sizeof(out->pub));
@@ -226,8 +231,9 @@ int fs_vault_note_export(struct fs_vault *v, struct fs_session *s, const struct 
 	if (!rc)
 		rc = fs_noting_find(&a);
 	if (!rc && !(a.rights & POLICY_EXPORT))
-		rc = fs_noting_refuse(&a, -EACCES, "taking a signature out of the vault needs a role with "
-						   "the right `export`");
+		rc = fs_noting_refuse(&a, -EACCES,
+				      "taking a signature out of the vault needs a role with "
+				      "the right `export`");
 	if (!rc)
 		rc = export(&a, out);
 	fs_noting_end(&a);

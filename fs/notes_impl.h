@@ -25,7 +25,8 @@
 struct fs_noting {
 	struct fs_vault *v;
 	struct fs_session *s; /* who acts; NULL: the vault itself */
-	struct fs_session *hand; /* whose session key signs the journal's root: s, or somebody who may write */
+	struct fs_session *
+		hand; /* whose session key signs the journal's root: s, or somebody who may write */
 	struct fs_say *say;
 	const char *what; /* "finalizing", for records of refusals */
 	uint32_t index;
@@ -63,7 +64,8 @@ int fs_noting_refuse(const struct fs_noting *a, int rc, const char *fmt, ...)
 int fs_noting_no(const struct fs_noting *a, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool fs_noting_mine(const struct fs_noting *a);
-/* May he change this note's state as its author: writes here, or made it under his emergency access. */
+/* May he change this note's state as its author: writes here, or made it under his emergency
+ * access. */
 bool fs_noting_as_author(const struct fs_noting *a);
 /* The right to finalize, and to write what it leads to. */
 bool fs_noting_finalizes(const struct fs_noting *a);
@@ -146,7 +148,8 @@ struct fs_noting_seen {
 	const char *claim; /* what it says and no statement bears out; NULL */
 	int rc;		   /* of reading it: 0, or why not */
 };
-void fs_noting_look_at(struct fs_journal *j, const struct keys_note *n, struct fs_noting_seen *seen);
+void fs_noting_look_at(struct fs_journal *j, const struct keys_note *n,
+		       struct fs_noting_seen *seen);
 void fs_noting_seen_clear(struct fs_noting_seen *seen);
 void fs_noting_check(struct fs_vault *v, const struct fs_final_statement *s,
 		     const struct fs_final_statement *of, const struct fs_noting_seen *seen,

@@ -2,12 +2,13 @@
 /*
  * fs/notes_move.c - a note that was written in the wrong journal is copied into the right one.
  *
- * Nothing leaves the wrong journal: the origin is locked (so that it is what was copied), the copy is a draft of who
- * moved it, with where it comes from and the SHA-256 of what that was, and then the origin is marked as
- * entered in error, with where it belongs. Both journals have a record of it in the access log before anything is
- * made.
+ * Nothing leaves the wrong journal: the origin is locked (so that it is what was copied), the copy
+ * is a draft of who moved it, with where it comes from and the SHA-256 of what that was, and then
+ * the origin is marked as entered in error, with where it belongs. Both journals have a record of
+ * it in the access log before anything is made.
  *
- * Invariant: the origin is not marked before the copy is durable and compared with the origin's statement.
+ * Invariant: the origin is not marked before the copy is durable and compared with the origin's
+ * statement.
  *
  * Locks: none of its own.
  */
@@ -213,6 +214,8 @@ int fs_vault_note_move(struct fs_vault *v, struct fs_session *s, const struct fs
 		rc = fs_noting_finalize(&a, &lock, &locked);
 	if (!rc)
 		rc = move(&a, &b, reason, path);
+	if (!rc && settle && settle->fn)
+		settle->fn(settle->ctx, fs_nodeid(b.index, FS_ROOT_INO));
 	fs_noting_end(&b);
 	fs_noting_end(&a);
 	return rc;

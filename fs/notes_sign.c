@@ -2,8 +2,9 @@
 /*
  * fs/notes_sign.c - a final note is signed later: by its author, or by a second practitioner.
  *
- * The author signs a note that was locked without him. Anybody else countersigns: with the right to finalize, in
- * a clinical role, and not one whose own notes want a countersignature. Nobody is the second one to himself.
+ * The author signs a note that was locked without him. Anybody else countersigns: with the right to
+ * finalize, in a clinical role, and not one whose own notes want a countersignature. Nobody is the
+ * second one to himself.
  *
  * Invariants: fs/notes_statement.c. What is signed is hashed again, which a final note allows to be done
  * before others are kept waiting.
@@ -20,24 +21,27 @@ static int may_author(const struct fs_noting *a, const struct fs_final_state *st
 				    n->kind == KEYS_NOTE_FINAL ? n->who : "you");
 	if (fs_noting_as_author(a))
 		return 0;
-	return fs_noting_refuse(a, -EACCES,
-				"you may not write in this journal any more, so you may not sign in "
-				"it; ask a steward");
+	return fs_noting_refuse(
+		a, -EACCES,
+		"you may not write in this journal any more, so you may not sign in "
+		"it; ask a steward");
 }
 
 static int may_second(const struct fs_noting *a, const struct fs_final_state *state,
 		      const struct keys_note *n)
 {
 	if (!fs_noting_finalizes(a))
-		return fs_noting_refuse(a, -EACCES,
-					"%s wrote this note: to countersign it takes a role with the "
-					"rights `write` and `finalize` here",
-					n->author_name);
+		return fs_noting_refuse(
+			a, -EACCES,
+			"%s wrote this note: to countersign it takes a role with the "
+			"rights `write` and `finalize` here",
+			n->author_name);
 	if (!fs_noting_second(a))
-		return fs_noting_refuse(a, -EACCES,
-					"a countersignature is for clinicians whose own notes do not want "
-					"one; your role is %s",
-					a->me->role->name);
+		return fs_noting_refuse(
+			a, -EACCES,
+			"a countersignature is for clinicians whose own notes do not want "
+			"one; your role is %s",
+			a->me->role->name);
 	if (n->kind == KEYS_NOTE_FINAL && n->pid == a->s->pid)
 		return fs_noting_no(a, -EEXIST, "you have signed %s already", a->path);
 	if (state->countersigned)

@@ -2,10 +2,10 @@
 /*
  * fs/notes_statement.c - a statement about a note: made, signed, logged, stored.
  *
- * The order is the one of everything here: the record with number and hash of the statement is durable in the
- * access log, then it is stored in one batch with what follows from it, then that is durable, then
- * it is answered. What was logged and could not be stored is said in a second record, since the next statement
- * takes the same number.
+ * The order is the one of everything here: the record with number and hash of the statement is
+ * durable in the access log, then it is stored in one batch with what follows from it, then that is
+ * durable, then it is answered. What was logged and could not be stored is said in a second record,
+ * since the next statement takes the same number.
  *
  * Invariants: (1) nothing is signed but contents that are what the statement says; (2) the note
  * key is used under the session's lock, in place.
@@ -19,8 +19,8 @@
 #include "notes_impl.h"
 
 static const enum policy_record_kind records[] = {
-	[KEYS_NOTE_LOCKED] = POLICY_RECORD_FINAL,	 [KEYS_NOTE_FINAL] = POLICY_RECORD_FINAL,
-	[KEYS_NOTE_SIGNED] = POLICY_RECORD_SIGN,	 [KEYS_NOTE_COUNTERSIGNED] = POLICY_RECORD_SIGN,
+	[KEYS_NOTE_LOCKED] = POLICY_RECORD_FINAL, [KEYS_NOTE_FINAL] = POLICY_RECORD_FINAL,
+	[KEYS_NOTE_SIGNED] = POLICY_RECORD_SIGN,  [KEYS_NOTE_COUNTERSIGNED] = POLICY_RECORD_SIGN,
 	[KEYS_NOTE_ERROR] = POLICY_RECORD_ERROR,
 };
 static const char *const words[] = {
@@ -285,8 +285,9 @@ int fs_noting_final_of(const struct fs_noting *a, struct fs_final_state *state,
 	if (rc != -ENOENT && rc != -EBADMSG)
 		return rc;
 	fs_vault_alarm(a->v, a->index, "what is kept of a final note does not fit together");
-	return fs_noting_no(a, -EBADMSG,
-			    "what is kept of %s as a final note is damaged: see `journalfs verify`, and "
-			    "restore it from a backup",
-			    a->path);
+	return fs_noting_no(
+		a, -EBADMSG,
+		"what is kept of %s as a final note is damaged: see `journalfs verify`, and "
+		"restore it from a backup",
+		a->path);
 }

@@ -2,7 +2,8 @@
 /*
  * fs/notes_status.c - what is known of a note: its state, statements and links, in words.
  *
- * Paths of notes that amend each other are those of their statements: a final note keeps its place. Locks: none.
+ * Paths of notes that amend each other are those of their statements: a final note keeps its place.
+ * Locks: none.
  */
 #include "notes_impl.h"
 

@@ -2,9 +2,10 @@
 /*
  * fs/notes_tick.c - `finalize after`: notes that nobody has changed for so long become final.
  *
- * That they don't change any more is exact, since every change asks (fs_actor.due_s). That they are locked, with a
- * statement, follows: the clock thread walks the journals that sessions have open and may write in, one a call,
- * each once a minute. The vault itself makes the statement; a session's key signs the journal's root.
+ * That they don't change any more is exact, since every change asks (fs_actor.due_s). That they are
+ * locked, with a statement, follows: the clock thread walks the journals that sessions have open
+ * and may write in, one a call, each once a minute. The vault itself makes the statement; a
+ * session's key signs the journal's root.
  *
  * Locks: none but those of fs/notes.c.
  */
@@ -14,8 +15,10 @@
 #include "save_names.h"
 
 #define ROUND_NS (60 * UINT64_C(1000000000))
-#define LOCKS_MOST 4	    /* notes made final in one call */
-#define ENTRIES_MOST 100000 /* looked at in one call; what lies behind them waits for a change of something before */
+#define LOCKS_MOST 4 /* notes made final in one call */
+#define ENTRIES_MOST                                                                               \
+	100000 /* looked at in one call; what lies behind them waits for a change of something     \
+		  before */
 
 int64_t fs_vault_note_due_s(struct fs_vault *v)
 {
@@ -170,7 +173,8 @@ static void one_journal(struct fs_vault *v, struct fs_session *s, uint32_t index
 	w.a.j = fs_session_journal_find(s, index);
 	if (w.a.practice && w.a.j && !fs_vault_journal_name(v, index, w.a.journal))
 		walk(&w);
-	/* What is left of it is the next call's; what can't be locked keeps no other journal waiting. */
+	/* What is left of it is the next call's; what can't be locked keeps no other journal
+	 * waiting. */
 	if (!w.more || !w.locked)
 		v->note_cursor = index;
 	fs_noting_end(&w.a);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/notes_verify.c - a journal's statements about its final notes, one after the other, and the notes.
+ * fs/notes_verify.c - a journal's statements about its final notes, one after the other, and the
+ * notes.
  *
- * The chain is always walked whole, also for one note: that its statement stands in it is what keeps it from being
- * left out. Where it ends is known to the vault's tree, whose root is authenticated under the host secret: so whoever
- * may write in the journal, and in the vault's files, can't shorten it.
+ * The chain is always walked whole, also for one note: that its statement stands in it is what
+ * keeps it from being left out. Where it ends is known to the vault's tree, whose root is
+ * authenticated under the host secret: so whoever may write in the journal, and in the vault's
+ * files, can't shorten it.
  *
- * Invariant: that somebody verifies is durable in the log before the first finding; what is found wrong is an
- * alarm.
+ * Invariant: that somebody verifies is durable in the log before the first finding; what is found
+ * wrong is an alarm.
  *
  * Locks: none while reading; statements that come meanwhile are not looked at.
  */
@@ -36,7 +38,8 @@ static int report(struct verifying *w, struct fs_note_check *c)
 	return rc > 0 ? -ECANCELED : rc;
 }
 
-static int found(struct verifying *w, uint32_t number, enum fs_note_finding finding, const char *why)
+static int found(struct verifying *w, uint32_t number, enum fs_note_finding finding,
+		 const char *why)
 {
 	struct fs_note_check c = {.number = number};
 
@@ -65,9 +68,10 @@ static int check_one(struct verifying *w, bool in_order)
 
 	w->found++;
 	if (!in_order) {
-		fs_noting_found(&c, FS_NOTE_FORGED,
-				"it does not follow the statement before it: one was replaced; restore "
-				"the journal from a backup");
+		fs_noting_found(
+			&c, FS_NOTE_FORGED,
+			"it does not follow the statement before it: one was replaced; restore "
+			"the journal from a backup");
 		return report(w, &c);
 	}
 	fs_noting_look_at(w->a->j, &w->s.note, &seen);
@@ -86,12 +90,14 @@ static int one(struct verifying *w, uint32_t number)
 
 	if (rc == -ENOENT || rc == -EBADMSG) {
 		w->known = false;
-		return found(w, number, rc == -ENOENT ? FS_NOTE_MISSING : FS_NOTE_DAMAGED,
-			     rc == -ENOENT
-				     ? "the statement with this number is gone: restore the journal from "
-				       "a backup"
-				     : "the statement with this number is damaged: restore the journal "
-				       "from a backup");
+		return found(
+			w, number, rc == -ENOENT ? FS_NOTE_MISSING : FS_NOTE_DAMAGED,
+			rc == -ENOENT
+				? "the statement with this number is gone: restore the journal "
+				  "from "
+				  "a backup"
+				: "the statement with this number is damaged: restore the journal "
+				  "from a backup");
 	}
 	if (rc)
 		return rc;
@@ -112,7 +118,8 @@ static int check_end(struct verifying *w)
 
 	if (w->count && w->known && !keys_equal(w->hash, w->end, KEYS_LEN))
 		return found(w, 0, FS_NOTE_FORGED,
-			     "the last statement is not the one that the vault knows: restore the journal "
+			     "the last statement is not the one that the vault knows: restore the "
+			     "journal "
 			     "from a backup");
 	if (fs_final_get(w->a->j, w->count + 1, &w->s) == -ENOENT)
 		return 0;
@@ -166,7 +173,8 @@ static int walk(struct verifying *w)
 
 	if (rc == -EBADMSG)
 		return found(w, 0, FS_NOTE_DAMAGED,
-			     "what the vault knows of this journal's final notes is damaged: restore the "
+			     "what the vault knows of this journal's final notes is damaged: "
+			     "restore the "
 			     "vault from a backup");
 	w->known = true;
 	for (uint32_t n = 1; !rc && n <= w->count && n; n++) {
@@ -202,8 +210,8 @@ static int verify(struct fs_noting *a, const struct fs_note_verify *how)
 	w->ino = a->i ? a->i->ino : 0;
 	rc = walk(w);
 	if (w->bad)
-		fs_vault_alarm(a->v, a->index, "verification of final notes: %u %s not in order", w->bad,
-			       w->bad == 1 ? "is" : "are");
+		fs_vault_alarm(a->v, a->index, "verification of final notes: %u %s not in order",
+			       w->bad, w->bad == 1 ? "is" : "are");
 	if (!rc && w->path && !w->found)
 		rc = w->ino ? fs_noting_no(a, -EPERM, "%s is a draft: nothing is stated about it",
 					   a->path)
@@ -224,7 +232,8 @@ int fs_vault_note_verify(struct fs_vault *v, struct fs_session *s, const struct 
 	if (rc == -ENOENT && a.j)
 		rc = 0;
 	if (rc == -EINVAL || rc == -ENOTDIR)
-		rc = fs_noting_no(&a, rc, "\"%s\" is no path to a note within %s", a.path, a.journal);
+		rc = fs_noting_no(&a, rc, "\"%s\" is no path to a note within %s", a.path,
+				  a.journal);
 	if (!rc)
 		rc = verify(&a, how);
 	fs_noting_end(&a);

@@ -306,7 +306,8 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 		fs_op_saves_rename(op->m, name, newname, &who);
 		rc = not_own(op, fs_tree_rename(dir, name, newdir, newname, how, &who, &moved,
 						&replaced));
-		rc = fs_op_final_kept(op, rc);
+		if (!fs_history_tree_reserved(newdir, newname))
+			rc = fs_op_final_kept(op, rc);
 	}
 	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name) && op->pass.rights & POLICY_HISTORY)
 		rc = -EROFS;

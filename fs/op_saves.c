@@ -21,7 +21,7 @@
 #include "save_names.h"
 
 /* Bits of fs_node.saves; the policy's version stands above. */
-enum { KNOWN = 1, KEEPS = 2, DUE = 4 };
+enum { KNOWN = 1, KEEPS = 2, DUE = 4, WHOLE = 8 };
 #define VERSION_SHIFT 32
 
 static uint64_t ask(struct fs_vault *v, const char *name)
@@ -34,6 +34,8 @@ static uint64_t ask(struct fs_vault *v, const char *name)
 		policy_practice_keep(p, name, &keep);
 	if (!keep.none && !fs_save_names_temporary(name))
 		saves |= KEEPS;
+	if (keep.record && saves & KEEPS)
+		saves |= WHOLE;
 	if (keep.record && p && policy_practice_settings(p)->finalize_after_s &&
 	    !fs_save_names_temporary(name))
 		saves |= DUE;
@@ -62,9 +64,12 @@ void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *
 			struct fs_actor *who)
 {
 	struct fs_vault *v = m->serve->vault;
-	uint64_t to = ask(v, newname);
+	uint64_t from = ask(v, name), to = ask(v, newname);
 
-	fill(v, to | (ask(v, name) & DUE), who);
+	fill(v, to | (from & DUE), who);
+	who->gives = (from & KEEPS) != 0;
+	who->whole_from = (from & WHOLE) != 0;
+	who->whole_to = (to & WHOLE) != 0;
 }
 
 void fs_op_saves_moved(const struct fs_mount *m, const struct fs_inode *dir, const char *name,

@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../keys/label.h"
+#include "history.h"
 #include "history_tree.h"
 
 #define WORKERS_MAX 32u
@@ -496,6 +497,7 @@ int fs_serve_new(struct fs_vault *v, struct fs_serve **out)
 	    epoll_ctl(sv->epoll, EPOLL_CTL_ADD, sv->wake, &ev) != 0)
 		rc = -errno;
 	fs_gate_blocking(fs_serve_block_begin, fs_serve_block_end);
+	fs_history_blocking(fs_serve_block_begin, fs_serve_block_end);
 	fs_inode_on_parked(parked, sv);
 	fs_history_tree_on_name(fs_vault_pid_name, sv->vault);
 	if (!sv->reaped)

@@ -55,9 +55,20 @@ int fs_tree_set_journal_name(struct fs_journal *j, struct fs_batch *b, const cha
 	return rc ? rc : b->rc;
 }
 
+static int is_kept(void *ctx, const struct fs_history_removed *r)
+{
+	(void)ctx;
+	(void)r;
+	return -ENOTEMPTY;
+}
+
 int fs_tree_empty(struct fs_journal *j)
 {
-	return fs_dirent_none(j, FS_ROOT_INO);
+	int rc = fs_dirent_none(j, FS_ROOT_INO);
+
+	if (!rc)
+		rc = fs_history_removed(j, 0, is_kept, NULL);
+	return rc;
 }
 
 int fs_tree_usable(const struct fs_inode *dir)
@@ -316,6 +327,9 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 	da.size++;
 	ia.nlink++;
 	ia.ctime = who->now;
+	fs_history_named(&ia, who, false);
+	if (who->whole_to && !who->whole_from && S_ISREG(ia.mode))
+		ia.flags |= FS_INODE_WHOLE; /* under both names */
 	fs_batch_init(&b, who->signer);
 	fs_inode_store_attr(&b, dir, &da);
 	fs_inode_store_attr(&b, i, &ia);

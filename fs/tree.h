@@ -27,6 +27,13 @@ struct fs_actor {
 	 */
 	int64_t due_s;
 	bool keeps; /* what is saved over, or removed, is kept as an earlier version (fs/history.h) */
+	/*
+	 * A rename takes a name away under which that is so: whatever the new name says ("note~"), the file was the note.
+	 * It becomes the past of what gets its name next, and is kept when it is removed.
+	 */
+	bool gives;
+	/* Is the old name of what is renamed or linked record content, whose versions all stay? Is the new one? */
+	bool whole_from, whole_to;
 	int64_t own_s; /* not 0: may move, link and remove only what he alone has made and written since then (emergency) */
 	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
 };
@@ -37,7 +44,7 @@ int fs_tree_make_root(struct fs_journal *j, struct fs_batch *b, const char *name
 /* The journal's name under its own key; out has room for 256 bytes. */
 int fs_tree_journal_name(struct fs_journal *j, char *out);
 int fs_tree_set_journal_name(struct fs_journal *j, struct fs_batch *b, const char *name);
-/* 0 when the journal's directory has no entries, -ENOTEMPTY. */
+/* 0 when the journal's directory has no entries and no removed note is kept, -ENOTEMPTY. */
 int fs_tree_empty(struct fs_journal *j);
 
 /* All return references in *out that the caller puts. */

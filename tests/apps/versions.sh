@@ -67,7 +67,7 @@ t_vim_in_place() { need "$VIM" || return; begin 'vim in place'; vims 'nobackup n
 t_vim_with_undo_file() { need "$VIM" || return; begin 'vim undo'; vims undofile && kept "$D/note.txt" '.note.txt.un~'; }
 
 emacs_does() { # LISP
-	as anna emacs -Q --batch --eval "(progn (setq default-directory \"$D/\") $1)" </dev/null >"$ROOT/emacs.out" 2>&1
+	as anna emacs -Q --batch --eval "(progn (setq default-directory \"$D/\" backup-enable-predicate (lambda (f) t)) $1)" </dev/null >"$ROOT/emacs.out" 2>&1
 }
 emacses() { # LISP-SETTING: three sessions
 	local w

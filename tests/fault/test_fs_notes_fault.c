@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/test_fs_notes_fault.c - no record, no final note: when the log, the disk or the daemon fails.
+ * tests/fault/test_fs_notes_fault.c - no record, no final note: when the log, the disk or the
+ * daemon fails.
  */
 #include "inject.h"
 
@@ -58,7 +59,8 @@ static void still_a_draft(const char *name)
 {
 	struct fs_journal *j;
 	struct fs_inode *i = n_inode(anna, p, name, &j);
-	struct fs_actor who = {.signer = fs_session_signer(anna), .pid = anna->pid, .now = {.tv_sec = 9}};
+	struct fs_actor who = {
+		.signer = fs_session_signer(anna), .pid = anna->pid, .now = {.tv_sec = 9}};
 
 	ck_assert_uint_eq(i->flags & FS_INODE_FINAL, 0);
 	ck_assert_int_eq(fs_content_write(i, 0, true, (const uint8_t *)"!", 1, &who, NULL), 0);
@@ -79,7 +81,8 @@ START_TEST(without_its_record_nothing_becomes_final_or_signed)
 	ck_assert_int_eq(n_sign(anna, "locked.md"), -EIO);
 	ck_assert_int_eq(n_error(anna, "locked.md"), -EIO);
 	ck_assert_int_eq(fs_vault_note_amend(t.v, anna, &at, "", path, &t.say), -EIO);
-	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say), -EIO);
+	ck_assert_int_eq(
+		fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say), -EIO);
 	ck_assert_uint_eq(last(), 1);
 	still_a_draft("visit.md");
 	everybody_out();

@@ -9,7 +9,7 @@ make -s -j"$(nproc)" BUILD="$BUILD" CC=clang OPT="-O1 -g" FORTIFY= \
 	EXTRA_CFLAGS="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined" \
 	"$BUILD/libkeys.a" "$BUILD/libpolicy.a" "$BUILD/libfs.a" || exit 1
 ran=0 failed=0
-libs="$(pkg-config --libs fuse3 libsodium lmdb jansson libseccomp libacl liboath libcrypto) -lpthread"
+libs="$(pkg-config --libs fuse3 libsodium lmdb jansson libseccomp libacl liboath libzstd libcrypto) -lpthread"
 for f in tests/fuzz/fuzz_*.c; do
 	name=$(basename "$f" .c)
 	# shellcheck disable=SC2086

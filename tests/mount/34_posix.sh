@@ -88,11 +88,12 @@ t_unlinked_file_lives_while_others_come_and_go() {
 	return $rc
 }
 
+# Under the name of a swap file: a note would be kept though it was removed.
 t_file_without_a_name_goes_after_a_crash() {
 	local before word rc=0
 	as anna sync "$D" || return 1
 	before=$(used)
-	coproc HOLD { posix orphan "$D/crashed" unlink; }
+	coproc HOLD { posix orphan "$D/.crashed.txt.swp" unlink; }
 	read -r -t 30 word <&"${HOLD[0]}"
 	[ "$word" = ready ] || { fail "$word"; rc=1; }
 	[ "$(used)" -ge $((before + 8000)) ] || { fail "its contents are not on the disk: $(used) after $before"; rc=1; }

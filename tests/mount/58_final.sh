@@ -178,14 +178,38 @@ t_locking_and_unlocking_the_session_leaves_it_final() {
 	return $rc
 }
 
+# Pages that were made dirty after the note had become final are pushed out, refused, and hold up nobody.
+t_late_pages_hold_up_no_lock_and_no_revoking() {
+	local N="$D/late.txt" L="$D/later.txt" rc=0
+	note "$N" 'some text that is long enough' && note "$L" 'some text that is long enough' && session_of_bo || return 1
+	hold anna dirty "$N" && lock anna "$N" || return 1
+	echo go >&"${INPUT[anna]}"
+	wait_for 10 grep -q dirty "$ROOT/anna.out" || return 1
+	jfs anna lock || { fail "the session can't be locked"; rc=1; }
+	jfs anna unlock --passphrase-fd 9 9< <(pass_of anna) || return 1
+	go_on anna || rc=1
+	[ "$(as anna cat "$N")" = 'some text that is long enough' ] || { fail "anna reads: $(as anna cat "$N")"; rc=1; }
+	hold bo dirty "$(J bo)/$HANSEN/later.txt" && lock anna "$L" || return 1
+	echo go >&"${INPUT[bo]}"
+	wait_for 10 grep -q dirty "$ROOT/bo.out" || return 1
+	jfs dan policy show "$HANSEN" >"$ROOT/was.policy" || return 1
+	grep -v 'user:bo' "$ROOT/was.policy" | put_policy dan "$HANSEN" || return 1
+	wait_for 10 expect_errno EACCES as bo cat "$(J bo)/$HANSEN/later.txt" || { fail "bo still reads"; rc=1; }
+	go_on bo || rc=1
+	[ "$(as anna cat "$L")" = 'some text that is long enough' ] || { fail "anna reads: $(as anna cat "$L")"; rc=1; }
+	audit --who bo --since -2m | grep -q 'did not let go' && { fail "bo's session was ended"; rc=1; }
+	put_policy dan "$HANSEN" <"$ROOT/was.policy" || rc=1
+	return $rc
+}
+
 t_stalled_mount_does_not_keep_others_from_finalizing() {
-	local N="$D/large.bin" line reader p rc=0
+	local N="$D/large.bin" reader p rc=0
 	as anna cp "$ROOT/large" "$N" || return 1
 	logout bo
 	as bo env PATH="$ROOT/bin:$PATH" ATTACK=keep "$JFS" login --vault "$ROOT/clinic.conf" --passphrase-fd 9 9< <(pass_of bo) || return 1
 	coproc PAGES { as bo "$ATTACK" pages "$(J bo)/$HANSEN/large.bin"; }
 	reader=$PAGES_PID
-	read -r -u "${PAGES[0]}" line
+	read -r -u "${PAGES[0]}" _
 	as bo touch "$ROOT/home/bo/steal"
 	sleep 0.5
 	echo >&"${PAGES[1]}"

@@ -105,6 +105,7 @@ t_finalizing_shows_what_it_locks_and_asks() {
 
 t_author_finalizes_all_notes_of_a_folder() {
 	journalfs_says anna 'Locked and signed' finalize --yes "$H/2026" || return 1
+	local f
 	as anna find "$H/2026" -type f >"$ROOT/notes"
 	while read -r f; do [ "$(state anna "$f")" = final ] || fail "$f: $(state anna "$f")" || return 1; done <"$ROOT/notes"
 	local sum
@@ -207,6 +208,7 @@ t_vim_and_libreoffice_do_not_save_over_it() {
 	before=$(stand)
 	if [ -n "$VIM" ]; then
 		printf '%s\n' 'set backupskip= writebackup' '$a' more . 'w!' 'q!' | as anna "$VIM" -u NONE -N -es "$NOTE"
+		as anna rm -f "$NOTE~" # vim's own copy, made before it failed
 		[ "$(stand)" = "$before" ] || fail "vim: $(diff <(echo "$before") <(stand))" || return 1
 	fi
 	command -v soffice >/dev/null || return 0

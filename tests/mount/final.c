@@ -3,14 +3,16 @@
  * Everything that a program can do to a final note, done: nothing may succeed.
  *
  *   final try PATH [any]   by its path, and by descriptors that are opened now
- *   final hold PATH        opens it while it is a draft, writes through the descriptor and through
- * a mapping that it leaves dirty, says "ready", and on a line of input tries again with what it
- * holds final hold-fd PATH     the same without a mapping final list PATH        the names of its
- * attributes, as a program that is not getfattr gets them final read-only PATH   takes all w bits
- * through a descriptor, writes another line, closes
+ *   final hold PATH        opens it while it is a draft, writes through the descriptor and through a
+ *                          mapping that it leaves dirty, says "ready", and on a line of input tries
+ *                          again with what it holds
+ *   final hold-fd PATH     the same without a mapping
+ *   final dirty PATH       maps it while it is a draft, says "ready", on a line of input stores into
+ *                          the mapping, says "dirty" and leaves it so until another line
+ *   final list PATH        the names of its attributes, as a program that is not getfattr gets them
+ *   final read-only PATH   takes all w bits through a descriptor, writes another line, closes
  *
- * Prints what succeeded, or failed with another errno than it should (`any`: whichever); exit 1
- * then.
+ * Prints what succeeded, or failed with another errno than it should (`any`: whichever); exit 1 then.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -346,6 +348,24 @@ static int hold(const char *p, bool mapped)
 	return bad;
 }
 
+static int dirty(const char *p)
+{
+	int fd = open(p, O_RDWR | O_CLOEXEC);
+	char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char line[16];
+
+	if (map == MAP_FAILED)
+		return perror(p), 2;
+	printf("ready\n");
+	if (!fgets(line, sizeof(line), stdin))
+		return 2;
+	signal(SIGBUS, on_fault);
+	if (sigsetjmp(fault, 1) == 0)
+		memcpy(map, "too late", 8);
+	printf("dirty\n");
+	return fgets(line, sizeof(line), stdin) ? 0 : 2;
+}
+
 static int list(const char *p)
 {
 	char names[4096];
@@ -376,6 +396,8 @@ int main(int argc, char **argv)
 		return hold(argv[2], true);
 	else if (argc == 3 && !strcmp(argv[1], "hold-fd"))
 		return hold(argv[2], false);
+	else if (argc == 3 && !strcmp(argv[1], "dirty"))
+		return dirty(argv[2]);
 	else if (argc == 3 && !strcmp(argv[1], "list"))
 		return list(argv[2]);
 	else if (argc == 3 && !strcmp(argv[1], "read-only"))

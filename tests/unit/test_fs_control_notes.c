@@ -543,6 +543,35 @@ START_TEST(names_that_grow_in_json_do_not_break_the_connection)
 }
 END_TEST
 
+START_TEST(too_many_of_others_notes_end_the_walk)
+{
+	struct fs_session *bo;
+	unsigned notes = 0;
+	char name[32];
+	int s, rc;
+
+	start_anna();
+	s = agent("anna");
+	bo = t_login("bo", BO);
+	for (unsigned n = 0; n < 250; n++) {
+		snprintf(name, sizeof(name), "of bo %03u.txt", n);
+		ck_assert_int_eq(t_write(bo, journal, name, "x"), 0);
+	}
+	t_logout(bo);
+	rc = ask(s, "{\"verb\":\"note-look\"," AT("") "}");
+	while (!rc && json_is_true(json_object_get(answer.json, "more"))) {
+		notes += json_array_size(json_object_get(answer.json, "notes"));
+		ck_assert_int_eq(next(s, false), 0);
+		rc = result();
+	}
+	ck_assert_int_eq(rc, -E2BIG);
+	ck_assert_ptr_nonnull(strstr(text_of("say"), "more than 200"));
+	ck_assert_uint_ge(notes, 200);
+	ck_assert_uint_le(t_logged(POLICY_RECORD_REFUSED, NULL), 205);
+	close(s);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/control: final notes");
@@ -561,6 +590,7 @@ int main(void)
 	tcase_add_test(tc, without_a_session_or_locked_nothing_is_answered);
 	tcase_add_test(tc, other_accounts_get_nothing);
 	tcase_add_test(tc, many_notes_come_in_pieces);
+	tcase_add_test(tc, too_many_of_others_notes_end_the_walk);
 	tcase_add_test(tc, notes_in_directories_below_are_found_and_locked);
 	tcase_add_test(tc, names_that_grow_in_json_do_not_break_the_connection);
 	suite_add_tcase(s, tc);

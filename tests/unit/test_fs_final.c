@@ -6,6 +6,8 @@
 #include <sched.h>
 
 #include "keys/digest.h"
+#include "fs/history.h"
+#include "fs/history_tree.h"
 #include "test_fs_final.h"
 
 static struct files f;
@@ -502,6 +504,42 @@ START_TEST(links_go_over_to_what_takes_the_place)
 }
 END_TEST
 
+/* What lies below `.history` is no note. */
+START_TEST(earlier_versions_become_no_final_notes)
+{
+	struct fs_inode *i = files_make(&f, f.root, "note", S_IFREG | 0600), *v = NULL;
+	struct fs_inode *all = NULL, *dir = NULL, *found;
+	struct fs_actor who = f.who;
+	struct fs_final_state s;
+
+	who.keeps = true;
+	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"one", 3, &who, NULL), 0);
+	ck_assert_int_eq(fs_history_saved(i, &who), 0);
+	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"two", 3, &who, NULL), 0);
+	ck_assert_int_eq(fs_history_saved(i, &who), 0);
+	ck_assert_int_eq(fs_final_lookup(f.j, ".history/note", &found), -ENOENT);
+	ck_assert_int_eq(fs_history_tree_root(f.j, &all), 0);
+	ck_assert_int_eq(fs_tree_lookup(all, "note", &dir), 0);
+	ck_assert_int_eq(fs_tree_lookup(dir, "1", &v), 0);
+	ck_assert_int_eq(fs_final_close(v), -EROFS);
+	ck_assert_int_eq(fs_final_close(dir), -EROFS);
+	ck_assert_int_eq(final_make(&f, v, ".history/note/1", KEYS_NOTE_LOCKED), -EROFS);
+	ck_assert_int_eq(fs_final_link(v, &(struct fs_final_state){.amends = i->ino}, &who),
+			 -EROFS);
+	ck_assert_int_eq(fs_final_state(v, &s), 0);
+	ck_assert_uint_eq(s.final | s.amends, 0);
+	ck_assert_uint_eq(f.root->flags, 0);
+	/* The note itself can, and its versions stay. */
+	ck_assert_int_eq(final_make(&f, i, "note", KEYS_NOTE_LOCKED), 0);
+	fs_inode_put(v);
+	ck_assert_int_eq(fs_tree_lookup(dir, "1", &v), 0);
+	fs_inode_put(v);
+	fs_inode_put(dir);
+	fs_inode_put(all);
+	fs_inode_put(i);
+}
+END_TEST
+
 /* ---- without a name ---- */
 
 /* A draft with a STATE record that was removed while open, in a process that died. */
@@ -660,6 +698,7 @@ int main(void)
 	tcase_add_test(tc, amendment_names_a_final_note_and_its_statement);
 	tcase_add_test(tc, links_are_for_drafts);
 	tcase_add_test(tc, links_go_over_to_what_takes_the_place);
+	tcase_add_test(tc, earlier_versions_become_no_final_notes);
 	tcase_add_test(tc, state_goes_with_an_orphan_that_is_reaped);
 	tcase_add_test(tc, what_was_stated_is_what_is_there_whoever_races);
 	tcase_add_test(tc, store_is_the_last_line);

@@ -313,6 +313,51 @@ START_TEST(apply_shows_at_once_and_sync_makes_durable)
 }
 END_TEST
 
+static void put_fresh(uint32_t n, const char *text)
+{
+	struct fs_key key = numbered(n);
+	struct fs_batch b;
+
+	fs_batch_init(&b, NULL);
+	fs_batch_put_fresh(&b, &journals[0], &key, fs_buf_copy(text, strlen(text)));
+	ck_assert_int_eq(fs_group_apply(group, &b, NULL), 0);
+	fs_batch_clear(&b);
+}
+
+/* What was never stored leaves nothing to commit; a deletion that is needed stays. */
+START_TEST(fresh_values_that_are_deleted_leave_nothing)
+{
+	struct fs_group_stat before, after;
+
+	ck_assert_int_eq(put(1, "other", NULL), 0);
+	fs_group_stat(group, &before);
+	put_fresh(2, "never stored");
+	expect(2, "never stored");
+	ck_assert_int_eq(del(2), 0);
+	expect(2, NULL);
+	fs_group_stat(group, &after);
+	ck_assert_uint_eq(after.entries, before.entries);
+	ck_assert_uint_eq(after.bytes, before.bytes);
+	/* Closing meanwhile: the deletion is one. */
+	put_fresh(3, "closing");
+	close_and_keep();
+	ck_assert_int_eq(del(3), 0);
+	expect(3, "-");
+	/* And on top of a deletion it is no fresh one. */
+	put_fresh(3, "again");
+	ck_assert_int_eq(del(3), 0);
+	expect(3, "-");
+	open_gate();
+	ck_assert_int_eq(fs_group_sync(group, 0), 0);
+	expect_stored(3, NULL);
+	/* Written over before it goes. */
+	put_fresh(4, "one");
+	ck_assert_int_eq(put(4, "two", NULL), 0);
+	ck_assert_int_eq(del(4), 0);
+	expect(4, NULL);
+}
+END_TEST
+
 START_TEST(apply_of_several_changes_keeps_their_order)
 {
 	struct fs_key a = numbered(1), b = numbered(2), c = numbered(3), d = numbered(4);
@@ -948,6 +993,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, apply_shows_at_once_and_sync_makes_durable);
+	tcase_add_test(tc, fresh_values_that_are_deleted_leave_nothing);
 	tcase_add_test(tc, apply_of_several_changes_keeps_their_order);
 	tcase_add_test(tc, apply_of_an_empty_batch_waits_for_what_was_before);
 	tcase_add_test(tc, apply_of_a_batch_that_lacked_memory_changes_nothing);

@@ -200,6 +200,29 @@ START_TEST(attributes_are_the_versions_own_and_without_write_bits)
 }
 END_TEST
 
+START_TEST(note_with_two_names_is_two_directories)
+{
+	struct fs_inode *i = note(f.root, "a.md"), *a, *b;
+
+	ck_assert_int_eq(fs_tree_link(i, f.root, "b.txt", &f.who), 0);
+	a = at("a.md");
+	b = at("b.txt");
+	ck_assert_uint_ne(a->ino, b->ino);
+	ck_assert_uint_eq(fs_history_tree_real(f.j, a->ino), i->ino);
+	ck_assert_uint_eq(fs_history_tree_real(f.j, b->ino), i->ino);
+	lists("a.md", "1 2026-09-21T14.13 anna_b_.md \n2 2026-09-22T14.13 anna_b_.md \n");
+	lists("b.txt", "1 2026-09-21T14.13 anna_b_.txt \n2 2026-09-22T14.13 anna_b_.txt \n");
+	/* A rename leaves the old number good for who holds it. */
+	ck_assert_int_eq(fs_tree_rename(f.root, "a.md", f.root, "c.md", 0, &f.who, NULL, NULL), 0);
+	missing("a.md", -ENOENT);
+	holds("c.md|1", "first");
+	ck_assert_int_eq(fs_tree_list(a, 0, list_one, &(struct listed){.most = 9}), 0);
+	fs_inode_put(a);
+	fs_inode_put(b);
+	fs_inode_put(i);
+}
+END_TEST
+
 START_TEST(newest_version_follows_the_note)
 {
 	struct fs_inode *i = note(f.root, "a.md"), *now = at("a.md|2");
@@ -606,6 +629,7 @@ int main(void)
 	tcase_add_test(tc, note_is_a_directory_of_its_versions);
 	tcase_add_test(tc, other_than_notes_and_directories_is_not_mirrored);
 	tcase_add_test(tc, attributes_are_the_versions_own_and_without_write_bits);
+	tcase_add_test(tc, note_with_two_names_is_two_directories);
 	tcase_add_test(tc, newest_version_follows_the_note);
 	tcase_add_test(tc, every_change_is_erofs);
 	tcase_add_test(tc, nothing_virtual_is_ever_stored);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Final notes: who may finalize, sign, countersign, mark and amend what, what is logged and told, links of
- * amendments and moved notes, age, locked sessions. What attackers try: test_fs_notes_verify.c.
+ * Final notes: who may finalize, sign, countersign, mark and amend what, what is logged and told,
+ * links of amendments and moved notes, age, locked sessions. What attackers try:
+ * test_fs_notes_verify.c.
  */
 #include "test_fs_notes.h"
 
@@ -25,7 +26,8 @@ START_TEST(author_finalizes_and_nothing_changes_it_any_more)
 	ck_assert(!result.wants);
 	i = n_inode(anna, p, "visit.md", &j);
 	who.signer = fs_session_signer(anna);
-	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"x", 1, &who, NULL), -EPERM);
+	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"x", 1, &who, NULL),
+			 -EPERM);
 	ck_assert_int_eq(fs_content_truncate(i, 0, &who), -EPERM);
 	fs_signer_put(who.signer);
 	fs_inode_put(i);
@@ -50,9 +52,14 @@ static const struct {
 	const char *who, *author;
 	int alone, others;
 } table[] = {
-	{"anna", "anna", 0, 0},		  {"bo", "bo", 0, 0},	  {"tim", "tim", 0, 0},
-	{"anna", "bo", -EACCES, 0},	  {"tim", "bo", -EACCES, 0}, {"bo", "anna", -EACCES, -EACCES},
-	{"eva", "anna", -EACCES, -EACCES}, {"max", "anna", -ENOENT, -ENOENT},
+	{"anna", "anna", 0, 0},
+	{"bo", "bo", 0, 0},
+	{"tim", "tim", 0, 0},
+	{"anna", "bo", -EACCES, 0},
+	{"tim", "bo", -EACCES, 0},
+	{"bo", "anna", -EACCES, -EACCES},
+	{"eva", "anna", -EACCES, -EACCES},
+	{"max", "anna", -ENOENT, -ENOENT},
 	{"dan", "anna", -EACCES, -EACCES},
 };
 
@@ -82,13 +89,15 @@ static void who_may(bool others)
 		at = n_at(name);
 		ck_assert_int_eq(t_write(by_name(table[k].author), p, name, "text"), 0);
 		rc = fs_vault_note_look(t.v, s, &at, &look, &t.say);
-		ck_assert_msg(rc == want, "%s looks at %s's: %d", table[k].who, table[k].author, rc);
+		ck_assert_msg(rc == want, "%s looks at %s's: %d", table[k].who, table[k].author,
+			      rc);
 		rc = n_finalize(s, name);
-		ck_assert_msg(rc == want, "%s finalizes %s's: %d %s", table[k].who,
-			      table[k].author, rc, t.say.text);
+		ck_assert_msg(rc == want, "%s finalizes %s's: %d %s", table[k].who, table[k].author,
+			      rc, t.say.text);
 		if (want) {
 			ck_assert_uint_gt(strlen(t.say.text), 10);
-			ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "finalizing"), refused + 2);
+			ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "finalizing"),
+					  refused + 2);
 		}
 	}
 }
@@ -117,8 +126,10 @@ START_TEST(look_tells_what_would_be_locked)
 	ck_assert_int_eq(n_finalize(tim, "visit.md"), 0);
 	ck_assert_int_eq(fs_vault_note_look(t.v, tim, &at, &look, &t.say), -EPERM);
 	ck_assert(look.final && look.signed_ && look.wants);
-	ck_assert_int_eq(fs_vault_note_look(t.v, tim, &(struct fs_note_place){.journal = "p", .path = "no.md"},
-					    &look, &t.say), -ENOENT);
+	ck_assert_int_eq(fs_vault_note_look(
+				 t.v, tim, &(struct fs_note_place){.journal = "p", .path = "no.md"},
+				 &look, &t.say),
+			 -ENOENT);
 	n_out();
 }
 END_TEST
@@ -220,7 +231,8 @@ START_TEST(emergency_access_finalizes_own_new_notes_alone)
 		struct fs_actor who = {.pid = anna->pid, .now = {.tv_sec = fs_vault_wall_s()}};
 
 		who.signer = fs_session_signer(anna);
-		ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"A", 1, &who, NULL), 0);
+		ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"A", 1, &who, NULL),
+				 0);
 		fs_signer_put(who.signer);
 		fs_inode_put(i);
 		fs_journal_put(j);
@@ -342,15 +354,19 @@ START_TEST(moved_note_is_copied_with_its_provenance_and_marked_at_its_origin)
 	ck_assert_int_eq(t_write(anna, p, "wrong.md", "belongs elsewhere"), 0);
 	ck_assert_int_eq(t_write(anna, q, "wrong.md", "another"), 0);
 	/* eva may not write; tim may not see the other journal. */
-	ck_assert_int_eq(fs_vault_note_move(t.v, eva, &at, "q", "wrong patient", NULL, path, &t.say),
-			 -EACCES);
-	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "p", "wrong patient", NULL, path, &t.say),
-			 -EINVAL);
-	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "none", "wrong patient", NULL, path, &t.say),
-			 -ENOENT);
+	ck_assert_int_eq(
+		fs_vault_note_move(t.v, eva, &at, "q", "wrong patient", NULL, path, &t.say),
+		-EACCES);
+	ck_assert_int_eq(
+		fs_vault_note_move(t.v, anna, &at, "p", "wrong patient", NULL, path, &t.say),
+		-EINVAL);
+	ck_assert_int_eq(
+		fs_vault_note_move(t.v, anna, &at, "none", "wrong patient", NULL, path, &t.say),
+		-ENOENT);
 	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "q", "x", NULL, path, &t.say), -EINVAL);
 	ck_assert(!(n_status(anna, p, "wrong.md").flags & FS_INODE_FINAL));
-	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say), 0);
+	ck_assert_int_eq(
+		fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say), 0);
 	ck_assert_str_eq(path, "wrong (1).md");
 	ck_assert_int_eq(t_read(anna, q, path, got), 0);
 	ck_assert_str_eq(got, "belongs elsewhere");
@@ -367,8 +383,9 @@ START_TEST(moved_note_is_copied_with_its_provenance_and_marked_at_its_origin)
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_MOVE, "copied from p"), 1);
 	ck_assert_int_eq(t_read(anna, p, "wrong.md", got), 0);
 	ck_assert_str_eq(got, "belongs elsewhere");
-	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say),
-			 -EEXIST);
+	ck_assert_int_eq(
+		fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say),
+		-EEXIST);
 	n_all_well(anna, 1, 1);
 	n_out();
 }
@@ -388,12 +405,14 @@ START_TEST(large_note_is_moved_whole)
 		big[k] = (uint8_t)(k * 7 + (k >> 9));
 	ck_assert_int_eq(t_write(anna, p, "scan", ""), 0);
 	i = n_inode(anna, p, "scan", &j);
-	who = (struct fs_actor){.signer = fs_session_signer(anna), .pid = anna->pid, .now = {.tv_sec = 9}};
+	who = (struct fs_actor){
+		.signer = fs_session_signer(anna), .pid = anna->pid, .now = {.tv_sec = 9}};
 	ck_assert_int_eq(fs_content_write(i, 0, false, big, sizeof(big), &who, NULL), 0);
 	fs_signer_put(who.signer);
 	fs_inode_put(i);
 	fs_journal_put(j);
-	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say), 0);
+	ck_assert_int_eq(
+		fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say), 0);
 	i = n_inode(anna, q, path, &j);
 	ck_assert_uint_eq(i->size, sizeof(big));
 	ck_assert_int_eq(i->mtime.tv_sec, 9);
@@ -421,8 +440,9 @@ START_TEST(locked_session_does_nothing)
 	ck_assert_int_eq(n_error(anna, "visit.md"), -ENOKEY);
 	ck_assert_int_eq(n_verify(anna, NULL, &f), -ENOKEY);
 	ck_assert_int_eq(fs_vault_note_amend(t.v, anna, &at, "", path, &t.say), -ENOKEY);
-	ck_assert_int_eq(fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say),
-			 -ENOKEY);
+	ck_assert_int_eq(
+		fs_vault_note_move(t.v, anna, &at, "q", "wrong patient", NULL, path, &t.say),
+		-ENOKEY);
 	n_out();
 }
 END_TEST
@@ -437,7 +457,9 @@ static void take_right(void *ctx, uint64_t nodeid)
 {
 	(void)ctx;
 	(void)nodeid;
-	t_put(dan, "p", "journal \"p\"\nunit north\nallow unit:north:rwx\nallow user:bo:r-x\nblock user:bo\n");
+	t_put(dan, "p",
+	      "journal \"p\"\nunit north\nallow unit:north:rwx\nallow user:bo:r-x\nblock "
+	      "user:bo\n");
 }
 
 START_TEST(what_happens_while_mounts_settle_counts)
@@ -448,13 +470,15 @@ START_TEST(what_happens_while_mounts_settle_counts)
 	clinic();
 	settle.ctx = tim;
 	ck_assert_int_eq(t_write(tim, p, "visit.md", "text"), 0);
-	ck_assert_int_eq(fs_vault_note_finalize(t.v, tim, &at, FS_NOTE_SIGN, &settle, &result, &t.say),
-			 -ENOKEY);
+	ck_assert_int_eq(
+		fs_vault_note_finalize(t.v, tim, &at, FS_NOTE_SIGN, &settle, &result, &t.say),
+		-ENOKEY);
 	at = n_at("bo.md");
 	settle = (struct fs_note_settle){.fn = take_right};
 	ck_assert_int_eq(t_write(bo, p, "bo.md", "text"), 0);
-	ck_assert_int_eq(fs_vault_note_finalize(t.v, bo, &at, FS_NOTE_SIGN, &settle, &result, &t.say),
-			 -ENOENT);
+	ck_assert_int_eq(
+		fs_vault_note_finalize(t.v, bo, &at, FS_NOTE_SIGN, &settle, &result, &t.say),
+		-ENOENT);
 	ck_assert_uint_eq(n_status(anna, p, "visit.md").flags & FS_INODE_FINAL, 0);
 	ck_assert_uint_eq(n_status(anna, p, "bo.md").flags & FS_INODE_FINAL, 0);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_FINAL, NULL), 0);
@@ -474,7 +498,8 @@ START_TEST(hard_links_and_folders_are_not_finalized)
 	clinic();
 	ck_assert_int_eq(t_write(anna, p, "a.md", "text"), 0);
 	i = n_inode(anna, p, "a.md", &j);
-	who = (struct fs_actor){.signer = fs_session_signer(anna), .pid = anna->pid, .now = {.tv_sec = 9}};
+	who = (struct fs_actor){
+		.signer = fs_session_signer(anna), .pid = anna->pid, .now = {.tv_sec = 9}};
 	ck_assert_int_eq(fs_inode_get(j, FS_ROOT_INO, &root), 0);
 	ck_assert_int_eq(fs_tree_link(i, root, "b.md", &who), 0);
 	ck_assert_int_eq(n_finalize(anna, "a.md"), -EMLINK);
@@ -501,11 +526,13 @@ START_TEST(place_that_leads_to_another_note_meanwhile_is_not_finalized)
 	ck_assert_int_eq(t_write(anna, p, "a.md", "text"), 0);
 	ck_assert_int_eq(t_write(anna, p, "b.md", "text"), 0);
 	at.ino = n_status(anna, p, "b.md").ino;
-	ck_assert_int_eq(fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_READ_ONLY, NULL, &result, &t.say),
-			 -ENOENT);
+	ck_assert_int_eq(
+		fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_READ_ONLY, NULL, &result, &t.say),
+		-ENOENT);
 	at.path = "b.md";
-	ck_assert_int_eq(fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_READ_ONLY, NULL, &result, &t.say),
-			 0);
+	ck_assert_int_eq(
+		fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_READ_ONLY, NULL, &result, &t.say),
+		0);
 	ck_assert(!(n_status(anna, p, "a.md").flags & FS_INODE_FINAL));
 	ck_assert_str_eq(n_status(anna, p, "b.md").final.note.reason, "made read-only");
 	n_out();
@@ -729,7 +756,8 @@ START_TEST(final_notes_are_final_after_the_vault_was_closed)
 	t_close();
 	t_open();
 	anna = t_login("anna", ANNA);
-	ck_assert_str_eq(fs_note_state_text(n_status(anna, p, "visit.md").flags), "entered-in-error");
+	ck_assert_str_eq(fs_note_state_text(n_status(anna, p, "visit.md").flags),
+			 "entered-in-error");
 	n_all_well(anna, 2, 0);
 	ck_assert_int_eq(t_write(anna, p, "next.md", "text"), 0);
 	ck_assert_int_eq(n_finalize(anna, "next.md"), 0);
@@ -766,7 +794,8 @@ int main(void)
 	tcase_add_test(tc, hashing_keeps_no_other_statement_waiting);
 	tcase_add_test(tc, what_was_not_shown_is_not_signed);
 	tcase_add_test(tc, age_locks_what_nobody_changed_for_so_long);
-	tcase_add_test(tc, age_locks_nothing_where_nobody_who_may_write_is_there_or_policy_is_silent);
+	tcase_add_test(tc,
+		       age_locks_nothing_where_nobody_who_may_write_is_there_or_policy_is_silent);
 	tcase_add_test(tc, final_notes_are_final_after_the_vault_was_closed);
 	suite_add_tcase(s, tc);
 	return t_run(s);

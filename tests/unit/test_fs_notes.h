@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_fs_notes.h - a clinic where notes are finalized: anna, a physician, and max, one of another unit (both
- * with the right to finalize), bo, a nurse (without it), tim, a student (whose notes want a second one), eva, who reads.
+ * tests/unit/test_fs_notes.h - a clinic where notes are finalized: anna, a physician, and max, one
+ * of another unit (both with the right to finalize), bo, a nurse (without it), tim, a student
+ * (whose notes want a second one), eva, who reads.
  */
 #ifndef TEST_FS_NOTES_H
 #define TEST_FS_NOTES_H
@@ -148,7 +149,8 @@ static int n_verify(struct fs_session *s, const char *path, struct n_found *f)
 	return fs_vault_note_verify(t.v, s, &at, &how, &t.say);
 }
 
-static __attribute__((unused)) void n_all_well(struct fs_session *s, unsigned ok, unsigned unsigned_)
+static __attribute__((unused)) void n_all_well(struct fs_session *s, unsigned ok,
+					       unsigned unsigned_)
 {
 	struct n_found f;
 
@@ -175,7 +177,7 @@ static __attribute__((unused)) struct fs_inode *n_inode(struct fs_session *s, ui
 }
 
 static __attribute__((unused)) struct fs_note_status n_status(struct fs_session *s, uint32_t index,
-							       const char *path)
+							      const char *path)
 {
 	struct fs_note_place at = {.index = index, .path = path};
 	static struct fs_note_status out;

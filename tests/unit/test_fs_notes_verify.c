@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What verification finds when somebody with the vault's files, the journal's key and his own session key (but not the
- * host secret) drops, swaps, replaces or adds statements, or changes, moves or removes final notes; statements by who
- * might not sign, had left, or whose key had been replaced; and what is exported.
+ * What verification finds when somebody with the vault's files, the journal's key and his own
+ * session key (but not the host secret) drops, swaps, replaces or adds statements, or changes,
+ * moves or removes final notes; statements by who might not sign, had left, or whose key had been
+ * replaced; and what is exported.
  */
 #include "test_fs_notes.h"
 
@@ -241,7 +242,8 @@ static void tamper(void (*change)(struct fs_inode *i, struct fs_inode *root, str
 {
 	struct fs_journal *j;
 	struct fs_inode *i = n_inode(bo, p, "2.md", &j), *root = NULL;
-	struct fs_actor who = {.signer = fs_session_signer(bo), .pid = bo->pid, .now = {.tv_sec = 7}};
+	struct fs_actor who = {
+		.signer = fs_session_signer(bo), .pid = bo->pid, .now = {.tv_sec = 7}};
 	uint16_t flags = i->flags, root_flags;
 
 	ck_assert_int_eq(fs_inode_get(j, FS_ROOT_INO, &root), 0);
@@ -384,7 +386,8 @@ END_TEST
 
 /* ---- who signs ---- */
 
-/* A final note by anna's hand in the chain, with a statement that `change` has bent, signed with this key. */
+/* A final note by anna's hand in the chain, with a statement that `change` has bent, signed with
+ * this key. */
 struct bent {
 	void (*change)(struct keys_note *n);
 	const uint8_t *sk;
@@ -540,7 +543,8 @@ START_TEST(signature_of_one_who_had_left_is_revoked)
 	memcpy(sk, bo->secret->note_sk, sizeof(sk));
 	at = strstr(all, "practitioner bo user bo role nurse unit north\n");
 	snprintf(text, sizeof(text), "%.*spractitioner bo user bo role nurse unit north left\n%s",
-		 (int)(at - all), all, at + strlen("practitioner bo user bo role nurse unit north\n"));
+		 (int)(at - all), all,
+		 at + strlen("practitioner bo user bo role nurse unit north\n"));
 	t_put(dan, "practice", text);
 	state_bent("4.md", &(struct bent){by_bo, sk});
 	verify_finds(4, FS_NOTE_REVOKED, "4.md");
@@ -614,8 +618,8 @@ static int run_minisign(void)
 	if (!pid) {
 		if (chdir(t.base) || !freopen("out", "w", stdout) || !freopen("err", "w", stderr))
 			_exit(126);
-		execlp("minisign", "minisign", "-V", "-m", "note", "-p", "key.pub", "-x", "note.minisig",
-		       (char *)NULL);
+		execlp("minisign", "minisign", "-V", "-m", "note", "-p", "key.pub", "-x",
+		       "note.minisig", (char *)NULL);
 		_exit(127);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -635,11 +639,13 @@ static size_t bytes_of(const char *cert, const char *name, unsigned n, uint8_t *
 		cert += strlen(want);
 	}
 	ck_assert_int_eq(sodium_base642bin(out, cap, cert, strcspn(cert, "\n"), NULL, &len, NULL,
-					   sodium_base64_VARIANT_ORIGINAL), 0);
+					   sodium_base64_VARIANT_ORIGINAL),
+			 0);
 	return len;
 }
 
-/* As keys/FORMAT.md says, with nothing but the certificate: from the minisign key up to the root. */
+/* As keys/FORMAT.md says, with nothing but the certificate: from the minisign key up to the root.
+ */
 static void check_certificate(const char *cert)
 {
 	uint8_t b[4096], mk[64], sig[64], header[KEYS_HEADER_LEN], owner[24];
@@ -663,7 +669,8 @@ static void check_certificate(const char *cert)
 	bytes_put_u32(&o, n.pid);
 	bytes_put_u32(&o, n.enrolment);
 	ck_assert_int_eq(keys_label_verify(KEYS_LABEL_MINISIGN_CERT, id.note_pk,
-					   (struct keys_span[]){{owner, 24}, {mk, KEYS_LEN}}, 2, sig),
+					   (struct keys_span[]){{owner, 24}, {mk, KEYS_LEN}}, 2,
+					   sig),
 			 0);
 	/* anna was invited by dan, who was invited by the root. */
 	len = bytes_of(cert, "identity", 1, b, sizeof(b));
