@@ -221,6 +221,16 @@ void fs_noting_actor(const struct fs_noting *a, struct fs_actor *who)
 	};
 }
 
+uint16_t fs_noting_flags(const struct fs_noting *a)
+{
+	uint16_t flags;
+
+	pthread_rwlock_rdlock(&a->i->lock);
+	flags = a->i->flags;
+	pthread_rwlock_unlock(&a->i->lock);
+	return flags;
+}
+
 int fs_noting_durable(struct fs_journal *j, uint64_t group)
 {
 	int rc = fs_group_commit(fs_records_group(fs_journal_records(j)), group);
@@ -450,8 +460,8 @@ int fs_noting_finalize(struct fs_noting *a, const struct fs_noting_final *how,
 	}
 	if (rc)
 		fs_final_open(a->i);
-	/* And its attributes are others now. */
-	if (!rc)
+	/* And its attributes are others now, also where the disk has no room for it yet. */
+	if (!rc || fs_noting_flags(a) & FS_INODE_FINAL)
 		settle(a, how->settle);
 	return rc;
 }

@@ -86,6 +86,7 @@ int fs_noting_may_finalize(const struct fs_noting *a);
 /* A reason in own words: at least 3 characters, one line, at most KEYS_NOTE_REASON_MAX bytes. */
 int fs_noting_reason(const struct fs_noting *a, const char *reason);
 void fs_noting_actor(const struct fs_noting *a, struct fs_actor *who); /* put its signer */
+uint16_t fs_noting_flags(const struct fs_noting *a); /* of its note, now */
 /* The group (0: all that was applied) is durable, and the journal takes changes still. */
 int fs_noting_durable(struct fs_journal *j, uint64_t group);
 
@@ -98,7 +99,7 @@ struct fs_noting_add {
 	bool wants;
 	struct fs_noting *moved; /* ERROR: the copy; NULL none */
 };
-/* Signs, writes the record, stores it, makes it durable. */
+/* Signs, writes the record, stores it, makes it durable. -ENOSPC and the like: told; the note says whether it is stated. */
 int fs_noting_add(struct fs_noting *a, const struct fs_noting_add *add);
 /* A record about a's note. */
 void fs_noting_record(const struct fs_noting *a, enum policy_record_kind kind,

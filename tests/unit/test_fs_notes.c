@@ -704,12 +704,14 @@ START_TEST(age_locks_what_nobody_changed_for_so_long)
 	ck_assert_int_eq(fs_vault_note_due_s(t.v) - (fs_vault_wall_s() - 14 * 86400), 0);
 	ck_assert_int_eq(t_write(tim, p, "old.md", "1970"), 0);
 	ck_assert_int_eq(t_write(tim, p, "old.tmp", "1970"), 0);
+	ck_assert_int_eq(t_write(tim, p, ".~lock.brev.odt#", "1970"), 0);
 	ck_assert_int_eq(n_write_now(tim, p, "new.md", "now"), 0);
 	for (int k = 0; k < 8; k++)
 		fs_vault_note_tick(t.v, &settle);
 	ck_assert(n_status(tim, p, "old.md").flags & FS_INODE_FINAL);
 	ck_assert(n_status(tim, p, "old.md").flags & FS_INODE_WANTS);
 	ck_assert(!(n_status(tim, p, "old.tmp").flags & FS_INODE_FINAL));
+	ck_assert(!(n_status(tim, p, ".~lock.brev.odt#").flags & FS_INODE_FINAL));
 	ck_assert(!(n_status(tim, p, "new.md").flags & FS_INODE_FINAL));
 	ck_assert_uint_eq(settled, 2);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_FINAL, "locked, not signed"), 1);

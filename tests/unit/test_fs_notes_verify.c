@@ -746,6 +746,10 @@ START_TEST(comment_is_one_plain_line_whatever_the_name)
 	fs_noting_comment(&n, comment);
 	ck_assert_ptr_null(strpbrk(comment, "\n\r\xff"));
 	ck_assert_ptr_nonnull(strstr(comment, "by a?b, r, 1970-01-01T00:00:00Z"));
+	/* Nor does the name end before it ends. */
+	strcpy(n.path, "a.md\" by anna, physician");
+	fs_noting_comment(&n, comment);
+	ck_assert_ptr_nonnull(strstr(comment, "\"a.md' by anna, physician\" by a?b, r, 1970"));
 	strcpy(n.path, "a/Visitt \xc3\xb8.md");
 	fs_noting_comment(&n, comment);
 	ck_assert_ptr_nonnull(strstr(comment, "\"Visitt \xc3\xb8.md\""));
