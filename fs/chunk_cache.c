@@ -154,3 +154,42 @@ void fs_chunk_cache_drop(struct fs_chunk_cache *c, uint32_t journal, uint64_t in
 	}
 	pthread_mutex_unlock(&c->lock);
 }
+
+/* ---- after a commit ---- */
+
+void fs_chunk_committed(struct fs_records *r, const struct fs_closing *closing)
+{
+	size_t count = fs_closing_count(closing), next;
+
+	for (size_t i = 0; i < count; i = next) {
+		const struct fs_key *key = &fs_closing_at(closing, i)->key;
+		uint32_t n = (uint32_t)fs_key_sub(key, 4), last = UINT32_MAX;
+		uint32_t journal = fs_key_journal(key);
+		uint64_t ino = fs_key_ino(key);
+
+		next = i + 1;
+		if (fs_key_table(key) == FS_T_CHUNK) {
+			next = fs_chunk_neighbors(closing, i, count);
+			last = n + (uint32_t)(next - i - 1);
+		} else if (fs_key_table(key) == FS_T_AGAIN) {
+			struct fs_key record = fs_chunk_again_record(key);
+
+			if (fs_key_table(&record) == FS_T_MAP)
+				fs_chunk_cache_drop(r->maps, journal, ino,
+						    (uint32_t)fs_key_sub(&record, 4),
+						    (uint32_t)fs_key_sub(&record, 4));
+			continue;
+		} else if (fs_key_table(key) != FS_T_CUT) {
+			continue;
+		}
+		fs_chunk_cache_drop(r->chunks, journal, ino, n, last);
+		fs_chunk_cache_drop(r->maps, journal, ino, n / FS_MAP_ENTRIES,
+				    last / FS_MAP_ENTRIES);
+	}
+}
+
+void fs_chunk_forget(struct fs_records *r, uint32_t journal)
+{
+	fs_chunk_cache_drop(r->chunks, journal, 0, 0, 0);
+	fs_chunk_cache_drop(r->maps, journal, 0, 0, 0);
+}

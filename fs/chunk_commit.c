@@ -464,8 +464,7 @@ static int encode_marks(struct encode *x, const struct run *r)
 
 /* ---- the journal ---- */
 
-/* The chunk entries from i on whose numbers follow each other, of one inode. */
-static size_t neighbors(const struct fs_closing *closing, size_t i, size_t end)
+size_t fs_chunk_neighbors(const struct fs_closing *closing, size_t i, size_t end)
 {
 	const struct fs_group_entry *e = fs_closing_at(closing, i);
 	uint32_t n = chunk_no(e);
@@ -520,7 +519,7 @@ static int settle(struct encode *x, size_t first, size_t end)
 		next = i + 1;
 		if (fs_key_table(&fs_closing_at(x->closing, i)->key) != FS_T_CHUNK)
 			continue;
-		next = neighbors(x->closing, i, end);
+		next = fs_chunk_neighbors(x->closing, i, end);
 		settle_run(x, i, next, &units);
 	}
 	x->left = units;
@@ -692,41 +691,4 @@ int fs_chunk_encode(struct fs_journal *j, const struct fs_closing *closing, size
 	fs_chunk_again_clear(&x.again);
 	free(x.stage);
 	return rc;
-}
-
-void fs_chunk_committed(struct fs_records *r, const struct fs_closing *closing)
-{
-	size_t count = fs_closing_count(closing), next;
-
-	for (size_t i = 0; i < count; i = next) {
-		const struct fs_key *key = &fs_closing_at(closing, i)->key;
-		uint32_t n = (uint32_t)fs_key_sub(key, 4), last = UINT32_MAX;
-		uint32_t journal = fs_key_journal(key);
-		uint64_t ino = fs_key_ino(key);
-
-		next = i + 1;
-		if (fs_key_table(key) == FS_T_CHUNK) {
-			next = neighbors(closing, i, count);
-			last = n + (uint32_t)(next - i - 1);
-		} else if (fs_key_table(key) == FS_T_AGAIN) {
-			struct fs_key record = fs_chunk_again_record(key);
-
-			if (fs_key_table(&record) == FS_T_MAP)
-				fs_chunk_cache_drop(r->maps, journal, ino,
-						    (uint32_t)fs_key_sub(&record, 4),
-						    (uint32_t)fs_key_sub(&record, 4));
-			continue;
-		} else if (fs_key_table(key) != FS_T_CUT) {
-			continue;
-		}
-		fs_chunk_cache_drop(r->chunks, journal, ino, n, last);
-		fs_chunk_cache_drop(r->maps, journal, ino, n / FS_MAP_ENTRIES,
-				    last / FS_MAP_ENTRIES);
-	}
-}
-
-void fs_chunk_forget(struct fs_records *r, uint32_t journal)
-{
-	fs_chunk_cache_drop(r->chunks, journal, 0, 0, 0);
-	fs_chunk_cache_drop(r->maps, journal, 0, 0, 0);
 }

@@ -179,6 +179,10 @@ int fs_chunk_old_put(const struct fs_chunk_old *old,
 		     void *ctx);
 
 /* ---- chunk_commit.c ---- */
+/* Where the chunk entries from i on, whose numbers follow each other and which are one inode's, end. */
+size_t fs_chunk_neighbors(const struct fs_closing *closing, size_t i, size_t end);
+
+/* ---- chunk_cache.c ---- */
 /* After a durable commit: forgets what is cached of what the group changed. */
 void fs_chunk_committed(struct fs_records *r, const struct fs_closing *closing);
 /* Forgets all that is cached of a journal. */

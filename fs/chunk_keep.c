@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/chunk_keep.c - the committer's part of earlier versions: what goes from a chunk map stays in OLD_MAP.
+ * fs/chunk_keep.c - the committer's part of earlier versions: what goes from a chunk map stays in
+ * OLD_MAP.
  *
  * With a KEEP in the group, map entries that the group replaces or cuts move to the
  * page of that version, as they are: a unit's seal names inode and number, which stay. What the

@@ -83,8 +83,9 @@ struct look {
 /* By which `note-finalize` knows that a note is still what was shown. */
 static void stamp_of(const struct fs_note_look *l, char out[static STAMP_MAX + 1])
 {
-	snprintf(out, STAMP_MAX + 1, "%llu.%lld.%ld", (unsigned long long)l->size,
-		 (long long)l->mtime.tv_sec, (long)l->mtime.tv_nsec);
+	snprintf(out, STAMP_MAX + 1, "%llx.%llx.%llx.%lx", (unsigned long long)l->ino,
+		 (unsigned long long)l->change, (unsigned long long)l->mtime.tv_sec,
+		 (unsigned long)l->mtime.tv_nsec);
 }
 
 static json_t *note_object(const char *path, const struct fs_note_look *l, const char *may,
@@ -178,8 +179,8 @@ int fs_control_verb_note_look(struct fs_control_request *rq)
 
 /* ---- acts ---- */
 
-/* What a person agreed to lock is what he was shown. */
-static int check_stamp(struct fs_control_request *rq, const struct fs_note_place *at)
+/* What a person agreed to lock is what he was shown; at names it from here on. */
+static int check_stamp(struct fs_control_request *rq, struct fs_note_place *at)
 {
 	const char *shown = fs_control_text(rq, "stamp");
 	struct fs_note_look l = {.author = ""};
@@ -192,6 +193,9 @@ static int check_stamp(struct fs_control_request *rq, const struct fs_note_place
 	if (rc)
 		return rc;
 	stamp_of(&l, stamp);
+	at->ino = l.ino;
+	at->change = l.change;
+	at->as_shown = true;
 	if (!strcmp(stamp, shown))
 		return 0;
 	fs_say(&rq->say,

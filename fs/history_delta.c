@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/history_delta.c - what differs between two versions of a small note. Implements fs/FORMAT.md, "VERSION".
+ * fs/history_delta.c - what differs between two versions of a small note. Implements fs/FORMAT.md,
+ * "VERSION".
  *
  * What both begin and end with is left out; a middle that is longer is compressed
  * by zstd with the next version's bytes as the text before it, so that what moved within

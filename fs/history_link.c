@@ -4,12 +4,13 @@
  *
  * Programs save by renaming a new file over the note, or by giving its name to a
  * new file a moment after it was moved away or removed. The new inode is the
- * heir: it gets `before`, the next version number, the author and the link to what it amends; the old
- * one stays, without a name if that was its last. All in the batch of the change of names.
+ * heir: it gets `before`, the next version number, the author and the link to what it amends; the
+ * old one stays, without a name if that was its last. All in the batch of the change of names.
  *
- * Invariants: (1) an inode that is another's past (FS_INODE_BEFORE), or has a past of its own, becomes nobody's
- * heir: chains have no loops and no forks downwards; a past that an heir made itself a moment ago (a program
- * that saved its new file twice) is dropped; (2) what has earlier versions is never deleted by a change of names.
+ * Invariants: (1) an inode that is another's past (FS_INODE_BEFORE), or has a past of its own,
+ * becomes nobody's heir: chains have no loops and no forks downwards; a past that an heir made
+ * itself a moment ago (a program that saved its new file twice) is dropped; (2) what has earlier
+ * versions is never deleted by a change of names.
  *
  * Locks: all inodes concerned exclusively, by the caller.
  */
@@ -35,8 +36,8 @@ static int may_inherit(struct fs_inode *heir, const struct fs_actor *who)
 {
 	int rc;
 
-	if (!S_ISREG(heir->mode) || heir->before || heir->flags & (FS_INODE_FINAL | FS_INODE_SIGNED) ||
-	    fs_inode_kept(&heir->attr))
+	if (!S_ISREG(heir->mode) || heir->before ||
+	    heir->flags & (FS_INODE_FINAL | FS_INODE_SIGNED) || fs_inode_kept(&heir->attr))
 		return 0;
 	rc = fs_history_know(heir, &heir->history);
 	if (rc)
@@ -124,7 +125,12 @@ int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr
 	return rc;
 }
 
-void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back)
+bool fs_history_aside(const char *name, const char *newname)
+{
+	return !strncmp(name, newname, strlen(name));
+}
+
+void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back, bool aside)
 {
 	bool from = back ? who->keeps : who->gives, to = back ? who->gives : who->keeps;
 	bool whole = back ? who->whole_to : who->whole_from;
@@ -133,8 +139,8 @@ void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool 
 
 	if (!S_ISREG(a->mode))
 		return;
-	/* A number says that it was a note, and not what a program made a moment ago to give it its name. */
-	if (from && !to && !a->version && (temp || !young(a, who)))
+	/* A number says that it was a note. */
+	if (from && !to && !a->version && (aside || temp || !young(a, who)))
 		a->version = 1;
 	if (whole && !whole_to && !young(a, who))
 		a->flags |= FS_INODE_WHOLE;
@@ -144,7 +150,7 @@ void fs_history_moved(const struct fs_inode *dir, const char *name, const char *
 		      const struct fs_inode *i, const struct fs_inode_attr *was,
 		      const struct fs_actor *who)
 {
-	bool backup = !strncmp(name, newname, strlen(name));
+	bool backup = fs_history_aside(name, newname);
 	bool inherited = i->before != was->before || i->version != was->version;
 
 	if (backup || (!inherited && (was->before || !young(was, who))))

@@ -25,11 +25,14 @@ int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr
 /* name in dir is free for i, which stood for it until now, and may be remembered. */
 void fs_history_gave_up(const struct fs_inode *dir, const char *name, const struct fs_inode *i,
 			const struct fs_actor *who);
+/* Is newname one that a program gives to a file called name which it sets aside (note -> note~)? It is no other note then. */
+bool fs_history_aside(const char *name, const char *newname);
 /*
  * What a describes gets another name (back: in an exchange, the old one of what it is exchanged for). Where
- * less is kept under that, the name that it had still counts.
+ * less is kept under that, the name that it had still counts; unless it was made a moment ago to get the new
+ * one: it is not set aside.
  */
-void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back);
+void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back, bool aside);
 /*
  * i, as `was` before, was renamed within dir. What was just made and then got its name is not
  * remembered under the name that it had while it was written.

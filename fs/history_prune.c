@@ -5,7 +5,8 @@
  * No version leans on an older one, so the oldest go without touching the rest.
  * Inodes that are nothing but past are cut off from the far end of the chain, each in
  * one batch with its heir's change and an ORPHAN record: after a crash
- * fs_inode_reap deletes what is left. One batch for each inode, one lock (or two, of heir and past) at a time.
+ * fs_inode_reap deletes what is left. One batch for each inode, one lock (or two, of heir and past)
+ * at a time.
  */
 #include "history_impl.h"
 

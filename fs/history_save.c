@@ -72,7 +72,7 @@ int fs_history_know(struct fs_inode *i, struct fs_inode_history *h)
 	if (i->version > 1)
 		rc = fs_record_scan(i->journal, &from, &to, keep_last, &l);
 	if (!rc && l.buf) {
-		p.first = l.first;
+		fs_history_page_new(&p, l.first);
 		rc = fs_history_page_decode(l.buf->data, l.buf->len, &p);
 		if (!rc)
 			note_last(h, &p);
@@ -195,7 +195,8 @@ static int keep_pieces(struct fs_content_change *c, uint32_t v)
 	int rc = 0;
 
 	for (unsigned n = 0; !rc && n < FS_HISTORY_PIECES; n++) {
-		struct fs_key key = fs_key_n(fs_journal_index(i->journal), i->ino, FS_T_PIECE, n, 2);
+		struct fs_key key =
+			fs_key_n(fs_journal_index(i->journal), i->ino, FS_T_PIECE, n, 2);
 		struct fs_key old = fs_history_piece_key(i->journal, i->ino, v, n);
 		struct fs_buf *buf;
 
@@ -292,7 +293,7 @@ int fs_history_begin(struct fs_content_change *c)
 	rc = fs_history_know(i, h);
 	if (rc)
 		return rc;
-	keeps = c->who->keeps || h->last || i->version || i->before || i->flags & FS_INODE_BEFORE;
+	keeps = c->who->keeps || h->last || i->version || i->flags & FS_INODE_BEFORE;
 	if (i->flags & FS_INODE_BEFORE && i->nlink)
 		c->a.flags |= FS_INODE_APART;
 	if (!h->saving && keeps && i->size)
@@ -317,9 +318,10 @@ void fs_history_blocking(void (*begin)(void), void (*end)(void))
 bool fs_history_again(struct fs_inode *i, int *rc)
 {
 	if (*rc == -EBUSY) {
+		/* Not in this thread: it may be one that the hooks of a commit wait for. */
 		if (block_begin)
 			block_begin();
-		*rc = fs_group_commit(fs_records_group(fs_journal_records(i->journal)), 0);
+		*rc = fs_group_sync(fs_records_group(fs_journal_records(i->journal)), 0);
 		if (block_end)
 			block_end();
 		return !*rc;
@@ -346,23 +348,35 @@ static bool complete(struct fs_content_change *c, int *rc)
 	return !*rc && c->b.n;
 }
 
-int fs_history_saved(struct fs_inode *i, struct fs_actor *who)
+/* Not packed and nobody saves: or (all) whoever saves. Under no lock. */
+static bool wants(struct fs_inode *i, bool all)
+{
+	const struct fs_inode_history *h = &i->history;
+	bool is;
+
+	pthread_rwlock_rdlock(&i->lock);
+	is = h->saving ? all : h->known && h->last && !h->packed && h->kind == FS_HISTORY_WHOLE;
+	pthread_rwlock_unlock(&i->lock);
+	return is;
+}
+
+/* all: a save that is under way is complete with this. */
+static int settle(struct fs_inode *i, struct fs_actor *who, bool all)
 {
 	struct fs_content_change c;
-	bool saving, changed = false;
+	bool changed = false;
 	int rc;
 
 	who->group = 0;
-	pthread_rwlock_rdlock(&i->lock);
-	saving = i->history.saving;
-	pthread_rwlock_unlock(&i->lock);
-	if (!saving)
+	if (!wants(i, all))
 		return 0;
 	rc = fs_content_begin(&c, i, who);
-	if (!rc && c.history.saving && who->signer)
+	if (!rc && (all || !c.history.saving) && who->signer)
 		changed = complete(&c, &rc);
-	c.history.saving = false;
-	i->history.saving = false;
+	if (all) {
+		c.history.saving = false;
+		i->history.saving = false;
+	}
 	if (!changed)
 		i->history.packed = c.history.packed;
 	if (!changed) {
@@ -373,4 +387,21 @@ int fs_history_saved(struct fs_inode *i, struct fs_actor *who)
 	rc = fs_content_end(&c, 0);
 	/* Whole versions are as good: the next save packs them. */
 	return rc == -ENOSPC ? 0 : rc;
+}
+
+int fs_history_saved(struct fs_inode *i, struct fs_actor *who)
+{
+	return settle(i, who, true);
+}
+
+void fs_history_closed(struct fs_inode *i)
+{
+	pthread_rwlock_wrlock(&i->lock);
+	i->history.saving = false;
+	pthread_rwlock_unlock(&i->lock);
+}
+
+int fs_history_pack(struct fs_inode *i, struct fs_actor *who)
+{
+	return settle(i, who, false);
 }

@@ -67,6 +67,7 @@ struct fs_handle {
 	atomic_bool logged; /* its OPEN record is appended: READ and WRITE are covered */
 	atomic_bool wrote;
 	atomic_bool unsaved; /* changed something since the last completed save (op_saves.c) */
+	atomic_bool unpacked; /* a save is complete, what it kept is packed at the last close */
 	atomic_bool locked; /* a lock was asked for through it: RELEASE gives back */
 	atomic_bool lost;   /* its mount lost locks on this file: -EIO until closed */
 	atomic_ullong bytes_read, bytes_written;
@@ -139,6 +140,7 @@ struct fs_mount {
 	struct fs_sender *sender; /* reference, from before the notifier starts */
 	/* worker pool, under lock */
 	unsigned busy, blocked;
+	unsigned finalizing; /* of them, those that wait until this mount itself has handed over pages */
 	bool armed;	/* the descriptor is in epoll, and nobody reads it */
 	bool reader;	/* a worker reads it */
 	unsigned spin_skip, spin_vain; /* the reader's: waits left out, to leave out */
@@ -293,6 +295,7 @@ struct fs_serve {
 	pthread_cond_t pool_done;
 	unsigned threads, base, idle;
 	atomic_uint blocked; /* workers that wait, of all mounts */
+	atomic_uint finalizing;
 	bool stop;
 	void (*gone)(void *ctx, struct fs_session *s);
 	void *gone_ctx;
@@ -310,6 +313,12 @@ bool fs_serve_reap_first(struct fs_serve *sv, uint32_t journal);
 /* Around anything that may wait: lets a spare worker run. Nests not. */
 void fs_serve_block_begin(void);
 void fs_serve_block_end(void);
+/*
+ * The same around making a note final, which waits for what this very mount hands over: such workers are none of its
+ * share, so that somebody is there to take it. False: so many are at it that it is not to be begun.
+ */
+bool fs_serve_finalize_begin(void);
+void fs_serve_finalize_end(void);
 
 /* ---- one request (op_table.c) ---- */
 struct fs_op {

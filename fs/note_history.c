@@ -220,6 +220,9 @@ static int give_statement(struct looking *a, uint32_t number)
 
 	if (rc || !number)
 		return rc == -ENOENT ? -EBADMSG : rc;
+	/* One about another note says nothing of this one. */
+	if (s.note.ino != a->i->ino)
+		return -EBADMSG;
 	e.kind = kind_text(s.note.kind);
 	e.time_s = (int64_t)s.note.time_s;
 	e.who = s.note.who;

@@ -7,7 +7,7 @@
  * a note that could not be made final is a draft again; (4) the policy version in a statement is
  * one under which the decision was taken, so that whoever verifies comes to the same answer.
  *
- * Locks: none while mounts settle; then `finals` until the statement is durable.
+ * Locks: none while mounts settle and the closed note is hashed; then `finals` until the statement is durable.
  */
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -116,6 +116,8 @@ int fs_noting_begin(struct fs_noting *a, struct fs_vault *v, struct fs_session *
 				.s = s,
 				.hand = s,
 				.ino = at->ino,
+				.as_shown = at->as_shown,
+				.change = at->change,
 				.say = say,
 				.what = what,
 				.index = at->index,
@@ -176,10 +178,18 @@ int fs_noting_find(struct fs_noting *a)
 /* The vault's own act: nobody's rights. */
 static int practice_now(struct fs_noting *a)
 {
-	a->policy_version = fs_vault_policy_version(a->v);
-	policy_practice_put(a->practice);
-	a->practice = fs_vault_practice(a->v);
-	return a->practice ? 0 : -ENOKEY;
+	uint32_t before = 0, after = 0;
+
+	for (unsigned n = 0; n < VERSION_TRIES; n++) {
+		before = fs_vault_policy_version(a->v);
+		policy_practice_put(a->practice);
+		a->practice = fs_vault_practice(a->v);
+		after = fs_vault_policy_version(a->v);
+		if (!a->practice || before == after)
+			break;
+	}
+	a->policy_version = after;
+	return !a->practice ? -ENOKEY : before != after ? -EAGAIN : 0;
 }
 
 int fs_noting_again(struct fs_noting *a)
@@ -209,6 +219,16 @@ void fs_noting_actor(const struct fs_noting *a, struct fs_actor *who)
 		.pid = a->hand->pid,
 		.now = {.tv_sec = now / 1000000000, .tv_nsec = now % 1000000000},
 	};
+}
+
+uint16_t fs_noting_flags(const struct fs_noting *a)
+{
+	uint16_t flags;
+
+	pthread_rwlock_rdlock(&a->i->lock);
+	flags = a->i->flags;
+	pthread_rwlock_unlock(&a->i->lock);
+	return flags;
 }
 
 int fs_noting_durable(struct fs_journal *j, uint64_t group)
@@ -367,27 +387,31 @@ static bool wants(const struct fs_noting *a, bool sign)
 	return fs_noting_mine(a) || !sign || !fs_noting_second(a) || !fs_noting_finalizes(a);
 }
 
-/* Closed: nothing of the note changes any more. */
+/* Closed and hashed: nothing of the note changes any more. `finals` is held. */
 static int finalize_closed(struct fs_noting *a, const struct fs_noting_final *how,
-			   struct fs_note_result *out)
+			   const struct fs_noting_hash *hash, struct fs_note_result *out)
 {
 	struct fs_final_statement *st = calloc(1, sizeof(*st));
-	uint8_t blake2b[64];
-	struct fs_noting_add add = {.s = st, .blake2b = how->sign ? blake2b : NULL};
+	struct fs_noting_add add = {.s = st, .blake2b = how->sign ? hash->blake2b : NULL};
 	struct keys_note *n;
-	int rc = st ? look_at_note(a) : -ENOMEM;
+	int rc = st ? fs_noting_again(a) : -ENOMEM;
 
 	if (!rc)
 		rc = fs_noting_may_finalize(a);
 	if (!rc && how->due_s && a->attr.ctime.tv_sec > how->due_s)
 		rc = -EAGAIN;
+	if (!rc && a->as_shown && a->attr.change != a->change)
+		rc = fs_noting_no(a, -ESTALE,
+				  "%s was changed after it was shown; look at it again, and finalize it "
+				  "then", a->path);
 	n = st ? &st->note : NULL;
 	if (!rc)
 		rc = fs_noting_statement(a, how->sign ? KEYS_NOTE_FINAL : KEYS_NOTE_LOCKED, n);
-	if (!rc)
-		rc = fs_final_hash(a->i, n->sha256, blake2b, &n->size);
-	if (!rc)
+	if (!rc) {
+		memcpy(n->sha256, hash->sha256, KEYS_LEN);
+		n->size = hash->size;
 		rc = amended(a, &n->amends);
+	}
 	if (!rc) {
 		snprintf(n->reason, sizeof(n->reason), "%s", how->reason);
 		add.wants = wants(a, how->sign);
@@ -413,24 +437,31 @@ static void settle(const struct fs_noting *a, const struct fs_note_settle *settl
 int fs_noting_finalize(struct fs_noting *a, const struct fs_noting_final *how,
 		       struct fs_note_result *out)
 {
+	struct fs_noting_hash hash;
 	int rc = a->attr.flags & FS_INODE_FINAL ? no_close(a, -EPERM) : fs_noting_may_finalize(a);
 
 	if (rc)
 		return rc;
 	/* What programs have written, but the kernel still holds, belongs to the note. */
 	settle(a, how->settle);
-	pthread_mutex_lock(&a->v->finals);
 	rc = fs_noting_again(a);
 	if (!rc)
-		rc = no_close(a, fs_final_close(a->i));
-	if (!rc) {
-		rc = finalize_closed(a, how, out);
-		if (rc)
-			fs_final_open(a->i);
-	}
-	pthread_mutex_unlock(&a->v->finals);
-	/* And its attributes are others now. */
+		rc = fs_noting_may_finalize(a);
 	if (!rc)
+		rc = no_close(a, fs_final_close(a->i));
+	if (rc)
+		return rc;
+	/* However large it is, nobody else's statement waits for it. */
+	rc = fs_noting_hash(a, &hash);
+	if (!rc) {
+		pthread_mutex_lock(&a->v->finals);
+		rc = finalize_closed(a, how, &hash, out);
+		pthread_mutex_unlock(&a->v->finals);
+	}
+	if (rc)
+		fs_final_open(a->i);
+	/* And its attributes are others now, also where the disk has no room for it yet. */
+	if (!rc || fs_noting_flags(a) & FS_INODE_FINAL)
 		settle(a, how->settle);
 	return rc;
 }
@@ -470,6 +501,8 @@ int fs_vault_note_look(struct fs_vault *v, struct fs_session *s, const struct fs
 	if (!rc) {
 		memcpy(out->author, a.author, sizeof(out->author));
 		out->size = a.attr.size;
+		out->ino = a.i->ino;
+		out->change = a.attr.change;
 		out->mtime = a.attr.mtime;
 		out->mine = fs_noting_mine(&a);
 		out->final = a.attr.flags & FS_INODE_FINAL;

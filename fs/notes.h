@@ -26,6 +26,9 @@ struct fs_note_place {
 	uint64_t ino; /* not 0: what the path must lead to, else -ENOENT */
 	/* Amending: called at the end with the nodeid of the folder that got a name; NULL: no mounts. */
 	const struct fs_note_settle *folder;
+	/* as fs_vault_note_look told: contents changed since, even while this is under way, are not finalized (-ESTALE) */
+	bool as_shown;
+	uint64_t change;
 };
 
 enum fs_note_how {
@@ -59,7 +62,7 @@ int fs_vault_note_finalize(struct fs_vault *v, struct fs_session *s, const struc
 /* The same, only asked: 0, or the refusal and why; nothing is logged but a refusal. */
 struct fs_note_look {
 	char author[KEYS_NAME_MAX + 1];
-	uint64_t size;
+	uint64_t size, ino, change; /* change: how often its contents have changed */
 	struct timespec mtime;
 	bool mine, final, signed_, wants;
 };

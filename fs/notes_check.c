@@ -43,11 +43,15 @@ void fs_noting_look_at(struct fs_journal *j, const struct keys_note *n, struct f
 	if (seen->rc)
 		return;
 	pthread_rwlock_rdlock(&seen->i->lock);
-	final = seen->i->flags & FS_INODE_FINAL;
+	seen->flags = seen->i->flags;
+	seen->author = seen->i->author;
 	pthread_rwlock_unlock(&seen->i->lock);
+	final = seen->flags & FS_INODE_FINAL;
 	seen->rc = final ? fs_final_state(seen->i, &seen->state) : -EPERM;
 	if (!seen->rc)
 		seen->rc = fs_final_hash(seen->i, seen->sha256, seen->blake2b, &seen->size);
+	if (!seen->rc)
+		seen->rc = fs_noting_claims(j, n, seen);
 }
 
 void fs_noting_seen_clear(struct fs_noting_seen *seen)
@@ -96,6 +100,8 @@ static bool note_bad(const struct keys_note *n, const struct fs_noting_seen *see
 		fs_noting_found(c, FS_NOTE_CHANGED,
 				"the note names another statement than this one: restore it from a "
 				"backup");
+	else if (seen->claim)
+		fs_noting_found(c, FS_NOTE_CHANGED, "%s: restore it from a backup", seen->claim);
 	else
 		return false;
 	return true;
@@ -166,12 +172,22 @@ static void rights_at(struct rights *r, int64_t when)
 	r->active = r->active || verdict.ground != POLICY_GROUND_STATUS;
 }
 
+static bool role_is(const struct rights *r)
+{
+	const struct policy_practitioner *p = policy_practice_find(r->practice, r->n->who);
+
+	return p && !strcmp(p->role->name, r->n->role);
+}
+
+/* And the role that the statement tells is the one that he had. */
 static bool role_may(const struct rights *r)
 {
 	const struct policy_practitioner *p = policy_practice_find(r->practice, r->n->who);
 	const uint32_t both = POLICY_FINALIZE | POLICY_WRITE;
 	bool author = r->n->author == r->n->pid;
 
+	if (!role_is(r))
+		return false;
 	switch (r->n->kind) {
 	case KEYS_NOTE_COUNTERSIGNED:
 		return !author && (r->held & both) == both && p && p->role->clinical &&
@@ -204,7 +220,7 @@ static bool right_bad(struct fs_vault *v, const struct keys_note *n, struct fs_n
 		rights_at(&r, when + 1);
 		rights_at(&r, when - 1);
 		bad = !role_may(&r) &&
-		      !(own && r.active &&
+		      !(own && r.active && role_is(&r) &&
 			fs_glass_wrote(v, n->pid, n->enrolment, n->journal, when, when));
 	}
 	if (rc)
@@ -259,6 +275,19 @@ static bool logged_bad(struct fs_vault *v, const struct fs_final_statement *s,
 	return true;
 }
 
+/* Names are the vault's, not the statement's. */
+static bool author_bad(struct fs_vault *v, const struct keys_note *n, struct fs_note_check *c)
+{
+	char name[KEYS_NAME_MAX + 1];
+
+	fs_vault_note_name(v, n->author, name);
+	if (!strcmp(n->author_name, name[0] ? name : "?"))
+		return false;
+	fs_noting_found(c, FS_NOTE_FORGED, "the author that it names is not practitioner %u",
+			(unsigned)n->author);
+	return true;
+}
+
 static bool signer_bad(struct fs_vault *v, const struct fs_final_statement *s,
 		       const struct fs_noting_seen *seen, struct fs_note_check *c)
 {
@@ -285,9 +314,11 @@ void fs_noting_check(struct fs_vault *v, const struct fs_final_statement *s,
 {
 	const struct keys_note *n = &s->note;
 
-	if (note_bad(n, seen, c) || of_bad(n, of, c) || logged_bad(v, s, c))
+	if (note_bad(n, seen, c) || of_bad(n, of, c) || logged_bad(v, s, c) || author_bad(v, n, c))
 		return;
 	if (n->kind != KEYS_NOTE_LOCKED && signer_bad(v, s, seen, c))
+		return;
+	if (fs_noting_wish_bad(v, n, seen, c))
 		return;
 	if (n->kind == KEYS_NOTE_LOCKED && !seen->state.signed_by)
 		fs_noting_found(

@@ -11,6 +11,7 @@
  * notes_status.c     what is known of a note
  * notes_verify.c     a journal's chain, and its notes
  * notes_check.c      one statement: contents, signature, right, revocation
+ * notes_claims.c     what a note says of itself without a statement
  * notes_export.c     a signature and its certificate as text
  * notes_tick.c       `finalize after`
  */
@@ -32,6 +33,8 @@ struct fs_noting {
 	char journal[256]; /* its name */
 	const char *path;
 	uint64_t ino;	      /* not 0: of the note that is meant */
+	bool as_shown;	      /* and its contents must have changed this often */
+	uint64_t change;
 	struct fs_journal *j; /* one reference */
 	struct fs_inode *i;   /* one reference */
 	/* as of the last look */
@@ -83,6 +86,7 @@ int fs_noting_may_finalize(const struct fs_noting *a);
 /* A reason in own words: at least 3 characters, one line, at most KEYS_NOTE_REASON_MAX bytes. */
 int fs_noting_reason(const struct fs_noting *a, const char *reason);
 void fs_noting_actor(const struct fs_noting *a, struct fs_actor *who); /* put its signer */
+uint16_t fs_noting_flags(const struct fs_noting *a); /* of its note, now */
 /* The group (0: all that was applied) is durable, and the journal takes changes still. */
 int fs_noting_durable(struct fs_journal *j, uint64_t group);
 
@@ -95,7 +99,7 @@ struct fs_noting_add {
 	bool wants;
 	struct fs_noting *moved; /* ERROR: the copy; NULL none */
 };
-/* Signs, writes the record, stores it, makes it durable. */
+/* Signs, writes the record, stores it, makes it durable. -ENOSPC and the like: told; the note says whether it is stated. */
 int fs_noting_add(struct fs_noting *a, const struct fs_noting_add *add);
 /* A record about a's note. */
 void fs_noting_record(const struct fs_noting *a, enum policy_record_kind kind,
@@ -103,9 +107,15 @@ void fs_noting_record(const struct fs_noting *a, enum policy_record_kind kind,
 /* One line about the statement, and what minisign's trusted comment says. */
 void fs_noting_comment(const struct keys_note *n, char out[static KEYS_MINISIGN_COMMENT + 1]);
 void fs_noting_hex(const uint8_t *p, size_t len, char *out); /* 2 * len + 1 */
+/* Of a closed or final note's contents, which takes long for large ones: not under `finals`. */
+struct fs_noting_hash {
+	uint8_t sha256[KEYS_LEN], blake2b[64];
+	uint64_t size;
+};
+int fs_noting_hash(const struct fs_noting *a, struct fs_noting_hash *out);
 /* The contents are those of this statement: -EBADMSG with an alarm if not. */
 int fs_noting_same(const struct fs_noting *a, const struct keys_note *n,
-		   uint8_t blake2b[static 64]);
+		   const struct fs_noting_hash *hash);
 /* The statement that made a's note final, and its state. -EPERM: a draft. */
 int fs_noting_final_of(const struct fs_noting *a, struct fs_final_state *state,
 		       struct fs_final_statement *out);
@@ -133,7 +143,10 @@ struct fs_noting_seen {
 	struct fs_final_state state;
 	uint8_t sha256[KEYS_LEN], blake2b[64];
 	uint64_t size;
-	int rc; /* of reading it: 0, or why not */
+	uint16_t flags;	   /* read before state */
+	uint32_t author;
+	const char *claim; /* what it says and no statement bears out; NULL */
+	int rc;		   /* of reading it: 0, or why not */
 };
 void fs_noting_look_at(struct fs_journal *j, const struct keys_note *n,
 		       struct fs_noting_seen *seen);
@@ -141,6 +154,20 @@ void fs_noting_seen_clear(struct fs_noting_seen *seen);
 void fs_noting_check(struct fs_vault *v, const struct fs_final_statement *s,
 		     const struct fs_final_statement *of, const struct fs_noting_seen *seen,
 		     struct fs_note_check *c);
+/* ---- notes_claims.c ---- */
+/* Sets seen->claim. -ENOKEY, -ENOMEM. */
+int fs_noting_claims(struct fs_journal *j, const struct keys_note *n, struct fs_noting_seen *seen);
+/* The note's wish for a second practitioner was struck. */
+bool fs_noting_wish_bad(struct fs_vault *v, const struct keys_note *n,
+			const struct fs_noting_seen *seen, struct fs_note_check *c);
+/* Marked as final without a statement, or under another name than the stated one (path NULL: any will do). */
+enum fs_noting_dress { FS_NOTING_STATED, FS_NOTING_UNSTATED, FS_NOTING_ELSEWHERE };
+int fs_noting_dressed(struct fs_inode *i, const char *path, struct fs_final_statement *st,
+		      enum fs_noting_dress *out);
+/* All such of a journal. */
+int fs_noting_all_dressed(struct fs_journal *j,
+			  int (*fn)(void *ctx, const char *path, bool elsewhere), void *ctx);
+
 void fs_noting_found(struct fs_note_check *c, enum fs_note_finding finding, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -154,6 +154,7 @@ static int move(struct fs_noting *a, struct fs_noting *b, const char *reason,
 	struct fs_note_result marked;
 	struct fs_inode *dir = NULL;
 	char name[FS_NOTING_NAME];
+	bool kept = false;
 	int rc = fs_inode_get(b->j, FS_ROOT_INO, &dir);
 
 	if (!rc)
@@ -164,10 +165,12 @@ static int move(struct fs_noting *a, struct fs_noting *b, const char *reason,
 		rc = make(a, b, dir, name);
 		if (!rc) {
 			rc = fs_noting_mark_error(a, reason, b, &marked);
-			if (rc)
+			/* The origin may say already where it went: then the copy stays. */
+			kept = rc && fs_noting_flags(a) & FS_INODE_ERROR;
+			if (rc && !kept)
 				drop(b, dir, name);
 		}
-		if (rc)
+		if (rc && !kept)
 			(void)tell(a, b, name, reason, rc);
 	}
 	if (!rc)

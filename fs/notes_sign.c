@@ -6,7 +6,8 @@
  * finalize, in a clinical role, and not one whose own notes want a countersignature. Nobody is the
  * second one to himself.
  *
- * Invariants: fs/notes_statement.c. What is signed is hashed again at that moment.
+ * Invariants: fs/notes_statement.c. What is signed is hashed again, which a final note allows to be done
+ * before others are kept waiting.
  *
  * Locks: `finals`.
  */
@@ -48,11 +49,11 @@ static int may_second(const struct fs_noting *a, const struct fs_final_state *st
 	return 0;
 }
 
-static int sign_locked(struct fs_noting *a, struct fs_final_statement *st,
-		       struct fs_final_statement *final, struct fs_note_result *out)
+static int sign_locked(struct fs_noting *a, const struct fs_noting_hash *hash,
+		       struct fs_final_statement *st, struct fs_final_statement *final,
+		       struct fs_note_result *out)
 {
-	uint8_t blake2b[64];
-	struct fs_noting_add add = {.s = st, .blake2b = blake2b};
+	struct fs_noting_add add = {.s = st, .blake2b = hash->blake2b};
 	struct fs_final_state state;
 	bool mine = fs_noting_mine(a);
 	int rc = fs_noting_final_of(a, &state, final);
@@ -61,7 +62,7 @@ static int sign_locked(struct fs_noting *a, struct fs_final_statement *st,
 		rc = mine ? may_author(a, &state, &final->note)
 			  : may_second(a, &state, &final->note);
 	if (!rc)
-		rc = fs_noting_same(a, &final->note, blake2b);
+		rc = fs_noting_same(a, &final->note, hash);
 	if (!rc)
 		rc = fs_noting_statement(a, mine ? KEYS_NOTE_SIGNED : KEYS_NOTE_COUNTERSIGNED,
 					 &st->note);
@@ -85,6 +86,7 @@ int fs_vault_note_sign(struct fs_vault *v, struct fs_session *s, const struct fs
 		       struct fs_note_result *out, struct fs_say *say)
 {
 	struct fs_final_statement *st = calloc(2, sizeof(*st));
+	struct fs_noting_hash hash;
 	struct fs_noting a;
 	int rc = fs_noting_begin(&a, v, s, at, "signing", say);
 
@@ -92,11 +94,16 @@ int fs_vault_note_sign(struct fs_vault *v, struct fs_session *s, const struct fs
 		rc = -ENOMEM;
 	if (!rc)
 		rc = fs_noting_find(&a);
+	/* A final note stays as it is: it is hashed before others are kept waiting. */
+	if (!rc)
+		rc = fs_noting_hash(&a, &hash);
+	if (rc == -EINVAL && a.i && !(a.attr.flags & FS_INODE_FINAL))
+		rc = fs_noting_no(&a, -EPERM, "%s is a draft: finalize it first", a.path);
 	if (!rc) {
 		pthread_mutex_lock(&v->finals);
 		rc = fs_noting_again(&a);
 		if (!rc)
-			rc = sign_locked(&a, &st[0], &st[1], out);
+			rc = sign_locked(&a, &hash, &st[0], &st[1], out);
 		pthread_mutex_unlock(&v->finals);
 	}
 	fs_noting_end(&a);

@@ -51,7 +51,10 @@ void fs_noting_record(const struct fs_noting *a, enum policy_record_kind kind,
 		snprintf(r->purpose, sizeof(r->purpose), "BTG");
 }
 
-/* Printable text of a name that may hold anything; bytes that are no text become '?'. */
+/*
+ * Printable text of a name that may hold anything; bytes that are no text become '?', and quotes, which end the name
+ * in the comment, apostrophes: no name goes on as "by somebody else".
+ */
 static void plain(const char *name, char *out, size_t cap)
 {
 	size_t n = 0, len = strlen(name);
@@ -68,6 +71,8 @@ static void plain(const char *name, char *out, size_t cap)
 			memcpy(out + n, name, k);
 		else
 			out[n] = '?';
+		if (out[n] == '"')
+			out[n] = '\'';
 		n += text ? k : 1;
 		name += k;
 		len -= k;
@@ -205,9 +210,17 @@ static void take_back(const struct fs_noting *a, const struct keys_note *n, int 
 	(void)fs_log_write(a->v->log, &r);
 }
 
+/* No room for it yet, but the group is kept until there is: what the record said stands. */
+static bool waits(const struct fs_noting *a, int rc)
+{
+	return (rc == -ENOSPC || rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE) &&
+	       !fs_group_failed(fs_records_group(fs_journal_records(a->j)));
+}
+
 int fs_noting_add(struct fs_noting *a, const struct fs_noting_add *add)
 {
 	struct fs_final_add final = {.i = a->i, .s = add->s, .wants = add->wants};
+	bool stated = false;
 	struct fs_actor who;
 	int rc = add->s->note.kind == KEYS_NOTE_LOCKED ? 0 : sign(a, add);
 
@@ -222,10 +235,16 @@ int fs_noting_add(struct fs_noting *a, const struct fs_noting_add *add)
 	fs_noting_actor(a, &who);
 	/* It may have been locked while the log was waited for. */
 	rc = who.signer ? fs_final_add(&final, &who) : -ENOKEY;
+	stated = !rc;
 	if (!rc)
 		rc = fs_noting_durable(a->j, who.group);
 	if (who.signer)
 		fs_signer_put(who.signer);
+	if (stated && waits(a, rc))
+		return fs_noting_no(a, rc,
+				    "%s is %s, but the disk has no room for it (%s): it is stored as soon "
+				    "as there is; nothing has to be done again", a->path,
+				    words[add->s->note.kind], strerror(-rc));
 	if (rc)
 		take_back(a, &add->s->note, rc);
 	return rc;
@@ -233,15 +252,16 @@ int fs_noting_add(struct fs_noting *a, const struct fs_noting_add *add)
 
 /* ---- looking back ---- */
 
-int fs_noting_same(const struct fs_noting *a, const struct keys_note *n, uint8_t blake2b[static 64])
+int fs_noting_hash(const struct fs_noting *a, struct fs_noting_hash *out)
 {
-	uint8_t sha256[KEYS_LEN];
-	uint64_t size = 0;
-	int rc = fs_final_hash(a->i, sha256, blake2b, &size);
+	return fs_final_hash(a->i, out->sha256, out->blake2b, &out->size);
+}
 
-	if (rc)
-		return rc;
-	if (size == n->size && keys_equal(sha256, n->sha256, KEYS_LEN) && n->ino == a->i->ino)
+int fs_noting_same(const struct fs_noting *a, const struct keys_note *n,
+		   const struct fs_noting_hash *hash)
+{
+	if (hash->size == n->size && keys_equal(hash->sha256, n->sha256, KEYS_LEN) &&
+	    n->ino == a->i->ino)
 		return 0;
 	fs_vault_alarm(a->v, a->index, "a final note is not what its statement %u says",
 		       (unsigned)n->number);
@@ -260,6 +280,8 @@ int fs_noting_final_of(const struct fs_noting *a, struct fs_final_state *state,
 		return fs_noting_no(a, -EPERM, "%s is a draft: finalize it first", a->path);
 	if (!rc)
 		rc = fs_final_get(a->j, state->final, out);
+	if (!rc && (out->note.ino != a->i->ino || out->note.of))
+		rc = -EBADMSG;
 	if (rc != -ENOENT && rc != -EBADMSG)
 		return rc;
 	fs_vault_alarm(a->v, a->index, "what is kept of a final note does not fit together");

@@ -39,6 +39,8 @@ static int place_of(struct fs_journal *j, uint64_t ino, struct fs_final_statemen
 	fs_inode_put(i);
 	if (!rc && state.final)
 		rc = fs_final_get(j, state.final, st);
+	if (!rc && state.final && (st->note.ino != ino || st->note.of))
+		rc = -EBADMSG;
 	if (!rc && state.final)
 		memcpy(out, st->note.path, sizeof(st->note.path));
 	return rc == -ENOENT ? -EBADMSG : rc;
@@ -61,6 +63,9 @@ int fs_vault_note_of(struct fs_vault *v, struct fs_inode *i, struct fs_note_stat
 		rc = fs_final_state(i, &out->state);
 	if (!rc && out->state.final)
 		rc = fs_final_get(i->journal, out->state.final, &out->final);
+	/* A statement about another note makes nothing final. */
+	if (!rc && out->state.final && (out->final.note.ino != i->ino || out->final.note.of))
+		rc = -EBADMSG;
 	if (!rc && out->state.amends)
 		rc = place_of(i->journal, out->state.amends, st, out->amends);
 	if (!rc && out->state.amended_by)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "notes_impl.h"
+#include "save_names.h"
 
 #define ROUND_NS (60 * UINT64_C(1000000000))
 #define LOCKS_MOST 4 /* notes made final in one call */
@@ -47,7 +48,8 @@ static bool due(const struct walk *w, const struct fs_inode *i, const char *name
 	struct policy_keep keep;
 
 	policy_practice_keep(w->a.practice, name, &keep);
-	return keep.record && S_ISREG(i->mode) && i->nlink == 1 && !(i->flags & FS_INODE_FINAL) &&
+	/* Nor what an editor has left there: nobody could remove it any more. */
+	return keep.record && !fs_save_names_temporary(name) && S_ISREG(i->mode) && i->nlink == 1 && !(i->flags & FS_INODE_FINAL) &&
 	       !i->closing && i->ctime.tv_sec <= w->how.due_s;
 }
 

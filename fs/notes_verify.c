@@ -15,6 +15,8 @@
  */
 #include "notes_impl.h"
 
+#define GONE_MOST 1000u /* statements in a row that are not there: nobody reads of more */
+
 struct verifying {
 	struct fs_noting *a;
 	const struct fs_note_verify *how;
@@ -24,7 +26,7 @@ struct verifying {
 	uint8_t end[KEYS_LEN], hash[KEYS_LEN]; /* as it should be; of the statement before */
 	bool known;			       /* hash is */
 	uint32_t policy_version;	       /* of the statement before */
-	unsigned bad, found;
+	unsigned bad, found, gone; /* gone: in a row, up to here */
 	struct fs_final_statement s, of;
 };
 
@@ -88,6 +90,11 @@ static int one(struct verifying *w, uint32_t number)
 	int rc = fs_final_get(w->a->j, number, &w->s);
 	bool in_order;
 
+	w->gone = rc == -ENOENT ? w->gone + 1 : 0;
+	if (w->gone > GONE_MOST)
+		return found(w, number, FS_NOTE_MISSING,
+			     "more than a thousand statements before it are gone, and what follows is not "
+			     "looked at: restore the vault from a backup");
 	if (rc == -ENOENT || rc == -EBADMSG) {
 		w->known = false;
 		return found(
@@ -115,20 +122,61 @@ static int check_end(struct verifying *w)
 {
 	uint8_t hash[KEYS_LEN];
 	uint32_t now = 0;
+	int rc;
 
 	if (w->count && w->known && !keys_equal(w->hash, w->end, KEYS_LEN))
 		return found(w, 0, FS_NOTE_FORGED,
 			     "the last statement is not the one that the vault knows: restore the "
 			     "journal "
 			     "from a backup");
-	if (fs_final_get(w->a->j, w->count + 1, &w->s) == -ENOENT)
+	if (w->count == UINT32_MAX)
 		return 0;
+	rc = fs_final_get(w->a->j, w->count + 1, &w->s);
+	/* The session may have been locked just now: that is no finding. */
+	if (rc && rc != -EBADMSG)
+		return rc == -ENOENT ? 0 : rc;
 	/* Or one has just been made. */
 	if (!fs_final_last(w->a->j, &now, hash) && now > w->count)
 		return 0;
 	return found(w, w->count + 1, FS_NOTE_FORGED,
 		     "there is a statement behind the last one that the vault knows: restore the "
 		     "journal from a backup");
+}
+
+static int dressed(void *ctx, const char *path, bool elsewhere)
+{
+	struct verifying *w = ctx;
+	struct fs_note_check c = {.note = &w->s.note};
+
+	w->found++;
+	w->s.note = (struct keys_note){.kind = 0};
+	snprintf(w->s.note.path, sizeof(w->s.note.path), "%s", path);
+	if (elsewhere)
+		fs_noting_found(&c, FS_NOTE_CHANGED,
+				"a final note has a name here that was never stated: remove it, restore "
+				"the journal from a backup");
+	else
+		fs_noting_found(&c, FS_NOTE_FORGED,
+				"it is marked as final, but no statement is about it: it is nobody's "
+				"final note");
+	return report(w, &c);
+}
+
+/* What is marked as final and not stated, in the journal or at the one path. */
+static int check_dressed(struct verifying *w)
+{
+	enum fs_noting_dress dress = FS_NOTING_STATED;
+	int rc;
+
+	if (!w->path)
+		return fs_noting_all_dressed(w->a->j, dressed, w);
+	if (!w->a->i)
+		return 0;
+	rc = fs_noting_dressed(w->a->i, w->path, &w->s, &dress);
+	/* A statement about it has been found wanting already. */
+	if (rc || dress == FS_NOTING_STATED || (dress == FS_NOTING_ELSEWHERE && w->bad))
+		return rc;
+	return dressed(w, w->path, dress == FS_NOTING_ELSEWHERE);
 }
 
 static int walk(struct verifying *w)
@@ -141,12 +189,14 @@ static int walk(struct verifying *w)
 			     "restore the "
 			     "vault from a backup");
 	w->known = true;
-	for (uint32_t n = 1; !rc && n <= w->count && n; n++) {
+	for (uint32_t n = 1; !rc && n <= w->count && n && w->gone <= GONE_MOST; n++) {
 		rc = fs_session_state(w->a->s) == FS_SESSION_ACTIVE ? one(w, n) : -ENOKEY;
 		if (!rc && w->how->progress)
 			w->how->progress(w->how->ctx, n, w->count);
 	}
-	return rc ? rc : check_end(w);
+	if (!rc)
+		rc = check_end(w);
+	return rc ? rc : check_dressed(w);
 }
 
 static int tell(struct fs_noting *a)

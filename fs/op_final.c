@@ -152,7 +152,7 @@ int fs_op_final_read_only(struct fs_op *op, struct fs_inode *i)
 	rc = fs_op_note_finalize(op->m, i, FS_NOTE_READ_ONLY);
 	/* Who may set the mode but not finalize has set the mode: his being refused the rest is
 	 * logged. */
-	return rc == -EIO || rc == -ENOSPC ? rc : 0;
+	return rc == -EIO || rc == -ENOSPC || rc == -EAGAIN ? rc : 0;
 }
 
 void fs_op_final_release(struct fs_mount *m, const struct fs_handle *h, uint64_t nodeid)

@@ -91,7 +91,9 @@ static bool value_signed(const struct fs_note_status *st, struct fs_inode *i, ch
 		return false;
 	s = calloc(1, sizeof(*s));
 	out[0] = '\0';
-	if (s && !fs_final_get(i->journal, st->state.signed_by, s))
+	/* Of this note, and a signature: what STATE names alone is no proof. */
+	if (s && !fs_final_get(i->journal, st->state.signed_by, s) && s->note.ino == i->ino &&
+	    (s->note.kind == KEYS_NOTE_FINAL || s->note.kind == KEYS_NOTE_SIGNED))
 		snprintf(out, cap, "%s", s->note.who);
 	free(s);
 	return out[0] != '\0';
@@ -332,12 +334,14 @@ int fs_op_note_finalize(struct fs_mount *m, struct fs_inode *i, enum fs_note_how
 	struct fs_say say = {""};
 	int rc;
 
-	fs_serve_block_begin();
+	/* Else the pages that it waits for would find nobody to take them. */
+	if (!fs_serve_finalize_begin())
+		return -EAGAIN;
 	rc = path_of(i, path);
 	if (!rc)
 		rc = fs_vault_note_finalize(m->serve->vault, m->session, &at, how, &all, &result,
 					    &say);
-	fs_serve_block_end();
+	fs_serve_finalize_end();
 	keys_wipe(path, sizeof(path));
 	return rc;
 }
@@ -354,11 +358,15 @@ static bool is_word(const char *value, size_t len, const char *word)
 int fs_op_note_set(struct fs_op *op, struct fs_inode *i, const char *xattr, const char *value,
 		   size_t len)
 {
+	int rc;
+
 	if (strcmp(xattr, PREFIX "state") != 0 || !is_note(i))
 		return -EPERM;
 	if (is_word(value, len, "draft"))
 		return fs_op_final_check(op, i);
 	if (!is_word(value, len, "final"))
 		return -EPERM;
-	return fs_op_note_finalize(op->m, i, FS_NOTE_ATTRIBUTE);
+	rc = fs_op_note_finalize(op->m, i, FS_NOTE_ATTRIBUTE);
+	/* The kernel takes EAGAIN of an attribute for one that nobody knows. */
+	return rc == -EAGAIN ? -EBUSY : rc;
 }

@@ -29,7 +29,7 @@ int fs_op_note_set(struct fs_op *op, struct fs_inode *i, const char *xattr, cons
 
 /*
  * Locks a note for this mount's session. Waits for log, commit and mounts: hold nothing. All mounts
- * show it on return. -ENOENT, -EPERM, -EACCES, -EBUSY, -ENOKEY, -EIO ...
+ * show it on return. -EAGAIN: as many as may be are at it, none was begun. -ENOENT, -EPERM, -EACCES, -EBUSY, -ENOKEY, -EIO ...
  */
 int fs_op_note_finalize(struct fs_mount *m, struct fs_inode *i, enum fs_note_how how);
 

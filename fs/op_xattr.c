@@ -113,6 +113,25 @@ void fs_op_getxattr(struct fs_op *op, fuse_ino_t ino, const char *name, size_t s
 	fs_inode_put(i);
 }
 
+/* Stored under one of our names before they were ours: not shown, or copies would carry it along. */
+static size_t without_ours(char *names, size_t len)
+{
+	size_t to = 0;
+
+	for (size_t at = 0; at < len;) {
+		size_t n = strnlen(names + at, len - at) + 1;
+
+		if (n > len - at)
+			break;
+		if (!fs_op_note_name(names + at)) {
+			memmove(names + to, names + at, n);
+			to += n;
+		}
+		at += n;
+	}
+	return to;
+}
+
 void fs_op_listxattr(struct fs_op *op, fuse_ino_t ino, size_t size)
 {
 	size_t cap = size > VALUE_MAX ? VALUE_MAX : size, len = 0;
@@ -133,6 +152,9 @@ void fs_op_listxattr(struct fs_op *op, fuse_ino_t ino, size_t size)
 	}
 	if (!rc)
 		rc = fs_xattr_list(i, names, cap, &len);
+	/* Who asks for the length alone may be told more than there is. */
+	if (!rc && names)
+		len = without_ours(names, len);
 	if (!rc)
 		rc = fs_op_note_list(op, i, names, cap, &len);
 	/* Desktops and ls ask of every journal: where there is nothing, nothing is told. */

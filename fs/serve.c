@@ -34,6 +34,8 @@
 /* An account may have eight mounts: once so many workers wait, a mount has so few, and some are left. */
 #define SCARCE 12u
 #define SHARE_SCARCE 3u
+#define FINALIZING_MAX 8u  /* workers of one mount that make notes final, beside its share */
+#define FINALIZING_ALL 16u /* and of all mounts */
 #define WAKE_ID UINT64_MAX
 #define ANY_JOURNAL UINT32_MAX
 #define TURN 64u   /* requests of one mount before others are looked at */
@@ -244,7 +246,7 @@ static void arm_locked(struct fs_serve *sv, struct fs_mount *m)
 	unsigned most = atomic_load(&sv->blocked) >= SCARCE ? SHARE_SCARCE : SHARE_MAX;
 
 	if (!m->armed && !m->reader && !m->gone_told && m->busy - m->blocked < share &&
-	    m->busy < most)
+	    m->busy - m->finalizing < most)
 		m->armed = epoll_ctl(sv->epoll, EPOLL_CTL_MOD, m->fd, &ev) == 0;
 }
 
@@ -444,6 +446,39 @@ void fs_serve_block_end(void)
 	pthread_mutex_unlock(&m->serve->pool_lock);
 	pthread_mutex_lock(&m->lock);
 	m->blocked--;
+	pthread_mutex_unlock(&m->lock);
+}
+
+bool fs_serve_finalize_begin(void)
+{
+	struct fs_mount *m = current;
+	bool room;
+
+	if (!m)
+		return true;
+	pthread_mutex_lock(&m->lock);
+	room = m->finalizing < FINALIZING_MAX &&
+	       atomic_load(&m->serve->finalizing) < FINALIZING_ALL;
+	if (room) {
+		m->finalizing++;
+		atomic_fetch_add(&m->serve->finalizing, 1);
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (room)
+		fs_serve_block_begin();
+	return room;
+}
+
+void fs_serve_finalize_end(void)
+{
+	struct fs_mount *m = current;
+
+	if (!m)
+		return;
+	fs_serve_block_end();
+	pthread_mutex_lock(&m->lock);
+	m->finalizing--;
+	atomic_fetch_sub(&m->serve->finalizing, 1);
 	pthread_mutex_unlock(&m->lock);
 }
 

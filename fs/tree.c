@@ -328,7 +328,7 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 	ia.nlink++;
 	ia.ctime = who->now;
 	if (!i->nameless)
-		fs_history_named(&ia, who, false);
+		fs_history_named(&ia, who, false, true);
 	if (who->whole_to && !who->whole_from && S_ISREG(ia.mode))
 		ia.flags |= FS_INODE_WHOLE; /* under both names */
 	fs_batch_init(&b, who->signer);

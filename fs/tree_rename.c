@@ -88,7 +88,8 @@ static int peek(struct rename *r)
 		return rc;
 	rc = fs_tree_lookup(r->i[NEWDIR], r->newname, &r->i[DST]);
 	if (rc == -ENOENT) {
-		r->i[PAST] = fs_history_past(r->i[NEWDIR], r->newname, r->who);
+		if (!fs_history_aside(r->name, r->newname))
+			r->i[PAST] = fs_history_past(r->i[NEWDIR], r->newname, r->who);
 		rc = 0;
 	}
 	return rc;
@@ -201,9 +202,10 @@ static int build(struct rename *r)
 
 	move_parent(r, SRC, da, na, newdir);
 	/* "note~" may say that it is none. */
-	fs_history_named(&r->a[SRC], r->who, false);
+	fs_history_named(&r->a[SRC], r->who, false,
+			 exchange || fs_history_aside(r->name, r->newname));
 	if (exchange) {
-		fs_history_named(&r->a[DST], r->who, true);
+		fs_history_named(&r->a[DST], r->who, true, true);
 		move_parent(r, DST, na, da, dir);
 		fs_inode_store_attr(&r->b, r->i[DST], &r->a[DST]);
 		fs_dirent_put(&r->b, j, dir->ino, dir->size, r->from.cookie, r->name,
@@ -216,6 +218,8 @@ static int build(struct rename *r)
 	if (r->i[DST] && !exchange) {
 		struct fs_history_loss loss = {r->i[SRC], &r->a[SRC], r->path};
 
+		if (fs_history_aside(r->name, r->newname))
+			loss.heir = NULL;
 		na->nlink -= S_ISDIR(r->i[DST]->mode) ? 1 : 0;
 		rc = fs_tree_drop(&r->b, r->i[DST], &r->a[DST], r->who, &loss, &r->fate);
 	}

@@ -63,6 +63,7 @@ door '(fuse|fuse3/|fuse_lowlevel)' 'fs/(op|mount|serve)[a-z_]*\.[ch]'
 door '(seccomp|linux/landlock)' 'fs/harden[a-z_]*\.[ch]'
 door '(sys/acl|acl/libacl)' 'fs/acl\.c'
 door 'liboath/' 'keys/totp\.c'
+door 'zstd' 'fs/history_delta\.c'
 door 'qrencode' 'tools/qr\.c'
 door 'jansson' '(fs/(wire|control)[a-z_]*\.[ch])|tools/[a-z_]*\.[ch]'
 

@@ -116,13 +116,17 @@ static int write_all(struct output *out, const json_t *answer)
 
 static void tell(const struct output *out, const char *name)
 {
+	char note[4 * 256 + 8], pub[4 * 256 + 8];
+
+	tools_note_word(name, note, sizeof(note));
+	tools_note_word(out->pub, pub, sizeof(pub));
 	tools_notes_print(stdout, "Written to %s: %s, %s, %s\n", out->dir, out->minisig, out->pub,
 			  out->cert);
 	tools_notes_print(stdout,
 			  "With a copy of the note beside them, anybody can check it:\n"
 			  "  minisign -Vm %s -p %s\n"
 			  "%s says whose key that is.\n",
-			  name, out->pub, out->cert);
+			  note, pub, out->cert);
 }
 
 static int export_one(struct notes *n, struct output *out, const char *file)

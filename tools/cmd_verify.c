@@ -47,7 +47,7 @@ static void progress_over(struct verify *v)
 	v->shown = false;
 }
 
-/* below: "", or the directory with a slash, whose notes alone are wanted; the chain as a whole
+/* below: "", or the directory with a slash, whose notes alone are wanted; a broken chain
  * always is. */
 static int take(struct verify *v, const json_t *piece, const char *below, bool all)
 {
@@ -56,7 +56,7 @@ static int take(struct verify *v, const json_t *piece, const char *below, bool a
 
 	json_array_foreach(json_object_get(piece, "checks"), i, one)
 	{
-		if (*text(one, "path") && strncmp(text(one, "path"), below, strlen(below)) != 0)
+		if (!tools_note_about(one, below))
 			continue;
 		if (json_array_append(v->checks, one))
 			return tools_fail("out of memory");

@@ -136,6 +136,14 @@ void tools_note_print_check(FILE *to, const json_t *check)
 	fputc('\n', to);
 }
 
+bool tools_note_about(const json_t *check, const char *below)
+{
+	const char *path = text(check, "path"), *finding = text(check, "finding");
+
+	return !*path || !strncmp(path, below, strlen(below)) || !strcmp(finding, "forged") ||
+	       !strcmp(finding, "missing");
+}
+
 void tools_note_print_sum(FILE *to, const json_t *checks)
 {
 	size_t i, other = json_array_size(checks), n;
@@ -161,6 +169,26 @@ void tools_note_print_sum(FILE *to, const json_t *checks)
 	if (other)
 		fprintf(to, "%s%zu of a kind that this program does not know", comma, other);
 	fputs(".\n", to);
+}
+
+void tools_note_word(const char *name, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	if (*name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"0123456789._-")]) {
+		snprintf(out, cap, "%s", name);
+		return;
+	}
+	out[n++] = '\'';
+	for (; *name && n + 6 < cap; name++) {
+		if (*name == '\'')
+			n += (size_t)snprintf(out + n, cap - n, "'\\''");
+		else
+			out[n++] = *name;
+	}
+	out[n++] = '\'';
+	out[n] = '\0';
 }
 
 void tools_note_file_name(const char *who, const char *suffix, char out[static 256])

@@ -25,9 +25,16 @@ const char *tools_note_finding_text(const char *finding);
 /* True for what leaves nothing to do: ok, unsigned. */
 bool tools_note_fine(const char *finding);
 void tools_note_print_check(FILE *to, const json_t *check);
+/*
+ * Does it bear on the notes whose paths begin with `below`? A chain that is broken does, whichever statement shows it: what
+ * is missing there may have been about any of them.
+ */
+bool tools_note_about(const json_t *check, const char *below);
 /* "Verified 3 statements: 2 ok, 1 changed." */
 void tools_note_print_sum(FILE *to, const json_t *checks);
 
+/* A file's name as a word that a shell takes as it is: a command that is shown does nothing else when it is copied. */
+void tools_note_word(const char *name, char *out, size_t cap);
 /* The name of a file made of a practitioner's name: nothing that leads elsewhere or hides. */
 void tools_note_file_name(const char *who, const char *suffix, char out[static 256]);
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # BLOCKS (default 30) blocks of ten saves each way, of a note whose versions are kept and of one whose versions are not, in turn: its name is
-# one for which the policy says `history for "*.off" keep none`, which is `history off` for that name. Medians of the saves, and of a save's part
-# in a block that ends with fsync. Numbers are printed, nothing is asserted.
+# one for which the policy says `history for "*.off" keep none`, which is `history off` for that name. Medians of saves that come after the one before
+# is durable, as a person saves, and of a save's part in ten in a row that end with fsync. Numbers are printed, nothing is asserted.
 # The bytes are the pages that the database holds and the journal's container, before and after; the texts are of words, one sentence is changed in each save.
 set -u
 if [ "$(id -u)" -ne 0 ]; then
@@ -52,16 +52,16 @@ D="$(J anna)/saves"
 as anna mkdir "$D"
 as anna "$PROBES/saves" "$D" 2 >/dev/null # warm
 as anna "$PROBES/saves" "$D" "$BLOCKS" >"$ROOT/times" || exit 1
-median_of() { # save|block WAY KIB SYNC on|off
+median_of() { # save|row WAY KIB SYNC on|off
 	awk -v w="$1" -v y="$2" -v k="$3" -v s="$4" -v h="$5" '$1 == y && $2 == k && $3 == s && $4 == h && $5 == w {print $6}' "$ROOT/times" |
 		sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'
 }
-printf '| %-8s | %5s | %-5s | %10s | %10s | %6s | %10s | %10s | %6s |\n' save KiB fsync 'off, us' 'on, us' ratio 'block, off' 'block, on' ratio
+printf '| %-8s | %5s | %-5s | %10s | %10s | %6s | %10s | %10s | %6s |\n' save KiB fsync 'off, us' 'on, us' ratio 'row, off' 'row, on' ratio
 echo '| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |'
 for way in rewrite rename append; do
 	for kib in 10 100; do
 		for sync in 0 1; do
-			echo "$way $kib $sync $(for w in save block; do for h in off on; do median_of $w $way $kib $sync $h; done; done | paste -sd' ')"
+			echo "$way $kib $sync $(for w in save row; do for h in off on; do median_of $w $way $kib $sync $h; done; done | paste -sd' ')"
 		done
 	done
 done | awk '{printf "| %-8s | %5d | %-5s | %10.1f | %10.1f | %6.2f | %10.1f | %10.1f | %6.2f |\n", $1, $2, $3 ? "yes" : "no", $4, $5, $5 / $4, $6, $7, $7 / $6}'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/test_fs_history_fault.c - earlier versions over a disk that fails: current contents and versions are
- * those from before the commit or those from after it, and no unit is used twice or lost.
+ * tests/fault/test_fs_history_fault.c - earlier versions over a disk that fails: current contents
+ * and versions are those from before the commit or those from after it, and no unit is used twice
+ * or lost.
  */
 #include "inject.h"
 
@@ -119,7 +120,8 @@ static void saved(struct files *f, struct fs_inode *i)
 	ck_assert_int_eq(fs_history_saved(i, &f->who), 0);
 }
 
-/* What is committed before: two versions of a note, one of a scan, and one that will be replaced. */
+/* What is committed before: two versions of a note, one of a scan, and one that will be replaced.
+ */
 static void before(struct files *f)
 {
 	struct fs_inode *i = files_make(f, f->root, "note", S_IFREG | 0600);

@@ -10,6 +10,7 @@
 #include "../unit/test_fs_notes.h"
 
 #define SEGMENT "00000001.seg"
+#define CONTAINER "/00000001" /* of the first journal */
 #define DEATHS 60 /* writes and syncs of finalizing are fewer */
 
 static void clinic(void)
@@ -104,6 +105,31 @@ START_TEST(without_its_record_no_refusal_and_nothing_is_verified)
 }
 END_TEST
 
+/* A full disk keeps what was done until there is room: the log does not take it back. */
+START_TEST(full_disk_delays_and_takes_nothing_back)
+{
+	char text[60001];
+
+	clinic();
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	while (!fs_reserve_release(t.v->reserve, FS_RESERVE_BYTES))
+		;
+	ck_assert_uint_eq(p, 1);
+	inject_fail_file(CONTAINER, 1000000, ENOSPC);
+	ck_assert_int_eq(n_write_now(anna, p, "large.md", text), 0);
+	ck_assert_int_eq(n_finalize(anna, "large.md"), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(t.say.text, "as soon as there is"));
+	ck_assert(inject_stop());
+	ck_assert_int_eq(fs_group_sync(fs_records_group(t.v->records), 0), 0);
+	ck_assert(n_status(anna, p, "large.md").flags & FS_INODE_FINAL);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_FINAL, "could not be stored"), 0);
+	ck_assert_uint_eq(last(), 2);
+	n_all_well(anna, 1, 1);
+	n_out();
+}
+END_TEST
+
 /* What the killed daemon's vault says: a final note only with its record, and nothing half. */
 static bool check_after_death(const char *name)
 {
@@ -178,6 +204,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, without_its_record_nothing_becomes_final_or_signed);
 	tcase_add_test(tc, without_its_record_no_refusal_and_nothing_is_verified);
+	tcase_add_test(tc, full_disk_delays_and_takes_nothing_back);
 	tcase_add_test(tc, killed_while_finalizing_leaves_a_draft_or_a_logged_final_note);
 	suite_add_tcase(s, tc);
 	return t_run(s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_fs_history.c - pages of earlier versions, what differs between two, maps of replaced
- * chunks, records of removed notes: nothing is read or written beyond its end, and what decoded encodes to the same.
+ * tests/fuzz/fuzz_fs_history.c - pages of earlier versions, what differs between two, maps of
+ * replaced chunks, records of removed notes: nothing is read or written beyond its end, and what
+ * decoded encodes to the same.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -37,6 +37,16 @@ go_on() {
 }
 declare -A HOLDS INPUT
 
+# More than a mount has workers: what each waits for is taken all the same, and nobody's session ends of it.
+t_many_notes_become_final_at_once_with_all_their_pages() {
+	local dir
+	dir=$(J anna)/$HANSEN/many
+	as anna mkdir -p "$dir" || return 1
+	as anna "$PROBES/final_many" "$dir" 40 || return 1
+	[ "$(state anna "$dir/many-0.md")" = final ] || fail "the session ended" || return 1
+	jfs anna verify "$dir" >"$ROOT/said" 2>&1 || fail "$(cat "$ROOT/said")" || return 1
+}
+
 t_what_was_written_and_mapped_before_is_in_the_final_note_and_nothing_after() {
 	local N="$D/visits/today/note.txt" before rc=0
 	note "$N" 'the first line of it' || return 1

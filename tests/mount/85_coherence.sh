@@ -101,14 +101,15 @@ t_directories_renamed_against_each_other_neither_hang_nor_get_lost() {
 vault_kib() { du -sk "$VAULT/containers" | cut -f1; }
 shrunk() { [ "$(vault_kib)" -lt "$1" ]; }
 
+# A swap file: of notes that are removed the contents are kept.
 t_space_of_a_note_that_the_other_had_looked_at_returns() {
 	local before
 	all_back >/dev/null || fail "the users could not be let in" || return 1
 	before=$(vault_kib)
-	as anna sh -c "head -c 40000000 /dev/urandom >'$(J anna)/$ONE/large' && sync '$(J anna)/$ONE/large'" || return 1
+	as anna sh -c "head -c 40000000 /dev/urandom >'$(J anna)/$ONE/.large.txt.swp' && sync '$(J anna)/$ONE/.large.txt.swp'" || return 1
 	[ "$(vault_kib)" -gt $((before + 30000)) ] || fail "from $before to $(vault_kib) KiB with the note" || return 1
-	as bo stat "$(J bo)/$ONE/large" >/dev/null && as eva cat "$(J eva)/$ONE/large" >/dev/null || return 1
-	as anna rm "$(J anna)/$ONE/large" || return 1
+	as bo stat "$(J bo)/$ONE/.large.txt.swp" >/dev/null && as eva cat "$(J eva)/$ONE/.large.txt.swp" >/dev/null || return 1
+	as anna rm "$(J anna)/$ONE/.large.txt.swp" || return 1
 	wait_for 30 shrunk $((before + 10000)) || fail "from $before to $(vault_kib) KiB without the note"
 }
 

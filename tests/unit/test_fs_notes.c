@@ -589,6 +589,103 @@ START_TEST(statements_made_side_by_side_form_one_chain)
 }
 END_TEST
 
+/* ---- what is large, and what changes ---- */
+
+static void *finalize_one(void *ctx)
+{
+	static struct fs_note_result mine;
+	static struct fs_say say;
+	struct fs_note_place at = n_at("a.md");
+	int *rc = ctx;
+
+	*rc = fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_SIGN, NULL, &mine, &say);
+	return NULL;
+}
+
+static bool closing(struct fs_inode *i)
+{
+	bool is;
+
+	pthread_rwlock_rdlock(&i->lock);
+	is = i->closing;
+	pthread_rwlock_unlock(&i->lock);
+	return is;
+}
+
+/* A note is closed and hashed while other statements are made; rights are looked at again when its turn comes. */
+START_TEST(hashing_keeps_no_other_statement_waiting)
+{
+	struct fs_actor who = {.pid = 3, .now = {.tv_sec = 5}};
+	struct fs_journal *j;
+	struct fs_inode *i;
+	pthread_t thread;
+	int rc = 1;
+
+	clinic();
+	ck_assert_int_eq(t_write(anna, p, "a.md", "text"), 0);
+	i = n_inode(anna, p, "a.md", &j);
+	pthread_mutex_lock(&t.v->finals);
+	ck_assert_int_eq(pthread_create(&thread, NULL, finalize_one, &rc), 0);
+	while (!closing(i))
+		sched_yield();
+	who.signer = fs_session_signer(bo);
+	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"x", 1, &who, NULL), -EPERM);
+	fs_signer_put(who.signer);
+	/* Somebody else who is at the same note is told so. */
+	t.say.text[0] = '\0';
+	ck_assert_int_eq(n_finalize(anna, "a.md"), -EBUSY);
+	t_put(dan, "p", "journal \"p\"\nunit north\nallow user:anna:r-x\nallow user:bo:rwx\n");
+	pthread_mutex_unlock(&t.v->finals);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(rc, -EACCES);
+	ck_assert(!closing(i));
+	ck_assert_uint_eq(i->flags & FS_INODE_FINAL, 0);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_FINAL, NULL), 0);
+	fs_inode_put(i);
+	fs_journal_put(j);
+	n_out();
+}
+END_TEST
+
+/* bo changes the note at the last moment, to the same length and with the old time put back. */
+static void slip_in(void *ctx, uint64_t nodeid)
+{
+	struct fs_actor who = {.pid = bo->pid, .now = {.tv_sec = 5}};
+	struct fs_content_attr set = {.mtime = ctx};
+	struct fs_journal *j;
+	struct fs_inode *i = n_inode(bo, p, "a.md", &j);
+
+	(void)nodeid;
+	who.signer = fs_session_signer(bo);
+	ck_assert_int_eq(fs_content_write(i, 0, false, (const uint8_t *)"none", 4, &who, NULL), 0);
+	ck_assert_int_eq(fs_content_setattr(i, &set, &who), 0);
+	fs_signer_put(who.signer);
+	fs_inode_put(i);
+	fs_journal_put(j);
+}
+
+START_TEST(what_was_not_shown_is_not_signed)
+{
+	struct fs_note_place at = n_at("a.md");
+	struct fs_note_look l;
+	struct fs_note_settle settle = {.fn = slip_in, .ctx = &l.mtime};
+
+	clinic();
+	ck_assert_int_eq(t_write(anna, p, "a.md", "text"), 0);
+	ck_assert_int_eq(fs_vault_note_look(t.v, anna, &at, &l, &t.say), 0);
+	at.as_shown = true;
+	at.change = l.change;
+	ck_assert_int_eq(fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_SIGN, &settle, &result, &t.say),
+			 -ESTALE);
+	ck_assert_ptr_nonnull(strstr(t.say.text, "changed after it was shown"));
+	ck_assert_uint_eq(n_status(anna, p, "a.md").flags & FS_INODE_FINAL, 0);
+	ck_assert_int_eq(fs_vault_note_look(t.v, anna, &at, &l, &t.say), 0);
+	at.change = l.change;
+	ck_assert_int_eq(fs_vault_note_finalize(t.v, anna, &at, FS_NOTE_SIGN, NULL, &result, &t.say), 0);
+	n_out();
+}
+END_TEST
+
 static unsigned settled;
 
 static void count_settle(void *ctx, uint64_t nodeid)
@@ -607,12 +704,14 @@ START_TEST(age_locks_what_nobody_changed_for_so_long)
 	ck_assert_int_eq(fs_vault_note_due_s(t.v) - (fs_vault_wall_s() - 14 * 86400), 0);
 	ck_assert_int_eq(t_write(tim, p, "old.md", "1970"), 0);
 	ck_assert_int_eq(t_write(tim, p, "old.tmp", "1970"), 0);
+	ck_assert_int_eq(t_write(tim, p, ".~lock.brev.odt#", "1970"), 0);
 	ck_assert_int_eq(n_write_now(tim, p, "new.md", "now"), 0);
 	for (int k = 0; k < 8; k++)
 		fs_vault_note_tick(t.v, &settle);
 	ck_assert(n_status(tim, p, "old.md").flags & FS_INODE_FINAL);
 	ck_assert(n_status(tim, p, "old.md").flags & FS_INODE_WANTS);
 	ck_assert(!(n_status(tim, p, "old.tmp").flags & FS_INODE_FINAL));
+	ck_assert(!(n_status(tim, p, ".~lock.brev.odt#").flags & FS_INODE_FINAL));
 	ck_assert(!(n_status(tim, p, "new.md").flags & FS_INODE_FINAL));
 	ck_assert_uint_eq(settled, 2);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_FINAL, "locked, not signed"), 1);
@@ -692,6 +791,8 @@ int main(void)
 	tcase_add_test(tc, hard_links_and_folders_are_not_finalized);
 	tcase_add_test(tc, place_that_leads_to_another_note_meanwhile_is_not_finalized);
 	tcase_add_test(tc, statements_made_side_by_side_form_one_chain);
+	tcase_add_test(tc, hashing_keeps_no_other_statement_waiting);
+	tcase_add_test(tc, what_was_not_shown_is_not_signed);
 	tcase_add_test(tc, age_locks_what_nobody_changed_for_so_long);
 	tcase_add_test(tc,
 		       age_locks_nothing_where_nobody_who_may_write_is_there_or_policy_is_silent);

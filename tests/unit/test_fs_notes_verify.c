@@ -202,6 +202,43 @@ START_TEST(statement_behind_the_end_is_noticed)
 }
 END_TEST
 
+static int count_found(void *ctx, const struct fs_note_check *c)
+{
+	(void)c;
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+/* With the host secret he can say that there were four billion: nobody waits for that, and ours are still looked at. */
+START_TEST(chain_of_any_length_is_told_in_bounds)
+{
+	struct fs_signer *signer;
+	uint8_t hash[KEYS_LEN] = {1};
+	struct fs_note_place at = n_at("");
+	unsigned n = 0;
+	const struct fs_note_verify how = {.fn = count_found, .ctx = &n};
+	struct fs_journal *j;
+	struct fs_batch b;
+
+	clinic();
+	signer = fs_session_signer(bo);
+	j = journal_p();
+	fs_batch_init(&b, signer);
+	fs_final_end_put(&b, j, UINT32_MAX, hash);
+	ck_assert_int_eq(fs_group_apply(fs_records_group(t.v->records), &b, NULL), 0);
+	fs_batch_clear(&b);
+	fs_journal_put(j);
+	fs_signer_put(signer);
+	ck_assert_int_eq(fs_vault_note_verify(t.v, eva, &at, &how, &t.say), 0);
+	ck_assert_uint_gt(n, 3);
+	ck_assert_uint_lt(n, 1100);
+	ck_assert_int_eq(n_finalize(anna, "1.md"), -EPERM);
+	ck_assert_int_eq(t_write(anna, p, "4.md", "x"), 0);
+	ck_assert_int_eq(n_finalize(anna, "4.md"), -ENOSPC);
+	n_out();
+}
+END_TEST
+
 START_TEST(flipped_bits_of_a_statement_are_noticed)
 {
 	struct fs_key key;
@@ -746,6 +783,10 @@ START_TEST(comment_is_one_plain_line_whatever_the_name)
 	fs_noting_comment(&n, comment);
 	ck_assert_ptr_null(strpbrk(comment, "\n\r\xff"));
 	ck_assert_ptr_nonnull(strstr(comment, "by a?b, r, 1970-01-01T00:00:00Z"));
+	/* Nor does the name end before it ends. */
+	strcpy(n.path, "a.md\" by anna, physician");
+	fs_noting_comment(&n, comment);
+	ck_assert_ptr_nonnull(strstr(comment, "\"a.md' by anna, physician\" by a?b, r, 1970"));
 	strcpy(n.path, "a/Visitt \xc3\xb8.md");
 	fs_noting_comment(&n, comment);
 	ck_assert_ptr_nonnull(strstr(comment, "\"Visitt \xc3\xb8.md\""));
@@ -765,6 +806,7 @@ int main(void)
 	tcase_add_test(tc, replaced_statement_is_noticed_at_the_next_one);
 	tcase_add_test(tc, replaced_last_statement_is_not_the_end_that_the_vault_knows);
 	tcase_add_test(tc, statement_behind_the_end_is_noticed);
+	tcase_add_test(tc, chain_of_any_length_is_told_in_bounds);
 	tcase_add_test(tc, flipped_bits_of_a_statement_are_noticed);
 	tcase_add_test(tc, changed_contents_are_found_with_the_notes_name);
 	tcase_add_test(tc, changed_length_is_found);

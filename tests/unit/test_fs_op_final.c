@@ -17,6 +17,7 @@
 #include "../../fs/op_note.h"
 #include "../../fs/op_saves.h"
 #include "../../fs/op_table.h"
+#include "../../fs/xattr.h"
 #include "../../policy/record.h"
 
 static int sock[2];
@@ -480,6 +481,26 @@ START_TEST(attributes_are_listed_for_getfattr_alone)
 }
 END_TEST
 
+START_TEST(attribute_stored_under_the_prefix_by_an_earlier_daemon_is_not_shown)
+{
+	struct fuse_getxattr_in in = {.size = 4096};
+	uint64_t note = make("note", "text");
+	struct fs_inode *i = fs_node_kept(&mount, note);
+	struct fs_actor who = {.pid = anna->pid, .now = {.tv_sec = 1}};
+
+	who.signer = fs_session_signer(anna);
+	ck_assert_int_eq(fs_xattr_set(i, "user.a", "x", 1, 0, &who), 0);
+	ck_assert_int_eq(fs_xattr_set(i, "user.journalfs.state", "final", 5, 0, &who), 0);
+	ck_assert_int_eq(fs_xattr_set(i, "user.z", "x", 1, 0, &who), 0);
+	fs_signer_put(who.signer);
+	fs_inode_put(i);
+	ck_assert_int_eq(ask(FUSE_LISTXATTR, note, PART(in), NONE, NONE), 0);
+	ck_assert_uint_eq(kernel.len, sizeof("user.a") + sizeof("user.z"));
+	ck_assert_ptr_null(memmem(kernel.out, kernel.len, "journalfs", 9));
+	ck_assert_str_eq(get_xattr(note, "user.journalfs.state"), "draft");
+}
+END_TEST
+
 START_TEST(final_note_in_a_directory_is_found_by_its_inode)
 {
 	struct fuse_mkdir_in mkdir = {.mode = 0755};
@@ -724,6 +745,68 @@ START_TEST(name_that_is_replaced_or_removed_keeps_its_versions)
 }
 END_TEST
 
+static int count_removed(void *ctx, const struct fs_history_removed *r)
+{
+	unsigned *n = ctx;
+
+	(void)r;
+	(*n)++;
+	return 0;
+}
+
+static unsigned removed(uint64_t nodeid)
+{
+	struct fs_inode *i = fs_node_kept(&mount, nodeid);
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(i);
+	ck_assert_int_eq(fs_history_removed(i->journal, 0, count_removed, &n), 0);
+	fs_inode_put(i);
+	return n;
+}
+
+/* A name under which nothing is kept decides nothing about a file that was a note. */
+START_TEST(note_that_is_renamed_to_a_backups_name_stays_kept)
+{
+	struct fuse_rename2_in rename = {.newdir = root};
+	uint64_t other = make("other", "x"), next;
+
+	make("hidden", "one");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("hidden"), TEXT("hidden~")), 0);
+	ck_assert_int_eq(ask(FUSE_UNLINK, root, TEXT("hidden~"), NONE, NONE), 0);
+	ck_assert_uint_eq(removed(other), 1);
+
+	/* As vim saves. */
+	make("note", "one");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("note"), TEXT("note~")), 0);
+	next = make("note", "two");
+	ck_assert_int_eq(ask(FUSE_UNLINK, root, TEXT("note~"), NONE, NONE), 0);
+	ck_assert_uint_eq(versions(next), 2);
+	ck_assert_uint_eq(removed(other), 1);
+
+	/* What it held stays under the other name too, and goes back with it. */
+	make("moved", "one");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("moved"), TEXT("moved~")), 0);
+	save(look_up("moved~"), "two");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("moved~"), TEXT("moved")), 0);
+	ck_assert_uint_eq(versions(look_up("moved")), 2);
+
+	/* A new file that is renamed over such a name was made for it: nothing is kept. */
+	for (int n = 0; n < 3; n++) {
+		next = make("new", "text");
+		ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("new"), TEXT(".z.swp")),
+				 0);
+	}
+	ck_assert_uint_eq(versions(next), 1);
+
+	/* What never was one goes, under its second name too. */
+	make(".a.swp", "swap");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT(".a.swp"), TEXT(".b.swp")), 0);
+	ck_assert_int_eq(ask(FUSE_UNLINK, root, TEXT(".b.swp"), NONE, NONE), 0);
+	ck_assert_uint_eq(removed(other), 1);
+}
+END_TEST
+
 /* ---- handing over ---- */
 
 START_TEST(settle_goes_on_without_a_mount_that_hands_over_nothing)
@@ -762,6 +845,7 @@ int main(void)
 	tcase_add_test(c, attributes_of_drafts_and_final_notes);
 	tcase_add_test(c, attributes_below_the_prefix_are_not_set_but_state);
 	tcase_add_test(c, attributes_are_listed_for_getfattr_alone);
+	tcase_add_test(c, attribute_stored_under_the_prefix_by_an_earlier_daemon_is_not_shown);
 	tcase_add_test(c, final_note_in_a_directory_is_found_by_its_inode);
 	tcase_add_test(c, chmod_locks_only_where_policy_says_so);
 	tcase_add_test(c, chmod_while_somebody_writes_locks_at_the_last_close);
@@ -771,6 +855,7 @@ int main(void)
 	tcase_add_test(c, each_save_becomes_a_version_where_policy_keeps_them);
 	tcase_add_test(c, cut_by_path_is_a_save_of_its_own);
 	tcase_add_test(c, name_that_is_replaced_or_removed_keeps_its_versions);
+	tcase_add_test(c, note_that_is_renamed_to_a_backups_name_stays_kept);
 	tcase_add_test(c, settle_goes_on_without_a_mount_that_hands_over_nothing);
 	suite_add_tcase(s, c);
 	return t_run(s);

@@ -185,6 +185,47 @@ START_TEST(file_names_lead_nowhere)
 }
 END_TEST
 
+START_TEST(command_that_is_shown_does_nothing_else)
+{
+	char out[64], small[16];
+
+	tools_note_word("visit-1_a.md", out, sizeof(out));
+	ck_assert_str_eq(out, "visit-1_a.md");
+	tools_note_word("a; rm -rf $HOME", out, sizeof(out));
+	ck_assert_str_eq(out, "'a; rm -rf $HOME'");
+	tools_note_word("it's `id`", out, sizeof(out));
+	ck_assert_str_eq(out, "'it'\\''s `id`'");
+	tools_note_word("", out, sizeof(out));
+	ck_assert_str_eq(out, "''");
+	tools_note_word("''''''''''", small, sizeof(small));
+	ck_assert_uint_lt(strlen(small), sizeof(small));
+	ck_assert_int_eq(small[strlen(small) - 1], '\'');
+}
+END_TEST
+
+/* Of a directory: its own notes, and whatever says that the chain is broken. */
+START_TEST(broken_chain_is_told_with_every_directory)
+{
+	static const struct {
+		const char *path, *finding;
+		bool about;
+	} rows[] = {
+		{"a/1.md", "ok", true},	      {"b/1.md", "ok", false},	  {"b/1.md", "changed", false},
+		{"b/1.md", "forged", true},   {"", "missing", true},	  {"b/1.md", "missing", true},
+		{"a", "ok", false},
+	};
+
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		json_t *one =
+			json_pack("{s:s, s:s}", "path", rows[k].path, "finding", rows[k].finding);
+
+		ck_assert_int_eq(tools_note_about(one, "a/"), rows[k].about);
+		ck_assert(tools_note_about(one, ""));
+		json_decref(one);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("tools/note_text");
@@ -199,6 +240,8 @@ int main(void)
 	tcase_add_test(tc, finding_names_note_signer_and_what_is_wrong);
 	tcase_add_test(tc, sum_counts_every_finding);
 	tcase_add_test(tc, file_names_lead_nowhere);
+	tcase_add_test(tc, command_that_is_shown_does_nothing_else);
+	tcase_add_test(tc, broken_chain_is_told_with_every_directory);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
