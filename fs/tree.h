@@ -26,6 +26,7 @@ struct fs_actor {
 	 * though it is not final yet (`finalize after`): -EPERM as for one that is.
 	 */
 	int64_t due_s;
+	int64_t whole_due_s; /* The same of what was record content under another name (FS_INODE_WHOLE). */
 	bool keeps; /* what is saved over, or removed, is kept as an earlier version (fs/history.h) */
 	/*
 	 * A rename takes a name away under which that is so: whatever the new name says ("note~"), the file was the note.
@@ -34,7 +35,6 @@ struct fs_actor {
 	bool gives;
 	/* Is the old name of what is renamed or linked record content, whose versions all stay? Is the new one? */
 	bool whole_from, whole_to;
-	bool temp_from, temp_to; /* Is it one of a program's temporary files (fs/save_names.h)? */
 	int64_t own_s; /* not 0: may move, link and remove only what he alone has made and written since then (emergency) */
 	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
 };
