@@ -22,6 +22,12 @@
 
 /* A writer has closed the note (FLUSH of who wrote, RELEASE): the save is complete, the next change begins another. */
 int fs_history_saved(struct fs_inode *i, struct fs_actor *who);
+/*
+ * The same in two steps: that it is complete, at once, and the packing of what it kept, which nobody has to wait for.
+ * Pack does nothing while another save is under way: that one packs.
+ */
+void fs_history_closed(struct fs_inode *i);
+int fs_history_pack(struct fs_inode *i, struct fs_actor *who);
 
 /* ---- fs/content.c's part: a change of contents is about to begin ---- */
 struct fs_content_change;

@@ -130,7 +130,7 @@ bool fs_history_aside(const char *name, const char *newname)
 	return !strncmp(name, newname, strlen(name));
 }
 
-void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back)
+void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back, bool aside)
 {
 	bool from = back ? who->keeps : who->gives, to = back ? who->gives : who->keeps;
 	bool whole = back ? who->whole_to : who->whole_from;
@@ -139,7 +139,7 @@ void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool 
 	if (!S_ISREG(a->mode))
 		return;
 	/* A number says that it was a note. */
-	if (from && !to && !a->version)
+	if (from && !to && !a->version && (aside || !young(a, who)))
 		a->version = 1;
 	if (whole && !whole_to && !young(a, who))
 		a->flags |= FS_INODE_WHOLE;

@@ -29,9 +29,10 @@ void fs_history_gave_up(const struct fs_inode *dir, const char *name, const stru
 bool fs_history_aside(const char *name, const char *newname);
 /*
  * What a describes gets another name (back: in an exchange, the old one of what it is exchanged for). Where
- * less is kept under that, the name that it had still counts.
+ * less is kept under that, the name that it had still counts; unless it was made a moment ago to get the new
+ * one: it is not set aside.
  */
-void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back);
+void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool back, bool aside);
 /*
  * i, as `was` before, was renamed within dir. What was just made and then got its name is not
  * remembered under the name that it had while it was written.

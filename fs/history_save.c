@@ -347,23 +347,35 @@ static bool complete(struct fs_content_change *c, int *rc)
 	return !*rc && c->b.n;
 }
 
-int fs_history_saved(struct fs_inode *i, struct fs_actor *who)
+/* Not packed and nobody saves: or (all) whoever saves. Under no lock. */
+static bool wants(struct fs_inode *i, bool all)
+{
+	const struct fs_inode_history *h = &i->history;
+	bool is;
+
+	pthread_rwlock_rdlock(&i->lock);
+	is = h->saving ? all : h->known && h->last && !h->packed && h->kind == FS_HISTORY_WHOLE;
+	pthread_rwlock_unlock(&i->lock);
+	return is;
+}
+
+/* all: a save that is under way is complete with this. */
+static int settle(struct fs_inode *i, struct fs_actor *who, bool all)
 {
 	struct fs_content_change c;
-	bool saving, changed = false;
+	bool changed = false;
 	int rc;
 
 	who->group = 0;
-	pthread_rwlock_rdlock(&i->lock);
-	saving = i->history.saving;
-	pthread_rwlock_unlock(&i->lock);
-	if (!saving)
+	if (!wants(i, all))
 		return 0;
 	rc = fs_content_begin(&c, i, who);
-	if (!rc && c.history.saving && who->signer)
+	if (!rc && (all || !c.history.saving) && who->signer)
 		changed = complete(&c, &rc);
-	c.history.saving = false;
-	i->history.saving = false;
+	if (all) {
+		c.history.saving = false;
+		i->history.saving = false;
+	}
 	if (!changed)
 		i->history.packed = c.history.packed;
 	if (!changed) {
@@ -374,4 +386,21 @@ int fs_history_saved(struct fs_inode *i, struct fs_actor *who)
 	rc = fs_content_end(&c, 0);
 	/* Whole versions are as good: the next save packs them. */
 	return rc == -ENOSPC ? 0 : rc;
+}
+
+int fs_history_saved(struct fs_inode *i, struct fs_actor *who)
+{
+	return settle(i, who, true);
+}
+
+void fs_history_closed(struct fs_inode *i)
+{
+	pthread_rwlock_wrlock(&i->lock);
+	i->history.saving = false;
+	pthread_rwlock_unlock(&i->lock);
+}
+
+int fs_history_pack(struct fs_inode *i, struct fs_actor *who)
+{
+	return settle(i, who, false);
 }

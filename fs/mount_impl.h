@@ -67,6 +67,7 @@ struct fs_handle {
 	atomic_bool logged; /* its OPEN record is appended: READ and WRITE are covered */
 	atomic_bool wrote;
 	atomic_bool unsaved; /* changed something since the last completed save (op_saves.c) */
+	atomic_bool unpacked; /* a save is complete, what it kept is packed at the last close */
 	atomic_bool locked; /* a lock was asked for through it: RELEASE gives back */
 	atomic_bool lost;   /* its mount lost locks on this file: -EIO until closed */
 	atomic_ullong bytes_read, bytes_written;

@@ -311,8 +311,6 @@ void fs_op_rename(struct fs_op *op, fuse_ino_t parent, const char *name, fuse_in
 	}
 	if (rc == -ENOENT && dir && fs_history_tree_reserved(dir, name) && op->pass.rights & POLICY_HISTORY)
 		rc = -EROFS;
-	if (!rc && moved && !(how & FS_TREE_EXCHANGE))
-		fs_op_saves_moved(op->m, dir, name, moved, &who);
 	if (!rc && moved)
 		rc = renamed(op, parent, name, newparent, newname, how & FS_TREE_EXCHANGE, moved,
 			     replaced);

@@ -15,7 +15,6 @@
 #include <time.h>
 
 #include "history.h"
-#include "history_link.h"
 #include "notes.h"
 #include "program.h"
 #include "save_names.h"
@@ -72,20 +71,6 @@ void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *
 	who->whole_to = (to & WHOLE) != 0;
 }
 
-void fs_op_saves_moved(const struct fs_mount *m, const struct fs_inode *dir, const char *name,
-		       struct fs_inode *moved, const struct fs_actor *who)
-{
-	struct fs_actor from = *who;
-
-	/* Else the tree has seen to it. */
-	if (who->keeps)
-		return;
-	fs_op_saves_name(m, name, &from);
-	pthread_rwlock_rdlock(&moved->lock);
-	fs_history_gave_up(dir, name, moved, &from);
-	pthread_rwlock_unlock(&moved->lock);
-}
-
 void fs_op_saves_node(struct fs_mount *m, uint64_t nodeid, struct fs_actor *who)
 {
 	struct fs_vault *v = m->serve->vault;
@@ -137,7 +122,8 @@ static void prune(struct fs_mount *m, struct fs_inode *i, struct fs_actor *who)
 	(void)fs_history_prune(i, keep.count, keep.span_s ? who->now.tv_sec - keep.span_s : 0, who);
 }
 
-static int complete(struct fs_mount *m, struct fs_inode *i)
+/* pack: the save is known to be complete, what it kept is to be packed. */
+static int complete(struct fs_mount *m, struct fs_inode *i, bool pack)
 {
 	struct fs_actor who = {.pid = m->session->pid};
 	int rc;
@@ -147,7 +133,7 @@ static int complete(struct fs_mount *m, struct fs_inode *i)
 		return -ENOKEY;
 	clock_gettime(CLOCK_REALTIME, &who.now);
 	fs_op_saves_node(m, fs_inode_nodeid(i), &who);
-	rc = fs_history_saved(i, &who);
+	rc = pack ? fs_history_pack(i, &who) : fs_history_saved(i, &who);
 	if (!rc && who.keeps)
 		prune(m, i, &who);
 	fs_signer_put(who.signer);
@@ -156,32 +142,37 @@ static int complete(struct fs_mount *m, struct fs_inode *i)
 
 void fs_op_saves_done(struct fs_mount *m, struct fs_inode *i)
 {
-	(void)complete(m, i);
+	(void)complete(m, i, false);
 }
 
-static void done(struct fs_mount *m, struct fs_handle *h, uint64_t nodeid)
+/* close(2) waits for this: packing is left to the last close, for which nobody waits. */
+void fs_op_saves_flush(struct fs_op *op, struct fs_handle *h, uint64_t nodeid)
 {
 	struct fs_inode *i;
 
-	if (!atomic_exchange(&h->unsaved, false))
-		return;
-	i = fs_node_kept(m, nodeid);
-	if (!i || complete(m, i))
-		atomic_store(&h->unsaved, true);
-	fs_inode_put(i);
-}
-
-void fs_op_saves_flush(struct fs_op *op, struct fs_handle *h, uint64_t nodeid)
-{
 	if (!atomic_load(&h->unsaved))
 		return;
 	if (op->rq.pid != h->opener &&
 	    fs_program_process(op->rq.pid) != fs_program_process(h->opener))
 		return;
-	done(op->m, h, nodeid);
+	i = fs_node_kept(op->m, nodeid);
+	if (!i)
+		return;
+	atomic_store(&h->unsaved, false);
+	atomic_store(&h->unpacked, true);
+	fs_history_closed(i);
+	fs_inode_put(i);
 }
 
 void fs_op_saves_release(struct fs_mount *m, struct fs_handle *h, uint64_t nodeid)
 {
-	done(m, h, nodeid);
+	bool unsaved = atomic_exchange(&h->unsaved, false);
+	struct fs_inode *i;
+
+	if (!atomic_exchange(&h->unpacked, false) && !unsaved)
+		return;
+	i = fs_node_kept(m, nodeid);
+	if (i)
+		(void)complete(m, i, !unsaved);
+	fs_inode_put(i);
 }

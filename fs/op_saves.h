@@ -13,12 +13,6 @@ void fs_op_saves_name(const struct fs_mount *m, const char *name, struct fs_acto
 /* ... of both sides of a rename ... */
 void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *newname,
 			struct fs_actor *who);
-/*
- * After that rename: a note that was moved aside under a name of which nothing is kept (note -> note~, as editors do) is
- * what a new file under its old name was before. No lock is held.
- */
-void fs_op_saves_moved(const struct fs_mount *m, const struct fs_inode *dir, const char *name,
-		       struct fs_inode *moved, const struct fs_actor *who);
 /* ... or of a node, by the name that it was last looked up by. Cheap: asked for each WRITE. */
 void fs_op_saves_node(struct fs_mount *m, uint64_t nodeid, struct fs_actor *who);
 

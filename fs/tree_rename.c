@@ -202,9 +202,10 @@ static int build(struct rename *r)
 
 	move_parent(r, SRC, da, na, newdir);
 	/* "note~" may say that it is none. */
-	fs_history_named(&r->a[SRC], r->who, false);
+	fs_history_named(&r->a[SRC], r->who, false,
+			 exchange || fs_history_aside(r->name, r->newname));
 	if (exchange) {
-		fs_history_named(&r->a[DST], r->who, true);
+		fs_history_named(&r->a[DST], r->who, true, true);
 		move_parent(r, DST, na, da, dir);
 		fs_inode_store_attr(&r->b, r->i[DST], &r->a[DST]);
 		fs_dirent_put(&r->b, j, dir->ino, dir->size, r->from.cookie, r->name,

@@ -348,6 +348,49 @@ START_TEST(prune_of_a_shared_past)
 }
 END_TEST
 
+/* ---- numbers used again ---- */
+
+#define BIG 100000u
+
+static void save_big(struct fs_inode *i, uint8_t c)
+{
+	uint8_t *p = malloc(BIG);
+
+	memset(p, c, BIG);
+	tick(1);
+	files_write(&f, i, 0, p, BIG);
+	ck_assert_int_eq(fs_history_saved(i, &f.who), 0);
+	files_sync(&f);
+	free(p);
+}
+
+/* A program's file that was saved thrice becomes the note: its own numbers go, and come again at once. */
+START_TEST(number_comes_again)
+{
+	struct fs_inode *i = note("note", "text"), *t;
+	struct fs_history_version v;
+	struct fs_iov iov = {.n = 0};
+
+	fs_inode_put(i);
+	t = files_make(&f, f.root, "t", S_IFREG | 0640);
+	save_big(t, 'a');
+	save_big(t, 'b');
+	save_big(t, 'c');
+	ck_assert_int_eq(rename_to("t", "note", 0), 0);
+	ck_assert_uint_eq(t->version, 2);
+	files_write(&f, t, 0, (const uint8_t *)"d", 1);
+	ck_assert_int_eq(fs_history_saved(t, &f.who), 0);
+	files_sync(&f);
+	ck_assert_uint_eq(versions(t), 3);
+	ck_assert_int_eq(fs_history_find(t, 2, &v), 0);
+	ck_assert_int_eq(fs_history_read(f.j, &v, 0, 4096, &iov), 0);
+	for (size_t n = 0; n < 4096; n++)
+		ck_assert_int_eq(((const char *)iov.v[0].iov_base)[n], 'c');
+	fs_iov_clear(&iov);
+	fs_inode_put(t);
+}
+END_TEST
+
 /* ---- the journal ---- */
 
 START_TEST(journal_with_removed_notes_is_not_empty)
@@ -381,6 +424,7 @@ int main(void)
 	tcase_add_test(t, prune_by_another_name);
 	tcase_add_test(t, saves_are_pruned);
 	tcase_add_test(t, prune_of_a_shared_past);
+	tcase_add_test(t, number_comes_again);
 	tcase_add_test(t, journal_with_removed_notes_is_not_empty);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -63,7 +63,7 @@ START_TEST(inode_decode_refuses_nonsense)
 	rec[0] = 1;
 	rec[FS_INODE_LEN - 1] = 1;
 	ck_assert_int_eq(fs_inode_decode(rec, FS_INODE_LEN, &bad), -EBADMSG);
-	for (unsigned flag = 1024; flag <= 32768; flag *= 2) {
+	for (unsigned flag = FS_INODE_FLAGS + 1; flag <= 32768; flag *= 2) {
 		bad = a, bad.flags |= (uint16_t)flag;
 		ck_assert_int_eq(recode(&bad), -EBADMSG);
 	}

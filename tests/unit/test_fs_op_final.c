@@ -784,6 +784,21 @@ START_TEST(note_that_is_renamed_to_a_backups_name_stays_kept)
 	ck_assert_uint_eq(versions(next), 2);
 	ck_assert_uint_eq(removed(other), 1);
 
+	/* What it held stays under the other name too, and goes back with it. */
+	make("moved", "one");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("moved"), TEXT("moved~")), 0);
+	save(look_up("moved~"), "two");
+	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("moved~"), TEXT("moved")), 0);
+	ck_assert_uint_eq(versions(look_up("moved")), 2);
+
+	/* A new file that is renamed over such a name was made for it: nothing is kept. */
+	for (int n = 0; n < 3; n++) {
+		next = make("new", "text");
+		ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT("new"), TEXT(".z.swp")),
+				 0);
+	}
+	ck_assert_uint_eq(versions(next), 1);
+
 	/* What never was one goes, under its second name too. */
 	make(".a.swp", "swap");
 	ck_assert_int_eq(ask(FUSE_RENAME2, root, PART(rename), TEXT(".a.swp"), TEXT(".b.swp")), 0);
