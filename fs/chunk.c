@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../keys/bytes.h"
 #include "chunk_impl.h"
 
 #define RUN_MAX 64u	/* units fetched at once */
@@ -607,9 +608,29 @@ static int drop_pending(struct fs_journal *j, struct fs_batch *b, uint64_t ino, 
 	return b->rc;
 }
 
+/* How many pages of an earlier version the committer may write for a cut here: its KEEP is in the batch. */
+static uint32_t kept_pages(const struct fs_batch *b, uint64_t ino, uint64_t first)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct fs_group_entry e = {.key = b->e[i].key, .buf = b->e[i].buf};
+		struct fs_chunk_keep k;
+
+		if (fs_key_table(&e.key) == FS_T_KEEP && fs_key_ino(&e.key) == ino &&
+		    fs_chunk_keep_entry(&e, &k) && !k.drop && k.chunks > first) {
+			pages = (k.chunks - first) / FS_MAP_ENTRIES + 1;
+			pages = pages < k.used ? pages : k.used;
+		}
+	}
+	return (uint32_t)pages;
+}
+
 int fs_chunk_truncate(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint64_t size)
 {
 	uint64_t first = size / FS_CHUNK + (size % FS_CHUNK != 0);
+	uint8_t pages[4];
+	struct bytes_out out = bytes_out(pages, sizeof(pages));
 	struct fs_key cut;
 	int rc = 0;
 
@@ -623,6 +644,8 @@ int fs_chunk_truncate(struct fs_journal *j, struct fs_batch *b, uint64_t ino, ui
 	if (rc)
 		return rc;
 	cut = fs_chunk_cut_key(j, ino, (uint32_t)first);
-	fs_batch_put(b, j, &cut, "", 1);
+	/* So that a full disk is noticed now (fs/groupmap.c), and not by the commit. */
+	bytes_put_u32(&out, kept_pages(b, ino, first));
+	fs_batch_put(b, j, &cut, pages, sizeof(pages));
 	return b->rc;
 }

@@ -55,10 +55,11 @@ int fs_chunk_count(struct fs_journal *j, uint64_t ino, uint64_t lo, uint64_t hi,
 
 /*
  * Adds to the batch: what its group replaces or drops of chunks below `chunks` is version's from now on, unless that
- * has its own already. With every change of contents since the version was the newest.
+ * has its own already. With every change of contents since the version was the newest. used: how many chunks the inode
+ * has now.
  */
 void fs_chunk_keep(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t version,
-		   uint64_t chunks);
+		   uint64_t chunks, uint64_t used);
 /* Adds to the batch: what this version alone has is freed. */
 void fs_chunk_drop(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t version);
 /* From the newest earlier version to the one that is read. */

@@ -150,7 +150,8 @@ void fs_chunk_again_clear(struct fs_chunk_again *a);
 /* ---- chunk_keep.c: what a group's KEEPs say; pages of OLD_MAP ---- */
 struct fs_chunk_keep {
 	uint32_t version;
-	uint64_t chunks; /* KEEP: how many it has */
+	uint64_t chunks; /* KEEP: how many it reaches over */
+	uint64_t used;	 /* KEEP: how many chunks the inode has */
 	bool drop;
 };
 /* False: no such entry any more. */

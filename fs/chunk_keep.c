@@ -14,29 +14,30 @@
 #include "../keys/bytes.h"
 #include "chunk_impl.h"
 
-#define KEEP_LEN 9u
+#define KEEP_LEN 17u
 
 static void put_keep(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t version,
-		     uint64_t chunks, bool drop)
+		     uint64_t chunks, uint64_t used, bool drop)
 {
 	struct fs_key key = fs_key_n(j->index, ino, FS_T_KEEP, version, 4);
 	uint8_t rec[KEEP_LEN];
 	struct bytes_out out = bytes_out(rec, sizeof(rec));
 
 	bytes_put_u64(&out, chunks);
+	bytes_put_u64(&out, used);
 	bytes_put_u8(&out, drop);
 	fs_batch_put(b, j, &key, rec, sizeof(rec));
 }
 
 void fs_chunk_keep(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t version,
-		   uint64_t chunks)
+		   uint64_t chunks, uint64_t used)
 {
-	put_keep(j, b, ino, version, chunks, false);
+	put_keep(j, b, ino, version, chunks, used, false);
 }
 
 void fs_chunk_drop(struct fs_journal *j, struct fs_batch *b, uint64_t ino, uint32_t version)
 {
-	put_keep(j, b, ino, version, 0, true);
+	put_keep(j, b, ino, version, 0, 0, true);
 }
 
 bool fs_chunk_keep_entry(const struct fs_group_entry *e, struct fs_chunk_keep *k)
@@ -48,6 +49,7 @@ bool fs_chunk_keep_entry(const struct fs_group_entry *e, struct fs_chunk_keep *k
 		return false;
 	in = bytes_in(e->buf->data, e->buf->len);
 	k->chunks = bytes_get_u64(&in);
+	k->used = bytes_get_u64(&in);
 	k->drop = bytes_get_u8(&in);
 	return !in.bad;
 }

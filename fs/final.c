@@ -18,9 +18,12 @@
 
 int fs_final_check(const struct fs_inode *i, const struct fs_actor *who)
 {
+	/* A second name, or a new one, that is none of record content gives no time. */
+	int64_t due_s = i->flags & FS_INODE_WHOLE && !who->due_s ? who->whole_due_s : who->due_s;
+
 	if (i->flags & FS_INODE_FINAL || i->closing)
 		return -EPERM;
-	if (who->due_s && S_ISREG(i->mode) && i->ctime.tv_sec <= who->due_s)
+	if (due_s && S_ISREG(i->mode) && i->ctime.tv_sec <= due_s)
 		return -EPERM;
 	return 0;
 }

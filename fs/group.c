@@ -100,7 +100,7 @@ static bool deletes(const struct fs_batch *b)
 /* Lock held. A disk that fills up is noticed here, not when it is too late to say so. */
 static int admit(struct fs_group *g, const struct fs_groupmap *staged, bool frees)
 {
-	uint64_t need = pending(g) + worst_case(staged->records, 2 * staged->records);
+	uint64_t need = pending(g) + worst_case(staged->records, 2 * staged->records + staged->pages);
 	uint64_t space;
 	int64_t now = fs_group_now_ms();
 	int rc;

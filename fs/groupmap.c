@@ -7,6 +7,7 @@
  * so nobody can come to read it meanwhile, and a buffer that a reader or an older
  * group holds is copied first.
  */
+#include "../keys/bytes.h"
 #include "groupmap.h"
 
 #include <errno.h>
@@ -68,8 +69,21 @@ static size_t records_of(struct fs_groupmap_node *n)
 	       !shares_page(n, fs_groupmap_nodes_RB_NEXT(n));
 }
 
+/* Pages of an earlier version that a cut makes the committer write, of which the cut itself knows (fs/chunk.c). */
+static size_t kept_pages(const struct fs_key *key, const struct fs_buf *buf)
+{
+	struct bytes_in in;
+
+	if (fs_key_table(key) != FS_T_CUT || !buf || buf->len < 4)
+		return 0;
+	in = bytes_in(buf->data, buf->len);
+	return bytes_get_u32(&in);
+}
+
 static size_t pages_of(const struct fs_group_entry *e)
 {
+	if (fs_key_table(&e->key) == FS_T_CUT)
+		return 1 + 2 * kept_pages(&e->key, e->buf);
 	if (fs_key_table(&e->key) == FS_T_CHUNK || fs_key_table(&e->key) == FS_T_AGAIN)
 		return 2;
 	return e->buf && e->buf->len > OWN_PAGE ? 2 : 1;
@@ -262,12 +276,14 @@ static int stage_entry(struct fs_groupmap *staged, const struct fs_batch_entry *
 	}
 	if (old) {
 		staged->records -= records_of(old);
+		staged->pages -= 2 * kept_pages(&old->entry.key, old->entry.buf);
 		RB_REMOVE(fs_groupmap_nodes, &staged->nodes, old);
 		fs_groupmap_free_list(old);
 		staged->count--;
 	}
 	RB_INSERT(fs_groupmap_nodes, &staged->nodes, n);
 	staged->records += records_of(n);
+	staged->pages += 2 * kept_pages(&n->entry.key, n->entry.buf);
 	staged->count++;
 	return 0;
 }

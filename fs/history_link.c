@@ -135,13 +135,15 @@ void fs_history_named(struct fs_inode_attr *a, const struct fs_actor *who, bool 
 	bool from = back ? who->keeps : who->gives, to = back ? who->gives : who->keeps;
 	bool whole = back ? who->whole_to : who->whole_from;
 	bool whole_to = back ? who->whole_from : who->whole_to;
+	/* A file that he who renames it has just made was made for the new name. */
+	bool fresh = young(a, who) && a->author == who->pid && a->writer == who->pid;
 
 	if (!S_ISREG(a->mode))
 		return;
 	/* A number says that it was a note. */
-	if (from && !to && !a->version && (aside || !young(a, who)))
+	if (from && !to && !a->version && (aside || !fresh))
 		a->version = 1;
-	if (whole && !whole_to && !young(a, who))
+	if (whole && !whole_to && !fresh)
 		a->flags |= FS_INODE_WHOLE;
 }
 

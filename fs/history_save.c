@@ -301,7 +301,8 @@ int fs_history_begin(struct fs_content_change *c)
 	h->saving |= keeps;
 	if (!rc && h->last && h->kind == FS_HISTORY_CHUNKS &&
 	    fs_history_version_of(&c->a) == h->last + 1)
-		fs_chunk_keep(i->journal, &c->b, i->ino, h->last, h->chunks);
+		fs_chunk_keep(i->journal, &c->b, i->ino, h->last, h->chunks,
+			      i->form == FS_FORM_CHUNKS ? i->blocks / (FS_CHUNK / 512) : 0);
 	return rc ? rc : c->b.rc;
 }
 

@@ -45,7 +45,8 @@ static uint64_t ask(struct fs_vault *v, const char *name)
 static void fill(struct fs_vault *v, uint64_t saves, struct fs_actor *who)
 {
 	who->keeps = (saves & KEEPS) != 0;
-	who->due_s = saves & DUE ? fs_vault_note_due_s(v) : 0;
+	who->whole_due_s = fs_vault_note_due_s(v);
+	who->due_s = saves & DUE ? who->whole_due_s : 0;
 }
 
 void fs_op_saves_name(const struct fs_mount *m, const char *name, struct fs_actor *who)
@@ -53,6 +54,9 @@ void fs_op_saves_name(const struct fs_mount *m, const char *name, struct fs_acto
 	struct fs_vault *v = m->serve->vault;
 
 	fill(v, ask(v, name), who);
+	/* A backup may be removed at any age: what it held is kept. */
+	if (fs_save_names_temporary(name))
+		who->whole_due_s = 0;
 }
 
 /*
@@ -67,6 +71,8 @@ void fs_op_saves_rename(const struct fs_mount *m, const char *name, const char *
 
 	fill(v, to | (from & DUE), who);
 	who->gives = (from & KEEPS) != 0;
+	if (fs_save_names_temporary(name) || fs_save_names_temporary(newname))
+		who->whole_due_s = 0;
 	who->whole_from = (from & WHOLE) != 0;
 	who->whole_to = (to & WHOLE) != 0;
 }

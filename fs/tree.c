@@ -327,7 +327,8 @@ static int link_locked(struct fs_inode *i, struct fs_inode *dir, const char *nam
 	da.size++;
 	ia.nlink++;
 	ia.ctime = who->now;
-	fs_history_named(&ia, who, false, true);
+	if (!i->nameless)
+		fs_history_named(&ia, who, false, true);
 	if (who->whole_to && !who->whole_from && S_ISREG(ia.mode))
 		ia.flags |= FS_INODE_WHOLE; /* under both names */
 	fs_batch_init(&b, who->signer);

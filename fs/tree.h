@@ -26,6 +26,7 @@ struct fs_actor {
 	 * though it is not final yet (`finalize after`): -EPERM as for one that is.
 	 */
 	int64_t due_s;
+	int64_t whole_due_s; /* The same of what was record content under another name (FS_INODE_WHOLE). */
 	bool keeps; /* what is saved over, or removed, is kept as an earlier version (fs/history.h) */
 	/*
 	 * A rename takes a name away under which that is so: whatever the new name says ("note~"), the file was the note.

@@ -822,6 +822,25 @@ START_TEST(full_disk_keeps_the_group_and_tries_again)
 }
 END_TEST
 
+/* A cut whose chunks become an earlier version's writes pages of it: without room for them it is refused now. */
+START_TEST(cut_that_keeps_much_asks_for_room)
+{
+	struct fs_key key = fs_key_n(1, 9, FS_T_CUT, 3, 4);
+	uint8_t pages[4] = {0x7f, 0xff, 0xff, 0xff};
+	struct fs_batch b;
+
+	fs_batch_init(&b, NULL);
+	fs_batch_put(&b, &journals[0], &key, pages, sizeof(pages));
+	ck_assert_int_eq(fs_group_apply(group, &b, NULL), -ENOSPC);
+	fs_batch_clear(&b);
+	memset(pages, 0, sizeof(pages));
+	fs_batch_init(&b, NULL);
+	fs_batch_put(&b, &journals[0], &key, pages, sizeof(pages));
+	ck_assert_int_eq(fs_group_apply(group, &b, NULL), 0);
+	fs_batch_clear(&b);
+}
+END_TEST
+
 START_TEST(full_disk_at_the_end_is_reported)
 {
 	encode_fails = -ENOSPC;
@@ -1015,6 +1034,7 @@ int main(void)
 	tcase_add_test(tc, free_commits_what_is_open);
 	tcase_add_test(tc, large_group_closes_and_throttle_lets_through);
 	tcase_add_test(tc, full_disk_keeps_the_group_and_tries_again);
+	tcase_add_test(tc, cut_that_keeps_much_asks_for_room);
 	tcase_add_test(tc, full_disk_at_the_end_is_reported);
 	tcase_add_test(tc, failure_drops_both_groups_for_good);
 	tcase_add_test(tc, dropped_journal_takes_nothing_and_leaves_the_rest);

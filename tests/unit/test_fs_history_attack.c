@@ -182,6 +182,45 @@ START_TEST(temporary_stays_temporary)
 }
 END_TEST
 
+/* What another has just written is a note. */
+START_TEST(fresh_note_of_another_is_kept)
+{
+	struct fs_inode *i = files_make(&f, f.root, "note", S_IFREG | 0640);
+	uint64_t ino = i->ino;
+
+	save_text(i, "her text");
+	fs_inode_put(i);
+	f.who.pid = OTHER;
+	names(true, false, true, false);
+	ck_assert_int_eq(rename_to("note", ".z.swp", 0), 0);
+	names(false, false, false, false);
+	ck_assert_int_eq(fs_tree_unlink(f.root, ".z.swp", &f.who, NULL), 0);
+	ck_assert(removed(ino));
+}
+END_TEST
+
+/* Policy keeps nothing of "x.cache": what a program writes beside it and renames over it is no note. */
+START_TEST(kept_none_stays_none)
+{
+	struct fs_inode *t = NULL;
+
+	for (int n = 0; n < 3; n++) {
+		plain();
+		t = files_make(&f, f.root, "x.cache.AbCdEf", S_IFREG | 0640);
+		save_text(t, "more");
+		names(true, false, true, false);
+		ck_assert_int_eq(rename_to("x.cache.AbCdEf", "x.cache", 0), 0);
+		tick(1000);
+		if (n < 2)
+			fs_inode_put(t);
+	}
+	ck_assert_uint_eq(versions(t), 1);
+	save_text(t, "in place");
+	ck_assert_uint_eq(versions(t), 1);
+	fs_inode_put(t);
+}
+END_TEST
+
 /* ---- a past that goes on ---- */
 
 START_TEST(past_with_a_name_is_removed)
@@ -272,6 +311,26 @@ START_TEST(emergency_changes_no_past)
 	ck_assert_uint_eq(own->before, 0);
 	ck_assert(removed(ino));
 	fs_inode_put(own);
+}
+END_TEST
+
+/* ---- age ---- */
+
+/* What is due stays due under a second name that is none of record content. */
+START_TEST(second_name_gives_no_time)
+{
+	struct fs_inode *i = note("note.txt", "text");
+
+	names(true, true, true, false);
+	ck_assert_int_eq(fs_tree_link(i, f.root, "note.x", &f.who), 0);
+	plain();
+	tick(5000);
+	f.who.whole_due_s = f.who.now.tv_sec - 1000;
+	ck_assert_int_eq(fs_content_truncate(i, 0, &f.who), -EPERM);
+	ck_assert_int_eq(fs_tree_unlink(f.root, "note.x", &f.who, NULL), -EPERM);
+	f.who.whole_due_s = i->ctime.tv_sec - 1;
+	ck_assert_int_eq(fs_content_truncate(i, 0, &f.who), 0);
+	fs_inode_put(i);
 }
 END_TEST
 
@@ -391,6 +450,31 @@ START_TEST(number_comes_again)
 }
 END_TEST
 
+/* What is cut of a sparse file asks for no more room than its chunks need. */
+START_TEST(sparse_file_is_cut)
+{
+	struct fs_inode *i = files_make(&f, f.root, "image", S_IFREG | 0640);
+	struct fs_history_version v;
+	struct fs_iov iov = {.n = 0};
+
+	files_write(&f, i, UINT64_C(1) << 42, (const uint8_t *)"end", 3);
+	ck_assert_int_eq(fs_history_saved(i, &f.who), 0);
+	files_sync(&f);
+	tick(1000);
+	ck_assert_int_eq(fs_content_truncate(i, 0, &f.who), 0);
+	files_write(&f, i, 0, "x", 1);
+	ck_assert_int_eq(fs_history_saved(i, &f.who), 0);
+	files_sync(&f);
+	ck_assert_int_eq(fs_history_find(i, 1, &v), 0);
+	ck_assert_uint_eq(v.size, (UINT64_C(1) << 42) + 3);
+	ck_assert_int_eq(fs_history_read(f.j, &v, UINT64_C(1) << 42, 4096, &iov), 0);
+	ck_assert_uint_eq(iov.len, 3);
+	ck_assert_int_eq(memcmp(iov.v[0].iov_base, "end", 3), 0);
+	fs_iov_clear(&iov);
+	fs_inode_put(i);
+}
+END_TEST
+
 /* ---- the journal ---- */
 
 START_TEST(journal_with_removed_notes_is_not_empty)
@@ -416,15 +500,19 @@ int main(void)
 	tcase_add_test(t, exchanged_then_removed);
 	tcase_add_test(t, overwritten_under_a_temporary_name);
 	tcase_add_test(t, temporary_stays_temporary);
+	tcase_add_test(t, fresh_note_of_another_is_kept);
+	tcase_add_test(t, kept_none_stays_none);
 	tcase_add_test(t, past_with_a_name_is_removed);
 	tcase_add_test(t, past_is_saved_over_by_its_heir);
 	tcase_add_test(t, author_is_not_taken);
 	tcase_add_test(t, name_of_another_is_not_taken_over);
 	tcase_add_test(t, emergency_changes_no_past);
+	tcase_add_test(t, second_name_gives_no_time);
 	tcase_add_test(t, prune_by_another_name);
 	tcase_add_test(t, saves_are_pruned);
 	tcase_add_test(t, prune_of_a_shared_past);
 	tcase_add_test(t, number_comes_again);
+	tcase_add_test(t, sparse_file_is_cut);
 	tcase_add_test(t, journal_with_removed_notes_is_not_empty);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
