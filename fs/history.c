@@ -216,37 +216,82 @@ int fs_history_list(struct fs_inode *i, int (*fn)(void *ctx, const struct fs_his
 	return rc == 1 || rc == -ENOENT ? 0 : rc;
 }
 
-struct wanted {
-	uint32_t version;
-	struct fs_history_version *out;
-	bool found;
-};
-
-static int is_wanted(void *ctx, const struct fs_history_version *v)
+/* Version `version` of i itself, up to number `most` as in gather_locked; *before and *most for the next. -ENOENT. */
+static int find_locked(struct fs_inode *i, uint32_t version, uint32_t *most, uint64_t *before,
+		       struct fs_history_version *out)
 {
-	struct wanted *w = ctx;
+	struct part p = {.v = out};
+	struct fs_history_all all = {.n = 0};
+	uint32_t now = fs_history_version_of(&i->attr);
+	bool is_now = *most == UINT32_MAX;
+	size_t at;
+	int rc;
 
-	if (v->version > w->version)
+	if (i->deleted)
+		return -ESTALE;
+	if (!S_ISREG(i->mode))
+		return -EINVAL;
+	if (i->before && i->before_version >= now)
+		return -EBADMSG;
+	*before = version <= i->before_version ? i->before : 0;
+	if (version > *most || version > now || version <= i->before_version ||
+	    (version == now && !i->size && !is_now)) {
+		*most = i->before_version;
+		return -ENOENT;
+	}
+	if (version == now) {
+		*out = (struct fs_history_version){.ino = i->ino,
+						   .version = now,
+						   .now = is_now,
+						   .size = i->size,
+						   .mtime = i->mtime,
+						   .author = i->author,
+						   .writer = i->writer};
 		return 0;
-	w->found = v->version == w->version;
-	if (w->found)
-		*w->out = *v;
-	return 1;
+	}
+	rc = fs_history_near_get(i->journal, i->ino, version, &all);
+	at = rc ? 0 : fs_history_all_find(&all, version);
+	if (!rc && at == all.n)
+		rc = -ENOENT;
+	if (!rc)
+		add_version(&p, i, &all.e[at]);
+	fs_history_all_clear(&all);
+	return rc;
 }
 
+/* As the list has it, without making one. */
 int fs_history_find(struct fs_inode *i, uint32_t version, struct fs_history_version *out)
 {
-	struct wanted w = {.version = version, .out = out};
-	int rc = fs_history_list(i, is_wanted, &w);
+	struct fs_journal *j = i->journal;
+	uint32_t most = UINT32_MAX;
+	uint64_t before;
+	int rc;
 
-	return rc ? rc : w.found ? 0 : -ENOENT;
+	fs_inode_ref(i);
+	do {
+		struct fs_inode *next = NULL;
+
+		before = 0;
+		pthread_rwlock_rdlock(&i->lock);
+		rc = find_locked(i, version, &most, &before, out);
+		pthread_rwlock_unlock(&i->lock);
+		if (rc != -ENOENT || !before)
+			break;
+		rc = fs_inode_get(j, before, &next);
+		if (!rc) {
+			fs_inode_put(i);
+			i = next;
+		}
+	} while (!rc);
+	fs_inode_put(i);
+	return rc;
 }
 
 /* ---- one version ---- */
 
-/* The inode that holds v, locked shared, and its entries; *at: all.n for what it holds now. */
+/* The inode that holds v, locked shared, and its entries (one: but for v's they may be missing); *at: all.n for what it holds now. */
 static int open_version(struct fs_journal *j, const struct fs_history_version *v,
-			struct fs_inode **out, struct fs_history_all *all, size_t *at)
+			bool one, struct fs_inode **out, struct fs_history_all *all, size_t *at)
 {
 	struct fs_inode *i;
 	int rc = fs_inode_get(j, v->ino, &i);
@@ -258,7 +303,8 @@ static int open_version(struct fs_journal *j, const struct fs_history_version *v
 	if (i->deleted || !S_ISREG(i->mode))
 		rc = -ESTALE;
 	if (!rc && fs_history_version_of(&i->attr) != v->version) {
-		rc = fs_history_all_get(j, v->ino, all);
+		rc = one ? fs_history_near_get(j, v->ino, v->version, all)
+			 : fs_history_all_get(j, v->ino, all);
 		*at = fs_history_all_find(all, v->version);
 		if (!rc && *at == all->n)
 			rc = -ENOENT;
@@ -288,7 +334,7 @@ int fs_history_attr(struct fs_journal *j, const struct fs_history_version *v,
 	struct fs_history_all all;
 	struct fs_inode *i;
 	size_t at;
-	int rc = open_version(j, v, &i, &all, &at);
+	int rc = open_version(j, v, true, &i, &all, &at);
 
 	if (rc)
 		return rc;
@@ -359,7 +405,7 @@ int fs_history_read(struct fs_journal *j, const struct fs_history_version *v, ui
 	struct fs_inode *i;
 	uint64_t size;
 	size_t at;
-	int rc = open_version(j, v, &i, &all, &at);
+	int rc = open_version(j, v, false, &i, &all, &at);
 
 	if (rc)
 		return rc;

@@ -65,6 +65,9 @@ struct fs_history_all {
 	size_t pages, n;
 };
 int fs_history_all_get(struct fs_journal *j, uint64_t ino, struct fs_history_all *all);
+/* The same, but only those around this version are certain to be there, if it is. */
+int fs_history_near_get(struct fs_journal *j, uint64_t ino, uint32_t version,
+			struct fs_history_all *all);
 void fs_history_all_clear(struct fs_history_all *all);
 /* Where this version stands; all->n: nowhere. */
 size_t fs_history_all_find(const struct fs_history_all *all, uint32_t version);

@@ -245,6 +245,27 @@ int fs_history_all_get(struct fs_journal *j, uint64_t ino, struct fs_history_all
 	return rc;
 }
 
+/* Entries of at most this many versions fit into a page, and numbers follow each other. */
+#define NEAR (FS_PLAIN_MAX / FS_HISTORY_ENTRY_LEN + 1)
+
+int fs_history_near_get(struct fs_journal *j, uint64_t ino, uint32_t version,
+			struct fs_history_all *all)
+{
+	uint32_t index = fs_journal_index(j), first = version > NEAR ? version - NEAR : 0;
+	struct fs_key from = fs_key_n(index, ino, FS_T_VERSION, first, 4);
+	struct fs_key to = fs_key(index, ino, FS_T_VERSION + 1);
+	int rc;
+
+	if (version < UINT32_MAX)
+		to = fs_key_n(index, ino, FS_T_VERSION, version + 1, 4);
+	memset(all, 0, sizeof(*all));
+	rc = fs_record_scan(j, &from, &to, add_page, all);
+	if (!rc && fs_history_all_find(all, version) < all->n)
+		return 0;
+	fs_history_all_clear(all);
+	return rc ? rc : fs_history_all_get(j, ino, all);
+}
+
 void fs_history_all_clear(struct fs_history_all *all)
 {
 	for (size_t n = 0; n < all->pages; n++) {
