@@ -5,6 +5,7 @@
  * A table of checks; each prints one line: ok, warn (unsafe) or stop (will not
  * work), with the remedy. Exit status 1 when anything stops.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -174,6 +175,29 @@ static enum finding check_thumbnails(const char *vault)
 	return line(FINDING_OK, "thumbnails", "none are kept");
 }
 
+/* "Always create backup copy" puts each document there as it was, in clear (tests/apps/SAVES.md). */
+static enum finding check_backups(const char *vault)
+{
+	const char *home = getenv("HOME");
+	struct dirent *e;
+	char path[PATH_MAX];
+	bool any = false;
+	DIR *dir;
+
+	(void)vault;
+	snprintf(path, sizeof(path), "%s/.config/libreoffice/4/user/backup", home ? home : "");
+	dir = home ? opendir(path) : NULL;
+	while (dir && !any && (e = readdir(dir)))
+		any = e->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	if (any)
+		return line(FINDING_WARN, "backup copies",
+			    "LibreOffice keeps documents in clear in %s: switch \"Always create "
+			    "backup copy\" off (Load/Save, General) and remove them", path);
+	return line(FINDING_OK, "backup copies", "LibreOffice keeps none");
+}
+
 static enum finding check_vault(const char *vault)
 {
 	struct stat st;
@@ -229,7 +253,7 @@ int tools_cmd_doctor(struct tool_options *o, int argc, char **argv)
 {
 	static enum finding (*const checks[])(const char *vault) = {
 		check_fuse, check_fusermount, check_memlock, check_swap, check_core,
-		check_thumbnails, check_directory, check_vault, check_space,
+		check_thumbnails, check_backups, check_directory, check_vault, check_space,
 	};
 	const char *vault = argc ? argv[0] : o->vault;
 	enum finding worst = FINDING_OK;

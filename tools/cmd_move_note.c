@@ -32,14 +32,15 @@ static int journal_of(const char *text, char out[static 256])
 
 static int consent(const struct notes *n, const struct note_path *at, const char *to)
 {
-	char question[PATH_MAX + 1024];
+	char *question = tools_notes_text(
+		"The note     %s\nis copied from \"%s\"\n        into   \"%s\",\nand stays in the "
+		"first, marked as entered in error: wrong patient.\nThat can't be undone. Move it?",
+		at->path, at->journal, to);
+	int rc = question ? tools_notes_consent(n->o, question, "nothing was moved")
+			  : tools_fail("out of memory");
 
-	snprintf(question, sizeof(question),
-		 "The note     %s\nis copied from \"%s\"\n        into   \"%s\",\nand stays in the "
-		 "first, "
-		 "marked as entered in error: wrong patient.\nThat can't be undone. Move it?",
-		 at->path, at->journal, to);
-	return tools_notes_consent(n->o, question, "nothing was moved");
+	free(question);
+	return rc;
 }
 
 static int move(struct notes *n, const char *file, const char *journal)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,15 +20,108 @@
 
 /* ---- texts ---- */
 
+#define MARK_LEN 32
+
+/* A line's end that no name can contain: nobody can guess it. */
+static const char *line_end(void)
+{
+	static char mark[MARK_LEN + 1];
+	unsigned char random[MARK_LEN / 2];
+
+	if (!mark[0]) {
+		if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+			abort();
+		for (size_t k = 0; k < sizeof(random); k++)
+			snprintf(mark + 2 * k, 3, "%02x", random[k]);
+	}
+	return mark;
+}
+
+/* fmt with that mark for its line ends. */
+static char *marked(const char *fmt)
+{
+	const char *mark = line_end();
+	size_t lines = 0, len = strlen(fmt);
+	char *out, *at;
+
+	for (const char *p = fmt; *p; p++)
+		lines += *p == '\n';
+	out = malloc(len + lines * MARK_LEN + 1);
+	at = out;
+	for (; out && *fmt; fmt++) {
+		if (*fmt == '\n')
+			at = stpcpy(at, mark);
+		else
+			*at++ = *fmt;
+	}
+	if (out)
+		*at = '\0';
+	return out;
+}
+
+/* Each line made fit for a terminal, with ends where the format had them. */
+static char *lines_of(char *text)
+{
+	const char *mark = line_end();
+	char *out = malloc(4 * strlen(text) + 1), *to = out;
+
+	while (out) {
+		char *end = strstr(text, mark), *plain;
+
+		if (end)
+			*end = '\0';
+		plain = tools_plain(text, 0);
+		if (!plain) {
+			free(out);
+			return NULL;
+		}
+		to = stpcpy(to, plain);
+		free(plain);
+		if (!end)
+			break;
+		*to++ = '\n';
+		text = end + MARK_LEN;
+	}
+	if (out)
+		*to = '\0';
+	return out;
+}
+
+/* What is formatted into it may hold anything, and makes no line of its own. NULL: no memory. */
+static char *__attribute__((format(printf, 1, 0))) text_of(const char *fmt, va_list ap)
+{
+	char *text = NULL, *with_marks = marked(fmt), *plain = NULL;
+
+	/* The marks are hexadecimal digits. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	if (with_marks && vasprintf(&text, with_marks, ap) >= 0)
+		plain = lines_of(text);
+	else
+		text = NULL;
+#pragma GCC diagnostic pop
+	free(text);
+	free(with_marks);
+	return plain;
+}
+
+char *tools_notes_text(const char *fmt, ...)
+{
+	va_list ap;
+	char *plain;
+
+	va_start(ap, fmt);
+	plain = text_of(fmt, ap);
+	va_end(ap);
+	return plain;
+}
+
 static void __attribute__((format(printf, 2, 0))) print(FILE *to, const char *fmt, va_list ap)
 {
-	char *text = NULL, *plain = NULL;
+	char *plain = text_of(fmt, ap);
 
-	if (vasprintf(&text, fmt, ap) >= 0)
-		plain = tools_plain(text, 1);
 	fputs(plain ? plain : "out of memory", to);
 	free(plain);
-	free(text);
 }
 
 void tools_notes_print(FILE *to, const char *fmt, ...)

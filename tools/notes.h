@@ -34,7 +34,11 @@ int tools_notes_ask(struct notes *n, const char *verb, const struct note_path *a
  * saying why. */
 json_t *tools_notes_gather(struct notes *n, struct fs_wire_message *m, const char *name);
 
-/* Writes printf's text so that names in it do nothing to a terminal. */
+/*
+ * Writes printf's text so that names in it do nothing to a terminal, and make no line of their own: lines end where
+ * the format says. The text itself, to be freed; NULL: no memory.
+ */
+char *tools_notes_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void tools_notes_print(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "journalfs: " and so a line on standard error. Returns TOOL_FAILED. */
 int tools_notes_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

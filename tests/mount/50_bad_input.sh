@@ -31,6 +31,16 @@ t_closed_standard_descriptors_are_held() { # else a file of the vault gets numbe
 	me doctor "$H/closed" >"$ROOT/out" 2>&1 || fail "$(cat "$ROOT/out")" || return 1
 	rm -rf "$H/closed"
 }
+t_doctor_finds_backup_copies_in_clear() {
+	local d=$ROOT/home/me/.config/libreoffice/4/user/backup
+
+	me doctor "$V" >"$ROOT/out" 2>&1
+	grep -q '^ok .*LibreOffice keeps none' "$ROOT/out" || fail "$(cat "$ROOT/out")" || return 1
+	as me mkdir -p "$d" && as me touch "$d/letter.bak"
+	me doctor "$V" >"$ROOT/out" 2>&1
+	grep -q '^WARN .*backup copy' "$ROOT/out" || fail "$(cat "$ROOT/out")" || return 1
+	rm -rf "$ROOT/home/me/.config/libreoffice"
+}
 t_not_a_vault() {
 	mkdir -p "$ROOT/home/me/plain"
 	chown jft-me "$ROOT/home/me/plain"

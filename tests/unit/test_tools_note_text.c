@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tools/note_text.h"
+#include "tools/notes.h"
 #include "tools/tool.h"
 
 /* main.c's, which tests do not link. */
@@ -85,6 +86,30 @@ START_TEST(names_do_nothing_to_the_terminal)
 	fclose(to);
 	ck_assert_msg(!strchr(text, '\x1b') && !strchr(text, '\a'), "%s", text);
 	ck_assert(has("\\x1b[2Jx"));
+	json_decref(notes);
+	json_decref(check);
+}
+END_TEST
+
+/* A name that goes on as a line of ours would tell of a note that is not there. */
+START_TEST(names_make_no_line_of_their_own)
+{
+	json_t *notes = json_pack("[o, o]", note("a.md\n  j/all-is-well.md", "yes", true, false, ""),
+				  note("b.md\r\nok: j/b.md", "no", true, false, "why\nnot"));
+	json_t *check = json_pack("{s:s, s:s, s:s, s:s}", "journal", "j", "path",
+				  "c.md\nVerified 3 statements: 3 ok.", "finding", "changed", "why", "w");
+	FILE *to = begin();
+	char *question;
+
+	tools_note_print_list(to, "j", notes);
+	tools_note_print_others(to, "j", notes);
+	tools_note_print_check(to, check);
+	fclose(to);
+	ck_assert_msg(!has("\n  j/all") && !has("\nok:") && !has("\nVerified") && !has("\nnot"), "%s", text);
+	ck_assert(has("a.md\\x0a  j/all-is-well.md\n"));
+	question = tools_notes_text("%s\nis moved. %d%%?\n", "x\ny", 5);
+	ck_assert_str_eq(question, "x\\x0ay\nis moved. 5%?\n");
+	free(question);
 	json_decref(notes);
 	json_decref(check);
 }
@@ -235,6 +260,7 @@ int main(void)
 
 	tcase_add_test(tc, list_says_whose_notes_are_locked_and_what_they_want);
 	tcase_add_test(tc, names_do_nothing_to_the_terminal);
+	tcase_add_test(tc, names_make_no_line_of_their_own);
 	tcase_add_test(tc, sizes_are_in_plain_units);
 	tcase_add_test(tc, only_ok_and_unsigned_are_fine);
 	tcase_add_test(tc, finding_names_note_signer_and_what_is_wrong);
