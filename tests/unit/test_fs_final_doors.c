@@ -316,6 +316,7 @@ static const struct {
 	{"fs_tree_rmdir", "directories: directories_keep_their_places"},
 	{"fs_final_add", "what makes a note final: test_fs_final.c"},
 	{"fs_history_saved", "keeps what was there before; the note itself stays"},
+	{"fs_history_pack", "keeps what was there before, smaller; the note itself stays"},
 	{"fs_history_prune", "drops earlier versions; the note itself stays"},
 };
 
