@@ -83,6 +83,32 @@ static inline struct list list(struct fs_inode *i)
 	return l;
 }
 
+/* What is looked up by number is what is listed, and nothing else is found. */
+static inline void check_found(struct fs_inode *i)
+{
+	struct list l = list(i);
+	size_t n = l.n;
+
+	for (uint32_t version = 0; version <= l.v[0].version + 1; version++) {
+		struct fs_history_version v = {.version = 0};
+		int rc = fs_history_find(i, version, &v);
+
+		if (!n || l.v[n - 1].version != version) {
+			ck_assert_int_eq(rc, -ENOENT);
+			continue;
+		}
+		n--;
+		ck_assert_int_eq(rc, 0);
+		ck_assert_uint_eq(v.ino, l.v[n].ino);
+		ck_assert_uint_eq(v.version, version);
+		ck_assert_uint_eq(v.size, l.v[n].size);
+		ck_assert_uint_eq(v.writer, l.v[n].writer);
+		ck_assert_int_eq(v.now, l.v[n].now);
+		ck_assert_int_eq(v.mtime.tv_sec, l.v[n].mtime.tv_sec);
+	}
+	ck_assert_uint_eq(n, 0);
+}
+
 /* All of a version, in reads of odd lengths. */
 static inline size_t read_version(const struct fs_history_version *v, uint8_t *out, size_t cap)
 {

@@ -232,6 +232,8 @@ static void check_note(struct note *n, bool all)
 		if (all || !rnd((unsigned)n->n))
 			check_version(&l.v[n->n - k], &n->old[k]);
 	}
+	if (all)
+		check_found(n->i);
 }
 
 static void step(struct note *n)
