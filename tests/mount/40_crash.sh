@@ -49,11 +49,12 @@ t_dead_daemon_answers_and_login_recovers() {
 	start_daemon && login anna && as anna ls "$D" >/dev/null
 }
 
+# Deleted notes are kept, swap files are not: it is these that give their space back.
 t_full_disk_is_enospc_and_nothing_is_lost() {
 	as anna sh -c "echo precious >'$D/precious' && sync '$D/precious'" || return 1
-	expect_errno ENOSPC as anna dd if=/dev/zero of="$D/filler" bs=1M || return 1
+	expect_errno ENOSPC as anna dd if=/dev/zero of="$D/.filler.swp" bs=1M || return 1
 	[ "$(as anna cat "$D/precious")" = precious ] || fail "reading fails when the disk is full" || return 1
-	as anna rm "$D/filler" || fail "deleting fails when the disk is full" || return 1
+	as anna rm "$D/.filler.swp" || fail "deleting fails when the disk is full" || return 1
 	wait_for 15 half_empty || fail "the disk does not get its space back" || return 1
 	wait_for 15 as anna sh -c "head -c 3000000 /dev/zero >'$D/fits' && sync '$D/fits'" || fail "space did not come back" || return 1
 	jfs anna status >/dev/null
@@ -63,14 +64,14 @@ t_full_disk_is_enospc_and_nothing_is_lost() {
 t_full_disk_keeps_nobody_from_an_emergency() {
 	login bo && login eva || return 1
 	dd if=/dev/zero of="$ROOT/disk/foreign" bs=1M 2>/dev/null
-	expect_errno ENOSPC as anna dd if=/dev/zero of="$D/filler" bs=1M || return 1
+	expect_errno ENOSPC as anna dd if=/dev/zero of="$D/.filler.swp" bs=1M || return 1
 	dd if=/dev/zero of="$ROOT/disk/foreign2" bs=4k 2>/dev/null
 	expect_errno ENOENT as eva cat "$D_EVA/precious" || return 1
 	jfs eva break-glass "$(basename "$D")" --ground danger --reason 'unconscious, brought in by ambulance' --yes >"$ROOT/said" 2>&1 ||
 		fail "$(cat "$ROOT/said")" || return 1
 	[ "$(as eva cat "$D_EVA/precious")" = precious ] || fail "opened, but nothing is read" || return 1
 	rm -f "$ROOT/disk/foreign" "$ROOT/disk/foreign2"
-	as anna rm "$D/filler" || return 1
+	as anna rm "$D/.filler.swp" || return 1
 	wait_for 15 half_empty || return 1
 	login dan || return 1
 	audit --who eva --json | grep -q '"kind":"break-glass"' || fail "it is not in the log" || return 1
