@@ -27,7 +27,7 @@ struct reader {
 	struct fs_container *c;
 	struct keys_chunk_opener opener;
 	uint32_t opener_of; /* its generation */
-	uint8_t *out; /* of chunk `base` */
+	uint8_t *out;	    /* of chunk `base` */
 	uint32_t base;
 	struct fs_buf *page; /* of the chunk map; NULL: none yet */
 	uint32_t page_no;
@@ -149,8 +149,8 @@ static int begin_run(struct reader *r, uint32_t n, const struct fs_map_entry *e)
 #define MOVES_MOST 100 /* of one chunk, while it is read once */
 
 /*
- * A chunk that is sealed again moves without the inode's lock, and what was its unit may be another's
- * when we read there: what the map says now decides. The same as before: it is damaged.
+ * A chunk that is sealed again moves without the inode's lock, and what was its unit may be
+ * another's when we read there: what the map says now decides. The same as before: it is damaged.
  */
 static int fetch_moved(struct reader *r, uint32_t n, struct fs_map_entry e)
 {
@@ -608,7 +608,8 @@ static int drop_pending(struct fs_journal *j, struct fs_batch *b, uint64_t ino, 
 	return b->rc;
 }
 
-/* How many pages of an earlier version the committer may write for a cut here: its KEEP is in the batch. */
+/* How many pages of an earlier version the committer may write for a cut here: its KEEP is in the
+ * batch. */
 static uint32_t kept_pages(const struct fs_batch *b, uint64_t ino, uint64_t first)
 {
 	uint64_t pages = 0;

@@ -69,7 +69,8 @@ static size_t records_of(struct fs_groupmap_node *n)
 	       !shares_page(n, fs_groupmap_nodes_RB_NEXT(n));
 }
 
-/* Pages of an earlier version that a cut makes the committer write, of which the cut itself knows (fs/chunk.c). */
+/* Pages of an earlier version that a cut makes the committer write, of which the cut itself knows
+ * (fs/chunk.c). */
 static size_t kept_pages(const struct fs_key *key, const struct fs_buf *buf)
 {
 	struct bytes_in in;

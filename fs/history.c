@@ -216,7 +216,8 @@ int fs_history_list(struct fs_inode *i, int (*fn)(void *ctx, const struct fs_his
 	return rc == 1 || rc == -ENOENT ? 0 : rc;
 }
 
-/* Version `version` of i itself, up to number `most` as in gather_locked; *before and *most for the next. -ENOENT. */
+/* Version `version` of i itself, up to number `most` as in gather_locked; *before and *most for the
+ * next. -ENOENT. */
 static int find_locked(struct fs_inode *i, uint32_t version, uint32_t *most, uint64_t *before,
 		       struct fs_history_version *out)
 {
@@ -289,9 +290,10 @@ int fs_history_find(struct fs_inode *i, uint32_t version, struct fs_history_vers
 
 /* ---- one version ---- */
 
-/* The inode that holds v, locked shared, and its entries (one: but for v's they may be missing); *at: all.n for what it holds now. */
-static int open_version(struct fs_journal *j, const struct fs_history_version *v,
-			bool one, struct fs_inode **out, struct fs_history_all *all, size_t *at)
+/* The inode that holds v, locked shared, and its entries (one: but for v's they may be missing);
+ * *at: all.n for what it holds now. */
+static int open_version(struct fs_journal *j, const struct fs_history_version *v, bool one,
+			struct fs_inode **out, struct fs_history_all *all, size_t *at)
 {
 	struct fs_inode *i;
 	int rc = fs_inode_get(j, v->ino, &i);

@@ -74,8 +74,9 @@ static int inherit(struct fs_batch *b, struct fs_inode *heir, struct fs_inode_at
 /* i, whose state after is a, is a past now: all that it holds is an heir's. */
 static void becomes_past(const struct fs_inode *i, struct fs_inode_attr *a)
 {
-	a->flags &= (uint16_t)~(FS_INODE_REMOVED | FS_INODE_APART);
-	a->flags |= i->flags & FS_INODE_BEFORE ? FS_INODE_BEFORE | FS_INODE_SHARED : FS_INODE_BEFORE;
+	a->flags &= (uint16_t) ~(FS_INODE_REMOVED | FS_INODE_APART);
+	a->flags |=
+		i->flags & FS_INODE_BEFORE ? FS_INODE_BEFORE | FS_INODE_SHARED : FS_INODE_BEFORE;
 }
 
 /* Are there bytes, or versions, of i that are to stay? */
@@ -103,7 +104,7 @@ int fs_history_lose(struct fs_batch *b, struct fs_inode *i, struct fs_inode_attr
 	if (loss->heir && i->before == loss->heir->ino && !i->size && !i->history.last) {
 		/* The save came to nothing, and the note gets its name again. */
 		if (!(loss->heir->flags & FS_INODE_SHARED))
-			loss->heir_a->flags &= (uint16_t)~(FS_INODE_BEFORE | FS_INODE_APART);
+			loss->heir_a->flags &= (uint16_t) ~(FS_INODE_BEFORE | FS_INODE_APART);
 		return 0;
 	}
 	if (loss->heir && !linked) {
@@ -161,7 +162,8 @@ void fs_history_moved(const struct fs_inode *dir, const char *name, const char *
 void fs_history_gave_up(const struct fs_inode *dir, const char *name, const struct fs_inode *i,
 			const struct fs_actor *who)
 {
-	if ((who->keeps || who->gives) && S_ISREG(i->mode) && !i->gone && (i->size || fs_history_any(i)))
+	if ((who->keeps || who->gives) && S_ISREG(i->mode) && !i->gone &&
+	    (i->size || fs_history_any(i)))
 		fs_inode_recent_add(dir, name, i->ino, who->pid, who->now.tv_sec);
 }
 

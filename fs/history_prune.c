@@ -74,7 +74,9 @@ static int prune_own(struct fs_inode *i, uint32_t cut, struct fs_actor *who)
 	fs_inode_throttle(i->journal);
 	pthread_rwlock_wrlock(&i->lock);
 	fs_batch_init(&b, who->signer);
-	rc = i->deleted || i->flags & (FS_INODE_FINAL | FS_INODE_WHOLE | FS_INODE_SHARED) ? 0 : drop_entries(i, cut, &b);
+	rc = i->deleted || i->flags & (FS_INODE_FINAL | FS_INODE_WHOLE | FS_INODE_SHARED)
+		     ? 0
+		     : drop_entries(i, cut, &b);
 	if (!rc && b.n)
 		rc = fs_inode_apply(i->journal, &b, &group);
 	else
@@ -102,12 +104,11 @@ static int cut_off(struct fs_inode *heir, struct fs_inode *past, struct fs_actor
 	pa = past->attr;
 	fs_batch_init(&b, who->signer);
 	if (heir->deleted || past->deleted || ha.before != past->ino || pa.before ||
-	    (ha.flags | pa.flags) & FS_INODE_FINAL ||
-	    pa.flags & (FS_INODE_WHOLE | FS_INODE_SHARED))
+	    (ha.flags | pa.flags) & FS_INODE_FINAL || pa.flags & (FS_INODE_WHOLE | FS_INODE_SHARED))
 		rc = -ECANCELED; /* changed meanwhile */
 	ha.before = 0;
 	ha.before_version = 0;
-	pa.flags &= (uint16_t)~(FS_INODE_BEFORE | FS_INODE_APART);
+	pa.flags &= (uint16_t) ~(FS_INODE_BEFORE | FS_INODE_APART);
 	orphan = !pa.nlink && !fs_inode_kept(&pa);
 	fs_inode_store_attr(&b, heir, &ha);
 	fs_inode_store_attr(&b, past, &pa);

@@ -261,7 +261,8 @@ static bool pending(const struct fs_inode *i)
 	struct fs_key keep = fs_key(index, i->ino, FS_T_KEEP);
 	struct fs_key keep_end = fs_key(index, i->ino, FS_T_KEEP + 1);
 
-	/* A KEEP would take the place of a DROP of the same number, which the past of an heir may have had. */
+	/* A KEEP would take the place of a DROP of the same number, which the past of an heir may
+	 * have had. */
 	return fs_group_first(g, &from, &to, &found) || fs_group_first(g, &keep, &keep_end, &found);
 }
 

@@ -155,7 +155,8 @@ struct past {
 	bool took;
 };
 
-/* The new inode's fields and records. past, locked, had its name a moment ago; NULL: nobody. Nobody else can reach it before the batch is applied. */
+/* The new inode's fields and records. past, locked, had its name a moment ago; NULL: nobody. Nobody
+ * else can reach it before the batch is applied. */
 static int fill(struct fs_batch *b, struct fs_inode *dir, struct fs_inode *i, const char *target,
 		struct past *past, const struct fs_actor *who)
 {

@@ -22,20 +22,25 @@ struct fs_actor {
 	uint32_t pid;		  /* practitioner number */
 	struct timespec now;
 	/*
-	 * Not 0: a note whose last change (ctime) lies at or before this second may not be changed any more,
-	 * though it is not final yet (`finalize after`): -EPERM as for one that is.
+	 * Not 0: a note whose last change (ctime) lies at or before this second may not be changed
+	 * any more, though it is not final yet (`finalize after`): -EPERM as for one that is.
 	 */
 	int64_t due_s;
-	int64_t whole_due_s; /* The same of what was record content under another name (FS_INODE_WHOLE). */
-	bool keeps; /* what is saved over, or removed, is kept as an earlier version (fs/history.h) */
+	int64_t whole_due_s; /* The same of what was record content under another name
+				(FS_INODE_WHOLE). */
+	bool keeps; /* what is saved over, or removed, is kept as an earlier version (fs/history.h)
+		     */
 	/*
-	 * A rename takes a name away under which that is so: whatever the new name says ("note~"), the file was the note.
-	 * It becomes the past of what gets its name next, and is kept when it is removed.
+	 * A rename takes a name away under which that is so: whatever the new name says ("note~"),
+	 * the file was the note. It becomes the past of what gets its name next, and is kept when
+	 * it is removed.
 	 */
 	bool gives;
-	/* Is the old name of what is renamed or linked record content, whose versions all stay? Is the new one? */
+	/* Is the old name of what is renamed or linked record content, whose versions all stay? Is
+	 * the new one? */
 	bool whole_from, whole_to;
-	int64_t own_s; /* not 0: may move, link and remove only what he alone has made and written since then (emergency) */
+	int64_t own_s;	/* not 0: may move, link and remove only what he alone has made and written
+			   since then (emergency) */
 	uint64_t group; /* out: number of the group that carries the change (0: nothing changed) */
 };
 
@@ -54,7 +59,8 @@ int fs_tree_lookup(struct fs_inode *dir, const char *name, struct fs_inode **out
  */
 int fs_tree_create(struct fs_inode *dir, const char *name, uint32_t mode, struct fs_actor *who,
 		   struct fs_inode **out);
-/* A regular file without a name, which fs_tree_link may give it; else it goes with its last user. */
+/* A regular file without a name, which fs_tree_link may give it; else it goes with its last user.
+ */
 int fs_tree_nameless(struct fs_inode *dir, uint32_t mode, struct fs_actor *who,
 		     struct fs_inode **out);
 int fs_tree_symlink(struct fs_inode *dir, const char *name, const char *target,

@@ -199,7 +199,8 @@ START_TEST(fresh_note_of_another_is_kept)
 }
 END_TEST
 
-/* Policy keeps nothing of "x.cache": what a program writes beside it and renames over it is no note. */
+/* Policy keeps nothing of "x.cache": what a program writes beside it and renames over it is no
+ * note. */
 START_TEST(kept_none_stays_none)
 {
 	struct fs_inode *t = NULL;
@@ -423,7 +424,8 @@ static void save_big(struct fs_inode *i, uint8_t c)
 	free(p);
 }
 
-/* A program's file that was saved thrice becomes the note: its own numbers go, and come again at once. */
+/* A program's file that was saved thrice becomes the note: its own numbers go, and come again at
+ * once. */
 START_TEST(number_comes_again)
 {
 	struct fs_inode *i = note("note", "text"), *t;
