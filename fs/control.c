@@ -26,6 +26,7 @@
 /* epoll data; connections count on from 2 */
 #define ID_LISTENER 0
 #define ID_WAKE 1
+#define AGE_FIRST_S 900 /* notes are locked by their age from then on: a clock that was wrong at start is right by then */
 #define LONELY_S 60 /* alone: nobody ever logged in */
 
 int64_t fs_control_now_ns(void)
@@ -176,6 +177,8 @@ static void age(struct fs_control *c)
 {
 	bool was;
 
+	if (fs_control_now_ns() - c->started_ns < AGE_FIRST_S * SECOND_NS)
+		return;
 	pthread_mutex_lock(&c->lock);
 	was = c->aging;
 	c->aging = true;

@@ -148,6 +148,7 @@ int fs_vault_note_export(struct fs_vault *v, struct fs_session *s, const struct 
 /*
  * `finalize after`: locks what is due in journals that live sessions may write in; a bounded amount each
  * call, from the clock thread, edit not held. settle as above.
+ * Where the wall clock was set by more than an hour since the call before, it locks nothing for a day (alarm).
  */
 void fs_vault_note_tick(struct fs_vault *v, const struct fs_note_settle *settle);
 /* Second up to which a last change makes notes due, 0: never (policy). */

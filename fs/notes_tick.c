@@ -5,7 +5,8 @@
  * That they don't change any more is exact, since every change asks (fs_actor.due_s). That they are
  * locked, with a statement, follows: the clock thread walks the journals that sessions have open
  * and may write in, one a call, each once a minute. The vault itself makes the statement; a
- * session's key signs the journal's root.
+ * session's key signs the journal's root. A wall clock that was set by more than an hour locks nothing
+ * for a day: a note that is locked stays so, a clock can be put right.
  *
  * Locks: none but those of fs/notes.c.
  */
@@ -15,6 +16,8 @@
 #include "save_names.h"
 
 #define ROUND_NS (60 * UINT64_C(1000000000))
+#define SET_S 3600 /* as far as a clock may go wrong or be corrected without our minding */
+#define HOLD_NS (24 * 60 * ROUND_NS)
 #define LOCKS_MOST 4 /* notes made final in one call */
 #define ENTRIES_MOST                                                                               \
 	100000 /* looked at in one call; what lies behind them waits for a change of something     \
@@ -180,6 +183,23 @@ static void one_journal(struct fs_vault *v, struct fs_session *s, uint32_t index
 	fs_noting_end(&w.a);
 }
 
+/* Looks at the clocks; true: notes may be locked by what the wall clock says. */
+static bool trusted(struct fs_vault *v, uint64_t now)
+{
+	int64_t skew_s = fs_vault_wall_s() - (int64_t)(now / 1000000000);
+	int64_t by_s = skew_s - v->note_skew_s;
+
+	if (v->note_skew_s && (by_s > SET_S || by_s < -SET_S)) {
+		v->note_hold_ns = now + HOLD_NS;
+		(void)fs_vault_tell(v, NULL, POLICY_RECORD_ALARM, 0, NULL,
+				    "the host's clock was set by %lld hours: no note becomes final by "
+				    "its age for a day",
+				    (long long)(by_s / SET_S));
+	}
+	v->note_skew_s = skew_s;
+	return now >= v->note_hold_ns;
+}
+
 void fs_vault_note_tick(struct fs_vault *v, const struct fs_note_settle *settle)
 {
 	int64_t due_s = fs_vault_note_due_s(v);
@@ -187,7 +207,7 @@ void fs_vault_note_tick(struct fs_vault *v, const struct fs_note_settle *settle)
 	struct fs_session *s;
 	uint32_t index;
 
-	if (!due_s || v->cfg.read_only || now < v->note_round_ns)
+	if (!due_s || v->cfg.read_only || !trusted(v, now) || now < v->note_round_ns)
 		return;
 	if (!next(v, &index, &s)) {
 		v->note_cursor = 0;

@@ -286,6 +286,8 @@ struct fs_vault {
 	uint8_t boot[16];	  /* of this boot of the host; set at open */
 	uint32_t note_cursor;	  /* only fs_vault_note_tick: the journal that it looked at last */
 	uint64_t note_round_ns;	  /* only fs_vault_note_tick: when the next round begins */
+	int64_t note_skew_s;	  /* only fs_vault_note_tick: wall clock less boot time when it last looked; 0: never */
+	uint64_t note_hold_ns;	  /* only fs_vault_note_tick: nothing is locked before, the clock was set */
 	struct fs_notices notices;
 	/* the log's earlier streams: edit */
 	struct fs_log_grants *log_walk; /* under way; NULL: none */

@@ -4,6 +4,7 @@
  * links of amendments and moved notes, age, locked sessions. What attackers try:
  * test_fs_notes_verify.c.
  */
+#include "../../fs/clock.h"
 #include "test_fs_notes.h"
 
 static void clinic(void)
@@ -725,6 +726,56 @@ START_TEST(age_locks_what_nobody_changed_for_so_long)
 }
 END_TEST
 
+static int64_t ahead_s;
+
+static int64_t wall_ahead(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (now.tv_sec + ahead_s) * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static int64_t boot_ahead_s;
+
+static int64_t boot_ahead(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (now.tv_sec + boot_ahead_s) * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void tick_for(int64_t wall_s, int64_t boot_s)
+{
+	ahead_s += wall_s;
+	boot_ahead_s += boot_s;
+	for (int k = 0; k < 8; k++)
+		fs_vault_note_tick(t.v, NULL);
+}
+
+START_TEST(clock_that_was_set_forward_locks_nothing_for_a_day)
+{
+	static const struct fs_clock_source source = {.wall_ns = wall_ahead, .boot_ns = boot_ahead};
+
+	ahead_s = boot_ahead_s = 0;
+	fs_clock_pretend(&source);
+	n_clinic(NOTES_POLICY("finalize after 14d\n"));
+	ck_assert_int_eq(n_write_now(tim, p, "new.md", "now"), 0);
+	tick_for(0, 0);
+	tick_for(400 * 86400, 120);
+	ck_assert(!(n_status(tim, p, "new.md").flags & FS_INODE_FINAL));
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_ALARM, "clock was set by 9599 hours"), 1);
+	tick_for(3600, 3600);
+	ck_assert(!(n_status(tim, p, "new.md").flags & FS_INODE_FINAL));
+	/* Nobody put it right. */
+	tick_for(86400, 86400);
+	ck_assert(n_status(tim, p, "new.md").flags & FS_INODE_FINAL);
+	n_out();
+	fs_clock_pretend(NULL);
+}
+END_TEST
+
 START_TEST(age_locks_nothing_where_nobody_who_may_write_is_there_or_policy_is_silent)
 {
 	clinic();
@@ -796,6 +847,7 @@ int main(void)
 	tcase_add_test(tc, age_locks_what_nobody_changed_for_so_long);
 	tcase_add_test(tc,
 		       age_locks_nothing_where_nobody_who_may_write_is_there_or_policy_is_silent);
+	tcase_add_test(tc, clock_that_was_set_forward_locks_nothing_for_a_day);
 	tcase_add_test(tc, final_notes_are_final_after_the_vault_was_closed);
 	suite_add_tcase(s, tc);
 	return t_run(s);
