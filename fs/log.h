@@ -15,6 +15,7 @@
 #ifndef FS_LOG_H
 #define FS_LOG_H
 
+#include "../keys/checkpoint.h"
 #include "../keys/ratchet.h"
 #include "../keys/statement.h"
 #include "../policy/record.h"
@@ -29,6 +30,10 @@ struct fs_log_config {
 	const uint8_t *sign_sk; /* stream heads are signed with the daemon's key, KEYS_SIGN_SK_LEN */
 	uint64_t segment_bytes; /* 0 = 8 MiB */
 	uint64_t least_seq; /* a record known from outside the log to be durable; 0: none */
+	/* What the tree frame says of the vault, and where checkpoint keys are kept. */
+	const uint8_t *root_pk;	    /* KEYS_LEN; NULL (tests): zeros */
+	const uint8_t *daemon_cert; /* KEYS_SIG_LEN; NULL (tests): zeros */
+	const int *statefd; /* host state: `log.key`, `log.last`; NULL (tests): in memory only */
 };
 
 /*
@@ -52,6 +57,15 @@ int fs_log_wait(struct fs_log *l, uint64_t seq);
 /* Asks for all so far to be made durable, without waiting: the number to wait for, 0 when nothing is
  * pending. */
 uint64_t fs_log_ask(struct fs_log *l);
+/*
+ * Signs a checkpoint over all records so far, queued behind them in a write of its own: where it is on
+ * disk, they are. commit and root are the vault's. Not when nothing came since the last one and mark is RUNNING.
+ * Without waiting; -EIO, -ENOSPC as append.
+ */
+int fs_log_checkpoint(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN],
+		      enum keys_checkpoint_mark mark);
+/* The newest checkpoint on disk as text, NUL-terminated; 0: there is none yet. */
+size_t fs_log_newest(struct fs_log *l, char out[static KEYS_CHECKPOINT_MAX]);
 /* append and wait. */
 int fs_log_write(struct fs_log *l, struct policy_record *r);
 
@@ -92,6 +106,17 @@ struct fs_log_reading {
 	 * later, or not 0. NULL: there are none. */
 	int (*later)(void *ctx, const uint8_t stream[static KEYS_STREAM_ID_LEN],
 		     uint8_t wrap[static KEYS_STREAM_WRAP_LEN]);
+	/* k(0) of a stream as it stands in a key file, asked before wraps: 0, or not 0: none. box_sk may be NULL then. */
+	int (*key0)(void *ctx, const uint8_t stream[static KEYS_STREAM_ID_LEN],
+		    uint8_t k0[static KEYS_LEN]);
+	/*
+	 * Only records of one of these journals and of this practitioner (numbers; none, 0: any). Where a segment has a good
+	 * index it is read no further than they need; what is left out is not looked at for damage.
+	 */
+	const uint32_t *journals;
+	size_t journal_count;
+	uint32_t practitioner;
+	unsigned threads; /* that decrypt; fn is called in order, from one at a time. 0, 1: the caller's own */
 	/* Once for each stream that holds records from `from` on and is not sealed to this reader, with
 	 * the first such record's number. NULL: passed over in silence. */
 	void (*shut)(void *ctx, uint64_t seq);

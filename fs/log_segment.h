@@ -51,7 +51,8 @@ int fs_log_segment_make(int dirfd, uint64_t number, uint64_t bytes, int *fd);
 int fs_log_segment_load(int fd, uint8_t **out, size_t *len);
 
 /* ---- frames ---- */
-enum fs_log_frame_kind { FS_LOG_STREAM = 1, FS_LOG_RECORD = 2 };
+/* The last two stand in segments of version 2 only. */
+enum fs_log_frame_kind { FS_LOG_STREAM = 1, FS_LOG_RECORD = 2, FS_LOG_TREE = 3, FS_LOG_CHECKPOINT = 4 };
 
 struct fs_log_frame {
 	enum fs_log_frame_kind kind;

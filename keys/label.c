@@ -66,6 +66,10 @@ static const char *const texts[KEYS_LABEL_COUNT] = {
 	[KEYS_LABEL_NOTE_HASH] = "journalfs 1 note statement hash",
 	[KEYS_LABEL_MINISIGN_KEY] = "journalfs 1 minisign key",
 	[KEYS_LABEL_MINISIGN_CERT] = "journalfs 1 minisign certificate",
+	[KEYS_LABEL_LOG_KEY] = "journalfs 1 log checkpoint key",
+	[KEYS_LABEL_CHECKPOINT_KEY] = "journalfs 1 stable checkpoint key",
+	[KEYS_LABEL_LOG_INDEX] = "journalfs 1 log index",
+	[KEYS_LABEL_LOG_ARCHIVE] = "journalfs 1 log archive",
 };
 
 int keys_init(void)

@@ -64,6 +64,10 @@ enum keys_label {
 	KEYS_LABEL_NOTE_HASH,	   /* chain of note statements */
 	KEYS_LABEL_MINISIGN_KEY,   /* minisign key's seed from the note key */
 	KEYS_LABEL_MINISIGN_CERT,  /* note key's signature over the minisign key */
+	KEYS_LABEL_LOG_KEY,	   /* signatures over a tree frame: checkpoint key, tree */
+	KEYS_LABEL_CHECKPOINT_KEY, /* stable checkpoint key's seed from the daemon's key */
+	KEYS_LABEL_LOG_INDEX,	   /* key of a segment's index from a stream's k(0) */
+	KEYS_LABEL_LOG_ARCHIVE,	   /* signature and chain of statements about archived segments */
 	KEYS_LABEL_COUNT
 };
 

@@ -105,6 +105,8 @@ static const struct {
 	[POLICY_RECORD_MOVE] = {"move-note", 'C', 0, 110110, 0, "TREAT"},
 	[POLICY_RECORD_EXPORT] = {"export", 'R', 0, 110106, 0, "TREAT"},
 	[POLICY_RECORD_VERIFY] = {"verify", 'R', 0, 110110, 0, "HQUALIMP"},
+	[POLICY_RECORD_LOG_REVIEW] = {"log-review", 'E', 0, 110101, 0, "HCOMPL"},
+	[POLICY_RECORD_ARCHIVE] = {"archive", 'D', 0, 110113, 0, "RECORDMGT"},
 };
 
 void policy_record_copy(char *field, size_t cap, const char *text)

@@ -54,6 +54,8 @@ enum policy_record_kind {
 	POLICY_RECORD_MOVE, /* a note was copied into the journal that it belongs in */
 	POLICY_RECORD_EXPORT, /* something left the vault for somebody else (110106) */
 	POLICY_RECORD_VERIFY, /* final notes were verified */
+	POLICY_RECORD_LOG_REVIEW, /* a systematic or random review of the log was signed off */
+	POLICY_RECORD_ARCHIVE, /* old segments of the log were archived or removed, by a signed statement */
 	POLICY_RECORD_KIND_COUNT
 };
 

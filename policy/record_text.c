@@ -133,6 +133,8 @@ static const char *verb(const struct policy_record *r)
 		[POLICY_RECORD_MOVE] = "copied into its right journal",
 		[POLICY_RECORD_EXPORT] = "exported",
 		[POLICY_RECORD_VERIFY] = "verified final notes",
+		[POLICY_RECORD_LOG_REVIEW] = "signed off a review of the log",
+		[POLICY_RECORD_ARCHIVE] = "took old segments out of the log",
 	};
 
 	if (r->kind >= POLICY_RECORD_KIND_COUNT || !verbs[r->kind])

@@ -87,7 +87,7 @@ static const struct verb verbs[] = {
 	  "a note's versions, signatures, amendments; what was removed from a journal" },
 	{ "show", tools_cmd_show, 1, 1, "show [--diff] FILE@N",
 	  "version N of a note, or how it differs from what the note holds now" },
-	{ "audit", tools_cmd_audit, 1, 1,
+	{ "audit", tools_cmd_audit, 1, 16,
 	  "audit show|usage [--who NAME] [--journal NAME] [--grant NUMBER] [--since TIME] "
 	  "[--until TIME] [--json]",
 	  "auditor: who did what, when, on which ground; who used which journal last" },
@@ -183,6 +183,22 @@ enum option_id {
 	OPT_EDIT,
 	OPT_CONFIRM,
 	OPT_DIFF,
+	OPT_LOG,
+	OPT_KEY,
+	OPT_HTML,
+	OPT_BEFORE,
+	OPT_SESSION,
+	OPT_PRACTITIONER,
+	OPT_POLICY,
+	OPT_SPEED,
+	OPT_ROOT,
+	OPT_PER_THOUSAND,
+	OPT_SEED,
+	OPT_CSV,
+	OPT_FHIR,
+	OPT_DECISIONS,
+	OPT_REMOVE,
+	OPT_NO_PAGER,
 };
 
 static const struct option long_options[] = {
@@ -248,6 +264,22 @@ static const struct option long_options[] = {
 	{ "edit", no_argument, NULL, OPT_EDIT },
 	{ "confirm", required_argument, NULL, OPT_CONFIRM },
 	{ "diff", no_argument, NULL, OPT_DIFF },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "html", required_argument, NULL, OPT_HTML },
+	{ "before", required_argument, NULL, OPT_BEFORE },
+	{ "session", required_argument, NULL, OPT_SESSION },
+	{ "practitioner", required_argument, NULL, OPT_PRACTITIONER },
+	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "speed", required_argument, NULL, OPT_SPEED },
+	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "per-thousand", required_argument, NULL, OPT_PER_THOUSAND },
+	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "csv", no_argument, NULL, OPT_CSV },
+	{ "fhir", no_argument, NULL, OPT_FHIR },
+	{ "decisions", no_argument, NULL, OPT_DECISIONS },
+	{ "remove", no_argument, NULL, OPT_REMOVE },
+	{ "no-pager", no_argument, NULL, OPT_NO_PAGER },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -336,6 +368,22 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_EDIT: o->edit = true; break;
 	case OPT_CONFIRM: o->confirm = arg; break;
 	case OPT_DIFF: o->diff = true; break;
+	case OPT_LOG: o->log = arg; break;
+	case OPT_KEY: o->key = arg; break;
+	case OPT_HTML: o->html = arg; break;
+	case OPT_BEFORE: o->before = arg; break;
+	case OPT_SESSION: o->session = arg; break;
+	case OPT_PRACTITIONER: o->practitioner = arg; break;
+	case OPT_POLICY: o->policy = arg; break;
+	case OPT_SPEED: o->speed = arg; break;
+	case OPT_ROOT: o->root = arg; break;
+	case OPT_PER_THOUSAND: return number_option(arg, 1, 1000, &o->per_thousand);
+	case OPT_SEED: o->seed = arg; break;
+	case OPT_CSV: o->csv = true; break;
+	case OPT_FHIR: o->fhir = true; break;
+	case OPT_DECISIONS: o->decisions = true; break;
+	case OPT_REMOVE: o->remove = true; break;
+	case OPT_NO_PAGER: o->no_pager = true; break;
 	case OPT_REJECT: o->reject = true; break;
 	case OPT_YES: o->yes = true; break;
 	case OPT_ALL_OTHERS: o->all_others = true; break;

@@ -31,7 +31,16 @@ struct tool_options {
 	const char *account;	 /* init --account ACCOUNT */
 	const char *notify_account; /* serve --notify-account ACCOUNT */
 	const char *title;	 /* init --title TEXT */
-	const char *who, *journal, *since, *until; /* audit show */
+	const char *who, *journal, *since, *until; /* audit */
+	const char *log, *key;		 /* audit --log DIR --key FILE: a copied log */
+	const char *html, *before;	 /* audit report --html FILE, archive --before TIME */
+	const char *session, *practitioner; /* audit incident */
+	const char *policy;		 /* audit replay --policy DIR|FILE */
+	const char *speed;		 /* audit replay --speed N */
+	const char *root;		 /* audit verify --root HASH */
+	int per_thousand;		 /* audit sample, 0 none */
+	const char *seed;		 /* audit sample --seed S */
+	bool csv, fhir, decisions, remove, no_pager; /* audit */
 	const char *all_of;	 /* keys renew --all-of NAME */
 	int passphrase_fd;     /* --passphrase-fd N, -1 none */
 	int new_passphrase_fd; /* --new-passphrase-fd N (passwd, login), -1 none */
