@@ -527,6 +527,7 @@ START_TEST(proof_parse_rejects_malformed_texts)
 		"c2sp.org/tlog-proof@v1\nindex 6\nAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
 		"\n\nc\n",
 		"c2sp.org/tlog-proof@v1\nindex 6\n" HASH "x" HASH "\nc\n",
+		"old 6\nAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\277\276\276\276AAAAAAA=\n\nc\n",
 	};
 	uint8_t hashes[KEYS_PROOF_HASHES][KEYS_LEN] = {{1}};
 	struct keys_proof p;
