@@ -74,7 +74,8 @@ int posix_fallocate(int fd, off_t off, off_t len)
 }
 
 /* ---- fixture ---- */
-static char dir[64];
+static char dir[64], state[64];
+static int statefd;
 static uint8_t vault[KEYS_VAULT_ID_LEN] = "a test vault id";
 static uint8_t sign_pk[KEYS_LEN], sign_sk[KEYS_SIGN_SK_LEN];
 static struct keys_list_entry reader[2];
@@ -85,6 +86,10 @@ static void setup(void)
 	ck_assert_int_eq(keys_init(), 0);
 	strcpy(dir, "/tmp/journalfs-log-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	strcpy(state, "/tmp/journalfs-log-state-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(state));
+	statefd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(statefd, 0);
 	keys_sign_new(sign_pk, sign_sk);
 	for (int i = 0; i < 2; i++)
 		keys_box_new(reader[i].box_pk, reader_sk[i]);
@@ -100,7 +105,9 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 static void teardown(void)
 {
+	close(statefd);
 	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	nftw(state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct fs_log_config config(void)
@@ -111,6 +118,7 @@ static struct fs_log_config config(void)
 		.reader_count = 1,
 		.sign_sk = sign_sk,
 		.segment_bytes = FS_LOG_SEGMENT_MIN,
+		.statefd = &statefd,
 	};
 
 	memcpy(c.vault, vault, sizeof(vault));
