@@ -221,7 +221,8 @@ static int encode(struct fs_log *l, struct policy_record *r, size_t *len)
 	return rc == -ENOSPC ? -EMSGSIZE : rc;
 }
 
-static int append_locked(struct fs_log *l, struct policy_record *r)
+/* *used: so much of the plain record's place was written to. */
+static int append_locked(struct fs_log *l, struct policy_record *r, size_t *used)
 {
 	size_t len = 0, sealed;
 	uint8_t *at;
@@ -231,6 +232,7 @@ static int append_locked(struct fs_log *l, struct policy_record *r)
 		rc = encode(l, r, &len);
 		if (rc)
 			return rc;
+		*used = len > *used ? len : *used;
 		sealed = keys_ratchet_sealed_len(len);
 		rc = make_room(l, fs_log_frame_size(sealed), kept_from(l, r));
 	} while (rc > 0);
@@ -248,11 +250,13 @@ static int append_locked(struct fs_log *l, struct policy_record *r)
 
 int fs_log_append(struct fs_log *l, struct policy_record *r, uint64_t *seq)
 {
+	size_t used = 0;
 	int rc;
 
 	pthread_mutex_lock(&l->lock);
-	rc = append_locked(l, r);
-	keys_wipe(l->plain, POLICY_RECORD_MAX);
+	rc = append_locked(l, r, &used);
+	/* The whole of it takes longer than all else here together. */
+	keys_wipe(l->plain, rc ? POLICY_RECORD_MAX : used);
 	if (!rc && seq)
 		*seq = r->seq;
 	pthread_mutex_unlock(&l->lock);
