@@ -241,10 +241,8 @@ static void put_network(struct policy_writer *w, const struct policy_record *r)
 		return;
 	put(w, ",\"network\":{\"address\":");
 	put_string(w, r->origin);
-	if (is_address(r->origin))
-		put(w, ",\"type\":\"2\"");
-	else if (!is_terminal(r->origin))
-		put(w, ",\"type\":\"1\"");
+	if (!is_terminal(r->origin))
+		put(w, is_address(r->origin) ? ",\"type\":\"2\"" : ",\"type\":\"1\"");
 	put(w, "}");
 }
 
