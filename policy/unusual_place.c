@@ -26,11 +26,11 @@
 static const struct {
 	int64_t pause_ns;
 	uint32_t least, journals;
-	double mean_s;	   /* at most */
+	double least_s, mean_s; /* the mean pause: above, at most */
 	double even;	   /* square of deviation over mean, at most; 0: any */
 } runs[2] = {
-	{5 * UNUSUAL_NS, 80, 8, 3.0, 0},
-	{180 * UNUSUAL_NS, 120, 40, 180.0, 0.1},
+	{5 * UNUSUAL_NS, 80, 8, -1.0, 3.0, 0},
+	{180 * UNUSUAL_NS, 120, 40, 3.0, 180.0, 0.1},
 };
 
 /* ---- programs ---- */
@@ -63,7 +63,7 @@ static bool is_crawl(const struct unusual_run *run, unsigned kind)
 	double variance = run->gap2_s / n - mean * mean;
 
 	if (run->t.count < runs[kind].least || run->journals.n < runs[kind].journals ||
-	    mean > runs[kind].mean_s)
+	    mean <= runs[kind].least_s || mean > runs[kind].mean_s)
 		return false;
 	return runs[kind].even <= 0 || variance <= runs[kind].even * mean * mean;
 }
