@@ -472,6 +472,35 @@ START_TEST(log_of_version_1_is_hashed_once_and_gone_on_with)
 }
 END_TEST
 
+/* That of a vault which an older journalfs made: tests/frozen. */
+START_TEST(log_of_a_frozen_vault_is_gone_on_with)
+{
+	struct fs_log_header h;
+	char cmd[256];
+	size_t len;
+	uint8_t *p;
+	uint64_t before;
+
+	snprintf(cmd, sizeof(cmd),
+		 "xz -dc tests/frozen/v2/vault.tar.xz | tar -xf - -C '%s' --strip-components=2 "
+		 "--no-same-owner vault/log",
+		 dir);
+	ck_assert_int_eq(system(cmd), 0);
+	p = load(1, &len);
+	ck_assert_int_eq(fs_log_header_decode(p, &h), 0);
+	free(p);
+	ck_assert_uint_eq(h.version, 1);
+	memcpy(vault, h.vault, sizeof(vault));
+	new_daemon(); /* certified for that vault */
+	before = look().records;
+	ck_assert_uint_gt(before, 20);
+	session(4);
+	session(4);
+	ck_assert(!look().fork);
+	ck_assert_uint_eq(look().sealed, before + 12);
+}
+END_TEST
+
 /* ---- bytes ---- */
 
 START_TEST(tree_frame_has_the_documented_offsets)
@@ -561,6 +590,7 @@ int main(void)
 	tcase_add_test(tc, end_cut_off_beneath_what_the_host_saw_is_refused);
 	tcase_add_test(tc, foreign_tree_frame_is_not_believed);
 	tcase_add_test(tc, log_of_version_1_is_hashed_once_and_gone_on_with);
+	tcase_add_test(tc, log_of_a_frozen_vault_is_gone_on_with);
 	tcase_add_test(tc, tree_frame_has_the_documented_offsets);
 	tcase_add_test(tc, index_files_stand_beside_full_and_closed_segments);
 	suite_add_tcase(s, tc);
