@@ -5,8 +5,8 @@
  * Owns a hash table of sessions and an array of grants sorted by number.
  *
  * Invariants:
- *  1. A session that ended is kept until the next record, so that whoever tells the record still
- *     finds it.
+ *  1. A session that ended is kept for a moment: whoever tells the record that ended it finds it,
+ *     and so do acts that were on their way.
  *  2. After a start there is no session but those that logged in since.
  *  3. Grants are never forgotten: a review may come a year later. Their number is small.
  * Locks: none; one thread.
@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define BUCKETS 256u
+#define KEPT_NS (5 * INT64_C(1000000000)) /* a session that ended: late records still come */
 
 struct slot {
 	struct slot *next;
@@ -27,7 +28,7 @@ struct slot {
 struct policy_replay {
 	struct slot *bucket[BUCKETS];
 	size_t sessions;
-	bool some_ended; /* the last record ended some */
+	bool some_ended;
 	struct policy_replay_grant *grant;
 	size_t grants, grant_cap;
 	bool up, begun, seen;
@@ -45,16 +46,19 @@ int policy_replay_new(struct policy_replay **out)
 	return 0;
 }
 
-/* Those that are over, or all. */
-static void drop(struct policy_replay *r, bool all)
+/* Those that were over by then, or all. */
+static void drop(struct policy_replay *r, bool all, int64_t by_ns)
 {
+	bool some = false;
+
 	for (unsigned b = 0; b < BUCKETS; b++) {
 		struct slot **at = &r->bucket[b];
 
 		while (*at) {
 			struct slot *s = *at;
 
-			if (!all && !s->s.ended) {
+			if (!all && (!s->s.ended || s->s.changed_ns > by_ns)) {
+				some = some || s->s.ended;
 				at = &s->next;
 				continue;
 			}
@@ -63,14 +67,14 @@ static void drop(struct policy_replay *r, bool all)
 			r->sessions--;
 		}
 	}
-	r->some_ended = false;
+	r->some_ended = some;
 }
 
 void policy_replay_free(struct policy_replay *r)
 {
 	if (!r)
 		return;
-	drop(r, true);
+	drop(r, true, 0);
 	free(r->grant);
 	free(r);
 }
@@ -185,6 +189,8 @@ static int end_one(void *ctx, struct policy_replay_session *s)
 {
 	struct policy_replay *r = ctx;
 
+	if (!s->ended)
+		s->changed_ns = r->last_ns;
 	s->ended = true;
 	r->some_ended = true;
 	return 0;
@@ -321,7 +327,7 @@ int policy_replay_step(struct policy_replay *r, const struct policy_record *rec,
 	int rc = 0;
 
 	if (r->some_ended)
-		drop(r, false);
+		drop(r, false, rec->time_ns - KEPT_NS);
 	*turn = step_daemon(r, rec);
 	r->last_ns = rec->time_ns;
 	if (rec->policy_version > r->version) {

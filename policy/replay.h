@@ -58,16 +58,16 @@ struct policy_replay;
 int policy_replay_new(struct policy_replay **out); /* -ENOMEM */
 void policy_replay_free(struct policy_replay *r);  /* NULL is legal */
 /*
- * The next record. Sessions that the record before ended are gone then; one that this record ends
- * is still there with `ended`. A start ends all. -ENOMEM.
+ * The next record. A session that it ends is there with `ended` for some seconds of the log's time;
+ * a start and a stop end all. -ENOMEM.
  */
 int policy_replay_step(struct policy_replay *r, const struct policy_record *rec,
 		       enum policy_replay_turn *turn);
 
-/* The session of this record; NULL: the record has none. Until the step after the next. */
+/* The session of this record; NULL: the record has none. Valid until the next step. */
 struct policy_replay_session *policy_replay_session(struct policy_replay *r,
 						    const struct policy_record *rec);
-/* All sessions, those too that are just over. fn not 0 stops and is returned. */
+/* All sessions, also those that are just over (`ended`). fn not 0 stops and is returned. */
 int policy_replay_each(struct policy_replay *r,
 		       int (*fn)(void *ctx, struct policy_replay_session *s), void *ctx);
 size_t policy_replay_sessions(const struct policy_replay *r);

@@ -202,7 +202,9 @@ static const struct words refusals[] = {
 	{"making a journal", NULL, POLICY_ASKED_VAULT, {POLICY_CREATE}},
 	{"renaming a journal to a name", "there is a journal of that name", 0, {0}},
 	{"renaming a journal that holds", "a final note does not change", 0, {0}},
+	{"renaming a journal", NULL, POLICY_ASKED_JOURNAL, {POLICY_CREATE | POLICY_WRITE}},
 	{"removing a journal that", "the journal has to stay", 0, {0}},
+	{"removing a journal", NULL, POLICY_ASKED_JOURNAL, {POLICY_CREATE | POLICY_WRITE}},
 };
 
 /* "WHAT: you may not read this journal: RULE": the rule; NULL: it says nothing of the kind. */
@@ -364,7 +366,7 @@ static void made_journal(const struct policy_record *r, struct policy_asked *a)
 	if (begins(r->detail, "the journal is made"))
 		vault_right(a, POLICY_CREATE);
 	else
-		journal_right(a, POLICY_WRITE);
+		journal_right(a, POLICY_CREATE | POLICY_WRITE);
 }
 
 static void signs(const struct policy_record *r, struct policy_asked *a)
@@ -462,12 +464,10 @@ static void by_kind(const struct policy_record *r, struct policy_asked *a)
 void policy_asked_of(const struct policy_record *r, struct policy_asked *out)
 {
 	*out = (struct policy_asked){.what = POLICY_ASKED_NOTHING, .allowed = true};
-	if (r->kind == POLICY_RECORD_REFUSED) {
-		refused(r, out);
-		return;
-	}
 	/* The vault's own acts are nobody's: keys given, a draft that was locked for its age. */
-	if (r->practitioner && r->outcome < 4)
+	if (r->kind == POLICY_RECORD_REFUSED)
+		refused(r, out);
+	else if (r->practitioner && r->outcome != 4)
 		by_kind(r, out);
 	if (out->rule && !out->rule[0])
 		out->rule = NULL;
