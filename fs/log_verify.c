@@ -324,6 +324,7 @@ static int judge_part(void *ctx, struct fs_log_part *p)
 	check_beginning(j, p);
 	judge_marks(j, p);
 	j->last_number = p->number;
+	j->last_full = p->end + fs_log_frame_size(FS_LOG_HEAD_MAX) > p->bytes;
 	j->out->records += p->records;
 	return j->found.rc;
 }

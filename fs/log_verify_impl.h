@@ -60,7 +60,7 @@ struct fs_log_part {
 	bool cut;	 /* the file is not as long as its header says */
 	unsigned version;
 	uint64_t moved;		/* number that it bears */
-	uint64_t bytes;
+	uint64_t bytes, end;	/* of the file; behind all that is not zero */
 	uint64_t from, next;	/* of its records; equal: none. from 0: it holds no frame */
 	uint64_t records;	/* frames found */
 	struct fs_log_mark *mark;
@@ -140,6 +140,7 @@ struct fs_log_kept {
 struct fs_log_damage {
 	struct fs_log_finding f;
 	char text[200];
+	bool frame; /* of a head, tree or checkpoint: each is durable before what follows */
 	bool crash; /* a daemon that was killed can have left it */
 	bool restart; /* a stream began behind it */
 };
@@ -166,6 +167,7 @@ struct fs_log_judge {
 
 	uint64_t expect;	/* number of the next record */
 	uint64_t last_number;	/* of the segment before */
+	bool last_full;		/* it had no room for another stream */
 	bool lost;		/* what precedes is not all there, and that was said: believe what follows */
 	struct keys_tree tree;	/* of all leaves so far; not while blind */
 	bool blind;		/* it differs from a seal, and that was said */

@@ -270,6 +270,7 @@ static int read_frames(struct reading *r, const struct fs_log_header *header)
 		before = w.off;
 	}
 	end = fs_log_walk_tail(&w, &torn);
+	r->part->end = end;
 	if (torn && !r->rc)
 		look_at_torn(r, before, end < r->len ? end : r->len);
 	return r->rc;

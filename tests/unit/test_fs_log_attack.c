@@ -11,7 +11,7 @@ static char dir[64], other[64];
 static struct forge forge;
 static struct t_found found;
 
-#define SEGMENT (64u << 10)
+#define SEGMENT (128u << 10)
 
 /*
  * Segment 1: records 1 to 20, checkpoints behind 10 and 20. Segment 2: 21 to 40; behind 30 the daemon
@@ -22,7 +22,7 @@ static void make_log(struct forge *f, const char *where)
 	forge_init(f, where, SEGMENT);
 	forge_segment(f);
 	for (int i = 1; i <= 20; i++) {
-		forge_record(f, (size_t)(100 + i));
+		forge_record(f, i == 5 ? 13 : (size_t)(100 + i)); /* one that is filled up */
 		if (i % 10 == 0)
 			forge_checkpoint(f, KEYS_CHECKPOINT_RUNNING);
 	}
@@ -192,7 +192,7 @@ END_TEST
 /* By offset in the segment's header, which holds no record. */
 START_TEST(header_flip_names_the_segments_first_record)
 {
-	static const size_t at[] = {0, 3, 8, 10, 13, 16, 31, 32, 35, 40, 43, 48, 50, 56, 127};
+	static const size_t at[] = { 0, 3, 8, 10, 13, 16, 31, 32, 35, 40, 43, 48, 50, 56, 127};
 
 	flip(2, at[_i]);
 	t_verify(dir, NULL, &found);
@@ -224,7 +224,7 @@ END_TEST
 
 START_TEST(tree_flip_is_named)
 {
-	flip(2, frame_off(2, FS_LOG_TREE, 0) + FS_LOG_FRAME + (size_t)_i);
+	flip(2, frame_off(2, FS_LOG_TREE, 0) + FS_LOG_FRAME + (size_t)_i * 7);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 21);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -243,8 +243,12 @@ START_TEST(checkpoint_flip_is_named)
 {
 	struct t_segment *s = t_segment_load(dir, 1);
 	struct fs_log_frame *f = t_frame(s, FS_LOG_CHECKPOINT, 0);
+	uint8_t *end = memmem(s->p + f->off, f->len, "/witness", 8);
+	size_t len;
 
-	s->p[f->off + FS_LOG_FRAME + f->len * (size_t)_i / 16] ^= 1;
+	ck_assert_ptr_nonnull(end);
+	len = (size_t)(end - f->body) - KEYS_CHECKPOINT_ORIGIN - 3; /* up to the witness's line */
+	s->p[f->off + FS_LOG_FRAME + len * (size_t)_i / 16] ^= 1;
 	t_segment_store(s);
 	t_verify(dir, NULL, &found);
 	ck_assert_uint_ge(found.v.alarms, 1);
@@ -270,9 +274,34 @@ START_TEST(checkpoint_flip_signature_is_named)
 }
 END_TEST
 
+/* The line for witnesses: nothing rests on it but in the newest, which is what they get. */
+START_TEST(witness_line_is_looked_at_in_the_newest_checkpoint)
+{
+	for (uint64_t n = 1; n <= 3; n += 2) {
+		struct t_segment *s = t_segment_load(dir, n);
+		struct fs_log_frame *f = t_frame(s, FS_LOG_CHECKPOINT, 0);
+		uint8_t *line = memmem(s->p + f->off, f->len + FS_LOG_FRAME, "/witness", 8);
+
+		ck_assert_ptr_nonnull(line);
+		line += 30;
+		*line = *line == 'A' ? 'B' : 'A';
+		t_segment_store(s);
+		t_verify(dir, NULL, &found);
+		if (n == 1)
+			t_whole(&found);
+		else
+			t_first(&found, FS_LOG_CHANGED, 55);
+	}
+}
+END_TEST
+
 START_TEST(zeros_behind_the_end_flipped_are_named)
 {
-	flip(1, SEGMENT - 100);
+	struct t_segment *s = t_segment_load(dir, 1);
+	size_t end = t_segment_end(s);
+
+	t_segment_drop(s);
+	flip(1, end + 1000);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 21);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -1081,10 +1110,11 @@ int main(void)
 	tcase_add_loop_test(t, header_flip_names_the_segments_first_record, 0, 15);
 	tcase_add_loop_test(t, head_flip_is_named, 0, 32);
 	tcase_add_test(t, head_flip_at_a_segments_beginning_is_named);
-	tcase_add_loop_test(t, tree_flip_is_named, 0, 264);
+	tcase_add_loop_test(t, tree_flip_is_named, 0, 60);
 	tcase_add_test(t, tree_flip_magic_is_named);
 	tcase_add_loop_test(t, checkpoint_flip_is_named, 0, 16);
 	tcase_add_test(t, checkpoint_flip_signature_is_named);
+	tcase_add_test(t, witness_line_is_looked_at_in_the_newest_checkpoint);
 	tcase_add_test(t, zeros_behind_the_end_flipped_are_named);
 	suite_add_tcase(s, t);
 

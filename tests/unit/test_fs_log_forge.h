@@ -19,7 +19,7 @@
 #include "../../keys/statement.h"
 #include "../../keys/wrap.h"
 
-#define FORGE_KEYS 64
+#define FORGE_KEYS 12
 
 struct forge {
 	uint8_t vault[KEYS_VAULT_ID_LEN];

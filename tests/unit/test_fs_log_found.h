@@ -7,6 +7,7 @@
 #define TEST_FS_LOG_FOUND_H
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -78,14 +79,21 @@ static inline void t_verify(const char *dir, const struct t_asking *a, struct t_
 	ck_assert_int_eq(t_verify_rc(dir, a, t), 0);
 }
 
-/* The first finding is this. */
-static inline void t_first(const struct t_found *t, enum fs_log_finding_kind kind, uint64_t seq)
+/* The first alarm, or note, is this. */
+static inline const struct fs_log_finding *t_first(const struct t_found *t,
+						   enum fs_log_finding_kind kind, uint64_t seq)
 {
-	ck_assert_uint_ge(t->n, 1);
-	ck_assert_msg(t->f[0].kind == kind && t->f[0].seq == seq,
-		      "found first: %s, record %llu (%s); expected %s, record %llu",
-		      fs_log_finding_text(t->f[0].kind), (unsigned long long)t->f[0].seq, t->text[0],
+	size_t i = 0;
+
+	while (i < t->n && (t->f[i].kind < FS_LOG_NOTES) != (kind < FS_LOG_NOTES))
+		i++;
+	ck_assert_msg(i < t->n, "found nothing of the sort; expected %s, record %llu",
 		      fs_log_finding_text(kind), (unsigned long long)seq);
+	ck_assert_msg(t->f[i].kind == kind && t->f[i].seq == seq,
+		      "found first: %s, record %llu (%s); expected %s, record %llu",
+		      fs_log_finding_text(t->f[i].kind), (unsigned long long)t->f[i].seq, t->text[i],
+		      fs_log_finding_text(kind), (unsigned long long)seq);
+	return &t->f[i];
 }
 
 /* It alone. */
