@@ -782,7 +782,7 @@ START_TEST(vault_with_two_states_at_one_commit_is_told)
 	memcpy(c.vault, forge.vault, sizeof(c.vault));
 	memset(c.vault_root, 99, sizeof(c.vault_root));
 	keys_tree_root(&forge.tree, c.root);
-	len = keys_checkpoint_make(&c, forge.key_sk[4], NULL, text);
+	len = keys_checkpoint_make(&c, forge.key_sk[4], forge.witness_sk, text);
 	forge_frame(&forge, FS_LOG_CHECKPOINT, forge.seq, text, len);
 	forge_write(&forge);
 	t_verify(dir, NULL, &found);
