@@ -127,7 +127,7 @@ static void bytes_damaged(struct fs_log_judge *j, const struct fs_log_mark *m, u
 	struct fs_log_damage *d =
 		damage_add(j, zero ? FS_LOG_MISSING : FS_LOG_CHANGED, m, segment);
 
-	d->crash = true;
+	d->crash = m->torn;
 	snprintf(d->text, sizeof(d->text),
 		 "segment %" PRIu64 ", byte %zu, before record %" PRIu64 ": %" PRIu64
 		 " bytes %s: a stream head, checkpoint or record was %s",
@@ -165,14 +165,15 @@ void fs_log_judge_damage(struct fs_log_judge *j, const struct fs_log_mark *m, ui
 		break;
 	default:
 		d = damage_add(j, FS_LOG_CHANGED, m, segment);
-		d->frame = d->crash = true; /* half written */
+		d->frame = m->kind == FS_LOG_MARK_TREE;
+		d->crash = m->torn;
 		snprintf(d->text, sizeof(d->text),
 			 "segment %" PRIu64 ", byte %zu: %s before record %" PRIu64 " was changed",
 			 segment, m->off, what[m->kind], m->seq);
 	}
 }
 
-void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first)
+void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first, bool fresh)
 {
 	bool covered = j->have_checkpoint && j->checkpoint.size == j->expect - 1;
 	bool stopped = covered && j->checkpoint.mark == KEYS_CHECKPOINT_STOP;
@@ -184,7 +185,7 @@ void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first)
 
 		/* Behind the last checkpoint of a daemon that stopped nothing is written; and a
 		 * start goes on in the same segment while there is room. */
-		if (stopped || (first && !j->last_full) || (d->frame && d->f.seq != j->expect))
+		if (stopped || (first && !fresh && !j->last_full) || (d->frame && d->f.seq != j->expect))
 			d->crash = false;
 		d->restart = true;
 	}
@@ -296,6 +297,7 @@ void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 		return;
 	}
 	check_key(j, t, p->number, m->seq);
+	memcpy(j->last_daemon, t->daemon_pk, KEYS_LEN);
 	fs_log_judge_sealed(j, t->tree.size, j->lost || same_root(j, t, root), p->number,
 			    "the tree of the next segment");
 	j->tree = t->tree;

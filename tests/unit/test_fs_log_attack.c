@@ -935,10 +935,10 @@ static void torn(struct forge *f)
 {
 	size_t end = f->end;
 
-	forge_record(f, 200);
+	forge_record(f, 1500);
 	f->seq--;
-	/* The frame's header did not get there; the rest did. */
-	memset(f->p + end, 0, FS_LOG_FRAME);
+	/* The sector with the frame's header did not get there; the rest did. */
+	memset(f->p + end, 0, (end + FS_LOG_FRAME) / 512 * 512 + 512 - end);
 }
 
 START_TEST(unfinished_batch_before_a_start_is_no_alarm)
@@ -965,10 +965,10 @@ START_TEST(unfinished_batch_with_a_hole_is_no_alarm)
 	struct keys_tree tree = forge.tree;
 	size_t at = forge.end, second;
 
-	forge_record(&forge, 200);
+	forge_record(&forge, 1500);
 	second = forge.end;
 	forge_record(&forge, 200);
-	memset(forge.p + at, 0, second - at);
+	memset(forge.p + at, 0, (at + FS_LOG_FRAME) / 512 * 512 + 512 - at);
 	keys_tree_no_leaf(none);
 	keys_tree_leaf(forge.p + second + FS_LOG_FRAME, keys_ratchet_sealed_len(200), leaf);
 	forge.tree = tree;
