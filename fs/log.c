@@ -66,6 +66,7 @@ static int begin_stream(struct fs_log *l, const struct keys_list_entry *readers,
 	};
 	struct keys_ratchet *ratchet = keys_guard_new(sizeof(*ratchet));
 	uint8_t *body = malloc(FS_LOG_HEAD_MAX), *at;
+	uint64_t off = l->end;
 	size_t len = 0;
 	int rc = -ENOMEM;
 
@@ -85,6 +86,8 @@ static int begin_stream(struct fs_log *l, const struct keys_list_entry *readers,
 	memcpy(l->prev, head.sig, sizeof(l->prev));
 	keys_guard_free(l->ratchet);
 	l->ratchet = ratchet;
+	if (l->index)
+		(void)fs_log_index_stream(l->index, ratchet, l->number, head.first_seq, off);
 	ratchet = NULL;
 	rc = l->tree_due ? fs_log_seal_segment(l) : 0;
 out:
@@ -129,6 +132,19 @@ static void want_spare(struct fs_log *l)
 	pthread_cond_signal(&l->want);
 }
 
+/* The full segment's index is the preparer's; where memory is short, or he is behind, there is none. */
+static void switch_index(struct fs_log *l)
+{
+	if (l->index_full) {
+		fs_log_index_free(l->index);
+	} else {
+		l->index_full = l->index;
+		l->index_segment = l->number;
+	}
+	l->index = NULL;
+	(void)fs_log_index_new(l->vault, &l->index);
+}
+
 int fs_log_switch(struct fs_log *l)
 {
 	int rc, fd = l->spare_fd;
@@ -137,6 +153,7 @@ int fs_log_switch(struct fs_log *l)
 	if (rc)
 		return rc;
 	l->fd = -1; /* its last run's now */
+	switch_index(l);
 	l->older_bytes += l->size;
 	rc = fs_log_begin_segment(l, fd, l->number + 1);
 	if (!rc) {
@@ -244,6 +261,8 @@ static int append_locked(struct fs_log *l, struct policy_record *r, size_t *used
 	fs_log_frame_encode(FS_LOG_RECORD, r->seq, sealed, at);
 	keys_ratchet_seal(l->ratchet, (struct keys_span){l->plain, len}, at + FS_LOG_FRAME);
 	fs_log_seal_add(l, at + FS_LOG_FRAME, sealed);
+	if (l->index)
+		(void)fs_log_index_add(l->index, r);
 	l->next_seq++;
 	return 0;
 }
@@ -387,6 +406,7 @@ static void stop_threads(struct fs_log *l)
 		pthread_join(l->writer, NULL);
 	if (l->preparer_runs)
 		pthread_join(l->preparer, NULL);
+	l->writer_runs = l->preparer_runs = false;
 }
 
 static void log_free(struct fs_log *l)
@@ -403,6 +423,8 @@ static void log_free(struct fs_log *l)
 		close(l->statefd);
 	free(l->readers);
 	free(l->newest);
+	fs_log_index_free(l->index);
+	fs_log_index_free(l->index_full);
 	keys_guard_free(l->keys);
 	keys_guard_free(l->witness_sk);
 	keys_guard_free(l->ratchet);
@@ -461,6 +483,7 @@ static struct fs_log *log_new(const struct fs_log_config *cfg)
 		return NULL;
 	}
 	take_identity(l, cfg);
+	(void)fs_log_index_new(l->vault, &l->index);
 	memcpy(l->readers, cfg->readers, cfg->reader_count * sizeof(*l->readers));
 	l->reader_count = cfg->reader_count;
 	return l;
@@ -585,6 +608,9 @@ int fs_log_close(struct fs_log *l)
 	rc = fs_log_write(l, &stop);
 	if (!rc)
 		rc = seal_end(l);
+	stop_threads(l);
+	if (!rc && l->index)
+		fs_log_keep_index(l, l->index, l->number);
 	log_free(l);
 	return rc;
 }

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include "log.h"
+#include "log_index.h"
 #include "log_segment.h"
 #include "log_tree.h"
 
@@ -99,6 +100,10 @@ struct fs_log {
 	uint64_t spare_attempts;
 	int spare_rc; /* of the last attempt */
 
+	/* Help for readers; NULL: there is none of this segment. The second is of the one before, to be written. */
+	struct fs_log_index *index, *index_full;
+	uint64_t index_segment; /* of index_full */
+
 	struct fs_log_run *first, *tail; /* queued */
 	size_t queued;
 	struct timespec deadline; /* of the oldest that is queued, monotonic clock */
@@ -126,6 +131,8 @@ int fs_log_find_end(struct fs_log *l);
 int fs_log_begin_fresh(struct fs_log *l);
 /* Takes over the spare that an earlier run left. */
 void fs_log_adopt_spare(struct fs_log *l);
+/* What is in the index of the segment, appended to its file. Without the lock. */
+void fs_log_keep_index(struct fs_log *l, struct fs_log_index *x, uint64_t segment);
 /* Thread: makes keys and spare segments when they are wanted, keeps what the host is to remember. */
 void *fs_log_prepare(void *log);
 /* Reads a segment whole; the caller frees. */

@@ -292,6 +292,29 @@ static void keep_last(struct fs_log *l)
 	pthread_mutex_lock(&l->lock);
 }
 
+void fs_log_keep_index(struct fs_log *l, struct fs_log_index *x, uint64_t segment)
+{
+	uint8_t *p = NULL;
+	size_t len = 0;
+
+	/* One that is missing costs readers time, no more. */
+	if (!fs_log_index_seal(x, l->sign_sk, &p, &len))
+		(void)fs_log_index_store(l->dirfd, segment, p, len);
+	free(p);
+}
+
+static void keep_full_index(struct fs_log *l)
+{
+	struct fs_log_index *x = l->index_full;
+	uint64_t segment = l->index_segment;
+
+	pthread_mutex_unlock(&l->lock);
+	fs_log_keep_index(l, x, segment);
+	fs_log_index_free(x);
+	pthread_mutex_lock(&l->lock);
+	l->index_full = NULL;
+}
+
 void *fs_log_prepare(void *log)
 {
 	struct fs_log *l = log;
@@ -304,6 +327,8 @@ void *fs_log_prepare(void *log)
 		/* A clean close leaves a spare for the next start, which may find the disk full. */
 		if (l->last_wanted)
 			keep_last(l);
+		else if (l->index_full)
+			keep_full_index(l);
 		else if (next)
 			prepare_next(l);
 		else if (l->stop && !(l->spare_wanted && l->introducing && !l->failed))
