@@ -90,7 +90,7 @@ out:
 int fs_log_begin_segment(struct fs_log *l, int fd, uint64_t number)
 {
 	struct fs_log_header h = {
-		.number = number, .first_seq = l->next_seq, .bytes = l->segment_bytes};
+		.version = 1, .number = number, .first_seq = l->next_seq, .bytes = l->segment_bytes};
 	struct fs_log_run *run = NULL;
 
 	memcpy(h.vault, l->vault, sizeof(h.vault));
