@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/year/sink.c - a made-up year written by the log's own writer, and the key file that opens it.
+ * tests/year/sink.c - a made-up year written by the log's own writer, and the key file that opens
+ * it.
  *
- * Owns the pretended clocks, which stand at the time of the record that is appended. Nobody waits for a record: the
- * writer's own thread makes them durable.
+ * Owns the pretended clocks, which stand at the time of the record that is appended. Nobody waits
+ * for a record: the writer's own thread makes them durable.
  */
 #include "sink.h"
 
@@ -183,7 +184,8 @@ static int stream(void *ctx, const struct fs_log_head *h)
 	if (!rc && s->n == s->cap)
 		rc = grow(s);
 	if (!rc)
-		rc = keys_ratchet_open(&r, s->keys->vault, h->stream, wrap, KEYS_STREAM_WRAP_LEN, s->keys->box_sk);
+		rc = keys_ratchet_open(&r, s->keys->vault, h->stream, wrap, KEYS_STREAM_WRAP_LEN,
+				       s->keys->box_sk);
 	if (rc)
 		return rc;
 	at = &s->v[s->n++];
@@ -224,7 +226,8 @@ static int seal(const struct keys_audit_key *k, const char *passphrase, const ch
 	return rc;
 }
 
-int year_sink_key(const char *dir, const struct year_keys *keys, const char *passphrase, const char *file)
+int year_sink_key(const char *dir, const struct year_keys *keys, const char *passphrase,
+		  const char *file)
 {
 	struct streams s = {.keys = keys};
 	struct keys_audit_key k = {.made_s = 1, .daemons = 1};

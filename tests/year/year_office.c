@@ -82,7 +82,7 @@ static void contact(struct year_clinic *c, const struct year_person *who, int da
 		return;
 	ns += 40 * YEAR_NS;
 	h = year_hand(c, who, s, patient, day);
-	if (h.rule == YEAR_RULE_NO_ENTRY && year_chance(&c->random, 150)) {
+	if (h.rule == YEAR_RULE_NO_ENTRY && year_chance(&c->random, 60)) {
 		ns = year_emergency(h, ns, day, year_emergency_reason(c, &c->random), false,
 				    &c->random);
 	} else {

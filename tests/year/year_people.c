@@ -31,7 +31,7 @@ static const struct {
 	{"fatima", YEAR_NURSE, YEAR_GENERAL, 187, 0},
 	{"per", YEAR_SECRETARY, YEAR_GENERAL, 0, 0},
 	{"ragna", YEAR_SECRETARY, YEAR_GENERAL, 0, 0},
-	{"greta", YEAR_BILLER, YEAR_GENERAL, 0, 0},
+	{"greta", YEAR_BILLER, YEAR_OFFICE, 0, 0},
 	{"frida", YEAR_RELIEF, YEAR_GENERAL, 0, 0},
 	{"rasmus", YEAR_PHYSICIAN, YEAR_HEART, 0, 0},
 	{"sigrid", YEAR_PHYSICIAN, YEAR_HEART, 0, 0},

@@ -45,7 +45,9 @@ static void follow(struct year_clinic *c, const struct year_person *who, uint32_
 	struct year_patient *p = &c->patient[patient];
 	bool treats = who->role == YEAR_PHYSICIAN || who->role == YEAR_PSYCHOLOGIST;
 
-	if (treats && year_chance(&c->random, who->role == YEAR_PSYCHOLOGIST ? 750 : 380))
+	if (who->role == YEAR_PSYCHOLOGIST && year_chance(&c->random, 920))
+		year_book(c, day + 7, (struct year_visit){.patient = patient, .place = who->place});
+	if (who->role == YEAR_PHYSICIAN && year_chance(&c->random, 380))
 		year_book(c, day + 7 + (int)year_below(&c->random, p->weight > 1 ? 25 : 50),
 			  (struct year_visit){.patient = patient, .place = who->place});
 	if (p->unit == YEAR_MIND)
@@ -150,40 +152,70 @@ static void clinician(struct year_clinic *c, const struct year_person *who, int 
 
 /* ---- secretaries ---- */
 
-static uint32_t caller(struct year_clinic *c, const struct year_person *who, uint32_t *what)
-{
-	uint32_t i = 0;
+/* Why somebody opens a journal at the desk. */
+enum call { CALL_BOOK, CALL_APPOINTMENT, CALL_RECENT, CALL_PRESCRIPTION, CALL_OTHER };
 
-	*what = year_below(&c->random, 100);
-	if (*what >= 55 && *what < 75 && c->recent[0].n) {
-		for (unsigned tries = 0; tries < 20; tries++) {
-			i = c->recent[0]
-				    .v[year_below(&c->random, (uint32_t)c->recent[0].n)]
-				    .patient;
-			if (c->patient[i].unit == who->unit)
-				return i;
-		}
+static enum call why(struct year_clinic *c, enum year_unit u)
+{
+	uint32_t n = year_below(&c->random, 1000);
+
+	/* In psychology the desk keeps appointments, and little else. */
+	if (u == YEAR_MIND)
+		return n < 60	 ? CALL_BOOK
+		       : n < 600 ? CALL_APPOINTMENT
+		       : n < 985 ? CALL_RECENT
+				 : CALL_OTHER;
+	return n < 350	 ? CALL_BOOK
+	       : n < 600 ? CALL_APPOINTMENT
+	       : n < 780 ? CALL_RECENT
+	       : n < 980 ? CALL_PRESCRIPTION
+			 : CALL_OTHER;
+}
+
+/* One of a list who is the unit's; YEAR_NOBODY: none was met. */
+static uint32_t one_of(struct year_clinic *c, const struct year_list *l, enum year_unit u)
+{
+	for (unsigned tries = 0; l->n && tries < 30; tries++) {
+		uint32_t i = l->v[year_below(&c->random, (uint32_t)l->n)].patient;
+
+		if (c->patient[i].unit == u)
+			return i;
 	}
-	for (unsigned tries = 0; tries < 30; tries++) {
-		i = *what >= 97 ? year_below(&c->random, c->patients) : year_weighed(c);
-		if (c->patient[i].unit == who->unit)
-			break;
+	return YEAR_NOBODY;
+}
+
+static uint32_t caller(struct year_clinic *c, enum year_unit u, enum call what, int day)
+{
+	uint32_t i = YEAR_NOBODY;
+
+	if (what == CALL_RECENT)
+		i = one_of(c, &c->recent[0], u);
+	else if (what == CALL_APPOINTMENT)
+		i = one_of(c, &c->due[year_open_day(c->y, day + 1)], u);
+	if (u == YEAR_MIND && what != CALL_BOOK && what != CALL_OTHER)
+		return i;
+	for (unsigned tries = 0; i == YEAR_NOBODY && tries < 60; tries++) {
+		i = what == CALL_OTHER ? year_below(&c->random, c->patients) : year_weighed(c);
+		if (c->patient[i].unit != u)
+			i = YEAR_NOBODY;
 	}
 	return i;
 }
 
 static void call(struct year_clinic *c, const struct year_person *who, int64_t ns, int day)
 {
-	uint32_t what, patient = caller(c, who, &what);
-	struct year_hand h = year_hand(c, who, c->session[who->place], patient, day);
+	enum call what = why(c, who->unit);
+	uint32_t patient = caller(c, who->unit, what, day);
+	struct year_hand h;
 
-	if (h.rule == YEAR_RULE_NO_ENTRY)
+	if (patient == YEAR_NOBODY)
 		return;
+	h = year_hand(c, who, c->session[who->place], patient, day);
 	ns = year_look(&h, ns, day, 1, &c->random);
-	if (what < 55)
-		year_book(c, day + (int)year_below(&c->random, 15) + 1,
+	if (what == CALL_BOOK)
+		year_book(c, day + (int)year_below(&c->random, who->unit == YEAR_MIND ? 2 : 15) + 1,
 			  (struct year_visit){.patient = patient, .place = h.p->owner});
-	if (who->unit != YEAR_MIND && what >= 30 && what < 95)
+	if (who->unit != YEAR_MIND && what != CALL_OTHER && year_chance(&c->random, 850))
 		year_write(&h, ns, day, YEAR_PHONE, false, &c->random);
 }
 
@@ -210,7 +242,10 @@ static void results(struct year_clinic *c, const struct year_person *who, int64_
 static void secretary(struct year_clinic *c, const struct year_person *who, int day, int64_t from,
 		      int64_t until)
 {
-	unsigned calls = (who->unit == YEAR_GENERAL ? 22 : 12) + year_below(&c->random, 6);
+	unsigned calls = (who->unit == YEAR_GENERAL ? 24
+			  : who->unit == YEAR_HEART ? 16
+						    : 9) +
+			 year_below(&c->random, 6);
 	uint64_t span = (uint64_t)(until - from) / YEAR_NS;
 
 	if (who->unit != YEAR_MIND)
