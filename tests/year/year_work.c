@@ -161,9 +161,9 @@ static enum call why(struct year_clinic *c, enum year_unit u)
 
 	/* In psychology the desk keeps appointments, and little else. */
 	if (u == YEAR_MIND)
-		return n < 60	 ? CALL_BOOK
+		return n < 15	 ? CALL_BOOK
 		       : n < 600 ? CALL_APPOINTMENT
-		       : n < 985 ? CALL_RECENT
+		       : n < 997 ? CALL_RECENT
 				 : CALL_OTHER;
 	return n < 350	 ? CALL_BOOK
 	       : n < 600 ? CALL_APPOINTMENT
