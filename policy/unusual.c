@@ -13,6 +13,8 @@
 
 #include "unusual_impl.h"
 
+#define LAST_NS (INT64_C(4000000000) * UNUSUAL_NS) /* no clock says so: sums stay in range */
+
 int policy_unusual_new(const struct policy_unusual_settings *set, struct policy_unusual **out)
 {
 	struct policy_unusual *u = calloc(1, sizeof(*u));
@@ -89,6 +91,8 @@ int policy_unusual_add(struct policy_unusual *u, const struct policy_record *r)
 	uint32_t person;
 	int rc;
 
+	if (r->time_ns < 0 || r->time_ns > LAST_NS)
+		return 0;
 	if (r->time_ns > u->now_ns)
 		u->now_ns = r->time_ns;
 	rc = unusual_settle(u, false);
