@@ -587,6 +587,28 @@ int fs_control_objects_put(struct fs_control_objects *to, json_t *one)
 	return rc ? rc : fs_control_objects_begin(to);
 }
 
+int fs_control_texts_begin(struct fs_control_texts *to)
+{
+	to->list = json_array();
+	to->bytes = 0;
+	if (!to->list || json_object_set_new(to->rq->answer, to->name, to->list))
+		to->rc = -ENOMEM;
+	return to->rc;
+}
+
+int fs_control_texts_put(struct fs_control_texts *to, const char *text, size_t len)
+{
+	if (to->rc)
+		return to->rc;
+	if (json_array_append_new(to->list, fs_control_json_text(text, len)))
+		return to->rc = -ENOMEM;
+	to->bytes += len + 4;
+	if (to->bytes < FS_CONTROL_TEXTS_LEN)
+		return 0;
+	to->rc = fs_control_more(to->rq);
+	return to->rc ? to->rc : fs_control_texts_begin(to);
+}
+
 void fs_control_serve(struct fs_control_request *rq)
 {
 	json_t *json = NULL;

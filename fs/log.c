@@ -21,18 +21,11 @@
 #include <unistd.h>
 
 #include "../keys/slab.h"
+#include "clock.h"
 
 #define KEPT_BYTES (UINT64_C(1) << 20) /* at the end of the last segment: see kept_from */
 #define QUEUE_BYTES_MAX (4u << 20)  /* appending waits for the writer beyond this */
 #define SPARE_NONE (-1)
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- streams and segments ---- */
 
@@ -56,7 +49,7 @@ static int begin_stream(struct fs_log *l, const struct keys_list_entry *readers,
 {
 	struct fs_log_head head = {
 		.first_seq = l->next_seq,
-		.time_s = (uint64_t)(clock_ns(CLOCK_REALTIME) / 1000000000),
+		.time_s = (uint64_t)(fs_clock_wall_ns() / 1000000000),
 	};
 	struct keys_ratchet *ratchet = keys_guard_new(sizeof(*ratchet));
 	uint8_t *body = malloc(FS_LOG_HEAD_MAX), *at;
@@ -90,7 +83,7 @@ out:
 int fs_log_begin_segment(struct fs_log *l, int fd, uint64_t number)
 {
 	struct fs_log_header h = {
-		.number = number, .first_seq = l->next_seq, .bytes = l->segment_bytes};
+		.version = 1, .number = number, .first_seq = l->next_seq, .bytes = l->segment_bytes};
 	struct fs_log_run *run = NULL;
 
 	memcpy(h.vault, l->vault, sizeof(h.vault));
@@ -202,8 +195,8 @@ static int encode(struct fs_log *l, struct policy_record *r, size_t *len)
 	int rc;
 
 	r->seq = l->next_seq;
-	r->time_ns = clock_ns(CLOCK_REALTIME);
-	r->boot_ns = (uint64_t)clock_ns(CLOCK_BOOTTIME);
+	r->time_ns = fs_clock_wall_ns();
+	r->boot_ns = (uint64_t)fs_clock_boot_ns();
 	rc = policy_record_encode(r, l->plain, POLICY_RECORD_MAX, len);
 	return rc == -ENOSPC ? -EMSGSIZE : rc;
 }

@@ -14,3 +14,11 @@ int keys_base64(const void *p, size_t len, char *out, size_t cap)
 	sodium_bin2base64(out, cap, p, len, sodium_base64_VARIANT_ORIGINAL);
 	return 0;
 }
+
+int keys_base64_parse(const char *text, size_t len, void *out, size_t cap, size_t *out_len)
+{
+	if (sodium_base642bin(out, cap, text, len, NULL, out_len, NULL,
+			      sodium_base64_VARIANT_ORIGINAL))
+		return -EBADMSG;
+	return 0;
+}

@@ -1066,7 +1066,7 @@ START_TEST(format_has_the_documented_offsets)
 
 	memcpy(h.vault, vault, sizeof(vault));
 	fs_log_header_encode(&h, p);
-	ck_assert_mem_eq(p, "JFSLOG\r\n\x01\x00\x80\x00\x00\x00\x00\x00", 16);
+	ck_assert_mem_eq(p, "JFSLOG\r\n\x02\x00\x80\x00\x00\x00\x00\x00", 16);
 	ck_assert_mem_eq(p + 16, vault, 16);
 	ck_assert_mem_eq(p + 32, "\x02\0\0\0\0\0\0\0\x2c\x01\0\0\0\0\0\0\0\0\x80\0\0\0\0\0", 24);
 	ck_assert_int_eq(fs_log_header_decode(p, &back), 0);
