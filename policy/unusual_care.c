@@ -3,9 +3,10 @@
  * policy/unusual_care.c - what explains that somebody opened a journal, and what does not.
  *
  * Explained at once: an entry of his own, a relationship that he stated, emergency access (which is
- * reviewed by itself), own work in the journal within a year, work of his unit in the last week, a
- * journal made lately. What is not waits some days, since work often follows a reading: then his
- * own or his unit's work, or a statement, explains it. The rest is suspect.
+ * reviewed by itself), own work in the journal within a year, work of his unit in the last month, a
+ * journal made lately. What is not waits three weeks, since work often follows a reading: then his
+ * own or his unit's work, or a statement, explains it. The rest is suspect; work of another unit
+ * explains it for those who always read across units.
  *
  * Invariants: waiting readings lie in a ring in the order of time, their ids ascend; a link to an
  * id below the ring's first is the end of a list. Locks: none.
@@ -16,9 +17,9 @@
 #include "unusual_impl.h"
 
 #define OWN_WORK_MIN (365 * 1440)
-#define BEFORE_MIN (7 * 1440)  /* work of the unit that a reading may follow */
-#define AFTER_MIN (3 * 1440)   /* and that it may prepare */
-#define WAIT_NS (4 * UNUSUAL_DAY_NS)
+#define BEFORE_MIN (30 * 1440) /* work of the unit that a reading may follow */
+#define AFTER_MIN (21 * 1440)  /* and that it may prepare: a visit is booked weeks ahead */
+#define WAIT_NS (22 * UNUSUAL_DAY_NS)
 #define NEW_MIN (30 * 1440)
 #define DORMANT_MIN (90 * 1440)
 #define EPISODE_NS (12 * UNUSUAL_HOUR_NS)
@@ -76,11 +77,12 @@ static bool same_unit(const struct unusual_person *p, uint32_t unit)
 	return !p->unit || p->unit == unit;
 }
 
+/* p NULL: any unit. */
 static bool unit_worked(const struct unusual_person *p, const struct unusual_journal *j,
 			uint32_t now, uint32_t within)
 {
 	for (unsigned i = 0; i < 4; i++)
-		if (same_unit(p, j->care[i].unit) && lately(j->care[i].minute, now, within))
+		if ((!p || same_unit(p, j->care[i].unit)) && lately(j->care[i].minute, now, within))
 			return true;
 	return false;
 }
@@ -117,6 +119,7 @@ static int wait_for(struct policy_unusual *u, uint32_t index, const struct polic
 	*p = (struct unusual_pending){
 		.pair = index,
 		.next = j->pending,
+		.cross = unit_worked(NULL, j, minute_of(r->time_ns), BEFORE_MIN),
 		.off_hours = unusual_off_hours(u, u->person[pair->person], r->time_ns),
 	};
 	unusual_tally_add(&p->t, r);
@@ -151,11 +154,13 @@ static void explain_waiting(struct policy_unusual *u, uint32_t person, uint32_t 
 	for (; p; p = pending_at(u, p->next)) {
 		const struct unusual_person *reader = u->person[u->pair[p->pair].person];
 
-		if (u->pair[p->pair].person != person &&
-		    (!unit_too || !same_unit(reader, u->person[person]->unit)))
+		if (now_ns - p->t.last_ns > AFTER_MIN * UNUSUAL_MINUTE_NS)
 			continue;
-		if (now_ns - p->t.last_ns <= AFTER_MIN * UNUSUAL_MINUTE_NS)
+		if (u->pair[p->pair].person == person ||
+		    (unit_too && same_unit(reader, u->person[person]->unit)))
 			p->explained = true;
+		else if (unit_too)
+			p->cross = true;
 	}
 }
 
@@ -226,36 +231,62 @@ static bool dormant(const struct unusual_journal *j, uint32_t now)
 
 static void tally_join(struct unusual_tally *t, const struct unusual_tally *more)
 {
+	uint64_t count = t->count + more->count;
+
+	if (!more->count)
+		return;
 	if (!t->count) {
 		*t = *more;
 		return;
 	}
-	t->last_seq = more->last_seq;
-	t->last_ns = more->last_ns;
-	t->count += more->count;
+	if (more->first_seq < t->first_seq) {
+		t->first_seq = more->first_seq;
+		t->first_ns = more->first_ns;
+	}
+	if (more->last_seq > t->last_seq) {
+		t->last_seq = more->last_seq;
+		t->last_ns = more->last_ns;
+	}
+	t->count = count;
+}
+
+static struct unusual_suspect *suspect_of(struct policy_unusual *u, uint32_t index)
+{
+	struct unusual_pair *pair = &u->pair[index];
+	struct unusual_suspect *array;
+
+	if (!pair->suspect) {
+		array = unusual_grow(u->suspect, u->suspect_count, sizeof(*array));
+		if (!array)
+			return NULL;
+		u->suspect = array;
+		array[u->suspect_count] = (struct unusual_suspect){.pair = index, .recent = true};
+		pair->suspect = ++u->suspect_count;
+	}
+	return &u->suspect[pair->suspect - 1];
 }
 
 static int suspect_put(struct policy_unusual *u, const struct unusual_pending *p, bool recent)
 {
-	struct unusual_pair *pair = &u->pair[p->pair];
-	struct unusual_suspect *s = NULL;
+	struct unusual_suspect *s = suspect_of(u, p->pair);
+	struct unusual_person *person;
+	struct unusual_journal *j;
 
-	if (!pair->suspect) {
-		s = unusual_grow(u->suspect, u->suspect_count, sizeof(*s));
-		if (!s)
-			return -ENOMEM;
-		u->suspect = s;
-		s[u->suspect_count] = (struct unusual_suspect){.pair = p->pair, .recent = true};
-		pair->suspect = ++u->suspect_count;
-		u->person[pair->person]->unexplained++;
+	if (!s)
+		return -ENOMEM;
+	person = u->person[u->pair[p->pair].person];
+	j = &u->journal[u->pair[p->pair].journal];
+	if (p->cross) {
+		tally_join(&s->across, &p->t);
+		s->cross++;
+		person->cross++;
+		return 0;
 	}
-	s = &u->suspect[pair->suspect - 1];
 	tally_join(&s->t, &p->t);
 	s->episodes++;
 	s->off_hours += p->off_hours;
-	s->foreign = s->foreign || foreign(u->person[pair->person], &u->journal[pair->journal]);
-	s->dormant = s->dormant ||
-		     dormant(&u->journal[pair->journal], minute_of(p->t.first_ns));
+	s->foreign = s->foreign || foreign(person, j);
+	s->dormant = s->dormant || dormant(j, minute_of(p->t.first_ns));
 	s->recent = s->recent && recent;
 	return 0;
 }
@@ -346,6 +377,44 @@ static int kin_found(struct policy_unusual *u, const struct unusual_kin *k)
 }
 
 /* ---- findings ---- */
+
+/* Who reads across units again and again, or whose role does, has that for work. */
+static bool reads_across(const struct policy_unusual *u, uint32_t person)
+{
+	const struct unusual_person *p = u->person[person];
+	uint64_t reads = 0, cross = 0;
+
+	for (uint32_t i = 0; i < u->person_count; i++) {
+		if (i == person || u->person[i]->role != p->role)
+			continue;
+		reads += u->person[i]->reads;
+		cross += u->person[i]->cross;
+	}
+	return p->cross * 5 >= p->reads || (reads >= 100 && cross * 20 >= reads);
+}
+
+/* Counts what is suspect of each, now that it is known who reads across units. */
+static void suspects_count(struct policy_unusual *u, const uint8_t *across)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < u->suspect_count; i++) {
+		struct unusual_suspect *s = &u->suspect[i];
+		uint32_t who = u->pair[s->pair].person;
+
+		if (!across[who] && s->cross) {
+			tally_join(&s->t, &s->across);
+			s->episodes += s->cross;
+			s->foreign = true;
+			s->recent = false;
+		}
+		if (!s->episodes)
+			continue;
+		u->person[who]->unexplained++;
+		u->suspect[kept++] = *s;
+	}
+	u->suspect_count = kept;
+}
 
 /* Of all others of the role (or, where these are few, of all others): journals, unexplained. */
 static void others(const struct policy_unusual *u, uint32_t person, uint64_t *journals,
@@ -478,6 +547,10 @@ int unusual_care_end(struct policy_unusual *u)
 	uint32_t *told = calloc(u->person_count + 1, sizeof(*told));
 	int rc = strange && told ? unusual_settle(u, true) : -ENOMEM;
 
+	for (uint32_t i = 0; !rc && i < u->person_count; i++)
+		strange[i] = reads_across(u, i);
+	if (!rc)
+		suspects_count(u, strange);
 	for (uint32_t i = 0; !rc && i < u->person_count; i++) {
 		uint64_t journals, unexplained;
 

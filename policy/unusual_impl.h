@@ -67,6 +67,7 @@ struct unusual_person {
 	char who[POLICY_RECORD_TEXT];
 	uint32_t number, role, unit; /* role, unit: index into names, 0 none */
 	uint64_t reads;		     /* journals opened, each day anew */
+	uint64_t cross;		     /* those of them that only another unit works in */
 	uint64_t grants, judged;
 	struct unusual_tally glass;
 	uint32_t journals, unexplained; /* pairs with a reading; those of them without explanation */
@@ -129,13 +130,13 @@ struct unusual_pending {
 	struct unusual_tally t;
 	uint32_t pair;
 	uint32_t next; /* id of an older one of the journal; valid while it is not below `first` */
-	bool explained, off_hours;
+	bool explained, off_hours, cross;
 };
 
 struct unusual_suspect {
 	uint32_t pair;
-	struct unusual_tally t;
-	uint32_t episodes, off_hours;
+	struct unusual_tally t, across; /* nobody worked in it; another unit did */
+	uint32_t episodes, off_hours, cross;
 	bool foreign, dormant, recent;
 	unsigned weight;
 };
