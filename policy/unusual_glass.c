@@ -108,10 +108,10 @@ static int share_found(struct policy_unusual *u, uint32_t person)
 	const struct unusual_person *p = u->person[person];
 	uint64_t e, n = p->grants * 1000, ratio;
 
-	/* Four standard deviations of chance above what colleagues need, and three times as many.
+	/* Five standard deviations of chance above what colleagues need, and three times as many.
 	 */
 	if (p->grants < GRANTS_LEAST || !expected(u, person, &e) || n < 3 * e ||
-	    (n - e) * (n - e) < 16 * 1000 * (e + 1000))
+	    (n - e) * (n - e) < 25 * 1000 * (e + 1000))
 		return 0;
 	ratio = n / (e + 500);
 	return unusual_found(

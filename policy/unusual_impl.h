@@ -71,6 +71,8 @@ struct unusual_person {
 	uint64_t grants, judged;
 	struct unusual_tally glass;
 	uint32_t journals, unexplained; /* pairs with a reading; those of them without explanation */
+	uint64_t works;			/* records of own work */
+	uint32_t pool;			/* share of unexplained ones with others, of 100,000 */
 	/* hours */
 	uint32_t active_days;
 	int32_t last_day;
@@ -193,6 +195,7 @@ uint64_t unusual_mix(uint64_t x);
 void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r);
 /* True: it was not there. */
 bool unusual_set_add(struct unusual_set *s, uint32_t journal);
+void unusual_set_remove(struct unusual_set *s, uint32_t journal);
 bool unusual_set_has(const struct unusual_set *s, uint32_t journal);
 void unusual_tables_free(struct policy_unusual *u);
 

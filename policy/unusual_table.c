@@ -218,6 +218,16 @@ bool unusual_set_add(struct unusual_set *s, uint32_t journal)
 	return true;
 }
 
+void unusual_set_remove(struct unusual_set *s, uint32_t journal)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (s->journal[i] == journal) {
+			s->journal[i] = s->journal[--s->n];
+			return;
+		}
+	}
+}
+
 void unusual_tables_free(struct policy_unusual *u)
 {
 	for (uint32_t i = 0; i < u->person_count; i++)
