@@ -258,7 +258,7 @@ static struct unusual_suspect *suspect_of(struct policy_unusual *u, uint32_t ind
 	struct unusual_suspect *array;
 
 	if (!pair->suspect) {
-		array = unusual_grow(u->suspect, u->suspect_count, sizeof(*array));
+		array = policy_map_grow(u->suspect, u->suspect_count, sizeof(*array));
 		if (!array)
 			return NULL;
 		u->suspect = array;
@@ -336,7 +336,7 @@ static int kin_new(struct policy_unusual *u, uint32_t index)
 	pair->kin = NO_KIN;
 	if (kin == POLICY_KIN_NONE)
 		return 0;
-	array = unusual_grow(u->kin, u->kin_count, sizeof(*array));
+	array = policy_map_grow(u->kin, u->kin_count, sizeof(*array));
 	if (!array)
 		return -ENOMEM;
 	u->kin = array;
