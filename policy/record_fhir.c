@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "basis.h"
 #include "span.h"
 #include "utf8.h"
 #include "writer.h"
@@ -228,20 +229,17 @@ static bool is_address(const char *origin)
 	return n && (digits || six);
 }
 
-/* A remote host; a terminal of the machine itself has no network. */
-static bool is_terminal(const char *origin)
-{
-	return !strncmp(origin, "tty", 3) || !strncmp(origin, "pts", 3) ||
-	       !strncmp(origin, "/dev/", 5) || origin[0] == ':' || !strcmp(origin, "console");
-}
-
+/* A terminal of the vault's own machine has no network. */
 static void put_network(struct policy_writer *w, const struct policy_record *r)
 {
+	char place[POLICY_RECORD_TEXT];
+
+	policy_basis_place(r, place, sizeof(place));
 	if (!r->origin[0])
 		return;
 	put(w, ",\"network\":{\"address\":");
 	put_string(w, r->origin);
-	if (!is_terminal(r->origin))
+	if (place[0])
 		put(w, is_address(r->origin) ? ",\"type\":\"2\"" : ",\"type\":\"1\"");
 	put(w, "}");
 }
