@@ -185,6 +185,14 @@ static void put_detail(struct policy_writer *w, const char *detail)
 	policy_writer_escaped(w, first, '\0');
 }
 
+/* What the log says of itself with the same words as the sentence. */
+static const char *detail_of(const struct policy_record *r)
+{
+	if (r->kind == POLICY_RECORD_LOGIN && !strncmp(r->detail, "log-in", 6))
+		return r->detail[6] == ',' ? r->detail + 8 : "";
+	return r->kind == POLICY_RECORD_UNLOCK ? "" : r->detail;
+}
+
 static void put_named(struct policy_writer *w, const struct policy_record *r)
 {
 	if (!r->name[0] && !r->name2[0])
@@ -218,9 +226,9 @@ static void put_sentence(struct policy_writer *w, const struct policy_record *r,
 		put_refused(w, r);
 	} else {
 		put_named(w, r);
-		if (r->detail[0]) {
+		if (detail_of(r)[0]) {
 			put(w, ": ");
-			put_detail(w, r->detail);
+			put_detail(w, detail_of(r));
 		}
 	}
 	if (r->until_ns) {
