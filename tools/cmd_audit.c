@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "audit_out.h"
 #include "cmd_audit.h"
 
 struct audit_command {
@@ -13,6 +14,7 @@ struct audit_command {
 };
 
 static const struct audit_command commands[] = {
+	{ "replay", tools_cmd_audit_replay, 0, 0 },
 	{ "show", tools_cmd_audit_show, 0, 0 },
 	{ "usage", tools_cmd_audit_usage, 0, 0 },
 };
@@ -37,6 +39,8 @@ int tools_cmd_audit(struct tool_options *o, int argc, char **argv)
 		if (argc - 1 < commands[i].min_args || argc - 1 > commands[i].max_args)
 			return tools_usage("`audit %s` takes %s argument", argv[0],
 					   commands[i].max_args ? "an" : "no");
+		if (tools_audit_out_check(o))
+			return TOOL_USAGE;
 		return commands[i].run(o, argc, argv);
 	}
 	return unknown(argv[0]);
