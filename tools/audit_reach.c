@@ -8,6 +8,7 @@
 #include "audit_reach.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,14 +85,28 @@ struct sight {
 static const struct policy_replay_grant *open_grant(const struct audit_reach *a, const char *who,
 						    uint32_t journal)
 {
-	for (size_t i = policy_replay_grants(a->replay); i-- > 0;) {
-		const struct policy_replay_grant *g = policy_replay_grant_at(a->replay, i);
-
-		if (g->journal == journal && !strcmp(g->who, who) &&
-		    policy_replay_grant_open(g, a->at_s * 1000000000))
-			return g;
+	for (size_t i = a->opens; i-- > 0;) {
+		if (a->open[i]->journal == journal && !strcmp(a->open[i]->who, who))
+			return a->open[i];
 	}
 	return NULL;
+}
+
+/* The few that are open then, out of all that were: each look goes through them. */
+static int find_open(struct audit_reach *a)
+{
+	size_t n = policy_replay_grants(a->replay);
+
+	a->open = calloc(n + 1, sizeof(*a->open));
+	if (!a->open)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct policy_replay_grant *g = policy_replay_grant_at(a->replay, i);
+
+		if (policy_replay_grant_open(g, a->at_s * 1000000000))
+			a->open[a->opens++] = g;
+	}
+	return 0;
 }
 
 static void look(const struct audit_reach *a, const struct policy_practice *practice,
@@ -334,7 +349,7 @@ static int put(const struct audit_reach *a, const struct policy_practice *practi
 	return rc;
 }
 
-int tools_audit_reach(const struct audit_reach *a, const char *who, const char *journal)
+int tools_audit_reach(struct audit_reach *a, const char *who, const char *journal)
 {
 	struct policy_practice *practice = NULL;
 	struct policy_journal *none = NULL;
@@ -345,11 +360,16 @@ int tools_audit_reach(const struct audit_reach *a, const char *who, const char *
 		return TOOL_OK;
 	}
 	if (!rc)
+		rc = find_open(a);
+	if (!rc)
 		rc = put(a, practice, who && who[0] ? who : NULL,
 			 journal && journal[0] ? journal : NULL);
 	policy_practice_put(practice);
+	free(a->open);
+	a->open = NULL;
+	a->opens = 0;
 	if (rc < 0)
-		rc = tools_fail(rc == -ENOMEM ? "out of memory"
-					      : "a policy that was in force can't be read");
+		rc = tools_fail("%s", rc == -ENOMEM ? "out of memory"
+						    : "a policy that was in force can't be read");
 	return rc;
 }

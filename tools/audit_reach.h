@@ -22,11 +22,14 @@ struct audit_reach {
 	struct audit_out *out;
 	uint32_t version;
 	int64_t at_s;
+	/* inside: */
+	const struct policy_replay_grant **open;
+	size_t opens;
 };
 /*
  * who: that practitioner's journals; journal: who could open it; neither (NULL or ""): how many
  * journals each practitioner could see, by ground. TOOL_OK, TOOL_FAILED after a message.
  */
-int tools_audit_reach(const struct audit_reach *a, const char *who, const char *journal);
+int tools_audit_reach(struct audit_reach *a, const char *who, const char *journal);
 
 #endif

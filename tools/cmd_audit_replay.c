@@ -71,7 +71,8 @@ struct telling {
 	int rc;
 };
 
-static void local(int64_t time_ns, const char *form, char *out, size_t cap)
+__attribute__((format(strftime, 2, 0))) static void local(int64_t time_ns, const char *form,
+							  char *out, size_t cap)
 {
 	time_t t = (time_t)(time_ns / 1000000000);
 	struct tm tm;
