@@ -16,7 +16,9 @@ struct audit_command {
 static const struct audit_command commands[] = {
 	{ "copy", tools_cmd_audit_copy, 1, 1 },
 	{ "key", tools_cmd_audit_key, 2, 2 },
+	{ "replay", tools_cmd_audit_replay, 0, 0 },
 	{ "show", tools_cmd_audit_show, 0, 0 },
+	{ "state", tools_cmd_audit_state, 0, 0 },
 	{ "usage", tools_cmd_audit_usage, 0, 0 },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
