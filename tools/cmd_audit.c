@@ -14,7 +14,9 @@ struct audit_command {
 };
 
 static const struct audit_command commands[] = {
+	{ "copy", tools_cmd_audit_copy, 1, 1 },
 	{ "incident", tools_cmd_audit_incident, 0, 0 },
+	{ "key", tools_cmd_audit_key, 2, 2 },
 	{ "patient", tools_cmd_audit_patient, 1, 1 },
 	{ "practitioner", tools_cmd_audit_practitioner, 1, 1 },
 	{ "sample", tools_cmd_audit_sample, 0, 0 },
@@ -41,8 +43,10 @@ int tools_cmd_audit(struct tool_options *o, int argc, char **argv)
 		if (strcmp(commands[i].name, argv[0]))
 			continue;
 		if (argc - 1 < commands[i].min_args || argc - 1 > commands[i].max_args)
-			return tools_usage("`audit %s` takes %s argument", argv[0],
-					   commands[i].max_args ? "an" : "no");
+			return tools_usage("`audit %s` takes %s", argv[0],
+					   !commands[i].max_args	? "no argument"
+					   : commands[i].max_args == 1 ? "an argument"
+								       : "other arguments");
 		if (tools_audit_out_check(o))
 			return TOOL_USAGE;
 		return commands[i].run(o, argc, argv);
