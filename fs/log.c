@@ -5,9 +5,9 @@
  * Appending takes one mutex: the number, the two clocks, the seal under the
  * stream's ratchet and the place in the queue (log_queue.c) come in one order.
  *
- * Invariants: (1) a number once given is in the queue: nothing can fail between;
- * (2) the key of a sealed record is gone before the mutex is released; (3) a
- * segment's header and stream head are queued before its first record.
+ * Invariants: (1) a number once given is in the queue and the tree: nothing can fail
+ * between; (2) the key of a sealed record is gone before the mutex is released; (3) a
+ * segment's header, stream head and tree frame are queued before its first record.
  *
  * Locks: `lock` (leaf). Never held over file I/O.
  */
@@ -16,15 +16,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../keys/recovery.h"
 #include "../keys/slab.h"
 
 #define KEPT_BYTES (UINT64_C(1) << 20) /* at the end of the last segment: see kept_from */
 #define QUEUE_BYTES_MAX (4u << 20)  /* appending waits for the writer beyond this */
 #define SPARE_NONE (-1)
+/* A stream's beginning at most: a checkpoint, a head, a tree frame. */
+#define HEAD_ROOM                                                                                  \
+	(fs_log_frame_size(KEYS_CHECKPOINT_MAX) + fs_log_frame_size(FS_LOG_HEAD_MAX) +             \
+	 fs_log_frame_size(FS_LOG_TREE_MAX))
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -60,6 +66,7 @@ static int begin_stream(struct fs_log *l, const struct keys_list_entry *readers,
 	};
 	struct keys_ratchet *ratchet = keys_guard_new(sizeof(*ratchet));
 	uint8_t *body = malloc(FS_LOG_HEAD_MAX), *at;
+	uint64_t off = l->end;
 	size_t len = 0;
 	int rc = -ENOMEM;
 
@@ -79,8 +86,10 @@ static int begin_stream(struct fs_log *l, const struct keys_list_entry *readers,
 	memcpy(l->prev, head.sig, sizeof(l->prev));
 	keys_guard_free(l->ratchet);
 	l->ratchet = ratchet;
+	if (l->index)
+		(void)fs_log_index_stream(l->index, ratchet, l->number, head.first_seq, off);
 	ratchet = NULL;
-	rc = 0;
+	rc = l->tree_due ? fs_log_seal_segment(l) : 0;
 out:
 	keys_guard_free(ratchet);
 	free(body);
@@ -94,29 +103,49 @@ int fs_log_begin_segment(struct fs_log *l, int fd, uint64_t number)
 	struct fs_log_run *run = NULL;
 
 	memcpy(h.vault, l->vault, sizeof(h.vault));
-	/* A run of its own: the header is durable before anything that follows it is written. */
+	/* The header is durable before anything that follows it is written. */
 	run = fs_log_run_add(l, fd, 0);
 	if (!run || !fs_log_run_reserve(run, FS_LOG_HEADER))
 		return -ENOMEM;
 	fs_log_header_encode(&h, run->p);
 	run->len = FS_LOG_HEADER;
+	run->closed = true;
 	l->queued += FS_LOG_HEADER;
 	l->fd = fd;
 	l->number = number;
 	l->size = l->segment_bytes;
 	l->end = FS_LOG_HEADER;
+	l->tree_due = true;
 	return 0;
+}
+
+bool fs_log_ready(const struct fs_log *l)
+{
+	return l->spare_fd != SPARE_NONE && l->keys->next.number;
 }
 
 static void want_spare(struct fs_log *l)
 {
-	if (l->spare_fd != SPARE_NONE)
+	if (fs_log_ready(l))
 		return;
 	l->spare_wanted = true;
 	pthread_cond_signal(&l->want);
 }
 
-static int switch_segment(struct fs_log *l)
+/* The full segment's index is the preparer's; where memory is short, or he is behind, there is none. */
+static void switch_index(struct fs_log *l)
+{
+	if (l->index_full) {
+		fs_log_index_free(l->index);
+	} else {
+		l->index_full = l->index;
+		l->index_segment = l->number;
+	}
+	l->index = NULL;
+	(void)fs_log_index_new(l->vault, &l->index);
+}
+
+int fs_log_switch(struct fs_log *l)
 {
 	int rc, fd = l->spare_fd;
 
@@ -124,6 +153,7 @@ static int switch_segment(struct fs_log *l)
 	if (rc)
 		return rc;
 	l->fd = -1; /* its last run's now */
+	switch_index(l);
 	l->older_bytes += l->size;
 	rc = fs_log_begin_segment(l, fd, l->number + 1);
 	if (!rc) {
@@ -137,7 +167,7 @@ static int switch_segment(struct fs_log *l)
 	return rc;
 }
 
-static uint64_t kept_bytes(const struct fs_log *l)
+uint64_t fs_log_kept(const struct fs_log *l)
 {
 	return l->segment_bytes / 8 < KEPT_BYTES ? l->segment_bytes / 8 : KEPT_BYTES;
 }
@@ -148,7 +178,7 @@ static uint64_t kept_bytes(const struct fs_log *l)
  */
 static uint64_t kept_from(const struct fs_log *l, const struct policy_record *r)
 {
-	uint64_t kept = kept_bytes(l);
+	uint64_t kept = fs_log_kept(l);
 
 	/* What is done under one emergency does not take the room in which the next one is told. */
 	switch (r->kind) {
@@ -184,15 +214,15 @@ static int make_room(struct fs_log *l, size_t need, uint64_t kept)
 		pthread_cond_wait(&l->done, &l->lock);
 		return 1;
 	}
-	if (l->end + need + (l->spare_fd == SPARE_NONE ? kept : 0) <= l->size)
+	if (l->end + need + (fs_log_ready(l) ? 0 : kept) <= l->size)
 		return 0;
-	if (l->spare_fd == SPARE_NONE) {
+	if (!fs_log_ready(l)) {
 		want_spare(l);
-		while (l->spare_fd == SPARE_NONE && l->spare_attempts == attempt && !l->failed)
+		while (!fs_log_ready(l) && l->spare_attempts == attempt && !l->failed)
 			pthread_cond_wait(&l->space, &l->lock);
-		return l->spare_fd != SPARE_NONE || !l->spare_rc ? 1 : l->spare_rc;
+		return fs_log_ready(l) || !l->spare_rc ? 1 : l->spare_rc;
 	}
-	return switch_segment(l) ? l->failed : 1;
+	return fs_log_switch(l) ? l->failed : 1;
 }
 
 /* ---- appending ---- */
@@ -208,7 +238,8 @@ static int encode(struct fs_log *l, struct policy_record *r, size_t *len)
 	return rc == -ENOSPC ? -EMSGSIZE : rc;
 }
 
-static int append_locked(struct fs_log *l, struct policy_record *r)
+/* *used: so much of the plain record's place was written to. */
+static int append_locked(struct fs_log *l, struct policy_record *r, size_t *used)
 {
 	size_t len = 0, sealed;
 	uint8_t *at;
@@ -218,6 +249,7 @@ static int append_locked(struct fs_log *l, struct policy_record *r)
 		rc = encode(l, r, &len);
 		if (rc)
 			return rc;
+		*used = len > *used ? len : *used;
 		sealed = keys_ratchet_sealed_len(len);
 		rc = make_room(l, fs_log_frame_size(sealed), kept_from(l, r));
 	} while (rc > 0);
@@ -228,17 +260,22 @@ static int append_locked(struct fs_log *l, struct policy_record *r)
 		return -ENOMEM;
 	fs_log_frame_encode(FS_LOG_RECORD, r->seq, sealed, at);
 	keys_ratchet_seal(l->ratchet, (struct keys_span){l->plain, len}, at + FS_LOG_FRAME);
+	fs_log_seal_add(l, at + FS_LOG_FRAME, sealed);
+	if (l->index)
+		(void)fs_log_index_add(l->index, r);
 	l->next_seq++;
 	return 0;
 }
 
 int fs_log_append(struct fs_log *l, struct policy_record *r, uint64_t *seq)
 {
+	size_t used = 0;
 	int rc;
 
 	pthread_mutex_lock(&l->lock);
-	rc = append_locked(l, r);
-	keys_wipe(l->plain, POLICY_RECORD_MAX);
+	rc = append_locked(l, r, &used);
+	/* The whole of it takes longer than all else here together. */
+	keys_wipe(l->plain, rc ? POLICY_RECORD_MAX : used);
 	if (!rc && seq)
 		*seq = r->seq;
 	pthread_mutex_unlock(&l->lock);
@@ -300,11 +337,12 @@ void fs_log_stat(struct fs_log *l, struct fs_log_stat *out)
 	out->durable = l->durable;
 	out->bytes = l->older_bytes + l->end;
 	out->syncs = l->syncs;
+	out->changed = l->changed;
 	out->free_bytes = l->end < l->size ? l->size - l->end : 0;
-	if (l->spare_fd != SPARE_NONE)
+	if (fs_log_ready(l))
 		out->free_bytes += l->segment_bytes;
 	else
-		out->free_bytes -= out->free_bytes < kept_bytes(l) ? out->free_bytes : kept_bytes(l);
+		out->free_bytes -= out->free_bytes < fs_log_kept(l) ? out->free_bytes : fs_log_kept(l);
 	/* Short of space counts only once appends are refused for it. */
 	out->failed = l->failed ? l->failed : out->free_bytes < 65536 ? l->spare_rc : 0;
 	pthread_mutex_unlock(&l->lock);
@@ -323,8 +361,10 @@ int fs_log_readers(struct fs_log *l, const struct keys_list_entry *readers, size
 	memcpy(copy, readers, n * sizeof(*copy));
 	pthread_mutex_lock(&l->lock);
 	do {
-		rc = make_room(l, fs_log_frame_size(FS_LOG_HEAD_MAX), 0);
+		rc = make_room(l, HEAD_ROOM, 0);
 	} while (rc > 0);
+	if (!rc)
+		rc = fs_log_seal_put(l, KEYS_CHECKPOINT_READERS);
 	if (!rc)
 		rc = begin_stream(l, copy, n);
 	if (!rc) {
@@ -366,6 +406,7 @@ static void stop_threads(struct fs_log *l)
 		pthread_join(l->writer, NULL);
 	if (l->preparer_runs)
 		pthread_join(l->preparer, NULL);
+	l->writer_runs = l->preparer_runs = false;
 }
 
 static void log_free(struct fs_log *l)
@@ -378,7 +419,14 @@ static void log_free(struct fs_log *l)
 		close(l->spare_fd);
 	if (l->dirfd >= 0)
 		close(l->dirfd);
+	if (l->statefd >= 0)
+		close(l->statefd);
 	free(l->readers);
+	free(l->newest);
+	fs_log_index_free(l->index);
+	fs_log_index_free(l->index_full);
+	keys_guard_free(l->keys);
+	keys_guard_free(l->witness_sk);
 	keys_guard_free(l->ratchet);
 	keys_guard_free(l->plain);
 	keys_guard_free(l->sign_sk);
@@ -390,6 +438,22 @@ static void log_free(struct fs_log *l)
 	free(l);
 }
 
+/* Whose log it is, as tree frames say. Without a root (tests) the daemon's key vouches for itself. */
+static void take_identity(struct fs_log *l, const struct fs_log_config *cfg)
+{
+	const uint8_t *daemon_pk = fs_log_pk(l->sign_sk);
+
+	memcpy(l->sign_sk, cfg->sign_sk, KEYS_SIGN_SK_LEN);
+	keys_checkpoint_witness(l->sign_sk, l->witness_pk, l->witness_sk);
+	if (cfg->root_pk && cfg->daemon_cert) {
+		memcpy(l->root_pk, cfg->root_pk, sizeof(l->root_pk));
+		memcpy(l->daemon_cert, cfg->daemon_cert, sizeof(l->daemon_cert));
+		return;
+	}
+	memcpy(l->root_pk, daemon_pk, sizeof(l->root_pk));
+	keys_daemon_certify(l->vault, daemon_pk, l->sign_sk, l->daemon_cert);
+}
+
 static struct fs_log *log_new(const struct fs_log_config *cfg)
 {
 	struct fs_log *l = calloc(1, sizeof(*l));
@@ -397,7 +461,7 @@ static struct fs_log *log_new(const struct fs_log_config *cfg)
 
 	if (!l)
 		return NULL;
-	l->dirfd = l->fd = l->spare_fd = -1;
+	l->dirfd = l->fd = l->spare_fd = l->statefd = -1;
 	l->next_seq = 1;
 	l->segment_bytes = cfg->segment_bytes ? cfg->segment_bytes : FS_LOG_SEGMENT_BYTES;
 	memcpy(l->vault, cfg->vault, sizeof(l->vault));
@@ -411,15 +475,31 @@ static struct fs_log *log_new(const struct fs_log_config *cfg)
 	pthread_cond_init(&l->space, NULL);
 	l->sign_sk = keys_guard_new(KEYS_SIGN_SK_LEN);
 	l->plain = keys_guard_new(POLICY_RECORD_MAX);
+	l->keys = keys_guard_new(sizeof(*l->keys));
+	l->witness_sk = keys_guard_new(KEYS_SIGN_SK_LEN);
 	l->readers = calloc(cfg->reader_count, sizeof(*l->readers));
-	if (!l->sign_sk || !l->plain || !l->readers) {
+	if (!l->sign_sk || !l->plain || !l->keys || !l->witness_sk || !l->readers) {
 		log_free(l);
 		return NULL;
 	}
-	memcpy(l->sign_sk, cfg->sign_sk, KEYS_SIGN_SK_LEN);
+	take_identity(l, cfg);
+	(void)fs_log_index_new(l->vault, &l->index);
 	memcpy(l->readers, cfg->readers, cfg->reader_count * sizeof(*l->readers));
 	l->reader_count = cfg->reader_count;
 	return l;
+}
+
+/* What this host saw sealed is not what there is now: verification says where. */
+static int tell_changed(struct fs_log *l)
+{
+	struct policy_record r;
+
+	policy_record_init(&r, POLICY_RECORD_ALARM);
+	snprintf(r.detail, sizeof(r.detail),
+		 "the access log was changed: its first %llu records are not those that this host "
+		 "saw; `journalfs audit verify` says which",
+		 (unsigned long long)l->changed);
+	return fs_log_write(l, &r);
 }
 
 /* From here on the writer runs; the stream's head and START are the first that it writes. */
@@ -432,7 +512,7 @@ static int begin(struct fs_log *l)
 	l->durable = l->next_seq - 1;
 	want_spare(l);
 	do {
-		rc = make_room(l, fs_log_frame_size(FS_LOG_HEAD_MAX), 0);
+		rc = make_room(l, HEAD_ROOM, 0);
 	} while (rc > 0);
 	/* A segment just begun by make_room has its stream already. */
 	if (!rc && !l->ratchet)
@@ -441,7 +521,33 @@ static int begin(struct fs_log *l)
 	if (rc)
 		return rc;
 	policy_record_init(&start, POLICY_RECORD_START);
-	return fs_log_write(l, &start);
+	rc = fs_log_write(l, &start);
+	return rc || !l->changed ? rc : tell_changed(l);
+}
+
+/* Everything that must be known before the first byte is written. */
+static int find_place(struct fs_log *l, const struct fs_log_config *cfg)
+{
+	int rc;
+
+	l->dirfd = open(cfg->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->dirfd < 0)
+		return -errno;
+	if (cfg->statefd) {
+		l->statefd = fcntl(*cfg->statefd, F_DUPFD_CLOEXEC, 0);
+		if (l->statefd < 0)
+			return -errno;
+	}
+	rc = fs_log_find_end(l);
+	if (!rc && l->next_seq - 1 < cfg->least_seq)
+		rc = -ESTALE;
+	if (!rc)
+		rc = fs_log_start(l);
+	if (!rc && l->fresh)
+		rc = fs_log_begin_fresh(l);
+	if (!rc)
+		fs_log_adopt_spare(l);
+	return rc;
 }
 
 int fs_log_open(const struct fs_log_config *cfg, struct fs_log **out)
@@ -457,10 +563,7 @@ int fs_log_open(const struct fs_log_config *cfg, struct fs_log **out)
 	l = log_new(cfg);
 	if (!l)
 		return -ENOMEM;
-	l->dirfd = open(cfg->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	rc = l->dirfd < 0 ? -errno : fs_log_find_end(l);
-	if (!rc && l->next_seq - 1 < cfg->least_seq)
-		rc = -ESTALE;
+	rc = find_place(l, cfg);
 	if (!rc)
 		rc = start_thread(&l->writer, fs_log_writer, l, &l->writer_runs);
 	if (!rc)
@@ -475,6 +578,25 @@ int fs_log_open(const struct fs_log_config *cfg, struct fs_log **out)
 	return 0;
 }
 
+/* The last checkpoint, behind STOP, and all that is queued to disk. */
+static int seal_end(struct fs_log *l)
+{
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	rc = fs_log_seal_put(l, KEYS_CHECKPOINT_STOP);
+	while (!l->failed && (l->first || l->writing)) {
+		if (l->first && !l->writing)
+			fs_log_write_batch(l);
+		else
+			pthread_cond_wait(&l->done, &l->lock);
+	}
+	if (l->failed)
+		rc = l->failed;
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
 int fs_log_close(struct fs_log *l)
 {
 	struct policy_record stop;
@@ -484,6 +606,11 @@ int fs_log_close(struct fs_log *l)
 		return 0;
 	policy_record_init(&stop, POLICY_RECORD_STOP);
 	rc = fs_log_write(l, &stop);
+	if (!rc)
+		rc = seal_end(l);
+	stop_threads(l);
+	if (!rc && l->index)
+		fs_log_keep_index(l, l->index, l->number);
 	log_free(l);
 	return rc;
 }

@@ -9,8 +9,9 @@
  * durable within 100 ms. When the log can't be written every append and wait
  * fails (fail closed) and `failed` says so; nothing is read then.
  *
- * Stored ciphertexts are the leaves of the later Merkle tree: a stored record
- * never changes. Format: fs/FORMAT.md, "Log". Space: VAULT/reserve covers it.
+ * Stored ciphertexts are the leaves of a Merkle tree: a stored record never changes.
+ * Checkpoints over it are signed by a key that the host keeps and that changes with
+ * each segment (log_seal.c). Format: fs/FORMAT.md, "Log". Space: VAULT/reserve covers it.
  */
 #ifndef FS_LOG_H
 #define FS_LOG_H
@@ -31,20 +32,22 @@ struct fs_log_config {
 	uint64_t segment_bytes; /* 0 = 8 MiB */
 	uint64_t least_seq; /* a record known from outside the log to be durable; 0: none */
 	/* What the tree frame says of the vault, and where checkpoint keys are kept. */
-	const uint8_t *root_pk;	    /* KEYS_LEN; NULL (tests): zeros */
-	const uint8_t *daemon_cert; /* KEYS_SIG_LEN; NULL (tests): zeros */
-	const int *statefd; /* host state: `log.key`, `log.last`; NULL (tests): in memory only */
+	/* KEYS_LEN and KEYS_SIG_LEN; NULL (tests): the daemon's key is its own root. */
+	const uint8_t *root_pk, *daemon_cert;
+	/* Host state: `log.key`, `log.last`. NULL (tests): in memory only, so that every open is one after a loss. */
+	const int *statefd;
 };
 
 /*
  * Opens for appending: finds the end (an unfinished batch after a crash is cut off at the last whole
  * record, by writing a new stream behind it), starts a new stream and writes its START record.
- * -EBADMSG: the segments are not a log. -ESTALE: it ends before least_seq: records were cut off.
+ * -EBADMSG: the segments are not a log. -ESTALE: it ends before least_seq or what `log.last` says: records were cut off.
+ * Records that `log.last` knows otherwise: an ALARM, and stat.changed.
  */
 int fs_log_open(const struct fs_log_config *cfg, struct fs_log **out);
-/* Writes STOP, makes all durable. */
+/* Writes STOP and a last checkpoint over the vault as told last, makes all durable. */
 int fs_log_close(struct fs_log *l);
-/* A new stream, sealed to these readers from now on (an auditor came or went). */
+/* A new stream, sealed to these readers from now on (an auditor came or went), behind a checkpoint. */
 int fs_log_readers(struct fs_log *l, const struct keys_list_entry *readers, size_t n);
 
 /*
@@ -64,6 +67,8 @@ uint64_t fs_log_ask(struct fs_log *l);
  */
 int fs_log_checkpoint(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN],
 		      enum keys_checkpoint_mark mark);
+/* What the next checkpoints say of the vault, those that the log writes by itself. */
+void fs_log_vault_root(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN]);
 /* The newest checkpoint on disk as text, NUL-terminated; 0: there is none yet. */
 size_t fs_log_newest(struct fs_log *l, char out[static KEYS_CHECKPOINT_MAX]);
 /* append and wait. */
@@ -73,9 +78,15 @@ struct fs_log_stat {
 	uint64_t records, bytes, syncs;
 	uint64_t durable; /* number of the last record on disk; to be kept outside the vault */
 	uint64_t free_bytes; /* pre-zeroed and unused */
+	uint64_t changed; /* at open, the records up to here were not what the host had seen; 0: they were */
 	int failed; /* 0 or the sticky error */
 };
 void fs_log_stat(struct fs_log *l, struct fs_log_stat *out);
+/*
+ * The host's state is made anew and the log accepted as it is: what it saw last is forgotten, and (keys) whose
+ * key seals it. No log is open.
+ */
+void fs_log_forget(int statefd, bool keys);
 
 /* ---- reading ---- */
 /*

@@ -2,13 +2,17 @@
 /*
  * fs/log_index.h - what a segment is about, for readers who look for one journal or one person.
  *
- * Beside a full segment, NNNNNNNN.idx: for every record its journal, practitioner, kind and
- * outcome, FS_LOG_INDEX_ENTRY bytes each whatever they are, sealed for the readers of the streams
- * it came from under a key that only they and the running daemon can derive from k(0) (label
- * LOG_INDEX), and signed with the daemon's key: an auditor could else leave things out of another
- * one's index. An operator learns from it the number of records, which the segment shows anyway. It
- * is a help and no more: one that is missing, damaged or not believed costs time, for the segment
- * is read instead. Format: fs/FORMAT.md, "Log", "Index files".
+ * Beside a segment, NNNNNNNN.idx: for every record its journal, practitioner, kind and outcome,
+ * FS_LOG_INDEX_ENTRY bytes each whatever they are, sealed for the readers of the streams it came
+ * from under keys that only they and the running daemon can derive from k(0) (label LOG_INDEX), and
+ * signed with the daemon's key: an auditor could else leave things out of another one's index. An
+ * operator learns from it the number of records, which the segment shows anyway. It is a help and
+ * no more: one that is missing, damaged or not believed costs time, for the segment is read
+ * instead. Format: fs/FORMAT.md, "Log", "Index files".
+ *
+ * The file consists of parts, one for each run of a daemon that wrote into the segment: a part is
+ * appended when the segment is full and when the log is closed. What a killed daemon wrote is in
+ * none.
  */
 #ifndef FS_LOG_INDEX_H
 #define FS_LOG_INDEX_H
@@ -17,26 +21,42 @@
 #include "../keys/ratchet.h"
 #include "../policy/record.h"
 
-#define FS_LOG_INDEX_ENTRY                                                                         \
-	16 /* journal u32, practitioner u32, kind u8, outcome u8, u16 0, time s since the block's  \
-	      first u32 */
+/* journal u32, practitioner u32, kind u8, outcome u8, zero u16, seconds since the block's first i32
+ */
+#define FS_LOG_INDEX_ENTRY 16
+#define FS_LOG_INDEX_BLOCK 4096 /* records that are sealed under one key */
+#define FS_LOG_INDEX_MAX (UINT64_C(1) << 30)
 
 /* ---- writing: of the segment that is being written; the log's lock guards it ---- */
 struct fs_log_index;
 int fs_log_index_new(const uint8_t vault[static KEYS_VAULT_ID_LEN], struct fs_log_index **out);
 void fs_log_index_free(struct fs_log_index *x); /* wipes; NULL is legal */
-/* A stream begins, with the ratchet that has sealed nothing yet; the index key is derived from it.
- * -ENOMEM. */
+/*
+ * A stream begins, with the ratchet that has sealed nothing yet; the index key is derived from it.
+ * head_off: where its head's frame stands in the segment. -ENOMEM: no index, as below.
+ */
 int fs_log_index_stream(struct fs_log_index *x, const struct keys_ratchet *ratchet,
-			uint64_t first_seq);
+			uint64_t segment, uint64_t first_seq, uint64_t head_off);
 /* -ENOMEM: the segment goes without an index; never a reason to refuse a record. */
 int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r);
-/* The file's bytes (caller frees) for this segment, signed; x is empty afterwards. Without the
- * log's lock. */
-int fs_log_index_seal(struct fs_log_index *x, uint64_t segment,
-		      const uint8_t sign_sk[static KEYS_SIGN_SK_LEN], uint8_t **out, size_t *len);
+/*
+ * The part's bytes (caller frees), signed; x is empty afterwards, for the next segment. Without the
+ * log's lock: the caller has put another one in its place. -ENODATA: there is nothing to seal, or
+ * it did not go well.
+ */
+int fs_log_index_seal(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_SIGN_SK_LEN],
+		      uint8_t **out, size_t *len);
+/* Appends a part to the segment's index file, not synced. -errno: nobody has to know. */
+int fs_log_index_store(int dirfd, uint64_t segment, const uint8_t *p, size_t len);
 
 /* ---- reading ---- */
+/* What an index covers: records first_seq to first_seq + count - 1, all of this stream. */
+struct fs_log_index_stream_of {
+	uint8_t stream[KEYS_STREAM_ID_LEN];
+	uint64_t first_seq, count;
+	uint64_t head_off;
+	const uint8_t *daemon_pk; /* who signed; to be compared with who signed the head */
+};
 struct fs_log_index_entry {
 	uint64_t seq;
 	uint32_t journal, practitioner;
@@ -46,14 +66,19 @@ struct fs_log_index_entry {
 struct fs_log_index_query {
 	const uint8_t *vault;
 	uint64_t segment;
-	const uint8_t *daemon_pk; /* the signer that the segment's stream heads name */
-	/* k(0) of a stream: 0, or not 0: this reader has not got it, and *partial is set. */
-	int (*key)(void *ctx, const uint8_t stream[static KEYS_STREAM_ID_LEN],
-		   uint8_t k0[static KEYS_LEN]);
+	const uint8_t *daemon_pk; /* NULL: any; key says whether it is the right one */
+	/* k(0) of a stream: 0, or not 0: this reader has not got it, or does not believe it. */
+	int (*key)(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k0[static KEYS_LEN]);
 	void (*fn)(void *ctx, const struct fs_log_index_entry *e);
 	void *ctx;
 };
-/* -EBADMSG: not this segment's index, or not by this daemon: read the segment. */
+/* The segment's index file (caller frees). -ENOENT, -errno, -EBADMSG: its size is absurd. */
+int fs_log_index_load(int dirfd, uint64_t segment, uint8_t **out, size_t *len);
+/*
+ * Goes through all parts. *partial: something of it was passed over: a stream without a key, bytes
+ * behind the last sound part. -EBADMSG: not this segment's index, or not by this daemon, or not
+ * sealed as its signer says: forget what fn was told and read the segment.
+ */
 int fs_log_index_read(const struct fs_log_index_query *q, const uint8_t *p, size_t len,
 		      bool *partial);
 

@@ -10,7 +10,8 @@
  *
  * Invariants: (1) `durable` moves only after the write that covers it returned
  * success; (2) after a failed write nothing more is written and every call fails,
- * because nobody knows what reached the disk; only a new open finds out.
+ * because nobody knows what reached the disk; only a new open finds out; (3) runs are written in
+ * the order in which they were queued, each once the one before is on disk.
  *
  * Locks: fs_log.lock. Never held over file I/O.
  */
@@ -58,6 +59,7 @@ void fs_log_runs_free(struct fs_log_run *run)
 
 		if (run->last)
 			close(run->fd);
+		free(run->sealed);
 		free(run->p);
 		free(run);
 		run = next;
@@ -86,7 +88,8 @@ uint8_t *fs_log_queue(struct fs_log *l, size_t len)
 	struct fs_log_run *run = l->tail;
 	uint8_t *at;
 
-	if (!l->first || run->fd != l->fd || run->last || run->off + run->len != l->end)
+	if (!l->first || run->fd != l->fd || run->last || run->closed ||
+	    run->off + run->len != l->end)
 		run = fs_log_run_add(l, l->fd, l->end);
 	if (!run || !fs_log_run_reserve(run, len))
 		return NULL;
@@ -156,10 +159,28 @@ static bool may_wait(const struct fs_log *l)
 	       (now.tv_sec == l->deadline.tv_sec && now.tv_nsec < l->deadline.tv_nsec);
 }
 
+/* The newest checkpoint of these runs, and whether a tree frame is among them. */
+static bool take_sealed(struct fs_log_run *run, struct fs_log_sealed **out)
+{
+	bool introduces = false;
+
+	for (; run; run = run->next) {
+		introduces |= run->introduces;
+		if (!run->sealed)
+			continue;
+		free(*out);
+		*out = run->sealed;
+		run->sealed = NULL;
+	}
+	return introduces;
+}
+
 void fs_log_write_batch(struct fs_log *l)
 {
 	struct fs_log_run *batch = l->first;
 	uint64_t last = l->next_seq - 1, syncs = 0;
+	struct fs_log_sealed *sealed = NULL;
+	bool introduces;
 	int rc;
 
 	l->first = l->tail = NULL;
@@ -168,14 +189,19 @@ void fs_log_write_batch(struct fs_log *l)
 	l->writing = true;
 	pthread_mutex_unlock(&l->lock);
 	rc = write_runs(batch, &syncs);
+	introduces = take_sealed(batch, &sealed);
 	fs_log_runs_free(batch);
 	pthread_mutex_lock(&l->lock);
 	l->writing = false;
 	l->syncs += syncs;
-	if (rc)
+	if (rc) {
 		l->failed = rc;
-	else
+		free(sealed);
+		pthread_cond_signal(&l->want); /* the preparer may wait for what will not come */
+	} else {
 		l->durable = last;
+		fs_log_seal_written(l, introduces, sealed);
+	}
 	pthread_cond_broadcast(&l->done);
 	pthread_cond_broadcast(&l->space);
 	/* The writer has not looked at what came meanwhile. */

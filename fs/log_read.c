@@ -204,6 +204,18 @@ static int read_record(struct reading *r, const struct fs_log_frame *f)
 	return rc == 1 ? 1 : 0;
 }
 
+static int read_frame(struct reading *r, const struct fs_log_frame *f)
+{
+	if (f->kind == FS_LOG_STREAM)
+		return read_head(r, f);
+	if (f->kind == FS_LOG_RECORD)
+		return read_record(r, f);
+	/* Tree frames and checkpoints are for verification (log_verify.h). */
+	check_number(r, f);
+	r->expect = f->seq;
+	return 0;
+}
+
 static int read_frames(struct reading *r, const struct fs_log_header *header)
 {
 	struct fs_log_frame f;
@@ -213,7 +225,7 @@ static int read_frames(struct reading *r, const struct fs_log_header *header)
 
 	fs_log_walk_init(&w, header, r->bytes, r->len);
 	while (!rc && fs_log_walk_next(&w, &f))
-		rc = f.kind == FS_LOG_STREAM ? read_head(r, &f) : read_record(r, &f);
+		rc = read_frame(r, &f);
 	fs_log_walk_tail(&w, &torn);
 	if (!rc && torn && !r->newest)
 		say_bad(r, r->expect, "segment %" PRIu64 ": unfinished or damaged bytes at its end",

@@ -22,12 +22,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VERSION 1
+#define HEAD_VERSION 1
 #define ZEROS (256u << 10)
 
 static const uint8_t magic[8] = {'J', 'F', 'S', 'L', 'O', 'G', '\r', '\n'};
 /* By enum fs_log_frame_kind. */
-static const uint8_t frame_magic[3][4] = {{0}, {'J', 'F', 'S', 'H'}, {'J', 'F', 'R', 'C'}};
+static const uint8_t frame_magic[][4] = {
+	{0}, {'J', 'F', 'S', 'H'}, {'J', 'F', 'R', 'C'}, {'J', 'F', 'T', 'R'}, {'J', 'F', 'C', 'P'},
+};
 
 /* ---- segments ---- */
 
@@ -36,7 +38,7 @@ void fs_log_header_encode(const struct fs_log_header *h, uint8_t out[static FS_L
 	struct bytes_out b = bytes_out(out, FS_LOG_HEADER);
 
 	bytes_put(&b, magic, sizeof(magic));
-	bytes_put_u16(&b, VERSION);
+	bytes_put_u16(&b, h->version ? (uint16_t)h->version : FS_LOG_VERSION);
 	bytes_put_u16(&b, FS_LOG_HEADER);
 	bytes_put_zero(&b, 4);
 	bytes_put(&b, h->vault, sizeof(h->vault));
@@ -57,8 +59,10 @@ int fs_log_header_decode(const uint8_t p[static FS_LOG_HEADER], struct fs_log_he
 		any |= p[i];
 	if (!any)
 		return -ENODATA;
-	if (memcmp(bytes_take(&in, sizeof(magic)), magic, sizeof(magic)) ||
-	    bytes_get_u16(&in) != VERSION || bytes_get_u16(&in) != FS_LOG_HEADER)
+	if (memcmp(bytes_take(&in, sizeof(magic)), magic, sizeof(magic)))
+		return -EBADMSG;
+	got.version = bytes_get_u16(&in);
+	if (got.version < 1 || got.version > FS_LOG_VERSION || bytes_get_u16(&in) != FS_LOG_HEADER)
 		return -EBADMSG;
 	bytes_get_zero(&in, 4);
 	bytes_get(&in, got.vault, sizeof(got.vault));
@@ -292,6 +296,7 @@ void fs_log_walk_init(struct fs_log_walk *w, const struct fs_log_header *header,
 		.off = FS_LOG_HEADER,
 		.seq = header ? header->first_seq : 1,
 		.any_seq = !header,
+		.version = header ? header->version : FS_LOG_VERSION,
 	};
 }
 
@@ -301,6 +306,18 @@ static bool number_fits(const struct fs_log_walk *w, uint64_t seq)
 	if (w->any_seq)
 		return seq > 0 && seq < FS_LOG_SEQ_MAX;
 	return seq >= w->seq && seq - w->seq <= w->len / FS_LOG_FRAME;
+}
+
+/* 0: none that a segment of this version holds. */
+static enum fs_log_frame_kind frame_kind(const uint8_t *m, unsigned version)
+{
+	int last = version > 1 ? FS_LOG_CHECKPOINT : FS_LOG_RECORD;
+
+	for (int kind = FS_LOG_STREAM; kind <= last; kind++) {
+		if (!memcmp(m, frame_magic[kind], 4))
+			return (enum fs_log_frame_kind)kind;
+	}
+	return 0;
 }
 
 static bool frame_at(const struct fs_log_walk *w, size_t off, struct fs_log_frame *out)
@@ -315,11 +332,8 @@ static bool frame_at(const struct fs_log_walk *w, size_t off, struct fs_log_fram
 	f.body = bytes_take(&in, (len + UINT64_C(7)) / 8 * 8);
 	if (in.bad || !len || complement != ~len || !number_fits(w, f.seq))
 		return false;
-	if (!memcmp(m, frame_magic[FS_LOG_RECORD], 4))
-		f.kind = FS_LOG_RECORD;
-	else if (!memcmp(m, frame_magic[FS_LOG_STREAM], 4))
-		f.kind = FS_LOG_STREAM;
-	else
+	f.kind = frame_kind(m, w->version);
+	if (!f.kind)
 		return false;
 	*out = f;
 	return true;
@@ -380,7 +394,7 @@ int fs_log_head_make(struct fs_log_head *h, const struct keys_ratchet *ratchet,
 	memcpy(h->stream, ratchet->stream, sizeof(h->stream));
 	/* An Ed25519 secret key is its seed and the public key. */
 	memcpy(h->pk, sk + KEYS_SIGN_SK_LEN - KEYS_LEN, sizeof(h->pk));
-	bytes_put_u16(&b, VERSION);
+	bytes_put_u16(&b, HEAD_VERSION);
 	bytes_put_u16(&b, (uint16_t)n);
 	bytes_put_zero(&b, 4);
 	bytes_put_u64(&b, h->first_seq);
@@ -421,7 +435,7 @@ int fs_log_head_decode(const uint8_t *p, size_t len, uint64_t segment, struct fs
 	bytes_get(&in, got.prev, sizeof(got.prev));
 	got.wraps = bytes_take(&in, got.count * (size_t)FS_LOG_HEAD_WRAP);
 	bytes_get(&in, got.sig, sizeof(got.sig));
-	if (!bytes_in_done(&in) || version != VERSION)
+	if (!bytes_in_done(&in) || version != HEAD_VERSION)
 		return -EBADMSG;
 	signed_parts(&parts, segment, p, len - KEYS_SIG_LEN);
 	rc = keys_label_verify(KEYS_LABEL_LOG_STREAM, got.pk, parts.span, 2, got.sig);

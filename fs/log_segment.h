@@ -3,9 +3,10 @@
  * fs/log_segment.h - the bytes of the access log: segments, frames, stream heads.
  *
  * A segment is a file of fixed size, written full of zeros before it is used. It
- * begins with a header, then frames follow. A frame is either a stream head
- * (clear, signed) or a record (sealed). Behind the last frame all is zero. Every
- * segment begins with a stream head, so each can be read without the others.
+ * begins with a header, then frames follow. A frame is a stream head (clear,
+ * signed), a record (sealed), a tree frame (log_tree.h) or a checkpoint. Behind
+ * the last frame all is zero. Every segment begins with a stream head, so each can
+ * be read without the others.
  * Nothing here waits or locks. Format: fs/FORMAT.md, "Log".
  */
 #ifndef FS_LOG_SEGMENT_H
@@ -16,6 +17,7 @@
 #include "../keys/ratchet.h"
 #include "../keys/statement.h"
 
+#define FS_LOG_VERSION 2  /* of the segments that are written; 1 is read */
 #define FS_LOG_HEADER 128 /* bytes of a segment's header */
 #define FS_LOG_FRAME 24	  /* bytes of a frame's header */
 #define FS_LOG_SEGMENT_BYTES (UINT64_C(8) << 20)
@@ -27,6 +29,7 @@
 
 /* ---- segments ---- */
 struct fs_log_header {
+	unsigned version; /* 1 or 2; encoding 0 means the one that is written */
 	uint8_t vault[KEYS_VAULT_ID_LEN];
 	uint64_t number;    /* from 1; also the file's name */
 	uint64_t first_seq; /* number of the first record */
@@ -51,12 +54,17 @@ int fs_log_segment_make(int dirfd, uint64_t number, uint64_t bytes, int *fd);
 int fs_log_segment_load(int fd, uint8_t **out, size_t *len);
 
 /* ---- frames ---- */
-/* The last two stand in segments of version 2 only. */
-enum fs_log_frame_kind { FS_LOG_STREAM = 1, FS_LOG_RECORD = 2, FS_LOG_TREE = 3, FS_LOG_CHECKPOINT = 4 };
+/* The last two stand in segments of version 2 only. A checkpoint's body is its signed note's text. */
+enum fs_log_frame_kind {
+	FS_LOG_STREAM = 1,
+	FS_LOG_RECORD = 2,
+	FS_LOG_TREE = 3,
+	FS_LOG_CHECKPOINT = 4,
+};
 
 struct fs_log_frame {
 	enum fs_log_frame_kind kind;
-	uint64_t seq; /* of the record; in a stream head, of the first record that follows */
+	uint64_t seq; /* of the record; in all else, of the next record */
 	size_t off;   /* of the frame in the segment */
 	const uint8_t *body; /* in the segment's bytes */
 	size_t len;
@@ -73,6 +81,7 @@ struct fs_log_walk {
 	size_t off;   /* behind the last frame found */
 	uint64_t seq; /* the least record number that may come next */
 	bool any_seq; /* the header is damaged: believe the first frame's number */
+	unsigned version;
 };
 /* header may be NULL when it is damaged. */
 void fs_log_walk_init(struct fs_log_walk *w, const struct fs_log_header *header, const uint8_t *p,

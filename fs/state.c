@@ -7,7 +7,7 @@
  * `last`, the state of the vault that this host saw last (against rollback).
  * Implements fs/FORMAT.md, "Host state".
  *
- * Invariants: (1) files change only by temporary file, fsync and rename; (2) none
+ * Invariants: (1) files change only by temporary file, fsync and rename (state_file.c); (2) none
  * of them is ever readable by others, and one that is, is refused.
  */
 #include <fcntl.h>
@@ -24,96 +24,6 @@
 #define DAEMON_KEY_LEN (KEYS_SIGN_SK_LEN + KEYS_LEN)
 #define LAST_LEN 128
 #define LAST_MAGIC "journalfs last 1"
-
-static int write_all(int fd, const uint8_t *p, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-int fs_state_put_file(int dirfd, const char *name, const void *p, size_t len, unsigned mode)
-{
-	char temp[80];
-	int fd, rc;
-
-	if ((size_t)snprintf(temp, sizeof(temp), ".%s.new", name) >= sizeof(temp))
-		return -ENAMETOOLONG;
-	(void)unlinkat(dirfd, temp, 0);
-	fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	if (fd < 0)
-		return -errno;
-	rc = write_all(fd, p, len);
-	if (!rc && fsync(fd))
-		rc = -errno;
-	if (close(fd) && !rc)
-		rc = -errno;
-	if (!rc && renameat(dirfd, temp, dirfd, name))
-		rc = -errno;
-	if (!rc && fsync(dirfd))
-		rc = -errno;
-	if (rc)
-		(void)unlinkat(dirfd, temp, 0);
-	return rc;
-}
-
-/* Over the bytes that are there: takes no space. */
-static int overwrite_file(int dirfd, const char *name, const void *p, size_t len)
-{
-	int fd = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = write_all(fd, p, len);
-	if (!rc && fsync(fd))
-		rc = -errno;
-	if (close(fd) && !rc)
-		rc = -errno;
-	return rc;
-}
-
-/* Reads at most cap bytes; one more makes the file too long. */
-static int read_fd(int fd, uint8_t *out, size_t len)
-{
-	size_t got = 0;
-	uint8_t more;
-
-	while (got < len) {
-		ssize_t n = read(fd, out + got, len - got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			return -EBADMSG;
-		got += (size_t)n;
-	}
-	return read(fd, &more, 1) == 0 ? 0 : -EBADMSG;
-}
-
-int fs_state_get_file(int dirfd, const char *name, void *out, size_t len)
-{
-	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = read_fd(fd, out, len);
-	close(fd);
-	if (rc)
-		keys_wipe(out, len);
-	return rc;
-}
 
 /* Every missing directory of the path, 0700. */
 static int make_path(const char *path)
@@ -197,7 +107,7 @@ static int load_secret(struct fs_vault *v, struct fs_say *say)
 		       "think of it as known to them");
 		rc = -EPERM;
 	} else {
-		rc = read_fd(fd, v->host_secret, KEYS_LEN);
+		rc = fs_state_read_fd(fd, v->host_secret, KEYS_LEN);
 		if (rc)
 			secret_missing(v, rc, say);
 	}
@@ -274,6 +184,9 @@ int fs_state_make(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_SK_
 	if (!rc)
 		rc = fs_state_put_file(v->statefd, DAEMON_CERT, v->daemon_cert,
 				       sizeof(v->daemon_cert), 0600);
+	/* What this host saw of the log is no longer asked for: the vault is accepted as it is. */
+	if (!rc && replace)
+		fs_log_forget(v->statefd, false);
 	if (rc)
 		fs_say(say, "cannot write to the state directory %s: %s", v->cfg.state.dir,
 		       strerror(-rc));
@@ -332,7 +245,7 @@ int fs_state_last_write(struct fs_vault *v, const struct fs_last *last)
 	 * A full disk must not keep a vault from being read. 128 bytes within one sector are written
 	 * whole or not at all.
 	 */
-	return rc == -ENOSPC ? overwrite_file(v->statefd, LAST, bytes, sizeof(bytes)) : rc;
+	return rc == -ENOSPC ? fs_state_overwrite_file(v->statefd, LAST, bytes, sizeof(bytes)) : rc;
 }
 
 void fs_state_db(struct fs_vault *v, uint64_t *size, uint64_t *ctime_ns)
@@ -356,4 +269,5 @@ void fs_state_remove(struct fs_vault *v)
 	(void)unlinkat(v->statefd, DAEMON_KEY, 0);
 	(void)unlinkat(v->statefd, DAEMON_CERT, 0);
 	(void)unlinkat(v->statefd, LAST, 0);
+	fs_log_forget(v->statefd, true);
 }

@@ -324,6 +324,20 @@ int fs_vault_open_reserve(struct fs_vault *v)
 	return rc;
 }
 
+/* What the log's checkpoints say of the vault; and its own alarm of the start is shown too. */
+static void announce_log(struct fs_vault *v)
+{
+	struct fs_log_stat st;
+	uint8_t root[KEYS_LEN];
+	uint64_t commit;
+
+	fs_records_head(v->records, &commit, root);
+	fs_log_vault_root(v->log, commit, root);
+	fs_log_stat(v->log, &st);
+	if (st.changed && v->cfg.alarm)
+		v->cfg.alarm(v->cfg.ctx, "the access log was changed");
+}
+
 int fs_vault_open_log(struct fs_vault *v)
 {
 	struct keys_list_entry readers[KEYS_LIST_MAX];
@@ -334,12 +348,19 @@ int fs_vault_open_log(struct fs_vault *v)
 		.reader_count = fs_lists_readers(v->list, v->list_count, readers),
 		.sign_sk = v->daemon_sk,
 		.least_seq = v->least_log,
+		.root_pk = v->header.root_pk,
+		.daemon_cert = v->daemon_cert,
+		.statefd = &v->statefd,
 	};
+	int rc;
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s/log", v->path) >= sizeof(dir))
 		return -ENAMETOOLONG;
 	memcpy(cfg.vault, v->header.vault, sizeof(cfg.vault));
-	return fs_log_open(&cfg, &v->log);
+	rc = fs_log_open(&cfg, &v->log);
+	if (!rc)
+		announce_log(v);
+	return rc;
 }
 
 int fs_vault_run(struct fs_vault *v, const uint64_t *least_commit, struct fs_say *say)
@@ -472,12 +493,13 @@ static int remember(struct fs_vault *v, bool closed, struct fs_last *last)
 	uint64_t commit = last->commit;
 	struct fs_log_stat st;
 
+	if (v->records)
+		fs_records_head(v->records, &commit, last->root);
 	if (v->log) {
+		(void)fs_log_checkpoint(v->log, commit, last->root, KEYS_CHECKPOINT_RUNNING);
 		fs_log_stat(v->log, &st);
 		last->log = st.durable;
 	}
-	if (v->records)
-		fs_records_head(v->records, &commit, last->root);
 	last->commit = commit;
 	last->closed = closed;
 	if (closed)

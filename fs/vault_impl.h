@@ -71,6 +71,7 @@
 #include "tree.h"
 #include "break_glass.h"
 #include "notice_impl.h"
+#include "state_file.h"
 #include "vault.h"
 
 #define FS_POLICY_TEXT_MAX (256u * 1024)
@@ -389,10 +390,6 @@ int fs_state_last_read(struct fs_vault *v, struct fs_last *out, struct fs_say *s
 int fs_state_last_write(struct fs_vault *v, const struct fs_last *last);
 void fs_state_db(struct fs_vault *v, uint64_t *size, uint64_t *ctime_ns);
 void fs_state_remove(struct fs_vault *v); /* init failed: takes back what make wrote */
-/* name in dirfd becomes these bytes: temporary file, fsync, rename, fsync of the directory. */
-int fs_state_put_file(int dirfd, const char *name, const void *p, size_t len, unsigned mode);
-/* Exactly len bytes or -EBADMSG. */
-int fs_state_get_file(int dirfd, const char *name, void *out, size_t len);
 
 /* ---- people.c ---- */
 int fs_people_load(struct fs_vault *v);

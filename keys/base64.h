@@ -12,5 +12,8 @@
 
 /* One line without a newline. -ENOSPC. Not for secrets: it takes no care of timing. */
 int keys_base64(const void *p, size_t len, char *out, size_t cap);
+/* len characters, all of them, padding and clear last bits included. -EBADMSG, also when it is more
+ * than cap bytes. */
+int keys_base64_parse(const char *text, size_t len, void *out, size_t cap, size_t *out_len);
 
 #endif

@@ -53,13 +53,16 @@ int keys_tree_check_consistency(uint64_t old_size, const uint8_t old_root[static
 
 /*
  * The roots of many stretches in one pass over the leaves: new, add each leaf in order from number
- * 0 (or skip to a later one that no stretch begins before), then get. Memory: a compact range for
- * each stretch that is open.
+ * 0 (or skip to a later one), then get. Memory: a compact range for each stretch that can be open
+ * at once, taken by new.
  */
 struct keys_tree_ranges;
 /* Copies ranges (any order, may overlap). NULL: memory is short. */
 struct keys_tree_ranges *keys_tree_ranges_new(const struct keys_tree_range *ranges, size_t n);
 void keys_tree_ranges_add(struct keys_tree_ranges *r, const uint8_t leaf[static KEYS_LEN]);
+/* The next leaf is number `to`. What began before and is not full never has a root. Backward:
+ * nothing. */
+void keys_tree_ranges_skip(struct keys_tree_ranges *r, uint64_t to);
 /* Root of the i-th as given. False: its leaves did not all come. */
 bool keys_tree_ranges_root(const struct keys_tree_ranges *r, size_t i,
 			   uint8_t out[static KEYS_LEN]);

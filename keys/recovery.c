@@ -137,6 +137,19 @@ void keys_daemon_answer(const uint8_t vault[static KEYS_VAULT_ID_LEN],
 	keys_label_sign(KEYS_LABEL_DAEMON_HELLO, daemon_sk, parts, 2, sig);
 }
 
+int keys_daemon_certified(const uint8_t vault[static KEYS_VAULT_ID_LEN],
+			  const uint8_t root_pk[static KEYS_LEN],
+			  const uint8_t daemon_pk[static KEYS_LEN],
+			  const uint8_t cert[static KEYS_SIG_LEN])
+{
+	const struct keys_span parts[] = {
+		{vault, KEYS_VAULT_ID_LEN},
+		{daemon_pk, KEYS_LEN},
+	};
+
+	return keys_label_verify(KEYS_LABEL_DAEMON_CERT, root_pk, parts, 2, cert);
+}
+
 int keys_daemon_check(const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		      const uint8_t root_pk[static KEYS_LEN],
 		      const uint8_t daemon_pk[static KEYS_LEN],
@@ -144,17 +157,12 @@ int keys_daemon_check(const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		      const uint8_t nonce[static KEYS_NONCE_LEN],
 		      const uint8_t sig[static KEYS_SIG_LEN])
 {
-	const struct keys_span certified[] = {
-		{vault, KEYS_VAULT_ID_LEN},
-		{daemon_pk, KEYS_LEN},
-	};
 	const struct keys_span answered[] = {
 		{vault, KEYS_VAULT_ID_LEN},
 		{nonce, KEYS_NONCE_LEN},
 	};
-	int rc;
+	int rc = keys_daemon_certified(vault, root_pk, daemon_pk, cert);
 
-	rc = keys_label_verify(KEYS_LABEL_DAEMON_CERT, root_pk, certified, 2, cert);
 	if (rc)
 		return rc;
 	return keys_label_verify(KEYS_LABEL_DAEMON_HELLO, daemon_pk, answered, 2, sig);

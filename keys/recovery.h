@@ -43,6 +43,11 @@ void keys_daemon_certify(const uint8_t vault[static KEYS_VAULT_ID_LEN],
 void keys_daemon_answer(const uint8_t vault[static KEYS_VAULT_ID_LEN],
 			const uint8_t daemon_sk[static KEYS_SIGN_SK_LEN],
 			const uint8_t nonce[static KEYS_NONCE_LEN], uint8_t sig[static KEYS_SIG_LEN]);
+/* The certificate alone: 0 or -EBADMSG. */
+int keys_daemon_certified(const uint8_t vault[static KEYS_VAULT_ID_LEN],
+			  const uint8_t root_pk[static KEYS_LEN],
+			  const uint8_t daemon_pk[static KEYS_LEN],
+			  const uint8_t cert[static KEYS_SIG_LEN]);
 /* Certificate and answer together. -EBADMSG. */
 int keys_daemon_check(const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		      const uint8_t root_pk[static KEYS_LEN],

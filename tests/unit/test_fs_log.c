@@ -74,7 +74,8 @@ int posix_fallocate(int fd, off_t off, off_t len)
 }
 
 /* ---- fixture ---- */
-static char dir[64];
+static char dir[64], state[64];
+static int statefd;
 static uint8_t vault[KEYS_VAULT_ID_LEN] = "a test vault id";
 static uint8_t sign_pk[KEYS_LEN], sign_sk[KEYS_SIGN_SK_LEN];
 static struct keys_list_entry reader[2];
@@ -85,6 +86,10 @@ static void setup(void)
 	ck_assert_int_eq(keys_init(), 0);
 	strcpy(dir, "/tmp/journalfs-log-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	strcpy(state, "/tmp/journalfs-log-state-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(state));
+	statefd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(statefd, 0);
 	keys_sign_new(sign_pk, sign_sk);
 	for (int i = 0; i < 2; i++)
 		keys_box_new(reader[i].box_pk, reader_sk[i]);
@@ -100,7 +105,9 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 static void teardown(void)
 {
+	close(statefd);
 	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	nftw(state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct fs_log_config config(void)
@@ -111,6 +118,7 @@ static struct fs_log_config config(void)
 		.reader_count = 1,
 		.sign_sk = sign_sk,
 		.segment_bytes = FS_LOG_SEGMENT_MIN,
+		.statefd = &statefd,
 	};
 
 	memcpy(c.vault, vault, sizeof(vault));
@@ -442,7 +450,7 @@ START_TEST(record_damaged_is_named_and_the_rest_read)
 	for (unsigned i = 0; i < 10; i++)
 		ck_assert_int_eq(write_note(l, i), 0);
 	ck_assert_int_eq(fs_log_close(l), 0);
-	f = frame_of(1, 5); /* head, START, notes 0 to 3: record 5 is note 3 */
+	f = frame_of(1, 6); /* head, tree, START, notes 0 to 3: record 5 is note 3 */
 	poke(1, f.off + FS_LOG_FRAME + 30, "damage", 6);
 	read_as(0, 0);
 	ck_assert_uint_eq(seen.bad, 1);
@@ -461,7 +469,7 @@ START_TEST(frame_header_wiped_loses_one_record_and_is_said)
 	for (unsigned i = 0; i < 10; i++)
 		ck_assert_int_eq(write_note(l, i), 0);
 	ck_assert_int_eq(fs_log_close(l), 0);
-	f = frame_of(1, 5);
+	f = frame_of(1, 6);
 	poke(1, f.off, zeros, sizeof(zeros));
 	read_as(0, 0);
 	ck_assert_uint_ge(seen.bad, 1);
@@ -487,7 +495,7 @@ START_TEST(lie_about_a_number_does_not_hide_what_follows)
 	for (unsigned i = 0; i < 10; i++)
 		ck_assert_int_eq(write_note(l, i), 0);
 	ck_assert_int_eq(fs_log_close(l), 0);
-	f = frame_of(1, 5);
+	f = frame_of(1, 6);
 	poke(1, f.off + 16, far, sizeof(far));
 	read_as(0, 0);
 	ck_assert_uint_ge(seen.bad, 1);
@@ -507,10 +515,11 @@ START_TEST(torn_tail_is_left_alone_and_passed_over)
 	for (unsigned i = 0; i < 10; i++)
 		ck_assert_int_eq(write_note(l, i), 0);
 	ck_assert_int_eq(fs_log_close(l), 0);
-	f = frame_of(1, 11); /* the last: STOP comes next, cut off in its frame header */
+	f = frame_of(1, 12); /* the last: STOP comes next, cut off in its frame header */
 	fd = segment_fd(1);
 	f.off += fs_log_frame_size(f.len);
 	poke(1, f.off + 11, zeros, sizeof(zeros));
+	fs_log_forget(statefd, false); /* the power went before STOP was on disk */
 	ck_assert_int_eq(pread(fd, before, sizeof(before), (off_t)f.off), sizeof(before));
 	l = open_log();
 	ck_assert_int_eq(write_note(l, 11), 0);
@@ -535,8 +544,9 @@ START_TEST(record_torn_in_its_body_is_reported)
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert_int_eq(write_note(l, i), 0);
 	ck_assert_int_eq(fs_log_close(l), 0);
-	f = frame_of(1, 5);
+	f = frame_of(1, 6);
 	poke(1, f.off + FS_LOG_FRAME + 20, zeros, sizeof(zeros));
+	fs_log_forget(statefd, false);
 	l = open_log();
 	ck_assert_int_eq(write_note(l, 3), 0);
 	ck_assert_int_eq(fs_log_close(l), 0);
@@ -642,7 +652,7 @@ START_TEST(end_cut_off_is_refused_and_reported)
 	ck_assert_int_eq(fs_log_read_as(&q), 0);
 	ck_assert_uint_eq(seen.bad, 0);
 
-	f = frame_of(1, 7); /* record 7 */
+	f = frame_of(1, 8); /* record 7 */
 	ck_assert_uint_eq(f.seq, 7);
 	poke(1, f.off, zeros, sizeof(zeros) - f.off);
 	memset(&seen, 0, sizeof(seen));
@@ -1066,7 +1076,7 @@ START_TEST(format_has_the_documented_offsets)
 
 	memcpy(h.vault, vault, sizeof(vault));
 	fs_log_header_encode(&h, p);
-	ck_assert_mem_eq(p, "JFSLOG\r\n\x01\x00\x80\x00\x00\x00\x00\x00", 16);
+	ck_assert_mem_eq(p, "JFSLOG\r\n\x02\x00\x80\x00\x00\x00\x00\x00", 16);
 	ck_assert_mem_eq(p + 16, vault, 16);
 	ck_assert_mem_eq(p + 32, "\x02\0\0\0\0\0\0\0\x2c\x01\0\0\0\0\0\0\0\0\x80\0\0\0\0\0", 24);
 	ck_assert_int_eq(fs_log_header_decode(p, &back), 0);

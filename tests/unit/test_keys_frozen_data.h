@@ -50,6 +50,10 @@ static const struct {
 	{ "journalfs 1 note statement hash", "4243450357c2ec535a0e6aa2c9721d41" },
 	{ "journalfs 1 minisign key", "269c534ac0042763d9716214830fe636" },
 	{ "journalfs 1 minisign certificate", "02e25877d80e8b786cd2a1d19b69b543" },
+	{ "journalfs 1 log checkpoint key", "aabecddb85e66793a4b4d68e69731cca" },
+	{ "journalfs 1 stable checkpoint key", "f105be23c4ccbab683f6b94d06fe24dc" },
+	{ "journalfs 1 log index", "272b0a5e4c3f28a9f0e176715635f51c" },
+	{ "journalfs 1 log archive", "6f984605fe30d4821d8d27931112c383" },
 };
 
 static const char frozen_header[] =

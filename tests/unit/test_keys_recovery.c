@@ -153,6 +153,33 @@ START_TEST(daemon_check_rejects_every_flip)
 }
 END_TEST
 
+static bool certified(const uint8_t *b, size_t len, const void *arg)
+{
+	struct proof p;
+
+	(void)arg;
+	if (len != offsetof(struct proof, nonce))
+		return false;
+	memcpy(&p, b, len);
+	return keys_daemon_certified(p.vault, p.root_pk, p.daemon_pk, p.cert) == 0;
+}
+
+START_TEST(daemon_certified_rejects_every_flip)
+{
+	struct proof p, other;
+
+	proof_make(&p);
+	proof_make(&other);
+	check_flips(certified, (const uint8_t *)&p, offsetof(struct proof, nonce), NULL);
+	ck_assert_int_eq(keys_daemon_certified(p.vault, p.root_pk, p.daemon_pk, other.cert),
+			 -EBADMSG);
+	/* It says nothing of an answer. */
+	p.sig[0] ^= 1;
+	ck_assert_int_eq(keys_daemon_certified(p.vault, p.root_pk, p.daemon_pk, p.cert), 0);
+	ck_assert_int_eq(proof_check(&p), -EBADMSG);
+}
+END_TEST
+
 /* Another daemon, certified by another root, cannot answer for this one. */
 START_TEST(daemon_check_rejects_substituted_root_and_replay)
 {
@@ -179,6 +206,7 @@ int main(void)
 		recovery_box_opens_wraps_and_depends_on_vault,
 		escrow_rejects_every_flip_length_key_and_vault,
 		daemon_check_rejects_every_flip,
+		daemon_certified_rejects_every_flip,
 		daemon_check_rejects_substituted_root_and_replay,
 	};
 

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of fs/log_index.c: an index says what the records said, to those who may read them, and
+ * nobody but the daemon can have made it.
+ */
+#include "../../fs/log_index.h"
+#include "../../keys/seal.h"
+#include "../../keys/slab.h"
+#include "../../keys/wrap.h"
+#include "test_keys_common.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SEGMENT 7
+#define STREAMS 3
+
+static uint8_t vault[KEYS_VAULT_ID_LEN] = "a test vault id";
+static uint8_t pk[KEYS_LEN], sk[KEYS_SIGN_SK_LEN];
+static struct keys_ratchet ratchet[STREAMS]; /* at record 0 */
+
+static void make_keys(void)
+{
+	keys_sign_new(pk, sk);
+	for (unsigned i = 0; i < STREAMS; i++)
+		keys_ratchet_new(&ratchet[i], vault);
+}
+
+static struct policy_record record_of(uint64_t seq)
+{
+	struct policy_record r;
+
+	policy_record_init(&r, seq % 3 ? POLICY_RECORD_OPEN : POLICY_RECORD_REFUSED);
+	r.seq = seq;
+	r.journal = (uint32_t)(seq * 2654435761u);
+	r.practitioner = seq % 5 ? (uint32_t)seq % 25 : UINT32_MAX;
+	r.outcome = seq % 3 ? 0 : 4;
+	r.time_ns = INT64_C(1800000000123456789) + (int64_t)seq * 977 * 1000000000;
+	if (seq % 7 == 0)
+		r.time_ns -= INT64_C(900000) * 1000000000; /* clocks are set back */
+	return r;
+}
+
+static struct fs_log_index *index_new(void)
+{
+	struct fs_log_index *x = NULL;
+
+	ck_assert_int_eq(fs_log_index_new(vault, &x), 0);
+	return x;
+}
+
+static void add(struct fs_log_index *x, uint64_t from, uint64_t to)
+{
+	for (uint64_t seq = from; seq < to; seq++) {
+		struct policy_record r = record_of(seq);
+
+		ck_assert_int_eq(fs_log_index_add(x, &r), 0);
+	}
+}
+
+/* A part: stream i has the records from first[i] up to first[i + 1]. */
+static uint8_t *part(unsigned first_stream, unsigned n, const uint64_t *first, size_t *len)
+{
+	struct fs_log_index *x = index_new();
+	uint8_t *p = NULL;
+
+	for (unsigned i = 0; i < n; i++) {
+		ck_assert_int_eq(fs_log_index_stream(x, &ratchet[first_stream + i], SEGMENT,
+						     first[i], 128 + i * 1000),
+				 0);
+		add(x, first[i], first[i + 1]);
+	}
+	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, len), 0);
+	fs_log_index_free(x);
+	return p;
+}
+
+/* ---- a reader ---- */
+
+struct reader {
+	unsigned has; /* bit i: the key of stream i */
+	uint64_t seen, next, least;
+	bool check_pk, wrong;
+};
+
+static int key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k0[static KEYS_LEN])
+{
+	struct reader *r = ctx;
+
+	if (r->check_pk && memcmp(s->daemon_pk, pk, sizeof(pk)) != 0)
+		return -1;
+	for (unsigned i = 0; i < STREAMS; i++) {
+		if (memcmp(s->stream, ratchet[i].stream, sizeof(s->stream)) == 0 &&
+		    r->has & 1u << i) {
+			memcpy(k0, ratchet[i].key, KEYS_LEN);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static void entry(void *ctx, const struct fs_log_index_entry *e)
+{
+	struct reader *r = ctx;
+	struct policy_record want = record_of(e->seq);
+	int64_t s = want.time_ns / 1000000000;
+
+	if (!r->seen++)
+		r->least = e->seq;
+	else
+		r->wrong |= e->seq < r->next;
+	r->next = e->seq + 1;
+	r->wrong |= e->journal != want.journal || e->practitioner != want.practitioner ||
+		    e->kind != want.kind || e->outcome != want.outcome || e->time_s != s;
+}
+
+static int read_index(struct reader *r, const uint8_t *p, size_t len, bool *partial)
+{
+	const struct fs_log_index_query q = {
+		.vault = vault,
+		.segment = SEGMENT,
+		.daemon_pk = r->check_pk ? NULL : pk,
+		.key = key,
+		.fn = entry,
+		.ctx = r,
+	};
+
+	return fs_log_index_read(&q, p, len, partial);
+}
+
+START_TEST(index_says_what_the_records_said)
+{
+	static const uint64_t first[] = {41, 41 + FS_LOG_INDEX_BLOCK, 9000, 20000};
+	struct reader r = {.has = 7};
+	bool partial = true;
+	uint8_t *p;
+	size_t len = 0;
+
+	make_keys();
+	p = part(0, 3, first, &len);
+	ck_assert_int_eq(read_index(&r, p, len, &partial), 0);
+	ck_assert(!partial && !r.wrong);
+	ck_assert_uint_eq(r.seen, 20000 - 41);
+	ck_assert_uint_eq(r.least, 41);
+	ck_assert_uint_eq(r.next, 20000);
+	ck_assert_uint_lt(len, r.seen * FS_LOG_INDEX_ENTRY + 1024);
+	free(p);
+}
+END_TEST
+
+START_TEST(index_opens_for_those_who_have_the_keys)
+{
+	static const uint64_t first[] = {1, 10, 300, 5000};
+	static const uint64_t want[] = {0, 9, 290, 299, 4700, 4709, 4990, 4999};
+	bool partial;
+	uint8_t *p;
+	size_t len = 0;
+
+	make_keys();
+	p = part(0, 3, first, &len);
+	for (unsigned has = 0; has < 8; has++) {
+		struct reader r = {.has = has};
+
+		ck_assert_int_eq(read_index(&r, p, len, &partial), 0);
+		ck_assert_uint_eq(r.seen, want[has]);
+		ck_assert_int_eq(partial, has != 7);
+		ck_assert(!r.wrong);
+	}
+	free(p);
+}
+END_TEST
+
+START_TEST(index_has_a_part_for_each_run_and_one_cut_short_does_no_harm)
+{
+	static const uint64_t first[] = {1, 100}, second[] = {100, 150, 300};
+	char dir[] = "/tmp/journalfs-index-XXXXXX", path[64];
+	struct reader r = {.has = 7};
+	uint8_t *a, *b, *all = NULL;
+	size_t a_len = 0, b_len = 0, len = 0;
+	bool partial;
+	int dirfd;
+
+	make_keys();
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(dirfd, 0);
+	ck_assert_int_eq(fs_log_index_load(dirfd, SEGMENT, &all, &len), -ENOENT);
+	a = part(0, 1, first, &a_len);
+	b = part(1, 2, second, &b_len);
+	ck_assert_int_eq(fs_log_index_store(dirfd, SEGMENT, a, a_len), 0);
+	ck_assert_int_eq(fs_log_index_store(dirfd, SEGMENT, b, b_len), 0);
+	ck_assert_int_eq(fs_log_index_load(dirfd, SEGMENT, &all, &len), 0);
+	ck_assert_uint_eq(len, a_len + b_len);
+	ck_assert_int_eq(read_index(&r, all, len, &partial), 0);
+	ck_assert(!partial && !r.wrong);
+	ck_assert_uint_eq(r.seen, 299);
+	for (size_t cut = 0; cut < len; cut++) {
+		r = (struct reader){.has = 7};
+		ck_assert_int_eq(read_index(&r, all, cut, &partial), cut < a_len ? -EBADMSG : 0);
+		ck_assert_uint_eq(r.seen, cut < a_len ? 0 : 99);
+		ck_assert_int_eq(partial, cut > a_len);
+	}
+	free(all);
+	snprintf(path, sizeof(path), "%s/00000007.idx", dir);
+	ck_assert_int_eq(truncate(path, 0), 0);
+	ck_assert_int_eq(fs_log_index_load(dirfd, SEGMENT, &all, &len), -EBADMSG);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
+	ck_assert_int_eq(fs_log_index_load(dirfd, SEGMENT, &all, &len), -ELOOP);
+	ck_assert_int_eq(fs_log_index_store(dirfd, SEGMENT, a, a_len), -ELOOP);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(fs_log_index_load(dirfd, SEGMENT, &all, &len), -EBADMSG);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+	close(dirfd);
+	free(a);
+	free(b);
+}
+END_TEST
+
+static bool accepts(const uint8_t *p, size_t len, const void *arg)
+{
+	struct reader r = {.has = 7};
+	bool partial;
+
+	(void)arg;
+	return read_index(&r, p, len, &partial) == 0 && !partial;
+}
+
+START_TEST(index_rejects_every_flip_and_length)
+{
+	static const uint64_t first[] = {1, 6, 9};
+	uint8_t *p;
+	size_t len = 0;
+
+	make_keys();
+	p = part(0, 2, first, &len);
+	check_flips(accepts, p, len, NULL);
+	check_lengths(accepts, p, len, NULL);
+	free(p);
+}
+END_TEST
+
+START_TEST(index_of_another_segment_vault_or_daemon_is_refused)
+{
+	static const uint64_t first[] = {1, 6};
+	struct reader r = {.has = 7};
+	struct fs_log_index_query q = {.key = key, .fn = entry, .ctx = &r};
+	uint8_t other_vault[KEYS_VAULT_ID_LEN] = "another vault i", other_pk[KEYS_LEN];
+	uint8_t other_sk[KEYS_SIGN_SK_LEN], *p;
+	bool partial;
+	size_t len = 0;
+
+	make_keys();
+	keys_sign_new(other_pk, other_sk);
+	p = part(0, 1, first, &len);
+	for (unsigned wrong = 0; wrong < 4; wrong++) {
+		q.vault = wrong == 1 ? other_vault : vault;
+		q.segment = wrong == 2 ? SEGMENT + 1 : SEGMENT;
+		q.daemon_pk = wrong == 3 ? other_pk : pk;
+		ck_assert_int_eq(fs_log_index_read(&q, p, len, &partial), wrong ? -EBADMSG : 0);
+	}
+	ck_assert_uint_eq(r.seen, 5);
+	free(p);
+}
+END_TEST
+
+/* Who may read a stream has its k(0), and with it the index's keys; but not the daemon's. */
+START_TEST(index_can_not_be_forged_by_a_reader)
+{
+	static const uint64_t first[] = {1, 6};
+	uint8_t daemon_sk[KEYS_SIGN_SK_LEN], auditor_pk[KEYS_LEN], *p;
+	struct reader r = {.has = 7}, trusting = {.has = 7, .check_pk = true};
+	bool partial = false;
+	size_t len = 0;
+
+	make_keys();
+	memcpy(daemon_sk, sk, sizeof(sk));
+	keys_sign_new(auditor_pk, sk);
+	p = part(0, 1, first, &len); /* sealed well, signed by himself */
+	ck_assert_int_eq(read_index(&r, p, len, &partial), -EBADMSG);
+	ck_assert_uint_eq(r.seen, 0);
+	/* Whoever signed is told to who gives the key. */
+	ck_assert_int_eq(read_index(&trusting, p, len, &partial), 0);
+	ck_assert(partial);
+	ck_assert_uint_eq(trusting.seen, 0);
+	/* With the daemon's name, but not its signature. */
+	memcpy(p + 40, pk, KEYS_LEN);
+	ck_assert_int_eq(read_index(&r, p, len, &partial), -EBADMSG);
+	ck_assert_int_eq(read_index(&trusting, p, len, &partial), -EBADMSG);
+	ck_assert_uint_eq(r.seen + trusting.seen, 0);
+	free(p);
+	/* A part of the daemon's own, but sealed under a key that is not the stream's. */
+	memcpy(sk, daemon_sk, sizeof(sk));
+	p = part(0, 1, first, &len);
+	ratchet[0].key[0] ^= 1;
+	ck_assert_int_eq(read_index(&r, p, len, &partial), -EBADMSG);
+	free(p);
+}
+END_TEST
+
+/* A gap, a clock that jumps by a century, no stream: no index rather than a wrong one. */
+START_TEST(index_that_went_wrong_is_not_sealed)
+{
+	struct policy_record r = record_of(6);
+	struct fs_log_index *x = index_new();
+	uint8_t *p = NULL;
+	size_t len = 0;
+
+	make_keys();
+	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(fs_log_index_add(x, &r), -EINVAL);
+	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
+	add(x, 1, 5);
+	ck_assert_int_eq(fs_log_index_add(x, &r), -EINVAL); /* 5 was left out */
+	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[1], SEGMENT, 7, 128), -ENODATA);
+	ck_assert_int_eq(fs_log_index_add(x, &r), -ENODATA);
+	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	/* Afterwards it is as new. */
+	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
+	add(x, 1, 5);
+	r = record_of(5);
+	r.time_ns = INT64_MIN;
+	ck_assert_int_eq(fs_log_index_add(x, &r), -ERANGE);
+	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
+	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[1], SEGMENT + 1, 1, 128), -EINVAL);
+	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_ptr_null(p);
+	fs_log_index_free(x);
+	fs_log_index_free(NULL);
+}
+END_TEST
+
+/* What was sealed shows neither journals nor people, and equal entries not that they are. */
+START_TEST(index_shows_nothing_in_clear)
+{
+	struct fs_log_index *x = index_new();
+	uint8_t *p = NULL;
+	size_t len = 0, zeros = 0;
+
+	make_keys();
+	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
+	for (uint64_t seq = 1; seq <= 2 * FS_LOG_INDEX_BLOCK; seq++) {
+		struct policy_record r = record_of(1);
+
+		r.seq = seq;
+		ck_assert_int_eq(fs_log_index_add(x, &r), 0);
+	}
+	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), 0);
+	for (size_t i = 128; i + 16 < len; i++) {
+		zeros += all_zero(p + i, 7);
+		ck_assert(i + 2 * FS_LOG_INDEX_ENTRY > len ||
+			  memcmp(p + i, p + i + FS_LOG_INDEX_ENTRY, FS_LOG_INDEX_ENTRY) != 0);
+	}
+	ck_assert_uint_eq(zeros, 0);
+	fs_log_index_free(x);
+	free(p);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		index_says_what_the_records_said,
+		index_opens_for_those_who_have_the_keys,
+		index_has_a_part_for_each_run_and_one_cut_short_does_no_harm,
+		index_rejects_every_flip_and_length,
+		index_of_another_segment_vault_or_daemon_is_refused,
+		index_can_not_be_forged_by_a_reader,
+		index_that_went_wrong_is_not_sealed,
+		index_shows_nothing_in_clear,
+	};
+
+	return run_tests("fs/log_index", tests, COUNT(tests));
+}
