@@ -35,7 +35,7 @@ static const char *const tools_html_style[] = {
 	"overflow-wrap:anywhere}\n"
 	"h2{font-size:19px;line-height:1.3;margin:44px 0 10px;font-weight:650;"
 	"overflow-wrap:anywhere}\n"
-	"p{margin:8px 0;max-width:76ch;overflow-wrap:anywhere;white-space:pre-line}\n"
+	"p{margin:8px 0;max-width:84ch;overflow-wrap:anywhere;white-space:pre-line}\n"
 	"code,pre{font:13px/1.5 ui-monospace,'DejaVu Sans Mono','Liberation Mono',monospace}\n"
 	"code{overflow-wrap:anywhere}\n"
 	"pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}\n"
@@ -65,13 +65,13 @@ static const char *const tools_html_style[] = {
 	".info{color:var(--main);background:var(--tint)}\n",
 
 	/* the parts of a report */
-	".facts{color:var(--soft);margin:0 0 22px}\n"
+	".facts{color:var(--soft);margin:0 0 22px;max-width:none}\n"
 	".state{display:flex;gap:14px;align-items:flex-start;padding:14px 18px;border-radius:10px;"
 	"border:1px solid currentColor;margin:0 0 18px}\n"
-	".state p{margin:0}\n.state strong{display:block}\n"
+	".state p{margin:0;max-width:none}\n.state strong{display:block}\n"
 	".state .why{color:var(--ink)}\n"
 	".state svg{flex:none;width:22px;height:22px;margin-top:1px}\n"
-	".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;"
+	".tiles{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));gap:12px;"
 	"margin:0 0 12px;padding:0;list-style:none}\n"
 	".tiles li{background:var(--card);border:1px solid var(--line);border-radius:10px;"
 	"padding:14px 16px}\n"
@@ -114,9 +114,10 @@ static const char *const tools_html_style[] = {
 	"details{margin:8px 0;font-size:14px}\nsummary{color:var(--main);cursor:pointer}\n",
 
 	/* narrow screens, paper */
+	"@media (max-width:720px){.tiles{grid-template-columns:1fr 1fr}}\n"
 	"@media (max-width:560px){main{padding:24px 14px 48px}h1{font-size:23px}"
 	"figure{padding:12px}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}"
-	".tiles{grid-template-columns:1fr 1fr}.tiles b{font-size:23px}}\n"
+	".tiles b{font-size:23px}.tiles li{padding:11px 13px}}\n"
 	"@page{size:A4;margin:16mm 14mm}\n"
 	"@media print{body{font-size:10pt;line-height:1.45}main{max-width:none;padding:0}"
 	"table{font-size:8.5pt}thead{display:table-header-group}th,td{padding:4px 6px}"

@@ -17,10 +17,11 @@
 /* ---- the timeline */
 
 #define WIDE 1040
-#define LEFT 64
+#define LEFT 86
 #define TOP 14
 #define HIGH 150 /* of the accesses */
 #define LANE 34	 /* of refusals */
+#define DATES 34 /* between them: the dates */
 #define GAP 26
 
 enum step { BY_DAY, BY_WEEK, BY_MONTH };
@@ -171,7 +172,7 @@ static void put_bar(FILE *to, const struct bars *b, size_t i, uint64_t top)
 	const struct bar *bar = &b->bar[i];
 	double x = x_of(b, (double)i), w = x_of(b, (double)i + 1) - x;
 	double high = (double)HIGH * (double)bar->accesses / (double)top;
-	int lane = TOP + HIGH + GAP + LANE;
+	int lane = TOP + HIGH + DATES + LANE;
 	char when[40];
 
 	w = w > 4 ? w - 2 : w * 0.8;
@@ -213,7 +214,7 @@ static void put_lane(FILE *to, int y, const char *text)
 static void put_timeline_svg(FILE *to, const struct bars *b, const struct policy_tally_view *v)
 {
 	uint64_t top = round_up(b->most ? b->most : 1);
-	int lane = TOP + HIGH + GAP + LANE;
+	int lane = TOP + HIGH + DATES + LANE;
 	char when[40];
 
 	fprintf(to,
@@ -229,7 +230,7 @@ static void put_timeline_svg(FILE *to, const struct bars *b, const struct policy
 	put_grid(to, top);
 	put_dates(to, b);
 	put_lane(to, lane, "refused");
-	put_lane(to, lane + GAP, "emerg.");
+	put_lane(to, lane + GAP, "emergency");
 	for (size_t i = 0; i < b->n; i++)
 		put_bar(to, b, i, top);
 	fputs("</svg>\n", to);
@@ -275,9 +276,9 @@ void tools_report_timeline(FILE *to, const struct policy_tally_view *v)
 	put_timeline_svg(to, &b, v);
 	fprintf(to,
 		"</div><figcaption>Notes opened, changed or exported, by %s (local time). Below: "
-		"refusals, and <span class=\"key grant\">\xe2\x97\x86</span> emergency "
-		"accesses.</figcaption></figure>\n",
-		step_name[b.step]);
+		"refusals (at most %llu), and <span class=\"key grant\">\xe2\x97\x86</span> "
+		"emergency accesses.</figcaption></figure>\n",
+		step_name[b.step], (unsigned long long)b.most_refused);
 	put_timeline_table(to, &b);
 	free(b.bar);
 }

@@ -138,10 +138,13 @@ static void put_tiles(FILE *to, const struct report_html *r)
 	const struct policy_tally_view *v = r->tally;
 	char more[120];
 
-	fputs("<ul class=\"tiles\">\n", to);
-	snprintf(more, sizeof(more), "%llu opened, %llu changed", (unsigned long long)v->reads,
-		 (unsigned long long)v->writes);
-	put_tile(to, accesses(v), "accesses", more);
+	fputs("<ul class=\"tiles\">\n<li><b>", to);
+	tools_report_number(to, accesses(v));
+	fputs("</b> <span>accesses</span> <span class=\"soft\">", to);
+	tools_report_number(to, v->reads);
+	fputs(" opened, ", to);
+	tools_report_number(to, v->writes);
+	fputs(" changed</span></li>\n", to);
 	put_tile(to, people_active(v), "people", "who opened or changed notes");
 	put_tile(to, journals_used(v), "journals", "with at least one access");
 	put_tile(to, v->refused, v->refused == 1 ? "refusal" : "refusals",
