@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/log_verify_scan.c - all segments in order, several read and hashed at once; and segments of a
  * fs/log_verify_scan.c - all segments in order, several read and hashed at once.
+ *
  * Workers take the next number and leave what they found in its slot; the caller's thread takes the
  * slots in order and is at most WINDOW behind. The newest TAIL segments are read by the caller
  * alone, at the end and from the newest back: a segment is complete once one behind it is in use, so
