@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +23,6 @@
 #define TAIL 3
 #define RETRIES 5
 #define RETRY_MS 10
-#define EXTRA_MAX (1u << 20)
 
 /* ---- several at once ---- */
 
