@@ -135,7 +135,7 @@ static const char *const sentences[POLICY_RECORD_KIND_COUNT] = {
 	[POLICY_RECORD_KEYS] = "keys change",
 	[POLICY_RECORD_RECOVER] = "the recovery key is used",
 	[POLICY_RECORD_AUDIT] = "reads the log",
-	[POLICY_RECORD_JOURNAL] = "changes the journal",
+	[POLICY_RECORD_JOURNAL] = "", /* the detail says it all */
 	[POLICY_RECORD_ATTEND] = "states that they take part in the care",
 	[POLICY_RECORD_REVIEW] = "reviews access",
 	[POLICY_RECORD_PROPOSAL] = "proposes",
@@ -222,7 +222,7 @@ static void put_sentence(struct policy_writer *w, const struct policy_record *r,
 	} else {
 		put_named(w, r);
 		if (detail_of(r)[0]) {
-			policy_writer_text(w, ": ");
+			policy_writer_text(w, what && what[0] ? ": " : "");
 			put_detail(w, detail_of(r));
 		}
 	}

@@ -144,14 +144,27 @@ static void put_groups(const struct drafting *d, struct audit_out *out)
 	}
 }
 
+static const struct audit_column sum_columns[] = {
+	{"Records", "records", AUDIT_NUMBER},
+	{"Would refuse", "refuses", AUDIT_NUMBER},
+	{"Would allow", "allows", AUDIT_NUMBER},
+};
+
 static void put_all(struct audit_source *s, const struct drafting *d, struct audit_out *out)
 {
+	const struct audit_cell sum[] = {
+		{.number = (int64_t)d->judged},
+		{.number = (int64_t)d->refused},
+		{.number = (int64_t)d->allowed},
+	};
+
 	put_groups(d, out);
+	tools_audit_out_table(out, "draft-sum", sum_columns,
+			      sizeof(sum_columns) / sizeof(sum_columns[0]));
+	tools_audit_out_row(out, sum);
 	tools_audit_out_say(out,
-			    "Of %llu records the draft would have refused %llu that were done, and "
-			    "allowed %llu that were refused. Nothing was put in force.",
-			    (unsigned long long)d->judged, (unsigned long long)d->refused,
-			    (unsigned long long)d->allowed);
+			    "What the draft would have refused was done, and what it would have "
+			    "allowed was refused. Nothing was put in force.");
 	tools_audit_say_unread(s, out);
 }
 

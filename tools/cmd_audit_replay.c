@@ -71,24 +71,22 @@ struct telling {
 	int rc;
 };
 
-__attribute__((format(strftime, 2, 0))) static void local(int64_t time_ns, const char *form,
-							  char *out, size_t cap)
+static void clock_text(int64_t time_ns, char out[static 16])
 {
 	time_t t = (time_t)(time_ns / 1000000000);
 	struct tm tm;
 
-	if (!localtime_r(&t, &tm) || !strftime(out, cap, form, &tm))
-		snprintf(out, cap, "?");
-}
-
-static void clock_text(int64_t time_ns, char out[static 16])
-{
-	local(time_ns, "%H:%M", out, 16);
+	if (!localtime_r(&t, &tm) || !strftime(out, 16, "%H:%M", &tm))
+		snprintf(out, 16, "?");
 }
 
 static void day_text(int64_t time_ns, char out[static 64])
 {
-	local(time_ns, "%A %d %B %Y (%Z)", out, 64);
+	time_t t = (time_t)(time_ns / 1000000000);
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm) || !strftime(out, 64, "%A %d %B %Y (%Z)", &tm))
+		snprintf(out, 64, "?");
 }
 
 /* As long as it took then, N times as fast; nobody waits for a night. */
