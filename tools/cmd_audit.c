@@ -14,6 +14,7 @@ struct audit_command {
 };
 
 static const struct audit_command commands[] = {
+	{ "report", tools_cmd_audit_report, 0, 0 },
 	{ "show", tools_cmd_audit_show, 0, 0 },
 	{ "usage", tools_cmd_audit_usage, 0, 0 },
 };
