@@ -14,6 +14,8 @@ struct audit_command {
 };
 
 static const struct audit_command commands[] = {
+	{ "copy", tools_cmd_audit_copy, 1, 1 },
+	{ "key", tools_cmd_audit_key, 2, 2 },
 	{ "report", tools_cmd_audit_report, 0, 0 },
 	{ "show", tools_cmd_audit_show, 0, 0 },
 	{ "usage", tools_cmd_audit_usage, 0, 0 },
@@ -37,8 +39,10 @@ int tools_cmd_audit(struct tool_options *o, int argc, char **argv)
 		if (strcmp(commands[i].name, argv[0]))
 			continue;
 		if (argc - 1 < commands[i].min_args || argc - 1 > commands[i].max_args)
-			return tools_usage("`audit %s` takes %s argument", argv[0],
-					   commands[i].max_args ? "an" : "no");
+			return tools_usage("`audit %s` takes %s", argv[0],
+					   !commands[i].max_args	? "no argument"
+					   : commands[i].max_args == 1 ? "an argument"
+								       : "other arguments");
 		if (tools_audit_out_check(o))
 			return TOOL_USAGE;
 		return commands[i].run(o, argc, argv);
