@@ -25,6 +25,7 @@ static const struct audit_command commands[] = {
 	{ "sample", tools_cmd_audit_sample, 0, 0 },
 	{ "prove", tools_cmd_audit_prove, 0, 1000 },
 	{ "publish", tools_cmd_audit_publish, 1, 1 },
+	{ "report", tools_cmd_audit_report, 0, 0 },
 	{ "show", tools_cmd_audit_show, 0, 0 },
 	{ "state", tools_cmd_audit_state, 0, 0 },
 	{ "unusual", tools_cmd_audit_unusual, 0, 0 },
