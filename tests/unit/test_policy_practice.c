@@ -61,8 +61,8 @@ static const struct {
 	{BASE "sesion idle 5m\n", "p:4:1: unknown statement `sesion`: did you mean `session`?\n"},
 	{BASE "zzz\n",
 	 "p:4:1: unknown statement `zzz`: known are practice, session, break-glass, "
-	 "attend, blocks, finalize, history, retention, log, durability, include, role, "
-	 "unit, default, practitioner, program\n"},
+	 "attend, blocks, finalize, history, retention, log, durability, include, hours, "
+	 "statement, role, unit, default, practitioner, program, own, relative\n"},
 	{BASE "\"practice\"\n", "p:4:1: a statement begins with a word, not with a string\n"},
 	{BASE "practice\n", "p:4:9: the practice's name is missing here\n"},
 	{BASE "practice Klinik\n",
@@ -406,11 +406,11 @@ static const struct {
 	{BASE "\xc3\xa6\xc3\xb8\xc3\xa5 x \"y\n",
 	 "p:4:1: unknown statement `\xc3\xa6\xc3\xb8\xc3\xa5`: known are practice, session, "
 	 "break-glass, attend, blocks, finalize, history, retention, log, durability, include, "
-	 "role, unit, default, practitioner, program\n"},
+	 "hours, statement, role, unit, default, practitioner, program, own, relative\n"},
 	{BASE "x\tsession\n",
 	 "p:4:1: unknown statement `x`: known are practice, session, break-glass, attend, "
-	 "blocks, finalize, history, retention, log, durability, include, role, unit, default, "
-	 "practitioner, program\n"},
+	 "blocks, finalize, history, retention, log, durability, include, hours, statement, role, "
+	 "unit, default, practitioner, program, own, relative\n"},
 	{BASE "  practice \"a\" # ok\n"
 	      "\t# only a comment\n"
 	      "sessoin idle 5m # typo\n"
@@ -489,7 +489,7 @@ static const struct {
 	      "practitioner bo user anna role rr\nunit west \"W\"\n%part c\nunit west \"V\"\n"
 	      "default unit nort allow user:bo:r-x\n",
 	 "practice.d/a.policy:1:1: unknown statement `sesion`: known are role, unit, default, "
-	 "practitioner, program\n"
+	 "practitioner, program, own, relative\n"
 	 "practice.d/c.policy:1:6: unit `west` was declared on line 2 of practice.d/b.policy "
 	 "already\n"
 	 "practice.d/b.policy:1:32: unknown role `rr`: did you mean `r`?\n"
