@@ -166,6 +166,17 @@ struct fs_control_objects {
 int fs_control_objects_begin(struct fs_control_objects *to);
 /* Takes the object over; NULL: memory was short. -ENOMEM, -EPIPE. */
 int fs_control_objects_put(struct fs_control_objects *to, json_t *one);
+/* Texts on their way into an array of the answer, sent whenever there are enough. */
+#define FS_CONTROL_TEXTS_LEN (128u << 10)
+struct fs_control_texts {
+	struct fs_control_request *rq;
+	const char *name; /* of the array */
+	json_t *list;	  /* borrowed from the answer */
+	size_t bytes;
+	int rc; /* sticky */
+};
+int fs_control_texts_begin(struct fs_control_texts *to);
+int fs_control_texts_put(struct fs_control_texts *to, const char *text, size_t len);
 /* What a negative errno means to a person, when nobody further down had better words. */
 const char *fs_control_plain_words(int rc);
 /* Serves one request to its end: fills in the answer and queues it. */
@@ -200,7 +211,14 @@ int fs_control_verb_policy_sign_off(struct fs_control_request *rq);
 int fs_control_verb_policy_explain(struct fs_control_request *rq);
 int fs_control_verb_policy_test(struct fs_control_request *rq);
 int fs_control_verb_list(struct fs_control_request *rq);
-int fs_control_verb_audit(struct fs_control_request *rq);
+int fs_control_verb_audit(struct fs_control_request *rq); /* control_audit.c */
+int fs_control_verb_audit_records(struct fs_control_request *rq);
+int fs_control_verb_audit_segments(struct fs_control_request *rq);
+int fs_control_verb_audit_segment(struct fs_control_request *rq);
+int fs_control_verb_audit_streams(struct fs_control_request *rq);
+int fs_control_verb_audit_policies(struct fs_control_request *rq);
+int fs_control_verb_audit_sign_off(struct fs_control_request *rq);
+int fs_control_verb_log_checkpoint(struct fs_control_request *rq);
 int fs_control_verb_keys_renew(struct fs_control_request *rq);
 int fs_control_verb_keys_status(struct fs_control_request *rq);
 int fs_control_verb_passwd(struct fs_control_request *rq);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/control_policy.c - verbs that show: status, policy, list, audit.
+ * fs/control_policy.c - verbs that show: status, policy, list.
  *
- * Long answers go in pieces of PIECE bytes, so that neither a frame nor a queue
- * grows with the vault. Rights are the vault's to judge; here only status leaves
+ * Rights are the vault's to judge; here only status leaves
  * out what its reader may not know.
  */
 #include <errno.h>
@@ -12,8 +11,6 @@
 #include <unistd.h>
 
 #include "control_impl.h"
-
-#define PIECE (128u << 10)
 
 /* ---- status ---- */
 
@@ -182,37 +179,6 @@ int fs_control_verb_policy_put(struct fs_control_request *rq)
 
 /* ---- long answers ---- */
 
-/* Texts on their way into an array of the answer, sent whenever there are enough. */
-struct stream {
-	struct fs_control_request *rq;
-	const char *name; /* of the array */
-	json_t *list;	  /* borrowed from the answer */
-	size_t bytes;
-	int rc;
-};
-
-static int stream_begin(struct stream *to)
-{
-	to->list = json_array();
-	to->bytes = 0;
-	if (!to->list || json_object_set_new(to->rq->answer, to->name, to->list))
-		to->rc = -ENOMEM;
-	return to->rc;
-}
-
-static int stream_put(struct stream *to, const char *text, size_t len)
-{
-	if (to->rc)
-		return to->rc;
-	if (json_array_append_new(to->list, fs_control_json_text(text, len)))
-		return to->rc = -ENOMEM;
-	to->bytes += len + 4;
-	if (to->bytes < PIECE)
-		return 0;
-	to->rc = fs_control_more(to->rq);
-	return to->rc ? to->rc : stream_begin(to);
-}
-
 struct names {
 	char **name;
 	size_t n, cap;
@@ -251,7 +217,7 @@ static int by_name(const void *a, const void *b)
 
 int fs_control_verb_list(struct fs_control_request *rq)
 {
-	struct stream to = {.rq = rq, .name = "journals"};
+	struct fs_control_texts to = {.rq = rq, .name = "journals"};
 	struct names names = {0};
 	int rc;
 
@@ -259,77 +225,14 @@ int fs_control_verb_list(struct fs_control_request *rq)
 	if (!rc)
 		rc = names.rc;
 	if (!rc)
-		rc = stream_begin(&to);
+		rc = fs_control_texts_begin(&to);
 	if (!rc && names.n)
 		qsort(names.name, names.n, sizeof(*names.name), by_name);
 	for (size_t i = 0; i < names.n; i++) {
 		if (!rc)
-			rc = stream_put(&to, names.name[i], strlen(names.name[i]));
+			rc = fs_control_texts_put(&to, names.name[i], strlen(names.name[i]));
 		free(names.name[i]);
 	}
 	free(names.name);
-	return rc;
-}
-
-struct auditing {
-	struct stream to;
-	bool json;
-	char *line;
-	size_t cap;
-};
-
-static int add_record(void *ctx, const struct policy_record *r)
-{
-	struct auditing *a = ctx;
-	size_t (*format)(const struct policy_record *r, char *out, size_t cap) =
-		a->json ? policy_record_json : policy_record_text;
-	size_t len = format(r, a->line, a->cap);
-
-	if (len >= a->cap) {
-		char *line = realloc(a->line, len + 1);
-
-		if (!line) {
-			a->to.rc = -ENOMEM;
-			return 1;
-		}
-		a->line = line;
-		a->cap = len + 1;
-		len = format(r, a->line, a->cap);
-	}
-	return stream_put(&a->to, a->line, len) ? 1 : 0;
-}
-
-int fs_control_verb_audit(struct fs_control_request *rq)
-{
-	const char *format = fs_control_text(rq, "format");
-	struct auditing a = {
-		.to = {.rq = rq, .name = "lines"},
-		.json = !strcmp(format, "json"),
-		.cap = 4096,
-	};
-	struct fs_audit_query q = {
-		.who = fs_control_text(rq, "who"),
-		.journal = fs_control_text(rq, "journal"),
-		.since_ns = fs_control_int(rq, "since_ns"),
-		.until_ns = fs_control_int(rq, "until_ns"),
-		.grant = (uint64_t)fs_control_int(rq, "grant"),
-	};
-	int rc;
-
-	if (!a.json && format[0] && strcmp(format, "text")) {
-		fs_say(&rq->say, "the format of `audit` is text or json");
-		return -EINVAL;
-	}
-	a.line = malloc(a.cap);
-	rc = a.line ? stream_begin(&a.to) : -ENOMEM;
-	if (!rc)
-		rc = fs_vault_audit(rq->c->vault, rq->session, &q, add_record, &a, &rq->say);
-	if (!rc)
-		rc = a.to.rc;
-	if (!rc && rq->say.text[0] &&
-	    json_object_set_new(rq->answer, "notice",
-				fs_control_json_text(rq->say.text, strlen(rq->say.text))))
-		rc = -ENOMEM;
-	free(a.line);
 	return rc;
 }

@@ -224,6 +224,8 @@ static int verb_invite(struct fs_control_request *rq)
 /* ---- the table ---- */
 
 #define ACTIVE (NEED_HELLO | NEED_ACTIVE)
+#define STREAM (ACTIVE | NEED_TRIES | NEED_FD) /* the answer goes into the descriptor: control_sink.c */
+#define PURPOSE {"purpose", TEXT, false, 0, 100}
 #define WHO {"who", TEXT, false, 0, KEYS_NAME_MAX}
 #define ORIGIN {"origin", TEXT, false, 0, 255}
 #define COST                                                                                       \
@@ -373,6 +375,22 @@ static const struct verb verbs[] = {
 	  {"until_ns", NUMBER, false, 0, INT64_MAX},
 	  {"grant", NUMBER, false, 0, UINT32_MAX},
 	  {"format", TEXT, false, 0, 8}}},
+	{"audit-records", STREAM, fs_control_verb_audit_records, {0, 0},
+	 {WHO,
+	  {"journal", TEXT, false, 0, 255},
+	  {"since_ns", NUMBER, false, 0, INT64_MAX},
+	  {"until_ns", NUMBER, false, 0, INT64_MAX},
+	  {"grant", NUMBER, false, 0, UINT32_MAX},
+	  PURPOSE}},
+	{"audit-segments", ACTIVE | NEED_TRIES, fs_control_verb_audit_segments, {0, 0}, {PURPOSE}},
+	{"audit-segment", STREAM, fs_control_verb_audit_segment, {0, 0},
+	 {{"number", NUMBER, true, 0, UINT32_MAX}, {"part", TEXT, true, 1, 8}}},
+	{"audit-streams", STREAM, fs_control_verb_audit_streams, {0, KEYS_LEN},
+	 {{"since_s", NUMBER, false, 0, MOMENT_MAX}, {"until_s", NUMBER, false, 0, MOMENT_MAX}}},
+	{"audit-policies", STREAM, fs_control_verb_audit_policies, {0, 0}, {{0}}},
+	{"audit-sign-off", ACTIVE | NEED_TRIES, fs_control_verb_audit_sign_off, {0, 0},
+	 {{"what", TEXT, true, 1, 1000}, {"findings", TEXT, true, 1, 1000}}},
+	{"log-checkpoint", ACTIVE, fs_control_verb_log_checkpoint, {0, 0}, {{0}}},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -585,6 +603,28 @@ int fs_control_objects_put(struct fs_control_objects *to, json_t *one)
 		return 0;
 	rc = fs_control_more(to->rq);
 	return rc ? rc : fs_control_objects_begin(to);
+}
+
+int fs_control_texts_begin(struct fs_control_texts *to)
+{
+	to->list = json_array();
+	to->bytes = 0;
+	if (!to->list || json_object_set_new(to->rq->answer, to->name, to->list))
+		to->rc = -ENOMEM;
+	return to->rc;
+}
+
+int fs_control_texts_put(struct fs_control_texts *to, const char *text, size_t len)
+{
+	if (to->rc)
+		return to->rc;
+	if (json_array_append_new(to->list, fs_control_json_text(text, len)))
+		return to->rc = -ENOMEM;
+	to->bytes += len + 4;
+	if (to->bytes < FS_CONTROL_TEXTS_LEN)
+		return 0;
+	to->rc = fs_control_more(to->rq);
+	return to->rc ? to->rc : fs_control_texts_begin(to);
 }
 
 void fs_control_serve(struct fs_control_request *rq)

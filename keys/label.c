@@ -70,6 +70,8 @@ static const char *const texts[KEYS_LABEL_COUNT] = {
 	[KEYS_LABEL_CHECKPOINT_KEY] = "journalfs 1 stable checkpoint key",
 	[KEYS_LABEL_LOG_INDEX] = "journalfs 1 log index",
 	[KEYS_LABEL_LOG_ARCHIVE] = "journalfs 1 log archive",
+	[KEYS_LABEL_AUDIT_KEY] = "journalfs 1 audit key",
+	[KEYS_LABEL_LOG_COPY] = "journalfs 1 log copy",
 };
 
 int keys_init(void)

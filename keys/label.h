@@ -68,6 +68,8 @@ enum keys_label {
 	KEYS_LABEL_CHECKPOINT_KEY, /* stable checkpoint key's seed from the daemon's key */
 	KEYS_LABEL_LOG_INDEX,	   /* key of a segment's index from a stream's k(0) */
 	KEYS_LABEL_LOG_ARCHIVE,	   /* signature and chain of statements about archived segments */
+	KEYS_LABEL_AUDIT_KEY,	   /* key that seals an auditor's key file, from its passphrase */
+	KEYS_LABEL_LOG_COPY,	   /* key that opens a copied log's policies, from a stream's k(0) */
 	KEYS_LABEL_COUNT
 };
 

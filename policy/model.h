@@ -28,6 +28,13 @@ struct policy_history {
 	struct policy_keep keep;
 };
 
+/* What an `own` or a `relative` line says. */
+struct policy_practice_kin {
+	const char *who, *journal, *file;
+	unsigned line, column;
+	enum policy_kin kin;
+};
+
 /* "practice.d/" and a name. */
 #define POLICY_FILE_NAME (POLICY_NAME_MAX + 12)
 
@@ -48,6 +55,10 @@ struct policy_practice {
 	size_t history_count;
 	struct policy_default *deflt; /* by unit, in the order of the text */
 	size_t default_count;
+	struct policy_practice_kin *kin; /* by practitioner, then journal */
+	size_t kin_count;
+	bool has_hours;
+	uint8_t hours[7 * 1440 / 8]; /* a bit for each minute of the week, from Monday on */
 	uint32_t *default_first; /* of each unit, and one more; NULL without defaults */
 	char (*file)[POLICY_FILE_NAME]; /* "practice", "practice.d/north", ... */
 	struct policy_index roles, units, persons;

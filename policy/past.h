@@ -4,7 +4,7 @@
  *
  * Versions count over practice and journals together (as a record's policy_version does): each
  * changes one file. Pure: texts come in oldest first, parsed when first asked for, and a bounded
- * number of parsed ones is kept.
+ * number of parsed ones is kept. One thread.
  */
 #ifndef POLICY_PAST_H
 #define POLICY_PAST_H
@@ -34,9 +34,11 @@ uint32_t policy_past_version(const struct policy_past *p, int64_t time_s);
 /*
  * The practice, and the journal's policy, in force at `version`; a reference each
  * (policy_practice_put, policy_journal_put). journal NULL where it had none. -ENOENT: no practice
- * then. -EINVAL: a text that does not parse (told in why).
+ * then. -EINVAL: a text that does not parse.
  */
 int policy_past_get(struct policy_past *p, uint32_t version, uint32_t journal,
 		    struct policy_practice **practice, struct policy_journal **policy);
+/* The journal's name at `version`, as long as p lives and nothing is added; NULL: it was not there. */
+const char *policy_past_journal(struct policy_past *p, uint32_t version, uint32_t journal);
 
 #endif

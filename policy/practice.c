@@ -57,6 +57,7 @@ void policy_practice_free(struct policy_practice *p)
 	free(p->person);
 	free(p->denied);
 	free(p->deflt);
+	free(p->kin);
 	free(p->default_first);
 	free(p->file);
 	free(p->pool);

@@ -61,6 +61,7 @@ struct policy_practitioner {
 	unsigned line;
 };
 
+#define POLICY_LOG_YEARS 5 /* the least; where nothing is said */
 struct policy_settings {
 	const char *title; /* practice "..." */
 	uint32_t idle_s;
@@ -85,8 +86,15 @@ struct policy_settings {
 	bool history_off; /* no versions are kept */
 	uint32_t retention_years;
 	bool log_strict;
+	uint32_t log_keep_years; /* of the access log, POLICY_LOG_YEARS or more */
 	bool durability_close;
+	bool statement_names;	/* a patient's statement names people; else their units only */
+	bool statement_refused; /* and says who was refused */
+	char country[3];	/* "DK", "SE", "NO"; "" not said */
 };
+
+/* Whose journal it is, as far as the policy says. */
+enum policy_kin { POLICY_KIN_NONE, POLICY_KIN_OWN, POLICY_KIN_RELATIVE };
 
 struct policy_practice;
 
@@ -129,6 +137,14 @@ void policy_practice_keep(const struct policy_practice *p, const char *name,
 			  struct policy_keep *out);
 /* True when a `program deny` line names this (kernel-truncated, 15 bytes) comm. */
 bool policy_practice_denies_program(const struct policy_practice *p, const char *comm);
+
+/* The journal of that name is the practitioner's own, or a relative's (`own`, `relative` lines). */
+enum policy_kin policy_practice_kin(const struct policy_practice *p, const char *who,
+				    const char *journal);
+/* Working hours are said (`hours` lines); and whether that minute is one: Monday is 0, local time.
+ */
+bool policy_practice_has_hours(const struct policy_practice *p);
+bool policy_practice_works(const struct policy_practice *p, unsigned weekday, unsigned minute);
 
 /*
  * The practice policy that `init` writes. who is practitioner and account name. alone: one role

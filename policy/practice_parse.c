@@ -257,11 +257,15 @@ static const struct {
 	{"log", policy_practice_log, false},
 	{"durability", policy_practice_durability, false},
 	{"include", policy_practice_include, false},
+	{"hours", policy_practice_hours, false},
+	{"statement", policy_practice_statement, false},
 	{"role", role_parse, true},
 	{"unit", unit_parse, true},
 	{"default", policy_practice_default, true},
 	{"practitioner", practitioner_parse, true},
 	{"program", policy_practice_program, true},
+	{"own", policy_practice_own, true},
+	{"relative", policy_practice_relative, true},
 };
 
 static void statement_parse(struct policy_practice_parser *pr)
@@ -375,6 +379,7 @@ int policy_practice_parse(const char *text, size_t len, const char *file,
 		.attend_reason = 10,
 		.amendment = "%n amendment %i%e",
 		.retention_years = 10,
+		.log_keep_years = POLICY_LOG_YEARS,
 	};
 	if (policy_lexer_init(&pr.lx, text, len, file, report))
 		goto out;

@@ -36,11 +36,15 @@ enum {
 	SEEN_HISTORY_OFF,
 	SEEN_RETENTION,
 	SEEN_LOG,
+	SEEN_LOG_KEEP,
 	SEEN_DURABILITY,
 	SEEN_ATTEND_LIMIT,
 	SEEN_ATTEND_REASON,
 	SEEN_BLOCKS,
 	SEEN_INCLUDE,
+	SEEN_STATEMENT,
+	SEEN_COUNTRY,
+	SEEN_STATEMENT_REFUSED,
 	SEEN_SETTINGS, /* below: clauses of one practitioner line */
 	SEEN_USER = SEEN_SETTINGS,
 	SEEN_ROLE,
@@ -134,6 +138,8 @@ void policy_practice_resolve(struct policy_practice_parser *pr);
 void policy_practice_countersign_resolve(struct policy_practice_parser *pr);
 void policy_practice_default_resolve(struct policy_practice_parser *pr);
 
+void policy_practice_kin_resolve(struct policy_practice_parser *pr);
+
 /* Each reads the rest of its statement; the first word has been taken. */
 bool policy_practice_title(struct policy_practice_parser *pr);
 bool policy_practice_session(struct policy_practice_parser *pr);
@@ -148,5 +154,9 @@ bool policy_practice_durability(struct policy_practice_parser *pr);
 bool policy_practice_include(struct policy_practice_parser *pr);
 bool policy_practice_program(struct policy_practice_parser *pr);
 bool policy_practice_default(struct policy_practice_parser *pr);
+bool policy_practice_hours(struct policy_practice_parser *pr);
+bool policy_practice_own(struct policy_practice_parser *pr);
+bool policy_practice_relative(struct policy_practice_parser *pr);
+bool policy_practice_statement(struct policy_practice_parser *pr);
 
 #endif

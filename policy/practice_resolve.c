@@ -167,6 +167,7 @@ void policy_practice_resolve(struct policy_practice_parser *pr)
 	p->person_count = pr->pending_count;
 	policy_practice_default_resolve(pr);
 	policy_practice_countersign_resolve(pr);
+	policy_practice_kin_resolve(pr);
 	duties_check(pr);
 	if (pr->seen[SEEN_IDLE] && s->idle_s > s->ceiling_s)
 		policy_practice_error_at(

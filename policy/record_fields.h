@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * policy/record_fields.h - the one table of a record's fields: tag, place, type and name in JSON.
- * Only for record.c and record_json.c. Tags are for ever (FORMAT.md).
+ * Only for record.c, record_json.c and record_csv.c. Tags are for ever (FORMAT.md).
  */
 #ifndef POLICY_RECORD_FIELDS_H
 #define POLICY_RECORD_FIELDS_H
@@ -34,18 +34,5 @@ extern const size_t policy_record_field_count;
 
 /* The value of an integer field, whatever its width. */
 uint64_t policy_record_integer(const struct policy_record *r, const struct policy_field *f);
-
-/* Appends to out like snprintf: needed counts on beyond cap, out is always terminated. */
-struct policy_writer {
-	char *out;
-	size_t cap;
-	size_t needed;
-};
-
-void policy_writer_put(struct policy_writer *w, const char *p, size_t len);
-void policy_writer_format(struct policy_writer *w, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-/* Terminates; returns the length needed. */
-size_t policy_writer_end(struct policy_writer *w);
 
 #endif

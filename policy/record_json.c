@@ -11,32 +11,16 @@
 
 #include "record_fields.h"
 #include "span.h"
-#include "utf8.h"
+#include "writer.h"
 
 static void put(struct policy_writer *w, const char *text)
 {
-	policy_writer_put(w, text, strlen(text));
+	policy_writer_text(w, text);
 }
 
 static void put_string(struct policy_writer *w, const char *text)
 {
-	size_t len = strlen(text);
-
-	put(w, "\"");
-	for (size_t i = 0; i < len;) {
-		uint32_t point = 0xfffd;
-		unsigned n = policy_utf8_get(text + i, len - i, &point);
-
-		/* No control lies beyond the first plane, so four digits always do. */
-		if (!n || policy_utf8_control(point))
-			policy_writer_format(w, "\\u%04x", (unsigned)point);
-		else if (point == '"' || point == '\\')
-			policy_writer_format(w, "\\%c", (char)point);
-		else
-			policy_writer_put(w, text + i, n);
-		i += n ? n : 1;
-	}
-	put(w, "\"");
+	policy_writer_json(w, text);
 }
 
 static void put_value(struct policy_writer *w, const struct policy_record *r,

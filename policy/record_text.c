@@ -9,87 +9,16 @@
  */
 #include "record.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "record_fields.h"
 #include "span.h"
-#include "utf8.h"
+#include "writer.h"
 
 #define NOTES_SHOWN 5
 
-void policy_writer_put(struct policy_writer *w, const char *p, size_t len)
-{
-	if (w->needed < w->cap) {
-		size_t room = w->cap - w->needed;
-
-		memcpy(w->out + w->needed, p, len < room ? len : room);
-	}
-	w->needed += len;
-}
-
-void policy_writer_format(struct policy_writer *w, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		policy_writer_put(w, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-}
-
-size_t policy_writer_end(struct policy_writer *w)
-{
-	if (w->cap)
-		w->out[w->needed < w->cap ? w->needed : w->cap - 1] = '\0';
-	return w->needed;
-}
-
 static void put(struct policy_writer *w, const char *text)
 {
-	policy_writer_put(w, text, strlen(text));
-}
-
-/* text without anything that a terminal could act on; quote is escaped too where it is not 0. */
-static void put_escaped(struct policy_writer *w, const char *text, char quote)
-{
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < len;) {
-		uint32_t point = 0;
-		unsigned n = policy_utf8_get(text + i, len - i, &point);
-		bool plain = n && !policy_utf8_control(point);
-
-		if (plain && point != '\\' && point != (unsigned char)quote) {
-			policy_writer_put(w, text + i, n);
-		} else if (plain) {
-			policy_writer_format(w, "\\%c", (char)point);
-		} else {
-			for (unsigned k = 0; k < (n ? n : 1); k++)
-				policy_writer_format(w, "\\x%02x", (unsigned char)text[i + k]);
-		}
-		i += n ? n : 1;
-	}
-}
-
-static void put_quoted(struct policy_writer *w, const char *text)
-{
-	put(w, "\"");
-	put_escaped(w, text, '"');
-	put(w, "\"");
-}
-
-/* A name in quotes only where it needs them. */
-static void put_name(struct policy_writer *w, const char *name)
-{
-	if (!*name || strpbrk(name, " \",()/") || strstr(name, "\xc2\xa0"))
-		put_quoted(w, name);
-	else
-		put_escaped(w, name, '\0');
+	policy_writer_text(w, text);
 }
 
 static const char *verb(const struct policy_record *r)
@@ -163,14 +92,14 @@ static void put_who(struct policy_writer *w, const struct policy_record *r)
 	if (!r->who[0])
 		return;
 	put(w, "  ");
-	put_name(w, r->who);
+	policy_writer_name(w, r->who);
 	if (!r->role[0] && !r->unit[0])
 		return;
 	put(w, " (");
-	put_name(w, r->role[0] ? r->role : "?");
+	policy_writer_name(w, r->role[0] ? r->role : "?");
 	if (r->unit[0]) {
 		put(w, ", ");
-		put_name(w, r->unit);
+		policy_writer_name(w, r->unit);
 	}
 	put(w, ")");
 }
@@ -182,7 +111,7 @@ static void put_object(struct policy_writer *w, const struct policy_record *r)
 
 	if (r->journal_name[0]) {
 		put(w, "  ");
-		put_quoted(w, r->journal_name);
+		policy_writer_quoted(w, r->journal_name);
 		some = true;
 	} else if (r->journal) {
 		policy_writer_format(w, "  journal %u", (unsigned)r->journal);
@@ -190,7 +119,7 @@ static void put_object(struct policy_writer *w, const struct policy_record *r)
 	}
 	if (r->name[0]) {
 		put(w, some ? " / " : "  ");
-		put_name(w, r->name);
+		policy_writer_name(w, r->name);
 		some = true;
 	} else if (r->note) {
 		policy_writer_format(w, "%snote %llu", some ? " / " : "  ",
@@ -199,7 +128,7 @@ static void put_object(struct policy_writer *w, const struct policy_record *r)
 	}
 	if (r->name2[0]) {
 		put(w, some ? " -> " : "  -> ");
-		put_name(w, r->name2);
+		policy_writer_name(w, r->name2);
 	}
 }
 
@@ -209,7 +138,7 @@ static void put_notes(struct policy_writer *w, const struct policy_record *r)
 
 	for (size_t i = 0; i < r->note_count && i < NOTES_SHOWN; i++) {
 		put(w, i ? ", " : r->journal_name[0] || r->journal ? " / " : "  ");
-		put_name(w, r->notes[i].name ? r->notes[i].name : "");
+		policy_writer_name(w, r->notes[i].name ? r->notes[i].name : "");
 	}
 	if (total > NOTES_SHOWN || total > r->note_count)
 		policy_writer_format(w, " (%zu notes)", total);
@@ -246,11 +175,11 @@ static void put_why(struct policy_writer *w, const struct policy_record *r)
 {
 	if (r->purpose[0]) {
 		put(w, "  ");
-		put_name(w, r->purpose);
+		policy_writer_name(w, r->purpose);
 	}
 	if (r->rule[0]) {
 		put(w, "  ");
-		put_escaped(w, r->rule, '\0');
+		policy_writer_escaped(w, r->rule, '\0');
 	}
 	if (r->grant)
 		policy_writer_format(w, "  grant %llu", (unsigned long long)r->grant);
@@ -258,19 +187,19 @@ static void put_why(struct policy_writer *w, const struct policy_record *r)
 		policy_writer_format(w, "  policy version %u", (unsigned)r->policy_version);
 	if (r->detail[0]) {
 		put(w, "  ");
-		put_escaped(w, r->detail, '\0');
+		policy_writer_escaped(w, r->detail, '\0');
 	}
 	if (r->reason[0]) {
 		put(w, "  reason ");
-		put_quoted(w, r->reason);
+		policy_writer_quoted(w, r->reason);
 	}
 	if (r->origin[0]) {
 		put(w, "  from ");
-		put_name(w, r->origin);
+		policy_writer_name(w, r->origin);
 	}
 	if (r->program[0]) {
 		put(w, "  by ");
-		put_name(w, r->program);
+		policy_writer_name(w, r->program);
 	}
 }
 

@@ -75,6 +75,7 @@ static int check_proof(const struct conf *c, struct client *cl, const uint8_t *n
 	    keys_header_decode(proof, KEYS_HEADER_LEN, &h))
 		return -EBADMSG;
 	memcpy(cl->vault, h.vault, sizeof(cl->vault));
+	memcpy(cl->root_pk, h.root_pk, sizeof(cl->root_pk));
 	return keys_daemon_check(h.vault, h.root_pk, daemon_pk, cert, nonce, cert + KEYS_SIG_LEN);
 }
 
@@ -217,15 +218,20 @@ int tools_client_next(struct client *cl, struct fs_wire_message *answer)
 	return rc;
 }
 
+int tools_client_answer(struct client *cl, struct fs_wire_message *answer)
+{
+	int rc = receive(cl, answer);
+
+	if (!rc && !json_is_true(json_object_get(answer->json, "ok")))
+		rc = refusal_of(answer->json);
+	return rc;
+}
+
 int tools_client_ask(struct client *cl, json_t *json, struct fs_wire_message *answer)
 {
 	int rc = send_request(cl, json, NULL, 0, -1);
 
-	if (!rc)
-		rc = receive(cl, answer);
-	if (!rc && !json_is_true(json_object_get(answer->json, "ok")))
-		rc = refusal_of(answer->json);
-	return rc;
+	return rc ? rc : tools_client_answer(cl, answer);
 }
 
 int tools_client_refused(const struct fs_wire_message *answer)

@@ -15,6 +15,7 @@
 struct client {
 	int sock;
 	uint8_t vault[KEYS_VAULT_ID_LEN];
+	uint8_t root_pk[KEYS_LEN]; /* of the header whose hash is pinned */
 };
 
 /* -ECONNREFUSED: nobody serves (quiet says nothing then). Says everything else. */
@@ -36,6 +37,8 @@ int tools_client_next(struct client *cl, struct fs_wire_message *answer);
  * json is NULL when none came, which has been said.
  */
 int tools_client_ask(struct client *cl, json_t *json, struct fs_wire_message *answer);
+/* An answer that is still to come; a refusal is not printed. */
+int tools_client_answer(struct client *cl, struct fs_wire_message *answer);
 /* Prints the texts of a refusal that tools_client_ask brought, if any. Returns TOOL_FAILED. */
 int tools_client_refused(const struct fs_wire_message *answer);
 

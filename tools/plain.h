@@ -17,7 +17,7 @@
 char *tools_plain(const char *text, int lines);
 /* Writes it so. 0 or -1. */
 int tools_plain_put(FILE *to, const char *text, int lines);
-/* How many columns it takes: one for each character. */
+/* How many columns it takes on a terminal; of wide and of combining characters too. */
 size_t tools_plain_width(const char *text);
 /* Writes it, cut nowhere, and blanks up to that width. */
 int tools_plain_pad(FILE *to, const char *text, size_t width);

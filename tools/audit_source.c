@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/audit_source.c - where an auditor's records come from: the daemon, or a copied log.
+ *
+ * Owns the choice between the two and what both share; audit_source_log.c and
+ * audit_source_daemon.c do the rest.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit_source_impl.h"
+#include "when.h"
+
+struct audit_source *tools_audit_open(const struct tool_options *o)
+{
+	struct audit_source *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s) {
+		tools_fail("out of memory");
+		return NULL;
+	}
+	s->cl.sock = -1;
+	s->live = !o->log;
+	pthread_mutex_init(&s->lock, NULL);
+	if (!o->log && o->key) {
+		tools_usage("--key opens a copied log: name its directory with --log DIR");
+		rc = TOOL_USAGE;
+	} else {
+		rc = s->live ? tools_audit_daemon_open(s, o) : tools_audit_log_open(s, o);
+	}
+	if (!rc)
+		return s;
+	tools_audit_close(s);
+	return NULL;
+}
+
+void tools_audit_close(struct audit_source *s)
+{
+	if (!s)
+		return;
+	if (s->live)
+		tools_audit_daemon_close(s);
+	else
+		tools_audit_log_close(s);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+int tools_audit_read(struct audit_source *s, const struct audit_filter *f,
+		     int (*fn)(void *ctx, const struct policy_record *r), void *ctx)
+{
+	s->unread = 0;
+	return s->live ? tools_audit_daemon_read(s, f, fn, ctx)
+		       : tools_audit_log_read(s, f, fn, ctx);
+}
+
+uint64_t tools_audit_unread(const struct audit_source *s)
+{
+	return s->unread;
+}
+
+struct policy_past *tools_audit_past(struct audit_source *s)
+{
+	return s->live ? tools_audit_daemon_past(s) : tools_audit_log_past(s);
+}
+
+const struct fs_log_source *tools_audit_segments(struct audit_source *s)
+{
+	if (!s->has_segments &&
+	    (s->live ? tools_audit_daemon_segments(s) : tools_audit_log_segments(s)))
+		return NULL;
+	s->has_segments = true;
+	return &s->segments;
+}
+
+const uint8_t *tools_audit_vault(const struct audit_source *s)
+{
+	return s->has_vault ? s->vault : NULL;
+}
+
+const uint8_t *tools_audit_root(const struct audit_source *s)
+{
+	return s->has_root ? s->root_pk : NULL;
+}
+
+uint64_t tools_audit_least(const struct audit_source *s)
+{
+	return s->least;
+}
+
+bool tools_audit_live(const struct audit_source *s)
+{
+	return s->live;
+}
+
+int tools_audit_sign_off(struct audit_source *s, const char *what, const char *findings)
+{
+	if (!s->live)
+		return tools_fail("a review is signed off where the log is: log in, and leave out "
+				  "--log");
+	return tools_audit_daemon_sign_off(s, what, findings);
+}
+
+int tools_audit_filter(const struct tool_options *o, struct audit_filter *out)
+{
+	int64_t since_s = 0, until_s = 0;
+
+	if ((o->since && tools_when_parse(o->since, &since_s)) ||
+	    (o->until && tools_when_parse(o->until, &until_s)))
+		return tools_usage("a time is " TOOLS_WHEN_FORMS);
+	*out = (struct audit_filter){
+		.who = o->who ? o->who : "",
+		.journal = o->journal ? o->journal : "",
+		.since_ns = since_s * 1000000000,
+		.until_ns = until_s * 1000000000,
+		.grant = (uint64_t)o->grant,
+		.purpose = "",
+	};
+	return TOOL_OK;
+}
