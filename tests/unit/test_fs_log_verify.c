@@ -410,6 +410,7 @@ static void *keep_writing(void *arg)
 
 START_TEST(log_that_is_written_meanwhile_is_whole)
 {
+	struct t_asking a = {.live = true};
 	struct writing w = {.l = open_log()};
 	pthread_t t;
 	void *failed;
@@ -418,7 +419,7 @@ START_TEST(log_that_is_written_meanwhile_is_whole)
 	write_many(w.l, 5000);
 	ck_assert_int_eq(pthread_create(&t, NULL, keep_writing, &w), 0);
 	for (int i = 0; i < 30; i++) {
-		t_verify(dir, NULL, &found);
+		t_verify(dir, &a, &found);
 		t_whole(&found);
 		ck_assert_uint_ge(found.v.records, before);
 		before = found.v.records;
