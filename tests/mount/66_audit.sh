@@ -139,6 +139,7 @@ t_copy_is_read_with_the_daemon_gone() {
 }
 
 t_damaged_or_foreign_files_are_named() {
+	local f at
 	cp "$ROOT/elsewhere/key" "$ROOT/elsewhere/key.good"
 	printf x | dd of="$ROOT/elsewhere/key" bs=1 seek=100 conv=notrunc 2>/dev/null
 	refused 'is damaged' offline show || return 1
@@ -149,7 +150,8 @@ t_damaged_or_foreign_files_are_named() {
 	cp -r "$ROOT/elsewhere/log" "$ROOT/elsewhere/log.good"
 	offline show 2>/dev/null >"$ROOT/whole" || return 1
 	for f in "$ROOT"/elsewhere/log/*.seg; do
-		[ "$(head -c 3004 "$f" | tail -c 4 | tr -d '\0' | wc -c)" -eq 0 ] || printf xxxx | dd of="$f" bs=1 seek=3000 conv=notrunc 2>/dev/null
+		at=$(grep -abo JFRC "$f" | sed -n '3s/:.*//p')
+		[ -z "$at" ] || printf xxxx | dd of="$f" bs=1 seek=$((at + 40)) conv=notrunc 2>/dev/null
 	done
 	offline show >"$ROOT/off" 2>"$ROOT/said" || return 1
 	grep -q 'cannot be read' "$ROOT/said" || fail 'nothing said' || return 1
