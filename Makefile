@@ -69,6 +69,11 @@ $(BUILD)/tests/test_fs_%: $(BUILD)/tests/unit/test_fs_%.o $(LIBS)
 $(BUILD)/tests/test_tools_%: $(BUILD)/tests/unit/test_tools_%.o $(LIBS)
 	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(JF_LDLIBS)
 
+# The made-up year of a clinic: its test, and what the benchmark measures.
+YEAR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/year/*.c))
+$(BUILD)/tests/test_year: $(BUILD)/tests/unit/test_year.o $(YEAR) $(LIBS)
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(JF_LDLIBS)
+
 # ---- fault tests: static LMDB, so that its own writes and syncs go through the injector too
 FAULT_WRAP := pwrite pwritev pwritev2 write writev fdatasync fsync fallocate msync ftruncate
 FAULT_LDFLAGS := $(foreach f,$(FAULT_WRAP),-Wl,--wrap=$(f) -Wl,--wrap=$(f)64)

@@ -23,6 +23,7 @@
 
 #include "../keys/recovery.h"
 #include "../keys/slab.h"
+#include "clock.h"
 
 #define KEPT_BYTES (UINT64_C(1) << 20) /* at the end of the last segment: see kept_from */
 #define QUEUE_BYTES_MAX (4u << 20)  /* appending waits for the writer beyond this */
@@ -31,14 +32,6 @@
 #define HEAD_ROOM                                                                                  \
 	(fs_log_frame_size(KEYS_CHECKPOINT_MAX) + fs_log_frame_size(FS_LOG_HEAD_MAX) +             \
 	 fs_log_frame_size(FS_LOG_TREE_MAX))
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- streams and segments ---- */
 
@@ -62,7 +55,7 @@ static int begin_stream(struct fs_log *l, const struct keys_list_entry *readers,
 {
 	struct fs_log_head head = {
 		.first_seq = l->next_seq,
-		.time_s = (uint64_t)(clock_ns(CLOCK_REALTIME) / 1000000000),
+		.time_s = (uint64_t)(fs_clock_wall_ns() / 1000000000),
 	};
 	struct keys_ratchet *ratchet = keys_guard_new(sizeof(*ratchet));
 	uint8_t *body = malloc(FS_LOG_HEAD_MAX), *at;
@@ -232,8 +225,8 @@ static int encode(struct fs_log *l, struct policy_record *r, size_t *len)
 	int rc;
 
 	r->seq = l->next_seq;
-	r->time_ns = clock_ns(CLOCK_REALTIME);
-	r->boot_ns = (uint64_t)clock_ns(CLOCK_BOOTTIME);
+	r->time_ns = fs_clock_wall_ns();
+	r->boot_ns = (uint64_t)fs_clock_boot_ns();
 	rc = policy_record_encode(r, l->plain, POLICY_RECORD_MAX, len);
 	return rc == -ENOSPC ? -EMSGSIZE : rc;
 }

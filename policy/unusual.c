@@ -13,6 +13,8 @@
 
 #include "unusual_impl.h"
 
+#define LAST_NS (INT64_C(4000000000) * UNUSUAL_NS) /* no clock says so: sums stay in range */
+
 int policy_unusual_new(const struct policy_unusual_settings *set, struct policy_unusual **out)
 {
 	struct policy_unusual *u = calloc(1, sizeof(*u));
@@ -80,7 +82,8 @@ static int journal_add(struct policy_unusual *u, uint32_t person, const struct p
 /* A refused program (`program deny`) is an indexer that was kept out, not a person at a door. */
 static bool is_noise(const struct policy_record *r)
 {
-	return r->kind == POLICY_RECORD_REFUSED && strstr(r->detail, "program") != NULL;
+	return r->kind == POLICY_RECORD_REFUSED &&
+	       (!strncmp(r->rule, "program ", 8) || strstr(r->detail, "program") != NULL);
 }
 
 int policy_unusual_add(struct policy_unusual *u, const struct policy_record *r)
@@ -89,6 +92,8 @@ int policy_unusual_add(struct policy_unusual *u, const struct policy_record *r)
 	uint32_t person;
 	int rc;
 
+	if (r->time_ns < 0 || r->time_ns > LAST_NS)
+		return 0;
 	if (r->time_ns > u->now_ns)
 		u->now_ns = r->time_ns;
 	rc = unusual_settle(u, false);

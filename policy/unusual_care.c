@@ -3,9 +3,10 @@
  * policy/unusual_care.c - what explains that somebody opened a journal, and what does not.
  *
  * Explained at once: an entry of his own, a relationship that he stated, emergency access (which is
- * reviewed by itself), own work in the journal within a year, work of his unit in the last week, a
- * journal made lately. What is not waits some days, since work often follows a reading: then his
- * own or his unit's work, or a statement, explains it. The rest is suspect.
+ * reviewed by itself), own work in the journal within a year, work of his unit in the last month, a
+ * journal made lately. What is not waits three weeks, since work often follows a reading: then his
+ * own or his unit's work, or a statement, explains it. The rest is suspect; work of another unit
+ * explains it for those who always read across units.
  *
  * Invariants: waiting readings lie in a ring in the order of time, their ids ascend; a link to an
  * id below the ring's first is the end of a list. Locks: none.
@@ -16,9 +17,9 @@
 #include "unusual_impl.h"
 
 #define OWN_WORK_MIN (365 * 1440)
-#define BEFORE_MIN (7 * 1440)  /* work of the unit that a reading may follow */
-#define AFTER_MIN (3 * 1440)   /* and that it may prepare */
-#define WAIT_NS (4 * UNUSUAL_DAY_NS)
+#define BEFORE_MIN (30 * 1440) /* work of the unit that a reading may follow */
+#define AFTER_MIN (21 * 1440)  /* and that it may prepare: a visit is booked weeks ahead */
+#define WAIT_NS (22 * UNUSUAL_DAY_NS)
 #define NEW_MIN (30 * 1440)
 #define DORMANT_MIN (90 * 1440)
 #define EPISODE_NS (12 * UNUSUAL_HOUR_NS)
@@ -26,6 +27,7 @@
 #define RECENT_NS UNUSUAL_DAY_NS
 #define PER_PERSON 3  /* suspect journals of somebody who does not stand out */
 #define PER_STRANGE 8 /* of somebody who does */
+#define POOL_LEAST 20 /* journals of somebody whose share counts for others */
 #define WORTH 350     /* score of a journal below which nobody is asked */
 
 static uint32_t minute_of(int64_t ns)
@@ -76,11 +78,12 @@ static bool same_unit(const struct unusual_person *p, uint32_t unit)
 	return !p->unit || p->unit == unit;
 }
 
+/* p NULL: any unit. */
 static bool unit_worked(const struct unusual_person *p, const struct unusual_journal *j,
 			uint32_t now, uint32_t within)
 {
 	for (unsigned i = 0; i < 4; i++)
-		if (same_unit(p, j->care[i].unit) && lately(j->care[i].minute, now, within))
+		if ((!p || same_unit(p, j->care[i].unit)) && lately(j->care[i].minute, now, within))
 			return true;
 	return false;
 }
@@ -117,6 +120,7 @@ static int wait_for(struct policy_unusual *u, uint32_t index, const struct polic
 	*p = (struct unusual_pending){
 		.pair = index,
 		.next = j->pending,
+		.cross = unit_worked(NULL, j, minute_of(r->time_ns), BEFORE_MIN),
 		.off_hours = unusual_off_hours(u, u->person[pair->person], r->time_ns),
 	};
 	unusual_tally_add(&p->t, r);
@@ -151,11 +155,13 @@ static void explain_waiting(struct policy_unusual *u, uint32_t person, uint32_t 
 	for (; p; p = pending_at(u, p->next)) {
 		const struct unusual_person *reader = u->person[u->pair[p->pair].person];
 
-		if (u->pair[p->pair].person != person &&
-		    (!unit_too || !same_unit(reader, u->person[person]->unit)))
+		if (now_ns - p->t.last_ns > AFTER_MIN * UNUSUAL_MINUTE_NS)
 			continue;
-		if (now_ns - p->t.last_ns <= AFTER_MIN * UNUSUAL_MINUTE_NS)
+		if (u->pair[p->pair].person == person ||
+		    (unit_too && same_unit(reader, u->person[person]->unit)))
 			p->explained = true;
+		else if (unit_too)
+			p->cross = true;
 	}
 }
 
@@ -183,6 +189,7 @@ int unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
 	if (rc)
 		return rc;
 	u->pair[index].wrote_minute = now;
+	u->person[person]->works++;
 	care_put(&u->journal[journal], u->person[person]->unit, now);
 	explain_waiting(u, person, journal, true, r->time_ns);
 	return 0;
@@ -226,36 +233,62 @@ static bool dormant(const struct unusual_journal *j, uint32_t now)
 
 static void tally_join(struct unusual_tally *t, const struct unusual_tally *more)
 {
+	uint64_t count = t->count + more->count;
+
+	if (!more->count)
+		return;
 	if (!t->count) {
 		*t = *more;
 		return;
 	}
-	t->last_seq = more->last_seq;
-	t->last_ns = more->last_ns;
-	t->count += more->count;
+	if (more->first_seq < t->first_seq) {
+		t->first_seq = more->first_seq;
+		t->first_ns = more->first_ns;
+	}
+	if (more->last_seq > t->last_seq) {
+		t->last_seq = more->last_seq;
+		t->last_ns = more->last_ns;
+	}
+	t->count = count;
+}
+
+static struct unusual_suspect *suspect_of(struct policy_unusual *u, uint32_t index)
+{
+	struct unusual_pair *pair = &u->pair[index];
+	struct unusual_suspect *array;
+
+	if (!pair->suspect) {
+		array = policy_map_grow(u->suspect, u->suspect_count, sizeof(*array));
+		if (!array)
+			return NULL;
+		u->suspect = array;
+		array[u->suspect_count] = (struct unusual_suspect){.pair = index, .recent = true};
+		pair->suspect = ++u->suspect_count;
+	}
+	return &u->suspect[pair->suspect - 1];
 }
 
 static int suspect_put(struct policy_unusual *u, const struct unusual_pending *p, bool recent)
 {
-	struct unusual_pair *pair = &u->pair[p->pair];
-	struct unusual_suspect *s = NULL;
+	struct unusual_suspect *s = suspect_of(u, p->pair);
+	struct unusual_person *person;
+	struct unusual_journal *j;
 
-	if (!pair->suspect) {
-		s = unusual_grow(u->suspect, u->suspect_count, sizeof(*s));
-		if (!s)
-			return -ENOMEM;
-		u->suspect = s;
-		s[u->suspect_count] = (struct unusual_suspect){.pair = p->pair, .recent = true};
-		pair->suspect = ++u->suspect_count;
-		u->person[pair->person]->unexplained++;
+	if (!s)
+		return -ENOMEM;
+	person = u->person[u->pair[p->pair].person];
+	j = &u->journal[u->pair[p->pair].journal];
+	if (p->cross) {
+		tally_join(&s->across, &p->t);
+		s->cross++;
+		person->cross++;
+		return 0;
 	}
-	s = &u->suspect[pair->suspect - 1];
 	tally_join(&s->t, &p->t);
 	s->episodes++;
 	s->off_hours += p->off_hours;
-	s->foreign = s->foreign || foreign(u->person[pair->person], &u->journal[pair->journal]);
-	s->dormant = s->dormant ||
-		     dormant(&u->journal[pair->journal], minute_of(p->t.first_ns));
+	s->foreign = s->foreign || foreign(person, j);
+	s->dormant = s->dormant || dormant(j, minute_of(p->t.first_ns));
 	s->recent = s->recent && recent;
 	return 0;
 }
@@ -303,7 +336,7 @@ static int kin_new(struct policy_unusual *u, uint32_t index)
 	pair->kin = NO_KIN;
 	if (kin == POLICY_KIN_NONE)
 		return 0;
-	array = unusual_grow(u->kin, u->kin_count, sizeof(*array));
+	array = policy_map_grow(u->kin, u->kin_count, sizeof(*array));
 	if (!array)
 		return -ENOMEM;
 	u->kin = array;
@@ -347,30 +380,92 @@ static int kin_found(struct policy_unusual *u, const struct unusual_kin *k)
 
 /* ---- findings ---- */
 
-/* Of all others of the role (or, where these are few, of all others): journals, unexplained. */
-static void others(const struct policy_unusual *u, uint32_t person, uint64_t *journals,
-		   uint64_t *unexplained)
+/* Who reads across units again and again, or whose role does, has that for work. */
+static bool reads_across(const struct policy_unusual *u, uint32_t person)
 {
-	uint32_t role = u->person[person]->role, alike = 0;
+	const struct unusual_person *p = u->person[person];
+	uint64_t reads = 0, cross = 0;
 
-	for (uint32_t i = 0; i < u->person_count; i++)
-		alike += i != person && u->person[i]->journals && u->person[i]->role == role;
-	*journals = *unexplained = 0;
 	for (uint32_t i = 0; i < u->person_count; i++) {
-		if (i == person || (alike >= 2 && u->person[i]->role != role))
+		if (i == person || u->person[i]->role != p->role)
 			continue;
-		*journals += u->person[i]->journals;
-		*unexplained += u->person[i]->unexplained;
+		reads += u->person[i]->reads;
+		cross += u->person[i]->cross;
 	}
+	return p->cross * 5 >= p->reads || (reads >= 100 && cross * 20 >= reads);
 }
 
-/* What is to be expected of him, in thousandths of a journal, if he were as the others. */
+/* Counts what is suspect of each, now that it is known who reads across units. */
+static void suspects_count(struct policy_unusual *u, const uint8_t *across)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < u->suspect_count; i++) {
+		struct unusual_suspect *s = &u->suspect[i];
+		uint32_t who = u->pair[s->pair].person;
+
+		if (!across[who] && s->cross) {
+			tally_join(&s->t, &s->across);
+			s->episodes += s->cross;
+			s->foreign = true;
+			s->recent = false;
+		}
+		if (!s->episodes)
+			continue;
+		u->person[who]->unexplained++;
+		u->suspect[kept++] = *s;
+	}
+	u->suspect_count = kept;
+}
+
+static int by_rate(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * How many of a hundred thousand journals are unexplained with others of the role (or, where these
+ * are few, with all others): the lower median, so that one of them does not hide another.
+ */
+static int pools(struct policy_unusual *u)
+{
+	uint32_t *rates = calloc(u->person_count + 1, sizeof(*rates));
+
+	if (!rates)
+		return -ENOMEM;
+	for (uint32_t who = 0; who < u->person_count; who++) {
+		for (unsigned any = 0; any < 2; any++) {
+			uint32_t n = 0;
+
+			for (uint32_t i = 0; i < u->person_count; i++) {
+				const struct unusual_person *o = u->person[i];
+
+				if (i == who || o->journals < POOL_LEAST ||
+				    (!any && o->role != u->person[who]->role))
+					continue;
+				rates[n++] = (uint32_t)(UINT64_C(100000) * o->unexplained /
+							o->journals);
+			}
+			if (n < 2 && !any)
+				continue;
+			if (n > 1)
+				qsort(rates, n, sizeof(*rates), by_rate);
+			u->person[who]->pool = n ? rates[(n - 1) / 2] : 0;
+			break;
+		}
+	}
+	free(rates);
+	return 0;
+}
+
+/* What is to be expected of somebody as the others are, in thousandths of a journal. */
 static uint64_t expected(const struct policy_unusual *u, uint32_t person)
 {
-	uint64_t journals, unexplained;
+	const struct unusual_person *p = u->person[person];
 
-	others(u, person, &journals, &unexplained);
-	return (u->person[person]->journals * (1000 * unexplained + 500)) / (journals + 100);
+	return (uint64_t)p->journals * p->pool / 100 + 500;
 }
 
 static bool stands_out(const struct policy_unusual *u, uint32_t person)
@@ -379,6 +474,12 @@ static bool stands_out(const struct policy_unusual *u, uint32_t person)
 
 	/* Four standard deviations of chance above, and twice as many. */
 	return n >= 4000 && n >= 2 * e && (n - e) * (n - e) >= 16 * 1000 * (e + 1000);
+}
+
+/* Somebody whose work is reading: bookings, bills. */
+static bool quiet(const struct unusual_person *p)
+{
+	return p->works * 10 < p->reads;
 }
 
 static int person_found(struct policy_unusual *u, uint32_t person)
@@ -408,26 +509,28 @@ static int person_found(struct policy_unusual *u, uint32_t person)
 		strange += s->foreign || s->dormant;
 	}
 	ratio = (unsigned)((uint64_t)p->unexplained * 1000 / (e + 500));
-	score = 500 + (ratio > 20 ? 20 : ratio) * 10 + (off * 2 > p->unexplained ? 80 : 0) +
+	score = (quiet(p) ? 350 : 500) + (ratio > 20 ? 20 : ratio) * 10 + (off * 2 > p->unexplained ? 80 : 0) +
 		(strange * 2 > p->unexplained ? 80 : 0) +
 		(p->unexplained > 20 ? 100 : p->unexplained * 5);
 	return unusual_found(
 		u, POLICY_UNUSUAL_NO_RELATIONSHIP, score, person, -1, &t,
 		"%s of %u opened without anything that explains it; %llu.%llu would be usual for "
-		"%s; %u outside of working hours, %u that nobody of the unit worked in",
+		"%s; %u outside of working hours, %u that nobody of the unit worked in%s",
 		unusual_journals(p->unexplained, journals), p->journals,
 		(unsigned long long)(e / 1000), (unsigned long long)(e % 1000 / 100),
-		p->role ? unusual_name(u, p->role) : "the practice", off, strange);
+		p->role ? unusual_name(u, p->role) : "the practice", off, strange,
+		quiet(p) ? "; whoever seldom writes leaves little that explains" : "");
 }
 
-static unsigned weight(const struct unusual_suspect *s, uint64_t pool_per_mille)
+static unsigned weight(const struct policy_unusual *u, const struct unusual_suspect *s)
 {
+	const struct unusual_person *p = u->person[u->pair[s->pair].person];
+	unsigned own = (unsigned)((uint64_t)p->unexplained * 1000 / (p->journals + 20));
 	unsigned w = 200 + (s->off_hours ? 150 : 0) + (s->foreign ? 100 : 0) +
-		     (s->dormant ? 100 : 0) +
-		     30 * (s->episodes > 6 ? 5 : s->episodes - 1);
+		     (s->dormant ? 100 : 0) + 30 * (s->episodes > 11 ? 10 : s->episodes - 1);
 
-	/* Where much is unexplained, each of it says less. */
-	w -= w * (unsigned)(pool_per_mille > 300 ? 300 : pool_per_mille) / 500;
+	/* Of somebody with whom much is unexplained each journal says less. */
+	w -= w * (own > 400 ? 400 : own) / 800;
 	return s->recent ? w / 2 : w;
 }
 
@@ -462,9 +565,9 @@ static int suspects_found(struct policy_unusual *u, const uint8_t *strange, uint
 	for (uint32_t i = 0; !rc && i < u->suspect_count; i++) {
 		struct unusual_suspect *s = &u->suspect[i];
 		uint32_t who = u->pair[s->pair].person;
-		uint32_t most = strange[who] ? PER_STRANGE : PER_PERSON;
+		bool all = strange[who] && !quiet(u->person[who]);
 
-		if (told[who] >= most || (!strange[who] && s->weight < WORTH))
+		if (told[who] >= (all ? PER_STRANGE : PER_PERSON) || (!all && s->weight < WORTH))
 			continue;
 		told[who]++;
 		rc = suspect_found(u, s);
@@ -478,19 +581,17 @@ int unusual_care_end(struct policy_unusual *u)
 	uint32_t *told = calloc(u->person_count + 1, sizeof(*told));
 	int rc = strange && told ? unusual_settle(u, true) : -ENOMEM;
 
-	for (uint32_t i = 0; !rc && i < u->person_count; i++) {
-		uint64_t journals, unexplained;
-
-		others(u, i, &journals, &unexplained);
-		told[i] = (uint32_t)(unexplained * 1000 / (journals + 1));
-	}
+	for (uint32_t i = 0; !rc && i < u->person_count; i++)
+		strange[i] = reads_across(u, i);
+	if (!rc)
+		suspects_count(u, strange);
+	if (!rc)
+		rc = pools(u);
 	for (uint32_t i = 0; !rc && i < u->suspect_count; i++)
-		u->suspect[i].weight =
-			weight(&u->suspect[i], told[u->pair[u->suspect[i].pair].person]);
+		u->suspect[i].weight = weight(u, &u->suspect[i]);
 	if (!rc && u->suspect_count)
 		qsort(u->suspect, u->suspect_count, sizeof(*u->suspect), by_weight);
 	for (uint32_t i = 0; !rc && i < u->person_count; i++) {
-		told[i] = 0;
 		strange[i] = stands_out(u, i);
 		if (strange[i])
 			rc = person_found(u, i);

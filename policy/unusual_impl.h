@@ -12,6 +12,7 @@
 #define POLICY_UNUSUAL_IMPL_H
 
 #include "basis.h"
+#include "map.h"
 #include "practice.h"
 #include "unusual.h"
 
@@ -22,15 +23,6 @@
 
 #define UNUSUAL_LIST 256 /* distinct journals that a window or a run counts; more count as that */
 #define UNUSUAL_TOP 3	 /* windows of a person that are kept for findings */
-
-/* u64 -> u32, open addressing; values from 1. */
-struct unusual_map {
-	struct unusual_slot {
-		uint64_t key;
-		uint32_t value;
-	} *slot;
-	uint32_t size, used;
-};
 
 /* When, which records, how many: what a finding says of them. */
 struct unusual_tally {
@@ -67,9 +59,12 @@ struct unusual_person {
 	char who[POLICY_RECORD_TEXT];
 	uint32_t number, role, unit; /* role, unit: index into names, 0 none */
 	uint64_t reads;		     /* journals opened, each day anew */
+	uint64_t cross;		     /* those of them that only another unit works in */
 	uint64_t grants, judged;
 	struct unusual_tally glass;
 	uint32_t journals, unexplained; /* pairs with a reading; those of them without explanation */
+	uint64_t works;			/* records of own work */
+	uint32_t pool;			/* share of unexplained ones with others, of 100,000 */
 	/* hours */
 	uint32_t active_days;
 	int32_t last_day;
@@ -129,13 +124,13 @@ struct unusual_pending {
 	struct unusual_tally t;
 	uint32_t pair;
 	uint32_t next; /* id of an older one of the journal; valid while it is not below `first` */
-	bool explained, off_hours;
+	bool explained, off_hours, cross;
 };
 
 struct unusual_suspect {
 	uint32_t pair;
-	struct unusual_tally t;
-	uint32_t episodes, off_hours;
+	struct unusual_tally t, across; /* nobody worked in it; another unit did */
+	uint32_t episodes, off_hours, cross;
 	bool foreign, dormant, recent;
 	unsigned weight;
 };
@@ -162,7 +157,7 @@ struct unusual_findings {
 struct policy_unusual {
 	struct policy_unusual_settings set;
 	int64_t now_ns;
-	struct unusual_map persons, journals, pairs, reasons;
+	struct policy_map persons, journals, pairs, reasons;
 	struct unusual_person **person; /* each its own allocation: they are large */
 	uint32_t person_count;
 	struct unusual_journal *journal;
@@ -183,15 +178,13 @@ struct policy_unusual {
 };
 
 /* unusual_table.c: -ENOMEM or 0; what they found stays until something is added. */
-void *unusual_grow(void *array, uint32_t count, size_t size); /* room for one more, or NULL */
 int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
 int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
 int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out);
-int unusual_map_at(struct unusual_map *m, uint64_t key, uint32_t **value); /* *value 0: new */
-uint64_t unusual_mix(uint64_t x);
 void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r);
 /* True: it was not there. */
 bool unusual_set_add(struct unusual_set *s, uint32_t journal);
+void unusual_set_remove(struct unusual_set *s, uint32_t journal);
 bool unusual_set_has(const struct unusual_set *s, uint32_t journal);
 void unusual_tables_free(struct policy_unusual *u);
 

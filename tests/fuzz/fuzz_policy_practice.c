@@ -35,6 +35,10 @@ static void settings(const struct policy_practice *p)
 	}
 	for (size_t i = 0; i < policy_practice_count(p); i++)
 		(void)policy_practice_countersigns(p, policy_practice_at(p, i)->role->name);
+	for (size_t i = 0; i < policy_practice_count(p); i++)
+		(void)policy_practice_kin(p, policy_practice_at(p, i)->name, names[i % 4]);
+	for (unsigned day = 0; !policy_practice_has_hours(p) && day < 7; day++)
+		require(!policy_practice_works(p, day, day * 200));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

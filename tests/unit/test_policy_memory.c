@@ -81,6 +81,7 @@ static const char practice_text[] =
 	"role r7 may list\nrole r8 may list\nrole r9 may list\nunit south \"S\" group s\n"
 	"practitioner anna user anna role r unit north\npractitioner bo user bo role r2\n"
 	"program deny updatedb\ndefault unit south allow role:r:r-x\ninclude practice.d\n"
+	"hours mon-fri 07:00-17:00\nown anna \"J\"\nrelative bo \"J\"\nstatement country SE\n"
 	"%part a\nrole r10 may list\ndefault unit north allow user:bo:r-x\n";
 static const char journal_text[] =
 	"journal \"A\"\nunit north\nallow user:anna:rwx\nallow unit:north:r\nallow unit:south:r\n"
