@@ -79,6 +79,7 @@ int tools_audit_policies_wrap(struct audit_policies *p,
 int tools_audit_policies_add(struct audit_policies *p, const uint8_t *frame, size_t len)
 {
 	uint8_t *at = grow(&p->changes, &p->changes_len, &p->changes_cap, 4 + len);
+	struct bytes_in in = bytes_in(frame, len);
 	struct bytes_out b;
 
 	if (!at)
@@ -86,6 +87,7 @@ int tools_audit_policies_add(struct audit_policies *p, const uint8_t *frame, siz
 	b = bytes_out(at, 4 + len);
 	bytes_put_u32(&b, (uint32_t)len);
 	bytes_put(&b, frame, len);
+	p->newest = bytes_get_u32(&in);
 	return 0;
 }
 
