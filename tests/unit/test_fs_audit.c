@@ -277,10 +277,13 @@ START_TEST(physician_takes_nothing_and_each_try_is_logged)
 
 	clinic();
 	ck_assert_int_eq(fs_vault_audit_streams(t.v, anna, &q, never_key, NULL, &t.say), -EACCES);
-	ck_assert_int_eq(fs_vault_audit_policies(t.v, anna, never_change, NULL, &res, &t.say), -EACCES);
-	ck_assert_int_eq(fs_vault_audit_segments(t.v, anna, "", never_segment, NULL, &durable, &t.say),
+	ck_assert_int_eq(fs_vault_audit_policies(t.v, anna, never_change, NULL, &res, &t.say),
 			 -EACCES);
-	ck_assert_int_eq(fs_vault_audit_segment(t.v, anna, 1, FS_AUDIT_SEGMENT, &fd, &t.say), -EACCES);
+	ck_assert_int_eq(
+		fs_vault_audit_segments(t.v, anna, "", never_segment, NULL, &durable, &t.say),
+		-EACCES);
+	ck_assert_int_eq(fs_vault_audit_segment(t.v, anna, 1, FS_AUDIT_SEGMENT, &fd, &t.say),
+			 -EACCES);
 	ck_assert_int_eq(fd, -1);
 	ck_assert_int_eq(fs_vault_audit_sign_off(t.v, anna, "all", "well", &t.say), -EACCES);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "exporting keys"), 1);
@@ -303,10 +306,12 @@ START_TEST(segment_that_is_no_file_is_not_opened)
 	ck_assert_int_lt(fs_vault_audit_segment(t.v, lis, 42, FS_AUDIT_SEGMENT, &fd, &t.say), 0);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert_int_eq(fs_vault_audit_segment(t.v, lis, 42, FS_AUDIT_SEGMENT, &fd, &t.say), -EBADMSG);
+	ck_assert_int_eq(fs_vault_audit_segment(t.v, lis, 42, FS_AUDIT_SEGMENT, &fd, &t.say),
+			 -EBADMSG);
 	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(fs_vault_audit_segment(t.v, lis, UINT64_MAX, FS_AUDIT_SEGMENT, &fd, &t.say),
-			 -ENOENT);
+	ck_assert_int_eq(
+		fs_vault_audit_segment(t.v, lis, UINT64_MAX, FS_AUDIT_SEGMENT, &fd, &t.say),
+		-ENOENT);
 	everybody_out();
 }
 END_TEST
@@ -393,7 +398,13 @@ START_TEST(frames_of_changes_come_back_and_damage_is_told)
 {
 	static const struct policy_past_change all[] = {
 		{.version = 1, .time_s = 5, .text = "practice \"x\"\n", .len = 13},
-		{.version = 7, .journal = 3, .name = "a", .who = "dan", .reason = "why", .text = "t", .len = 1},
+		{.version = 7,
+		 .journal = 3,
+		 .name = "a",
+		 .who = "dan",
+		 .reason = "why",
+		 .text = "t",
+		 .len = 1},
 		{.version = 9, .journal = 3, .name = "a"},
 	};
 

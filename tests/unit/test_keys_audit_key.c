@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_keys_audit_key.c - an auditor's key file: round trip, damage, wrong keys; wraps. */
+/* tests/unit/test_keys_audit_key.c - an auditor's key file: round trip, damage, wrong keys; wraps.
+ */
 #include "test_keys_common.h"
 
 #include "keys/audit_key.h"

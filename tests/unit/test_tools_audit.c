@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_tools_audit.c - the policies beside a copied log, and the checkpoint that a client
- * keeps.
+ * tests/unit/test_tools_audit.c - the policies beside a copied log, and the checkpoint that a
+ * client keeps.
  */
 #include <check.h>
 #include <errno.h>
@@ -80,7 +80,8 @@ static void make(struct made *m, unsigned streams, unsigned changes)
 		ck_assert_int_eq(tools_audit_policies_wrap(&pol, m->k.stream[i].stream, wrap), 0);
 	}
 	for (unsigned i = 1; i <= changes; i++) {
-		const struct policy_past_change c = {.version = i, .text = "practice \"secret\"", .len = 17};
+		const struct policy_past_change c = {
+			.version = i, .text = "practice \"secret\"", .len = 17};
 		uint8_t *frame = NULL;
 		size_t n = 0;
 
@@ -187,11 +188,14 @@ END_TEST
 
 /* ---- the kept checkpoint ---- */
 
-static void checkpoint(uint64_t size, uint8_t root, uint64_t commit, char out[static KEYS_CHECKPOINT_MAX])
+static void checkpoint(uint64_t size, uint8_t root, uint64_t commit,
+		       char out[static KEYS_CHECKPOINT_MAX])
 {
 	static const uint8_t daemon_sk[KEYS_SIGN_SK_LEN] = {1};
-	struct keys_checkpoint c = {
-		.size = size, .commit = commit, .time_s = 1700000000, .mark = KEYS_CHECKPOINT_RUNNING};
+	struct keys_checkpoint c = {.size = size,
+				    .commit = commit,
+				    .time_s = 1700000000,
+				    .mark = KEYS_CHECKPOINT_RUNNING};
 	uint8_t pk[KEYS_LEN], sk[KEYS_SIGN_SK_LEN];
 
 	memcpy(c.vault, vault, sizeof(vault));
