@@ -117,7 +117,7 @@ int tools_audit_policies_seal(const struct audit_policies *p, uint8_t **out, siz
 	bytes_put(&b, p->wraps, p->wraps_len);
 	keys_seal(p->key, (struct keys_span){file, HEAD_LEN},
 		  (struct keys_span){p->changes, p->changes_len}, bytes_room(&b, sealed));
-	checksum(file, b.len, bytes_room(&b, KEYS_LEN));
+	checksum(file, total - KEYS_LEN, file + total - KEYS_LEN);
 	*out = file;
 	*len = total;
 	return 0;
