@@ -4,6 +4,7 @@
  * decision a record carries; the story; what a draft changes, counted.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -589,15 +590,44 @@ START_TEST(hostile_names_and_reasons_do_not_reach_the_terminal)
 }
 END_TEST
 
+START_TEST(a_refusal_on_an_open_note_tells_its_name)
+{
+	tell(rec(POLICY_RECORD_LOGIN, 1, "anna"));
+	in_journal(POLICY_RECORD_REFUSED, 2, "anna", "", "x")->note = 'a';
+	snprintf(r.detail, sizeof(r.detail), "write: EACCES");
+	tell(&r);
+	tell(in_journal(POLICY_RECORD_OPEN, 3, "anna", "a.txt", GROUND));
+	in_journal(POLICY_RECORD_RENAME, 4, "anna", "a.txt", GROUND);
+	snprintf(r.name2, sizeof(r.name2), "b.txt");
+	tell(&r);
+	in_journal(POLICY_RECORD_REFUSED, 5, "anna", "", "x")->note = 'a';
+	snprintf(r.detail, sizeof(r.detail), "write: EACCES");
+	tell(&r);
+	ck_assert_int_eq(policy_story_end(story), 0);
+	ck_assert_ptr_nonnull(strstr(said, "is REFUSED: write: EACCES note 97: x"));
+	ck_assert_ptr_nonnull(strstr(said, "is REFUSED: write: EACCES b.txt: x"));
+}
+END_TEST
+
+static int full(void *ctx, enum policy_story_kind kind, int64_t time_ns, const char *text)
+{
+	(void)ctx;
+	(void)kind;
+	(void)time_ns;
+	(void)text;
+	return -EPIPE;
+}
+
 START_TEST(a_line_that_fails_stops_the_story)
 {
 	struct policy_story *s = NULL;
-	const struct policy_story_out out = {.line = say, .clock = utc_clock, .day = utc_day};
+	const struct policy_story_out out = {.line = full, .clock = utc_clock, .day = utc_day};
 
 	ck_assert_int_eq(policy_story_new(&out, &s), 0);
-	ck_assert_int_eq(policy_story_step(s, rec(POLICY_RECORD_START, 0, "")), 0);
 	ck_assert_int_eq(policy_story_step(s, rec(POLICY_RECORD_LOGIN, 1, "anna")), 0);
+	ck_assert_int_eq(policy_story_step(s, rec(POLICY_RECORD_LOGOUT, 2, "anna")), -EPIPE);
 	/* Freed with what was not told yet. */
+	ck_assert_int_eq(policy_story_step(s, rec(POLICY_RECORD_LOGIN, 3, "bo")), 0);
 	policy_story_free(s);
 }
 END_TEST
@@ -701,6 +731,7 @@ static TCase *telling(void)
 	tcase_add_test(c, stretches_come_in_the_order_in_which_they_began);
 	tcase_add_test(c, of_one_who_is_not_asked_for_nothing_is_told);
 	tcase_add_test(c, hostile_names_and_reasons_do_not_reach_the_terminal);
+	tcase_add_test(c, a_refusal_on_an_open_note_tells_its_name);
 	tcase_add_test(c, a_line_that_fails_stops_the_story);
 	return c;
 }
