@@ -437,6 +437,18 @@ static int step_start(struct policy_story *s, const struct policy_record *r, int
 	return tell_alone(s, unclean ? POLICY_STORY_ALARM : POLICY_STORY_VAULT, r->time_ns, text);
 }
 
+static int tell_missing(struct policy_story *s, int64_t time_ns)
+{
+	char text[160];
+	struct policy_writer w = {.out = text, .cap = sizeof(text)};
+	unsigned long long n = policy_replay_missing(s->replay);
+
+	policy_writer_format(&w, "%llu record%s missing here: not for who reads this, or gone", n,
+			     n == 1 ? " is" : "s are");
+	(void)policy_writer_end(&w);
+	return tell_alone(s, POLICY_STORY_ALARM, time_ns, text);
+}
+
 /* ---- a step ---- */
 
 int policy_story_step(struct policy_story *s, const struct policy_record *r)
@@ -457,6 +469,8 @@ int policy_story_step(struct policy_story *s, const struct policy_record *r)
 		rc = policy_replay_step(s->replay, r, &turn);
 	if (!rc)
 		rc = remember(s, r);
+	if (!rc && policy_replay_missing(s->replay))
+		rc = tell_missing(s, r->time_ns);
 	if (rc)
 		return rc;
 	if (r->kind == POLICY_RECORD_START)
