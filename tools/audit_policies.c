@@ -121,13 +121,8 @@ int tools_audit_policies_seal(const struct audit_policies *p, uint8_t **out, siz
 	body = bytes_room(&b, sealed);
 	sum = bytes_room(&b, KEYS_LEN);
 	keys_seal(p->key, (struct keys_span){file, HEAD_LEN},
-<<<<<<< HEAD
 		  (struct keys_span){p->changes, p->changes_len}, body);
 	checksum(file, total - KEYS_LEN, sum);
-=======
-		  (struct keys_span){p->changes, p->changes_len}, bytes_room(&b, sealed));
-	checksum(file, total - KEYS_LEN, file + total - KEYS_LEN);
->>>>>>> replay7
 	*out = file;
 	*len = total;
 	return 0;
