@@ -51,7 +51,8 @@ struct policy_use;
 int policy_use_new(const struct policy_use_settings *set, struct policy_use **out);
 void policy_use_free(struct policy_use *u); /* NULL is legal */
 int policy_use_add(struct policy_use *u, const struct policy_record *r); /* -ENOMEM */
-/* Those with most readings first; sessions by time. They live until free; nothing is
+/* Own and relatives' first, then those read without a relationship, then the rest; each with most
+ * readings first. Sessions by time. They live until free; nothing is
  * added after that. */
 const struct policy_use_journal *policy_use_journals(struct policy_use *u, size_t *n);
 const struct policy_use_session *policy_use_sessions(struct policy_use *u, size_t *n);
