@@ -92,8 +92,8 @@ static int journal_of(struct policy_use *u, const struct policy_record *r,
 		if (!array)
 			return -ENOMEM;
 		u->journal = array;
-		array[u->journal_count] = (struct policy_use_journal){
-			.number = r->journal, .first_ns = r->time_ns};
+		array[u->journal_count] =
+			(struct policy_use_journal){.number = r->journal, .first_ns = r->time_ns};
 		*value = ++u->journal_count;
 	}
 	*out = &u->journal[*value - 1];

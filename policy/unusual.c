@@ -35,8 +35,8 @@ void policy_unusual_free(struct policy_unusual *u)
 	free(u);
 }
 
-static int act_add(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		   enum policy_act act, const struct policy_record *r)
+static int act_add(struct policy_unusual *u, uint32_t person, uint32_t journal, enum policy_act act,
+		   const struct policy_record *r)
 {
 	bool crawl = false;
 	int rc = unusual_place_act(u, person, journal, act, r, &crawl);

@@ -14,13 +14,13 @@
 
 #include "unusual_impl.h"
 
-#define KNOWN_DAYS 20	    /* of activity, before anything is said about hours */
+#define KNOWN_DAYS 20 /* of activity, before anything is said about hours */
 #define EPISODE_NS (6 * UNUSUAL_HOUR_NS)
-#define COLLEAGUE_DAYS 5    /* on that many days a colleague worked at that hour: so it is one */
+#define COLLEAGUE_DAYS 5 /* on that many days a colleague worked at that hour: so it is one */
 #define MANY_LEAST 12
 #define DOORS_LEAST 5
 #define LOGINS_LEAST 10
-#define UNKNOWN_USUAL 20    /* journals in an hour, where the log is too short to tell */
+#define UNKNOWN_USUAL 20 /* journals in an hour, where the log is too short to tell */
 
 struct unusual_local unusual_local(const struct policy_unusual *u, int64_t time_ns)
 {
@@ -90,8 +90,7 @@ static int odd_end(struct policy_unusual *u, uint32_t person)
 			     from.weekday >= 5 ? "weekend" : "weekday", p->active_days);
 }
 
-static bool odd_hour(const struct policy_unusual *u, uint32_t person,
-		     const struct unusual_local *l)
+static bool odd_hour(const struct policy_unusual *u, uint32_t person, const struct unusual_local *l)
 {
 	const struct unusual_person *p = u->person[person];
 	unsigned kind = l->weekday >= 5;
@@ -266,12 +265,13 @@ static int many_found(struct policy_unusual *u, uint32_t person)
 
 		if (w->n < MANY_LEAST || w->n < 3 * normal + 3)
 			continue;
-		rc = unusual_found(u, POLICY_UNUSUAL_MANY, 350 + (ratio > 200 ? 200 : ratio) * 2,
-				   person, -1, &w->t,
-				   "%s%s opened within an hour and nothing written in them; an hour "
-				   "usually has up to %u",
-				   unusual_journals(w->n, journals),
-				   w->n >= UNUSUAL_LIST ? " or more" : "", normal);
+		rc = unusual_found(
+			u, POLICY_UNUSUAL_MANY, 350 + (ratio > 200 ? 200 : ratio) * 2, person, -1,
+			&w->t,
+			"%s%s opened within an hour and nothing written in them; an hour "
+			"usually has up to %u",
+			unusual_journals(w->n, journals), w->n >= UNUSUAL_LIST ? " or more" : "",
+			normal);
 	}
 	return rc;
 }

@@ -18,8 +18,8 @@
 #include "unusual_impl.h"
 
 #define TIGHT_NS (60 * UNUSUAL_NS)
-#define TIGHT_LEAST 3	  /* such changes in a day */
-#define CHANGES_LEAST 8	  /* changes within an hour; as many as the ring holds */
+#define TIGHT_LEAST 3	/* such changes in a day */
+#define CHANGES_LEAST 8 /* changes within an hour; as many as the ring holds */
 #define SAME_NS UNUSUAL_HOUR_NS
 
 /* quick, slow: the longest pause of a run, and what makes it a crawl */
@@ -27,7 +27,7 @@ static const struct {
 	int64_t pause_ns;
 	uint32_t least, journals;
 	double least_s, mean_s; /* the mean pause: above, at most */
-	double even;	   /* square of deviation over mean, at most; 0: any */
+	double even;		/* square of deviation over mean, at most; 0: any */
 } runs[2] = {
 	{5 * UNUSUAL_NS, 80, 8, -1.0, 3.0, 0},
 	{180 * UNUSUAL_NS, 120, 40, 3.0, 180.0, 0.1},

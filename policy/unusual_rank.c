@@ -65,7 +65,9 @@ int unusual_found(struct policy_unusual *u, enum policy_unusual_reason reason, u
 	at = &f->at[f->n++];
 	*at = (struct policy_finding){
 		.reason = reason,
-		.score = score < 1 ? 1 : score > 1000 ? 1000 : score,
+		.score = score < 1	? 1
+			 : score > 1000 ? 1000
+					: score,
 		.practitioner = u->person[person]->number,
 		.journal_number = j ? j->number : 0,
 		.first_seq = t->first_seq,

@@ -45,7 +45,8 @@ static int person_new(struct policy_unusual *u, const struct policy_record *r, u
 {
 	struct unusual_person **array, *p = calloc(1, sizeof(*p));
 
-	array = p ? policy_map_grow(u->person, u->person_count, sizeof(struct unusual_person *)) : NULL;
+	array = p ? policy_map_grow(u->person, u->person_count, sizeof(struct unusual_person *))
+		  : NULL;
 	if (!array) {
 		free(p);
 		return -ENOMEM;
@@ -125,8 +126,7 @@ int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, ui
 		if (!array)
 			return -ENOMEM;
 		u->pair = array;
-		array[u->pair_count] =
-			(struct unusual_pair){.person = person, .journal = journal};
+		array[u->pair_count] = (struct unusual_pair){.person = person, .journal = journal};
 		*value = ++u->pair_count;
 	}
 	*out = *value - 1;
@@ -142,6 +142,27 @@ void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r)
 	t->last_seq = r->seq;
 	t->last_ns = r->time_ns;
 	t->count++;
+}
+
+void unusual_tally_join(struct unusual_tally *t, const struct unusual_tally *more)
+{
+	uint64_t count = t->count + more->count;
+
+	if (!more->count)
+		return;
+	if (!t->count) {
+		*t = *more;
+		return;
+	}
+	if (more->first_seq < t->first_seq) {
+		t->first_seq = more->first_seq;
+		t->first_ns = more->first_ns;
+	}
+	if (more->last_seq > t->last_seq) {
+		t->last_seq = more->last_seq;
+		t->last_ns = more->last_ns;
+	}
+	t->count = count;
 }
 
 bool unusual_set_has(const struct unusual_set *s, uint32_t journal)

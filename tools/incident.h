@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/incident.h - what the 72-hour pack of `audit incident` adds up: who, which journals and notes,
- * what left the vault. Only for cmd_audit_incident.c and incident.c.
+ * tools/incident.h - what the 72-hour pack of `audit incident` adds up: who, which journals and
+ * notes, what left the vault. Only for cmd_audit_incident.c and incident.c.
  */
 #ifndef TOOLS_INCIDENT_H
 #define TOOLS_INCIDENT_H

@@ -23,7 +23,8 @@ START_TEST(basis_is_what_the_rule_says)
 		{"allow unit:north:r-x (line 5)", POLICY_BASIS_UNIT},
 		{"allow group:north:r-x (line 5)", POLICY_BASIS_UNIT},
 		{"allow role:nurse:r-x (line 5)", POLICY_BASIS_ROLE},
-		{"default unit south allow role:nurse:r-x (practice line 20)", POLICY_BASIS_DEFAULT},
+		{"default unit south allow role:nurse:r-x (practice line 20)",
+		 POLICY_BASIS_DEFAULT},
 		{"emergency access, grant 7", POLICY_BASIS_GRANT},
 		{"no entry admits anna", POLICY_BASIS_UNKNOWN},
 		{"", POLICY_BASIS_UNKNOWN},
@@ -221,7 +222,8 @@ START_TEST(patient_record_leaves_machines_and_names_out)
 	ck_assert_str_eq(out.who, "p1");
 	ck_assert_str_eq(out.name, "note.txt");
 	r = t_record(POLICY_RECORD_REFUSED, 1, 5, t_at(0, 9, 0));
-	ck_assert(!policy_patient_record(&units, &r, &out) && policy_patient_record(&all, &r, &out));
+	ck_assert(!policy_patient_record(&units, &r, &out) &&
+		  policy_patient_record(&all, &r, &out));
 	r = t_record(POLICY_RECORD_LOGIN, 1, 0, t_at(0, 9, 0));
 	ck_assert(!policy_patient_record(&all, &r, &out));
 }
@@ -254,9 +256,9 @@ START_TEST(use_adds_up_hours_bases_journals_and_sessions)
 	struct policy_use *u = NULL;
 	size_t n;
 
-	ck_assert_int_eq(policy_practice_parse(practice_text, strlen(practice_text), "p", NULL,
-					       &practice),
-			 0);
+	ck_assert_int_eq(
+		policy_practice_parse(practice_text, strlen(practice_text), "p", NULL, &practice),
+		0);
 	set.practice = practice;
 	ck_assert_int_eq(policy_use_new(&set, &u), 0);
 	use(u, POLICY_RECORD_LOGIN, 0, t_at(0, 8, 0), "");
@@ -367,7 +369,8 @@ static unsigned taken(const char *seed, uint32_t per_thousand, uint64_t from, ui
 /* Frozen: a sample that was signed off can be drawn again by any later version. */
 START_TEST(sample_is_the_same_for_ever)
 {
-	static const uint64_t expected[] = {120, 179, 241, 263, 302, 344, 398, 439, 440, 585, 686, 780, 1261, 1485, 1723};
+	static const uint64_t expected[] = {120, 179, 241, 263, 302,  344,  398, 439,
+					    440, 585, 686, 780, 1261, 1485, 1723};
 	struct policy_sample s;
 	size_t n = 0;
 
