@@ -106,7 +106,7 @@ static int wait_for(struct policy_unusual *u, uint32_t index, const struct polic
 	uint32_t id;
 
 	if (p && r->time_ns - p->t.first_ns < EPISODE_NS) {
-		unusual_tally_add(&p->t, r);
+		policy_unusual_tally_add(&p->t, r);
 		return 0;
 	}
 	if (pending_room(u))
@@ -117,19 +117,19 @@ static int wait_for(struct policy_unusual *u, uint32_t index, const struct polic
 		.pair = index,
 		.next = j->pending,
 		.cross = unit_worked(NULL, j, minute_of(r->time_ns), BEFORE_MIN),
-		.off_hours = unusual_off_hours(u, u->person[pair->person], r->time_ns),
+		.off_hours = policy_unusual_off_hours(u, u->person[pair->person], r->time_ns),
 	};
-	unusual_tally_add(&p->t, r);
+	policy_unusual_tally_add(&p->t, r);
 	j->pending = pair->pending = id;
 	return 0;
 }
 
-int unusual_read(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		 const struct policy_record *r)
+int policy_unusual_read(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			const struct policy_record *r)
 {
 	uint32_t day = minute_of(r->time_ns) / 1440 + 1, index;
 	struct unusual_pair *pair;
-	int rc = unusual_pair(u, person, journal, &index);
+	int rc = policy_unusual_pair(u, person, journal, &index);
 
 	if (rc)
 		return rc;
@@ -176,11 +176,11 @@ static void care_put(struct unusual_journal *j, uint32_t unit, uint32_t now)
 	*use = (struct unusual_care){.unit = unit, .minute = now};
 }
 
-int unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		 const struct policy_record *r)
+int policy_unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			const struct policy_record *r)
 {
 	uint32_t index, now = minute_of(r->time_ns);
-	int rc = unusual_pair(u, person, journal, &index);
+	int rc = policy_unusual_pair(u, person, journal, &index);
 
 	if (rc)
 		return rc;
@@ -191,11 +191,11 @@ int unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
 	return 0;
 }
 
-int unusual_attend(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		   const struct policy_record *r)
+int policy_unusual_attend(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			  const struct policy_record *r)
 {
 	uint32_t index;
-	int rc = unusual_pair(u, person, journal, &index);
+	int rc = policy_unusual_pair(u, person, journal, &index);
 
 	if (rc)
 		return rc;
@@ -254,12 +254,12 @@ static int suspect_put(struct policy_unusual *u, const struct unusual_pending *p
 	person = u->person[u->pair[p->pair].person];
 	j = &u->journal[u->pair[p->pair].journal];
 	if (p->cross) {
-		unusual_tally_join(&s->across, &p->t);
+		policy_unusual_tally_join(&s->across, &p->t);
 		s->cross++;
 		person->cross++;
 		return 0;
 	}
-	unusual_tally_join(&s->t, &p->t);
+	policy_unusual_tally_join(&s->t, &p->t);
 	s->episodes++;
 	s->off_hours += p->off_hours;
 	s->foreign = s->foreign || foreign(person, j);
@@ -268,7 +268,7 @@ static int suspect_put(struct policy_unusual *u, const struct unusual_pending *p
 	return 0;
 }
 
-int unusual_settle(struct policy_unusual *u, bool all)
+int policy_unusual_settle(struct policy_unusual *u, bool all)
 {
 	while (u->pending_count) {
 		struct unusual_pending *p = pending_at(u, u->pending_first);
@@ -286,7 +286,7 @@ int unusual_settle(struct policy_unusual *u, bool all)
 	return 0;
 }
 
-void unusual_forget(struct policy_unusual *u, uint32_t person, int64_t since_ns)
+void policy_unusual_forget(struct policy_unusual *u, uint32_t person, int64_t since_ns)
 {
 	for (uint32_t i = u->pending_count; i > 0; i--) {
 		struct unusual_pending *p = pending_at(u, u->pending_first + i - 1);
@@ -320,8 +320,8 @@ static int kin_new(struct policy_unusual *u, uint32_t index)
 	return 0;
 }
 
-int unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal, bool wrote,
-		    const struct policy_record *r)
+int policy_unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal, bool wrote,
+			   const struct policy_record *r)
 {
 	struct unusual_kin *k;
 	uint32_t index;
@@ -329,13 +329,13 @@ int unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
 
 	if (!u->set.practice)
 		return 0;
-	rc = unusual_pair(u, person, journal, &index);
+	rc = policy_unusual_pair(u, person, journal, &index);
 	if (!rc && !u->pair[index].kin)
 		rc = kin_new(u, index);
 	if (rc || u->pair[index].kin == NO_KIN)
 		return rc;
 	k = &u->kin[u->pair[index].kin - 1];
-	unusual_tally_add(&k->t, r);
+	policy_unusual_tally_add(&k->t, r);
 	k->wrote += wrote;
 	return 0;
 }

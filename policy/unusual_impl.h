@@ -180,69 +180,71 @@ struct policy_unusual {
 };
 
 /* unusual_table.c: -ENOMEM or 0; what they found stays until something is added. */
-int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
-int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
-int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out);
-void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r);
-void unusual_tally_join(struct unusual_tally *t, const struct unusual_tally *more);
+int policy_unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
+int policy_unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
+int policy_unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out);
+void policy_unusual_tally_add(struct unusual_tally *t, const struct policy_record *r);
+void policy_unusual_tally_join(struct unusual_tally *t, const struct unusual_tally *more);
 /* True: it was not there. */
-bool unusual_set_add(struct unusual_set *s, uint32_t journal);
-void unusual_set_remove(struct unusual_set *s, uint32_t journal);
-bool unusual_set_has(const struct unusual_set *s, uint32_t journal);
-void unusual_tables_free(struct policy_unusual *u);
+bool policy_unusual_set_add(struct unusual_set *s, uint32_t journal);
+void policy_unusual_set_remove(struct unusual_set *s, uint32_t journal);
+bool policy_unusual_set_has(const struct unusual_set *s, uint32_t journal);
+void policy_unusual_tables_free(struct policy_unusual *u);
 
 struct unusual_local {			/* local time */
 	int32_t day;			/* since 1970 */
 	unsigned weekday, hour, minute; /* Monday 0; minute of the day */
 };
-struct unusual_local unusual_local(const struct policy_unusual *u, int64_t time_ns);
+struct unusual_local policy_unusual_local(const struct policy_unusual *u, int64_t time_ns);
 /* Outside of the practice's hours; without such lines, of what he is used to. */
-bool unusual_off_hours(const struct policy_unusual *u, const struct unusual_person *p,
-		       int64_t time_ns);
+bool policy_unusual_off_hours(const struct policy_unusual *u, const struct unusual_person *p,
+			      int64_t time_ns);
 
 /* unusual_care.c */
-int unusual_read(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		 const struct policy_record *r);
-int unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		 const struct policy_record *r);
-int unusual_attend(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		   const struct policy_record *r);
-int unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal, bool wrote,
-		    const struct policy_record *r);
+int policy_unusual_read(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			const struct policy_record *r);
+int policy_unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			const struct policy_record *r);
+int policy_unusual_attend(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			  const struct policy_record *r);
+int policy_unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal, bool wrote,
+			   const struct policy_record *r);
 /* Readings that waited long enough become suspect; all: whatever waits. */
-int unusual_settle(struct policy_unusual *u, bool all);
+int policy_unusual_settle(struct policy_unusual *u, bool all);
 /* What he read since then was a program's walk: explained by that finding. */
-void unusual_forget(struct policy_unusual *u, uint32_t person, int64_t since_ns);
+void policy_unusual_forget(struct policy_unusual *u, uint32_t person, int64_t since_ns);
 
 /* unusual_habit.c */
-int unusual_habit_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		      enum policy_act act, const struct policy_record *r);
-void unusual_habit_login_refused(struct policy_unusual *u, uint32_t person,
-				 const struct policy_record *r);
-int unusual_habit_end(struct policy_unusual *u, uint32_t person);
+int policy_unusual_habit_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			     enum policy_act act, const struct policy_record *r);
+void policy_unusual_habit_login_refused(struct policy_unusual *u, uint32_t person,
+					const struct policy_record *r);
+int policy_unusual_habit_end(struct policy_unusual *u, uint32_t person);
 /* The number of journals that so many per mille of the windows stay below. */
-uint32_t unusual_habit_usual(const struct unusual_habit *h, unsigned per_mille, unsigned without);
+uint32_t policy_unusual_habit_usual(const struct unusual_habit *h, unsigned per_mille,
+				    unsigned without);
 
 /* unusual_place.c; crawl: the act is part of a program's walk. */
-int unusual_place_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		      enum policy_act act, const struct policy_record *r, bool *crawl);
-int unusual_place_end(struct policy_unusual *u, uint32_t person);
+int policy_unusual_place_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			     enum policy_act act, const struct policy_record *r, bool *crawl);
+int policy_unusual_place_end(struct policy_unusual *u, uint32_t person);
 
 /* unusual_glass.c */
-int unusual_glass(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		  const struct policy_record *r);
-int unusual_glass_end(struct policy_unusual *u);
+int policy_unusual_glass(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			 const struct policy_record *r);
+int policy_unusual_glass_end(struct policy_unusual *u);
 
 /* unusual_suspect.c */
-int unusual_care_end(struct policy_unusual *u);
+int policy_unusual_care_end(struct policy_unusual *u);
 
 /* unusual_rank.c */
 /* A finding about a person (and journal index, or -1); the text follows. */
-int unusual_found(struct policy_unusual *u, enum policy_unusual_reason reason, unsigned score,
-		  uint32_t person, int64_t journal, const struct unusual_tally *t, const char *fmt,
-		  ...) __attribute__((format(printf, 7, 8)));
-const char *unusual_name(const struct policy_unusual *u, uint32_t name);
+int policy_unusual_found(struct policy_unusual *u, enum policy_unusual_reason reason,
+			 unsigned score, uint32_t person, int64_t journal,
+			 const struct unusual_tally *t, const char *fmt, ...)
+	__attribute__((format(printf, 7, 8)));
+const char *policy_unusual_name(const struct policy_unusual *u, uint32_t name);
 /* "1 journal", "3 journals" */
-const char *unusual_journals(uint32_t n, char out[static 32]);
+const char *policy_unusual_journals(uint32_t n, char out[static 32]);
 
 #endif

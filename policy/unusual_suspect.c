@@ -24,11 +24,11 @@ static int kin_found(struct policy_unusual *u, const struct unusual_kin *k)
 	bool own = k->kin == POLICY_KIN_OWN;
 	unsigned score = (own ? 600 : 650) + (k->wrote ? 150 : 0);
 
-	return unusual_found(u, own ? POLICY_UNUSUAL_OWN : POLICY_UNUSUAL_RELATIVE, score,
-			     pair->person, pair->journal, &k->t,
-			     "%llu times in %s journal (the practice policy names it)%s",
-			     (unsigned long long)k->t.count, own ? "an own" : "a relative's",
-			     k->wrote ? ", and wrote in it" : "");
+	return policy_unusual_found(u, own ? POLICY_UNUSUAL_OWN : POLICY_UNUSUAL_RELATIVE, score,
+				    pair->person, pair->journal, &k->t,
+				    "%llu times in %s journal (the practice policy names it)%s",
+				    (unsigned long long)k->t.count, own ? "an own" : "a relative's",
+				    k->wrote ? ", and wrote in it" : "");
 }
 
 /* Who reads across units again and again, or whose role does, has that for work. */
@@ -56,7 +56,7 @@ static void suspects_count(struct policy_unusual *u, const uint8_t *across)
 		uint32_t who = u->pair[s->pair].person;
 
 		if (!across[who] && s->cross) {
-			unusual_tally_join(&s->t, &s->across);
+			policy_unusual_tally_join(&s->t, &s->across);
 			s->episodes += s->cross;
 			s->foreign = true;
 			s->recent = false;
@@ -163,13 +163,13 @@ static int person_found(struct policy_unusual *u, uint32_t person)
 	score = (quiet(p) ? 350 : 500) + (ratio > 20 ? 20 : ratio) * 10 +
 		(off * 2 > p->unexplained ? 80 : 0) + (strange * 2 > p->unexplained ? 80 : 0) +
 		(p->unexplained > 20 ? 100 : p->unexplained * 5);
-	return unusual_found(
+	return policy_unusual_found(
 		u, POLICY_UNUSUAL_NO_RELATIONSHIP, score, person, -1, &t,
 		"%s of %u opened without anything that explains it; %llu.%llu would be usual for "
 		"%s; %u outside of working hours, %u that nobody of the unit worked in%s",
-		unusual_journals(p->unexplained, journals), p->journals,
+		policy_unusual_journals(p->unexplained, journals), p->journals,
 		(unsigned long long)(e / 1000), (unsigned long long)(e % 1000 / 100),
-		p->role ? unusual_name(u, p->role) : "the practice", off, strange,
+		p->role ? policy_unusual_name(u, p->role) : "the practice", off, strange,
 		quiet(p) ? "; whoever seldom writes leaves little that explains" : "");
 }
 
@@ -198,7 +198,7 @@ static int suspect_found(struct policy_unusual *u, const struct unusual_suspect 
 {
 	const struct unusual_pair *pair = &u->pair[s->pair];
 
-	return unusual_found(
+	return policy_unusual_found(
 		u, POLICY_UNUSUAL_NO_RELATIONSHIP, s->weight, pair->person, pair->journal, &s->t,
 		"opened on %u %s without an entry, a stated relationship or work of the unit "
 		"around it%s%s%s%s",
@@ -226,11 +226,11 @@ static int suspects_found(struct policy_unusual *u, const uint8_t *strange, uint
 	return rc;
 }
 
-int unusual_care_end(struct policy_unusual *u)
+int policy_unusual_care_end(struct policy_unusual *u)
 {
 	uint8_t *strange = calloc(u->person_count + 1, 1);
 	uint32_t *told = calloc(u->person_count + 1, sizeof(*told));
-	int rc = strange && told ? unusual_settle(u, true) : -ENOMEM;
+	int rc = strange && told ? policy_unusual_settle(u, true) : -ENOMEM;
 
 	for (uint32_t i = 0; !rc && i < u->person_count; i++)
 		strange[i] = reads_across(u, i);

@@ -59,7 +59,7 @@ static int person_new(struct policy_unusual *u, const struct policy_record *r, u
 	return 0;
 }
 
-int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out)
+int policy_unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out)
 {
 	uint64_t key = r->practitioner;
 	struct unusual_person *p;
@@ -84,7 +84,7 @@ int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint
 	return rc;
 }
 
-int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out)
+int policy_unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out)
 {
 	struct unusual_journal *j;
 	uint32_t *value;
@@ -113,7 +113,7 @@ int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uin
 	return 0;
 }
 
-int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out)
+int policy_unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out)
 {
 	struct unusual_pair *array;
 	uint32_t *value;
@@ -133,7 +133,7 @@ int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, ui
 	return 0;
 }
 
-void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r)
+void policy_unusual_tally_add(struct unusual_tally *t, const struct policy_record *r)
 {
 	if (!t->count) {
 		t->first_seq = r->seq;
@@ -144,7 +144,7 @@ void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r)
 	t->count++;
 }
 
-void unusual_tally_join(struct unusual_tally *t, const struct unusual_tally *more)
+void policy_unusual_tally_join(struct unusual_tally *t, const struct unusual_tally *more)
 {
 	uint64_t count = t->count + more->count;
 
@@ -165,7 +165,7 @@ void unusual_tally_join(struct unusual_tally *t, const struct unusual_tally *mor
 	t->count = count;
 }
 
-bool unusual_set_has(const struct unusual_set *s, uint32_t journal)
+bool policy_unusual_set_has(const struct unusual_set *s, uint32_t journal)
 {
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->journal[i] == journal)
@@ -173,15 +173,15 @@ bool unusual_set_has(const struct unusual_set *s, uint32_t journal)
 	return false;
 }
 
-bool unusual_set_add(struct unusual_set *s, uint32_t journal)
+bool policy_unusual_set_add(struct unusual_set *s, uint32_t journal)
 {
-	if (s->n >= UNUSUAL_LIST || unusual_set_has(s, journal))
+	if (s->n >= UNUSUAL_LIST || policy_unusual_set_has(s, journal))
 		return false;
 	s->journal[s->n++] = journal;
 	return true;
 }
 
-void unusual_set_remove(struct unusual_set *s, uint32_t journal)
+void policy_unusual_set_remove(struct unusual_set *s, uint32_t journal)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (s->journal[i] == journal) {
@@ -191,7 +191,7 @@ void unusual_set_remove(struct unusual_set *s, uint32_t journal)
 	}
 }
 
-void unusual_tables_free(struct policy_unusual *u)
+void policy_unusual_tables_free(struct policy_unusual *u)
 {
 	for (uint32_t i = 0; i < u->person_count; i++)
 		free(u->person[i]);

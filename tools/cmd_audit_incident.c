@@ -65,7 +65,7 @@ static int record(void *ctx, const struct policy_record *r)
 	tools_audit_out_record(p->json, r);
 	tools_audit_out_record(p->csv, r);
 	tools_audit_out_record(p->text, r);
-	return incident_add(&p->in, r);
+	return tools_incident_add(&p->in, r);
 }
 
 static int form_end(struct packing *p, const char *name, FILE **file, struct audit_out **out)
@@ -362,7 +362,7 @@ static int readme_write(struct packing *p)
 	size_t journals;
 	int rc;
 
-	if (incident_journals(&p->in, &journals))
+	if (tools_incident_journals(&p->in, &journals))
 		return tools_fail("memory is short");
 	rc = form_begin(p, "README.txt", &tools_audit_form_text, "Incident pack", &file, &out);
 	if (rc)
@@ -461,6 +461,6 @@ int tools_cmd_audit_incident(struct tool_options *o, int argc, char **argv)
 	if (!rc)
 		rc = pack(&p, o->to);
 	tools_pack_abort(&p.pack);
-	incident_clear(&p.in);
+	tools_incident_clear(&p.in);
 	return tools_audit_ask_close(&p.ask, rc);
 }

@@ -37,9 +37,9 @@ struct incident {
 	int64_t first_ns, last_ns;
 };
 
-int incident_add(struct incident *in, const struct policy_record *r); /* -ENOMEM */
-void incident_clear(struct incident *in);
+int tools_incident_add(struct incident *in, const struct policy_record *r); /* -ENOMEM */
+void tools_incident_clear(struct incident *in);
 /* How many journals there are among the notes. -ENOMEM. */
-int incident_journals(const struct incident *in, size_t *out);
+int tools_incident_journals(const struct incident *in, size_t *out);
 
 #endif
