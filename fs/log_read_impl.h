@@ -59,11 +59,19 @@ struct fs_log_event_head {
 	uint8_t prev[KEYS_SIG_LEN], sig[KEYS_SIG_LEN];
 };
 
-/* What of a segment is asked for, by its index. Numbers from `first` on, a bit each. */
+/* What an index covers: records first to end - 1, if they are of this stream. */
+struct fs_log_covered {
+	uint8_t stream[KEYS_STREAM_ID_LEN];
+	uint64_t first, end;
+};
+
+/* What of a segment is asked for, by its index: a bit for each number from `first` on. */
 struct fs_log_plan {
 	uint64_t first, count;
-	uint8_t *covered, *wanted; /* NULL: all is */
+	uint8_t *wanted; /* NULL: there is no plan */
 	uint64_t wanted_count;
+	struct fs_log_covered *covered;
+	size_t covered_count, covered_cap;
 };
 
 struct fs_log_job {
@@ -89,6 +97,7 @@ struct fs_log_job {
 	uint64_t first_seq;	      /* of the stream */
 	uint8_t *plain;
 	struct fs_log_plan plan;
+	const struct fs_log_covered *covered; /* the stream at hand; NULL: by no index */
 };
 
 /* ---- log_read_segment.c ---- */
@@ -116,6 +125,7 @@ enum fs_log_head_state fs_log_job_ratchet(const struct fs_log_shared *s,
 					  const struct fs_log_head *h, struct keys_ratchet *out);
 
 /* ---- log_read_index.c ---- */
+void fs_log_plan_clear(struct fs_log_plan *p);
 /*
  * Fills the job's plan by the segment's index. 1: nothing in it is wanted, events say so and the
  * segment need not be read. 0: it must be; without a plan if the index is not good. -ENOMEM.

@@ -6,7 +6,10 @@
  * those streams: each head is read at the place that the index names, and checked as in any
  * reading. Anything amiss, and the segment is read as if there were no index.
  *
- * Invariant: a record is passed over only if a sound index says that it is none of those asked for.
+ * Invariants: (1) a record is passed over only if a sound index says that it is none of those asked
+ * for, and it is of the stream of which the index says so: an index can be older than a crash that
+ * took records and gave their numbers to others; (2) a segment is passed over whole only if besides
+ * nothing but those streams can stand in it, by the chain of their heads.
  */
 #include "log_read_impl.h"
 
@@ -38,14 +41,17 @@ struct planning {
 	uint8_t *frame; /* of a stream head */
 	bool bad;	/* a head is not what the index says */
 	int rc;
-	/* Bits of numbers from first on; room for count. */
+	/* Numbers that the segment can hold: count from first on. */
 	uint64_t first, count;
-	uint64_t end; /* covered up to here without a gap */
+	uint64_t end; /* covered up to here, if there is no gap */
+	bool gap;
+	size_t streams;
+	uint8_t last[KEYS_SIG_LEN]; /* signature of the last head */
 };
 
-/* The head that the index says stands there; false: it does not. */
-static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
-		    struct fs_log_head *h)
+/* The stream head at its place in the file at hand; false: there is none that is genuine. */
+static bool head_read(struct planning *p, const struct fs_log_index_stream_of *s, uint64_t segment,
+		      struct fs_log_head *h)
 {
 	struct fs_log_walk w = {
 		.p = p->frame, .seq = s->first_seq, .any_seq = true, .version = FS_LOG_VERSION};
@@ -57,26 +63,54 @@ static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
 	got = pread(p->fd, p->frame, FRAME_ROOM, (off_t)s->head_off);
 	w.len = got > 0 ? (size_t)got : 0;
 	return fs_log_walk_next(&w, &f) && !f.off && f.kind == FS_LOG_STREAM &&
-	       f.seq == s->first_seq && !fs_log_head_decode(f.body, f.len, p->job->number, h) &&
+	       f.seq == s->first_seq && !fs_log_head_decode(f.body, f.len, segment, h) &&
 	       h->first_seq == s->first_seq &&
+	       memcmp(h->vault, p->job->shared->q->vault, sizeof(h->vault)) == 0;
+}
+
+/* The head that the index says stands there; false: it does not. */
+static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
+		    struct fs_log_head *h)
+{
+	return head_read(p, s, p->job->number, h) &&
 	       memcmp(h->stream, s->stream, sizeof(h->stream)) == 0 &&
-	       memcmp(h->vault, p->job->shared->q->vault, sizeof(h->vault)) == 0 &&
 	       memcmp(h->pk, s->daemon_pk, sizeof(h->pk)) == 0;
 }
 
-static void mark(uint8_t *bits, uint64_t i)
+void fs_log_plan_clear(struct fs_log_plan *p)
 {
-	bits[i / 8] |= (uint8_t)(1u << i % 8);
+	free(p->wanted);
+	free(p->covered);
+	*p = (struct fs_log_plan){0};
+}
+
+static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *s)
+{
+	struct fs_log_covered *c;
+
+	if (plan->covered_count == plan->covered_cap) {
+		size_t cap = plan->covered_cap ? 2 * plan->covered_cap : 4;
+
+		c = realloc(plan->covered, cap * sizeof(*c));
+		if (!c)
+			return -ENOMEM;
+		plan->covered = c;
+		plan->covered_cap = cap;
+	}
+	c = &plan->covered[plan->covered_count++];
+	memcpy(c->stream, s->stream, sizeof(c->stream));
+	c->first = s->first_seq;
+	c->end = s->first_seq + s->count;
+	return 0;
 }
 
 /* The stream's head and stretch as events, for the case that the segment is not read. */
 static int note_stream(struct planning *p, const struct fs_log_index_stream_of *s,
 		       enum fs_log_head_state state, const struct fs_log_head *h)
 {
-	struct fs_log_plan *plan = &p->job->plan;
 	struct fs_log_event *e = fs_log_job_event(p->job, FS_LOG_EVENT_HEAD, s->first_seq);
 
-	if (!e || fs_log_job_head(p->job, e, state, h))
+	if (!e || fs_log_job_head(p->job, e, state, h) || cover(&p->job->plan, s))
 		return -ENOMEM;
 	e->off = (uint32_t)s->head_off;
 	if (s->count) {
@@ -85,10 +119,13 @@ static int note_stream(struct planning *p, const struct fs_log_index_stream_of *
 			return -ENOMEM;
 		e->end = s->first_seq + s->count;
 	}
-	if (p->end == s->first_seq)
+	/* Streams follow each other: each head names the one before. */
+	if (p->end == s->first_seq && (!p->streams || !memcmp(p->last, h->prev, sizeof(p->last))))
 		p->end += s->count;
-	for (uint64_t i = 0; i < s->count; i++)
-		mark(plan->covered, s->first_seq - plan->first + i);
+	else
+		p->gap = true;
+	memcpy(p->last, h->sig, sizeof(p->last));
+	p->streams++;
 	return 0;
 }
 
@@ -125,15 +162,13 @@ static void plan_entry(void *ctx, const struct fs_log_index_entry *e)
 	    !fs_log_wanted(q, e->journal, e->practitioner, e->time_s * NS,
 			   e->time_s * NS + (NS - 1)))
 		return;
-	mark(p->job->plan.wanted, e->seq - p->first);
+	p->job->plan.wanted[(e->seq - p->first) / 8] |= (uint8_t)(1u << (e->seq - p->first) % 8);
 	p->job->plan.wanted_count++;
 }
 
 static void no_plan(struct fs_log_job *j)
 {
-	free(j->plan.covered);
-	free(j->plan.wanted);
-	j->plan = (struct fs_log_plan){0};
+	fs_log_plan_clear(&j->plan);
 	j->event_count = j->head_count = 0;
 }
 
@@ -151,60 +186,76 @@ static int plan_by(struct planning *p, const uint8_t *index, size_t len)
 	int rc;
 
 	j->plan = (struct fs_log_plan){.first = p->first, .count = p->count};
-	j->plan.covered = calloc(p->count / 8 + 1, 1);
 	j->plan.wanted = calloc(p->count / 8 + 1, 1);
 	p->frame = malloc(FRAME_ROOM);
-	rc = j->plan.covered && j->plan.wanted && p->frame ? 0 : -ENOMEM;
+	rc = j->plan.wanted && p->frame ? 0 : -ENOMEM;
 	if (!rc)
 		rc = fs_log_index_read(&q, index, len, &partial);
-	free(p->frame);
 	if (!rc)
 		rc = p->rc;
 	if (rc == -EBADMSG || p->bad) {
 		no_plan(j);
-		p->end = 0;
 		rc = 0;
 	}
 	return rc;
 }
 
-/* Whether the segment behind begins where the index ends: nothing is left that it does not tell. */
-static bool covers_all(struct fs_log_job *j, uint64_t end)
+/*
+ * Whether the segment behind begins where the index ends, with a head that names the index's last:
+ * nothing is left that the index does not tell.
+ */
+static bool covers_all(struct planning *p)
 {
-	int fd = fs_log_job_open(j->shared, j->number + 1);
-	struct fs_log_header next;
+	struct fs_log_job *j = p->job;
+	const struct fs_log_index_stream_of at = {.first_seq = p->end, .head_off = FS_LOG_HEADER};
+	struct fs_log_header header;
+	struct fs_log_head head;
 	bool all;
 
-	if (fd < 0)
+	if (p->gap || !p->streams)
 		return false;
-	all = !fs_log_job_header(j->shared, fd, j->number + 1, &next) && next.first_seq == end;
-	close(fd);
+	p->fd = fs_log_job_open(j->shared, j->number + 1);
+	if (p->fd < 0)
+		return false;
+	all = !fs_log_job_header(j->shared, p->fd, j->number + 1, &header) &&
+	      header.first_seq == p->end && head_read(p, &at, j->number + 1, &head) &&
+	      !memcmp(head.prev, p->last, sizeof(p->last));
+	close(p->fd);
 	return all;
+}
+
+static int plan_segment(struct planning *p)
+{
+	struct fs_log_job *j = p->job;
+	struct fs_log_header header;
+	uint8_t *index = NULL;
+	struct stat st;
+	size_t len = 0;
+	int rc;
+
+	if (fstat(p->fd, &st) || st.st_size < 0 || (uint64_t)st.st_size > FS_LOG_SEGMENT_MAX ||
+	    fs_log_job_header(j->shared, p->fd, j->number, &header))
+		return 0; /* said when it is read */
+	rc = fs_log_index_load(j->shared->dirfd, j->number, &index, &len);
+	if (rc)
+		return rc == -ENOMEM ? rc : 0;
+	p->first = p->end = header.first_seq;
+	p->count = (uint64_t)st.st_size / FS_LOG_FRAME; /* so many fit into it */
+	rc = plan_by(p, index, len);
+	free(index);
+	if (rc)
+		return rc;
+	if (j->plan.wanted && !j->plan.wanted_count && covers_all(p))
+		return 1;
+	j->event_count = j->head_count = 0;
+	return 0;
 }
 
 int fs_log_job_plan(struct fs_log_job *j, int fd)
 {
 	struct planning p = {.job = j, .fd = fd};
-	struct fs_log_header header;
-	struct stat st;
-	uint8_t *index = NULL;
-	size_t len = 0;
-	int rc;
+	int rc = plan_segment(&p);
 
-	if (fstat(fd, &st) || st.st_size < 0 || (uint64_t)st.st_size > FS_LOG_SEGMENT_MAX ||
-	    fs_log_job_header(j->shared, fd, j->number, &header))
-		return 0; /* said when it is read */
-	rc = fs_log_index_load(j->shared->dirfd, j->number, &index, &len);
-	if (rc)
-		return rc == -ENOMEM ? rc : 0;
-	p.first = p.end = header.first_seq;
-	p.count = (uint64_t)st.st_size / FS_LOG_FRAME; /* so many fit into it */
-	rc = plan_by(&p, index, len);
-	free(index);
-	if (rc)
-		return rc;
-	if (j->plan.covered && !j->plan.wanted_count && covers_all(j, p.end))
-		return 1;
-	j->event_count = j->head_count = 0;
-	return 0;
+	free(p.frame);
+	return rc;
 }

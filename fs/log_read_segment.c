@@ -28,13 +28,6 @@ void fs_log_job_init(struct fs_log_job *j, struct fs_log_shared *shared, uint64_
 	*j = (struct fs_log_job){.shared = shared, .number = number, .newest = newest, .fd = -1};
 }
 
-static void plan_clear(struct fs_log_plan *p)
-{
-	free(p->covered);
-	free(p->wanted);
-	*p = (struct fs_log_plan){0};
-}
-
 void fs_log_job_clear(struct fs_log_job *j)
 {
 	if (j->bytes)
@@ -44,7 +37,7 @@ void fs_log_job_clear(struct fs_log_job *j)
 	if (j->fd >= 0)
 		close(j->fd);
 	keys_guard_free(j->ratchet);
-	plan_clear(&j->plan);
+	fs_log_plan_clear(&j->plan);
 	free(j->bytes);
 	free(j->plain);
 	free(j->events);
@@ -182,6 +175,18 @@ enum fs_log_head_state fs_log_job_ratchet(const struct fs_log_shared *s,
 	return state;
 }
 
+/* What the plan says of a stream that begins here. */
+static const struct fs_log_covered *covered_by(const struct fs_log_plan *p,
+					       const struct fs_log_head *h)
+{
+	for (size_t i = 0; i < p->covered_count; i++) {
+		if (p->covered[i].first == h->first_seq &&
+		    memcmp(p->covered[i].stream, h->stream, sizeof(h->stream)) == 0)
+			return &p->covered[i];
+	}
+	return NULL;
+}
+
 static int read_head(struct fs_log_job *j, const struct fs_log_frame *f)
 {
 	struct fs_log_event *e = fs_log_job_event(j, FS_LOG_EVENT_HEAD, f->seq);
@@ -191,6 +196,7 @@ static int read_head(struct fs_log_job *j, const struct fs_log_frame *f)
 
 	keys_guard_free(j->ratchet);
 	j->ratchet = NULL;
+	j->covered = NULL;
 	j->first_seq = f->seq;
 	j->any_head = true;
 	if (!e)
@@ -203,6 +209,7 @@ static int read_head(struct fs_log_job *j, const struct fs_log_frame *f)
 		if (!ratchet)
 			return -ENOMEM;
 		state = fs_log_job_ratchet(j->shared, &h, ratchet);
+		j->covered = covered_by(&j->plan, &h);
 	}
 	if (state == FS_LOG_HEAD_OPEN)
 		j->ratchet = ratchet;
@@ -259,14 +266,13 @@ static int unseal(struct fs_log_job *j, const struct fs_log_frame *f, size_t *le
 
 static bool passed_over(const struct fs_log_job *j, uint64_t seq)
 {
-	const struct fs_log_plan *p = &j->plan;
-	uint64_t i = seq - p->first;
+	uint64_t i = seq - j->plan.first;
 
 	if (seq < j->shared->q->from)
 		return true;
-	if (!p->covered || seq < p->first || i >= p->count)
+	if (!j->covered || seq < j->covered->first || seq >= j->covered->end)
 		return false;
-	return p->covered[i / 8] & 1u << i % 8 && !(p->wanted[i / 8] & 1u << i % 8);
+	return !(j->plan.wanted[i / 8] & 1u << i % 8);
 }
 
 static int read_record(struct fs_log_job *j, const struct fs_log_frame *f, size_t *opened)

@@ -155,6 +155,10 @@ static void gate_refused(const struct policy_record *r, const char *code, size_t
 		if (strlen(gate_ops[i].op) == len && !strncmp(r->detail, gate_ops[i].op, len))
 			add_list(a, gate_ops[i].rights);
 	}
+	/* An operation that came later: any of what there is. */
+	if (!a->n)
+		add_list(a, (const uint32_t[GATE_MOST]){POLICY_READ, POLICY_WRITE, RW, ENTRIES,
+							POLICY_LIST, 0});
 	add_histories(a);
 }
 

@@ -159,21 +159,16 @@ static int by_journal(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static void put(struct policy_writer *w, const char *text)
-{
-	policy_writer_put(w, text, strlen(text));
-}
-
 /* The notes of one journal, which stand together. */
 static void say(struct note *const *list, size_t n, char *text, size_t cap)
 {
 	struct policy_writer w = {.out = text, .cap = cap};
 
-	put(&w, "POSSIBLY READ, which only the lost records would tell: ");
+	policy_writer_text(&w, "POSSIBLY READ, which only the lost records would tell: ");
 	policy_writer_format(&w, "%zu note%s of ", n, n == 1 ? "" : "s");
 	policy_writer_quoted(&w, list[0]->journal_name);
 	for (size_t i = 0; i < n && i < NAMES_SHOWN; i++) {
-		put(&w, i ? ", " : ": ");
+		policy_writer_text(&w, i ? ", " : ": ");
 		policy_writer_name(&w, list[i]->name);
 	}
 	if (n > NAMES_SHOWN)

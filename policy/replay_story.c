@@ -185,11 +185,6 @@ static int look(struct policy_story *s, int64_t now_ns)
 	return tell_done(s);
 }
 
-static void put(struct policy_writer *w, const char *text)
-{
-	policy_writer_put(w, text, strlen(text));
-}
-
 /* ---- sessions ---- */
 
 static int own_of(struct policy_replay_session *session, struct own **out)
@@ -214,7 +209,7 @@ static void put_session(struct policy_writer *w, const struct policy_replay_sess
 {
 	policy_story_who(w, s->who, s->role, s->unit);
 	if (s->origin[0]) {
-		put(w, " at ");
+		policy_writer_text(w, " at ");
 		policy_writer_name(w, s->origin);
 	}
 	policy_writer_format(w, ", session %02x%02x%02x%02x", s->id[0], s->id[1], s->id[2],
@@ -301,19 +296,19 @@ static int step_alone(struct policy_story *s, const struct policy_record *r)
 	policy_story_words(r, s->out.clock, &s->words);
 	if (r->who[0]) {
 		policy_story_who(&w, r->who, r->role, r->unit);
-		put(&w, " ");
+		policy_writer_text(&w, " ");
 	}
 	if (s->words.verb) {
-		put(&w, s->words.verb);
-		put(&w, " ");
+		policy_writer_text(&w, s->words.verb);
+		policy_writer_text(&w, " ");
 	}
-	put(&w, s->words.text);
+	policy_writer_text(&w, s->words.text);
 	if (s->words.where) {
-		put(&w, " - ");
+		policy_writer_text(&w, " - ");
 		policy_story_where(&w, r);
 	}
 	if (r->origin[0]) {
-		put(&w, ", from ");
+		policy_writer_text(&w, ", from ");
 		policy_writer_name(&w, r->origin);
 	}
 	(void)policy_writer_end(&w);
@@ -385,11 +380,12 @@ static int step_start(struct policy_story *s, const struct policy_record *r, int
 	char text[POLICY_STORY_LINE];
 	struct policy_writer w = {.out = text, .cap = sizeof(text)};
 
-	put(&w, "the daemon starts");
+	policy_writer_text(&w, "the daemon starts");
 	if (unclean)
-		put(&w, ", after it had ended without a word (killed, or power failed)");
+		policy_writer_text(&w,
+				   ", after it had ended without a word (killed, or power failed)");
 	if (last_ns) {
-		put(&w, unclean ? "; nothing is known of " : "; it was down for ");
+		policy_writer_text(&w, unclean ? "; nothing is known of " : "; it was down for ");
 		policy_story_span(&w, r->time_ns - last_ns);
 	}
 	(void)policy_writer_end(&w);

@@ -6,8 +6,8 @@
 #ifndef POLICY_REPLAY_STORY_IMPL_H
 #define POLICY_REPLAY_STORY_IMPL_H
 
-#include "writer.h"
 #include "replay_story.h"
+#include "writer.h"
 
 #define POLICY_STORY_LINE 4096 /* a line is cut there */
 

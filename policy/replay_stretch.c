@@ -192,11 +192,6 @@ int policy_stretch_add(struct policy_stretch *t, const struct policy_record *r,
 
 /* ---- telling a stretch ---- */
 
-static void put(struct policy_writer *w, const char *text)
-{
-	policy_writer_put(w, text, strlen(text));
-}
-
 static int line(const struct policy_story_out *out, enum policy_story_kind kind, int64_t time_ns,
 		struct policy_writer *w)
 {
@@ -211,13 +206,13 @@ static int tell_who(const struct policy_story_out *out, const struct policy_stre
 
 	out->clock(t->from_ns, from);
 	out->clock(t->to_ns, to);
-	put(&w, from);
+	policy_writer_text(&w, from);
 	if (strcmp(from, to) != 0) {
-		put(&w, "-");
-		put(&w, to);
+		policy_writer_text(&w, "-");
+		policy_writer_text(&w, to);
 	}
-	put(&w, "  ");
-	put(&w, t->who);
+	policy_writer_text(&w, "  ");
+	policy_writer_text(&w, t->who);
 	return line(out, t->kind, t->from_ns, &w);
 }
 
@@ -234,7 +229,7 @@ static size_t same_verb(const struct policy_stretch *t, size_t at)
 
 static void put_act(struct policy_writer *w, const struct policy_stretch_act *a)
 {
-	put(w, a->text);
+	policy_writer_text(w, a->text);
 	if (a->times > 1)
 		policy_writer_format(w, " (%llu times)", (unsigned long long)a->times);
 }
@@ -242,11 +237,11 @@ static void put_act(struct policy_writer *w, const struct policy_stretch_act *a)
 static void put_bytes(struct policy_writer *w, uint64_t read, uint64_t written)
 {
 	if (read) {
-		put(w, "; reads ");
+		policy_writer_text(w, "; reads ");
 		policy_story_bytes(w, read);
 	}
 	if (written) {
-		put(w, "; writes ");
+		policy_writer_text(w, "; writes ");
 		policy_story_bytes(w, written);
 	}
 }
@@ -259,18 +254,18 @@ static int tell_acts(const struct policy_story_out *out, const struct policy_str
 	uint64_t read = 0, written = 0;
 
 	out->clock(t->act[at].at_ns, when);
-	put(&w, when);
-	put(&w, t->act[at].where ? "      " : "    ");
+	policy_writer_text(&w, when);
+	policy_writer_text(&w, t->act[at].where ? "      " : "    ");
 	if (t->act[at].verb) {
-		put(&w, t->act[at].verb);
-		put(&w, " ");
+		policy_writer_text(&w, t->act[at].verb);
+		policy_writer_text(&w, " ");
 	}
 	for (size_t i = 0; i < n; i++) {
 		read += t->act[at + i].bytes_read;
 		written += t->act[at + i].bytes_written;
 		if (i >= NAMES_SHOWN)
 			continue;
-		put(&w, i ? ", " : "");
+		policy_writer_text(&w, i ? ", " : "");
 		put_act(&w, &t->act[at + i]);
 	}
 	if (n > NAMES_SHOWN)
@@ -286,9 +281,9 @@ static int tell_where(const struct policy_story_out *out, const struct policy_st
 	struct policy_writer w = {.out = text, .cap = sizeof(text)};
 
 	out->clock(a->at_ns, when);
-	put(&w, when);
-	put(&w, "    ");
-	put(&w, t->where[a->where - 1].text);
+	policy_writer_text(&w, when);
+	policy_writer_text(&w, "    ");
+	policy_writer_text(&w, t->where[a->where - 1].text);
 	return line(out, POLICY_STORY_WHERE, a->at_ns, &w);
 }
 

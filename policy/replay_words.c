@@ -10,11 +10,6 @@
 
 #include <string.h>
 
-static void put(struct policy_writer *w, const char *text)
-{
-	policy_writer_put(w, text, strlen(text));
-}
-
 void policy_story_bytes(struct policy_writer *w, uint64_t bytes)
 {
 	static const char *const units[] = {"kB", "MB", "GB", "TB"};
@@ -50,13 +45,13 @@ void policy_story_who(struct policy_writer *w, const char *who, const char *role
 	policy_writer_name(w, who[0] ? who : "nobody known");
 	if (!role[0] && !unit[0])
 		return;
-	put(w, " (");
+	policy_writer_text(w, " (");
 	policy_writer_name(w, role[0] ? role : "?");
 	if (unit[0]) {
-		put(w, ", ");
+		policy_writer_text(w, ", ");
 		policy_writer_name(w, unit);
 	}
-	put(w, ")");
+	policy_writer_text(w, ")");
 }
 
 static void put_journal(struct policy_writer *w, const struct policy_record *r)
@@ -69,13 +64,13 @@ static void put_journal(struct policy_writer *w, const struct policy_record *r)
 
 void policy_story_where(struct policy_writer *w, const struct policy_record *r)
 {
-	put(w, "in ");
+	policy_writer_text(w, "in ");
 	put_journal(w, r);
 	if (r->grant)
 		policy_writer_format(w, " BY EMERGENCY ACCESS, grant %llu",
 				     (unsigned long long)r->grant);
 	if (r->rule[0] && r->kind != POLICY_RECORD_REFUSED) {
-		put(w, ": ");
+		policy_writer_text(w, ": ");
 		policy_writer_escaped(w, r->rule, '\0');
 	}
 }
@@ -111,13 +106,13 @@ static void put_object(struct policy_writer *w, const struct policy_record *r)
 	if (r->name[0])
 		policy_writer_name(w, r->name);
 	else if (r->kind == POLICY_RECORD_LIST)
-		put(w, r->journal ? "the journal" : "the journals");
+		policy_writer_text(w, r->journal ? "the journal" : "the journals");
 	else if (r->note)
 		policy_writer_format(w, "note %llu", (unsigned long long)r->note);
 	else
-		put(w, "the policy");
+		policy_writer_text(w, "the policy");
 	if (r->name2[0]) {
-		put(w, " to ");
+		policy_writer_text(w, " to ");
 		policy_writer_name(w, r->name2);
 	}
 }
@@ -140,7 +135,7 @@ static const char *const sentences[POLICY_RECORD_KIND_COUNT] = {
 	[POLICY_RECORD_KEYS] = "keys change",
 	[POLICY_RECORD_RECOVER] = "the recovery key is used",
 	[POLICY_RECORD_AUDIT] = "reads the log",
-	[POLICY_RECORD_JOURNAL] = "changes the journal",
+	[POLICY_RECORD_JOURNAL] = "", /* the detail says it all */
 	[POLICY_RECORD_ATTEND] = "states that they take part in the care",
 	[POLICY_RECORD_REVIEW] = "reviews access",
 	[POLICY_RECORD_PROPOSAL] = "proposes",
@@ -185,21 +180,29 @@ static void put_detail(struct policy_writer *w, const char *detail)
 	policy_writer_escaped(w, first, '\0');
 }
 
+/* What the log says of itself with the same words as the sentence. */
+static const char *detail_of(const struct policy_record *r)
+{
+	if (r->kind == POLICY_RECORD_LOGIN && !strncmp(r->detail, "log-in", 6))
+		return r->detail[6] == ',' ? r->detail + 8 : "";
+	return r->kind == POLICY_RECORD_UNLOCK ? "" : r->detail;
+}
+
 static void put_named(struct policy_writer *w, const struct policy_record *r)
 {
 	if (!r->name[0] && !r->name2[0])
 		return;
-	put(w, " ");
+	policy_writer_text(w, " ");
 	put_object(w, r);
 }
 
 static void put_refused(struct policy_writer *w, const struct policy_record *r)
 {
-	put(w, ": ");
+	policy_writer_text(w, ": ");
 	put_detail(w, r->detail);
 	put_named(w, r);
 	if (r->rule[0]) {
-		put(w, ": ");
+		policy_writer_text(w, ": ");
 		policy_writer_escaped(w, r->rule, '\0');
 	}
 }
@@ -211,29 +214,29 @@ static void put_sentence(struct policy_writer *w, const struct policy_record *r,
 	char until[16];
 
 	if (what)
-		put(w, what);
+		policy_writer_text(w, what);
 	else
 		policy_writer_format(w, "record of kind %u", r->kind);
 	if (r->kind == POLICY_RECORD_REFUSED) {
 		put_refused(w, r);
 	} else {
 		put_named(w, r);
-		if (r->detail[0]) {
-			put(w, ": ");
-			put_detail(w, r->detail);
+		if (detail_of(r)[0]) {
+			policy_writer_text(w, what && what[0] ? ": " : "");
+			put_detail(w, detail_of(r));
 		}
 	}
 	if (r->until_ns) {
 		clock(r->until_ns, until);
-		put(w, ", until ");
-		put(w, until);
+		policy_writer_text(w, ", until ");
+		policy_writer_text(w, until);
 	}
 	if (r->reason[0]) {
-		put(w, "; reason ");
+		policy_writer_text(w, "; reason ");
 		policy_writer_quoted(w, r->reason);
 	}
 	if (r->outcome >= 8 && r->kind != POLICY_RECORD_ALARM)
-		put(w, " (FAILED)");
+		policy_writer_text(w, " (FAILED)");
 }
 
 void policy_story_words(const struct policy_record *r,
