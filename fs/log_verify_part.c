@@ -370,8 +370,9 @@ int fs_log_part_read(const struct fs_log_part_query *q, uint64_t number, struct 
 		return -ENOMEM;
 	part->number = number;
 	part->load_rc = q->source->load(q->source->ctx, number, &bytes, &r.len);
-	if (part->load_rc == -ENODATA || part->load_rc == -ENOENT) {
-		part->state = FS_LOG_PART_UNUSED; /* an empty file; one that is gone again */
+	if (part->load_rc == -ENOENT || (!part->load_rc && !r.len)) {
+		free(bytes);
+		part->state = FS_LOG_PART_UNUSED; /* gone again; just being made */
 		*out = part;
 		return 0;
 	}

@@ -61,6 +61,7 @@ struct policy_practitioner {
 	unsigned line;
 };
 
+#define POLICY_LOG_YEARS 5 /* the least; where nothing is said */
 struct policy_settings {
 	const char *title; /* practice "..." */
 	uint32_t idle_s;
@@ -85,6 +86,7 @@ struct policy_settings {
 	bool history_off; /* no versions are kept */
 	uint32_t retention_years;
 	bool log_strict;
+	uint32_t log_keep_years; /* of the access log, POLICY_LOG_YEARS or more */
 	bool durability_close;
 	bool statement_names;	/* a patient's statement names people; else their units only */
 	bool statement_refused; /* and says who was refused */

@@ -18,8 +18,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TOP 6u	 /* findings within which a planted misuse must stand */
-#define MOST 40u /* findings that somebody would still read, for a year */
+#define TOP 5u	 /* people about whom somebody would ask first */
+#define MOST 20u /* findings of a year that somebody would still read */
 #define DAY_S 86400
 
 /* ---- the year itself ---- */
@@ -229,7 +229,7 @@ START_TEST(year_in_a_real_log_is_read_as_it_was_written)
 	struct year *y = NULL;
 
 	year_keys(1, &keys);
-	ck_assert_int_eq(year_new(&(struct year_config){.seed = 1, .days = 40}, &y), 0);
+	ck_assert_int_eq(year_new(&(struct year_config){.seed = 1, .days = 12}, &y), 0);
 	ck_assert_int_eq(year_sink_open(dir, &keys, 0, &e.sink), 0);
 	ck_assert_int_eq(year_run(y, wrote, &e), 0);
 	ck_assert_uint_gt(year_sink_count(e.sink), e.wrote.n);
@@ -286,14 +286,29 @@ static void asked_clear(struct asked *a)
 	year_free(a->y);
 }
 
-/* From 1; SIZE_MAX: not among the findings. Either reason will do. */
+/* People who stand above the finding, and its own: from 1. */
+static size_t people(const struct asked *a, size_t finding)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < finding; i++) {
+		size_t k = 0;
+
+		while (k < i && a->at[k].practitioner != a->at[i].practitioner)
+			k++;
+		n += k == i && a->at[i].practitioner != a->at[finding].practitioner;
+	}
+	return n;
+}
+
+/* Which of the people in the list this one is, from 1; SIZE_MAX: not for these reasons. */
 static size_t rank(const struct asked *a, uint32_t who, enum policy_unusual_reason one,
 		   enum policy_unusual_reason other)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		if (a->at[i].practitioner == who &&
 		    (a->at[i].reason == one || a->at[i].reason == other))
-			return i + 1;
+			return people(a, i);
 	}
 	return SIZE_MAX;
 }
@@ -315,7 +330,7 @@ static size_t best_of(const struct asked *a, uint32_t who)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		if (a->at[i].practitioner == who)
-			return i + 1;
+			return people(a, i);
 	}
 	return SIZE_MAX;
 }

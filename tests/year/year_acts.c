@@ -275,9 +275,9 @@ int64_t year_cover(struct year_hand *h, int64_t ns, int day, const char *reason)
 	it = year_item(&plain, ns, POLICY_RECORD_ATTEND);
 	if (it) {
 		it->reason = reason;
-		it->until_ns = ns + (int64_t)30 * YEAR_DAY_S * YEAR_NS;
+		it->until_ns = ns + (int64_t)7 * YEAR_DAY_S * YEAR_NS;
 	}
-	admit(h->p, h->who->place, day, day + 30);
+	admit(h->p, h->who->place, day, day + 7);
 	h->rule = YEAR_RULE_ATTEND;
 	return ns + seconds(&h->c->random, 2, 8);
 }

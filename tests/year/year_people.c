@@ -66,7 +66,7 @@ static const char head[] =
 	"practice     \"Lægehuset ved Havnen\"\n"
 	"session      ceiling 12h  idle 15m\n"
 	"log          strict\n"
-	"attend       limit 30d  reason 15\n"
+	"attend       limit 7d  reason 15\n"
 	"break-glass  limit 60m  reason 20  review 72h  notify\n"
 	"\n"
 	"role  physician     clinical  may list read write create finalize export history "
