@@ -81,7 +81,7 @@ static void put_policies(struct making *m, const struct year *y, const char *log
 		rc = fs_log_streams(log, m->keys.vault, &segment, wrap, m);
 	need(rc == -ENOENT ? 0 : rc, "streams");
 	need(fs_audit_change_encode(&c, &frame, &n), "policy");
-	need(tools_audit_policies_add(&m->policies, frame, n), "policy");
+	need(tools_audit_policies_add(&m->policies, frame + 4, n - 4), "policy");
 	need(tools_audit_policies_seal(&m->policies, &bytes, &n), "policies");
 	snprintf(path, sizeof(path), "%s/policies", log);
 	f = fopen(path, "w");
