@@ -20,7 +20,7 @@ struct audit_policies {
 	uint8_t *wraps, *changes; /* as in the file; changes in the clear */
 	size_t wraps_len, wraps_cap, changes_len, changes_cap;
 	uint32_t wrap_count;
-	uint32_t newest; /* version */
+	uint32_t newest; /* version that was added last */
 };
 void tools_audit_policies_init(struct audit_policies *p,
 			       const uint8_t vault[static KEYS_VAULT_ID_LEN]);
