@@ -85,6 +85,7 @@ struct policy_settings {
 	bool history_off; /* no versions are kept */
 	uint32_t retention_years;
 	bool log_strict;
+	bool log_forward, log_forward_names; /* records go to the practice's monitoring too (syslog.h) */
 	bool durability_close;
 	bool statement_names;	/* a patient's statement names people; else their units only */
 	bool statement_refused; /* and says who was refused */

@@ -219,8 +219,22 @@ bool policy_practice_retention(struct policy_practice_parser *pr)
 	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
 }
 
+/* forward [names] */
+static bool log_forward(struct policy_practice_parser *pr)
+{
+	pr->p->settings.log_forward = true;
+	policy_lexer_next(&pr->lx);
+	if (policy_lexer_at(&pr->lx, "names")) {
+		pr->p->settings.log_forward_names = true;
+		policy_lexer_next(&pr->lx);
+	}
+	return policy_lexer_end(&pr->lx) && once(pr, SEEN_LOG_FORWARD, "log forward");
+}
+
 bool policy_practice_log(struct policy_practice_parser *pr)
 {
+	if (policy_lexer_at(&pr->lx, "forward"))
+		return log_forward(pr);
 	pr->p->settings.log_strict = true;
 	return policy_lexer_word(&pr->lx, "strict") && policy_lexer_end(&pr->lx) &&
 	       once(pr, SEEN_LOG, "log") &&
