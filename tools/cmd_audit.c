@@ -21,7 +21,6 @@ static const struct audit_command commands[] = {
 	{ "key", tools_cmd_audit_key, 2, 2 },
 	{ "patient", tools_cmd_audit_patient, 1, 1 },
 	{ "practitioner", tools_cmd_audit_practitioner, 1, 1 },
-	{ "replay", tools_cmd_audit_replay, 0, 0 },
 	{ "prove", tools_cmd_audit_prove, 0, 1000 },
 	{ "publish", tools_cmd_audit_publish, 1, 1 },
 	{ "replay", tools_cmd_audit_replay, 0, 0 },
