@@ -590,6 +590,7 @@ START_TEST(of_one_who_is_not_asked_for_nothing_is_told)
 	tell(rec(POLICY_RECORD_START, 600, ""));
 	ck_assert_int_eq(policy_story_end(story), 0);
 	ck_assert_ptr_null(strstr(said, "bo ("));
+	ck_assert_ptr_null(strstr(said, "the daemon starts"));
 	ck_assert_ptr_nonnull(strstr(said, "anna ("));
 	ck_assert_ptr_nonnull(strstr(said, "is cut off"));
 }
