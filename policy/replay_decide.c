@@ -426,7 +426,12 @@ static bool session_in_order(const struct policy_redoing *d, const struct policy
 {
 	const struct policy_replay_session *s = policy_replay_session(d->replay, r);
 
-	if (!s || r->kind == POLICY_RECORD_LOGIN || r->kind == POLICY_RECORD_UNLOCK ||
+	/* Another's name on somebody's session. */
+	if (s && (s->practitioner != r->practitioner || strcmp(s->who, r->who) != 0))
+		return false;
+	if (!s)
+		return !r->practitioner || !policy_replay_begun(d->replay);
+	if (r->kind == POLICY_RECORD_LOGIN || r->kind == POLICY_RECORD_UNLOCK ||
 	    r->kind == POLICY_RECORD_LOGOUT || r->count)
 		return true;
 	if (s->assumed && policy_replay_begun(d->replay))
