@@ -36,6 +36,12 @@ struct fs_log_config {
 	const uint8_t *root_pk, *daemon_cert;
 	/* Host state: `log.key`, `log.last`. NULL (tests): in memory only, so that every open is one after a loss. */
 	const int *statefd;
+	/*
+	 * Called with each record once it is queued, by who appended it and without the log's lock: those of two
+	 * threads may come in either order. Must not wait. NULL: nobody asks.
+	 */
+	void (*told)(void *ctx, const struct policy_record *r);
+	void *told_ctx;
 };
 
 /*

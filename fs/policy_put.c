@@ -329,6 +329,7 @@ static void publish_practice(struct fs_vault *v, struct policy_practice **practi
 {
 	struct policy_practice *old;
 
+	fs_policies_forward(v, *practice);
 	pthread_rwlock_wrlock(&v->lock);
 	old = v->practice;
 	v->practice = *practice;
@@ -552,6 +553,8 @@ static int approve_locked(struct fs_vault *v, struct fs_session *by, const struc
 	}
 	if (p->what == FS_PROPOSAL_POLICY)
 		return approve_policy(v, by, p, report, say);
+	if (p->what == FS_PROPOSAL_ARCHIVE)
+		return fs_archive_agreed(v, by, p, say);
 	snprintf(name, sizeof(name), "%.*s", (int)p->len, p->text);
 	return fs_enroll_invite_agreed(v, by, name, p, code, say);
 }

@@ -70,6 +70,7 @@
 #include "../keys/statement.h"
 #include "tree.h"
 #include "break_glass.h"
+#include "log_archive.h"
 #include "notice_impl.h"
 #include "audit.h"
 #include "state_file.h"
@@ -296,6 +297,7 @@ struct fs_vault {
 	uint64_t log_walked;	      /* with these helpers the log was walked to its end */
 	bool log_dirty;
 	atomic_uint log_waiting;   /* auditors who lack streams that another one can open */
+	atomic_int forward;	   /* enum policy_forward: what the practice policy says, or said when it was last known */
 	atomic_uint lists_waiting; /* changes of the key list and break-glass wraps that wait */
 	pthread_mutex_t side;	   /* leaf: backoff, history */
 	struct fs_backoff backoff[FS_BACKOFF];
@@ -407,6 +409,9 @@ int fs_state_make(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_SK_
 		  struct fs_say *say);
 int fs_state_last_read(struct fs_vault *v, struct fs_last *out, struct fs_say *say);
 int fs_state_last_write(struct fs_vault *v, const struct fs_last *last);
+/* Whether records were forwarded when the policy was last known; writing may fail, which only an earlier answer follows. */
+bool fs_state_forward_read(struct fs_vault *v);
+void fs_state_forward_write(struct fs_vault *v, bool on);
 void fs_state_db(struct fs_vault *v, uint64_t *size, uint64_t *ctime_ns);
 void fs_state_remove(struct fs_vault *v); /* init failed: takes back what make wrote */
 
@@ -508,6 +513,8 @@ int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const
 /* policy_keep.c: -EINVAL with the report's lines when it loses who is enrolled or locks a journal; edit held. */
 int fs_policies_keep(struct fs_vault *v, const struct policy_practice *next, char **report);
 /* policy_put.c: this version of a journal's policy holds from now on; edit held. *journal is taken. */
+/* What this practice says of forwarding is in force from now on; holds no lock, may write to the host's state. */
+void fs_policies_forward(struct fs_vault *v, const struct policy_practice *practice);
 void fs_policies_publish_journal(struct fs_vault *v, struct fs_entry *e,
 				 struct policy_journal **journal, uint32_t version);
 /*
@@ -517,7 +524,7 @@ void fs_policies_publish_journal(struct fs_vault *v, struct fs_entry *e,
 int fs_policies_in_force(struct fs_vault *v);
 
 /* ---- consent.c: edit held ---- */
-enum fs_proposal_what { FS_PROPOSAL_POLICY = 1, FS_PROPOSAL_INVITE = 2 };
+enum fs_proposal_what { FS_PROPOSAL_POLICY = 1, FS_PROPOSAL_INVITE = 2, FS_PROPOSAL_ARCHIVE = 3 };
 struct fs_proposal {
 	uint32_t number;
 	uint8_t what;
@@ -525,7 +532,8 @@ struct fs_proposal {
 	uint32_t pid, enrolment;
 	char who[KEYS_NAME_MAX + 1];
 	int64_t time_s;
-	const char *text; /* the practice's text, or the practitioner's name; not terminated */
+	/* The practice's text, or the practitioner's name, or what fs_archive_proposal reads; not terminated. */
+	const char *text;
 	size_t len;
 	struct keys_statement st;
 	uint8_t *bytes; /* text points here when it was read */
@@ -549,6 +557,13 @@ void fs_consent_drop(struct fs_edit *e, uint32_t number);
 int fs_enroll_invite_agreed(struct fs_vault *v, struct fs_session *by, const char *name,
 			    const struct fs_proposal *p, char code[static KEYS_CODE_TEXT_MAX],
 			    struct fs_say *say);
+/* ---- archive.c: edit held ---- */
+/* What a proposal to archive says; sum: of the files, hexadecimal. -EBADMSG. */
+int fs_archive_proposal(const struct fs_proposal *p, enum fs_log_archive_what *what, uint64_t *last,
+			char sum[static 2 * KEYS_LEN + 1]);
+/* Takes them, by the second steward; the proposal is dropped. */
+int fs_archive_agreed(struct fs_vault *v, struct fs_session *by, const struct fs_proposal *p,
+		      struct fs_say *say);
 /* ---- policy_parts.c ---- */
 /* Which part of the practice policy this file is, "" the practice itself; NULL: a journal's. */
 const char *fs_policies_part(const char *file);

@@ -219,6 +219,17 @@ bool policy_practice_retention(struct policy_practice_parser *pr)
 	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
 }
 
+/* forward [names]: behind the word */
+static bool log_forward_parse(struct policy_practice_parser *pr)
+{
+	pr->p->settings.log_forward = true;
+	if (policy_lexer_at(&pr->lx, "names")) {
+		pr->p->settings.log_forward_names = true;
+		policy_lexer_next(&pr->lx);
+	}
+	return true;
+}
+
 static bool log_strict_parse(struct policy_practice_parser *pr)
 {
 	pr->p->settings.log_strict = true;
@@ -248,6 +259,7 @@ bool policy_practice_log(struct policy_practice_parser *pr)
 	static const struct policy_practice_clause table[] = {
 		{"strict", log_strict_parse, SEEN_LOG, POLICY_FEATURE_LOG_STRICT},
 		{"keep", log_keep_parse, SEEN_LOG_KEEP, POLICY_FEATURE_ALWAYS},
+		{"forward", log_forward_parse, SEEN_LOG_FORWARD, POLICY_FEATURE_ALWAYS},
 	};
 
 	return policy_practice_clauses(pr, "log setting", table, COUNT(table));
