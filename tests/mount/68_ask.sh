@@ -69,7 +69,7 @@ t_statement_says_units_until_policy_says_names() {
 	has anna bo eva 'was refused' EMERGENCY || return 1
 	# The other journal is another patient's.
 	hasnt "$OLSEN" || return 1
-	ask patient "$OLSEN" >"$ROOT/answer" && hasnt EMERGENCY ' bo ' "$HANSEN"
+	ask patient "$OLSEN" >"$ROOT/answer" && hasnt "$REASON" ' bo ' "$HANSEN"
 }
 
 t_statement_in_all_forms() {
