@@ -10,7 +10,7 @@
 #include "report_html.h"
 
 #define SHOWN 20
-#define GRANTS_SHOWN 200
+#define GRANTS_SHOWN 40 /* and all that wait for somebody */
 #define FINDINGS_SHOWN 30
 
 /* ---- pieces */
@@ -132,6 +132,23 @@ static int grant_turn(const struct policy_tally_grant *g)
 											: 2;
 }
 
+/* How many stand where. */
+static void put_states(FILE *to, const struct policy_tally_view *v)
+{
+	fputs("<p class=\"states\">", to);
+	for (int s = 0; s < POLICY_TALLY_STATES; s++) {
+		enum policy_tally_state state = (enum policy_tally_state)s;
+
+		if (!v->grants_at[s])
+			continue;
+		fprintf(to, "<span class=\"tag %s\">%s ", state_class(state),
+			policy_tally_state_text(state));
+		tools_report_number(to, v->grants_at[s]);
+		fputs("</span> ", to);
+	}
+	fputs("</p>\n", to);
+}
+
 void tools_report_grants(FILE *to, const struct report_html *r)
 {
 	static const char *const titles[] = {"No.",	     "Began", "Who",   "Journal",
@@ -143,9 +160,10 @@ void tools_report_grants(FILE *to, const struct report_html *r)
 		fputs("<p class=\"soft\">Nobody used emergency access in this period.</p>\n", to);
 		return;
 	}
+	put_states(to, v);
 	fprintf(to,
 		"<p>Each is to be judged by somebody else within %llu hours. What still waits for "
-		"somebody stands first.</p>\n",
+		"somebody stands first, then the newest.</p>\n",
 		(unsigned long long)r->review_h);
 	open_table(to, "emergency accesses");
 	for (size_t i = 0; i < 7; i++)
@@ -153,8 +171,9 @@ void tools_report_grants(FILE *to, const struct report_html *r)
 			titles[i]);
 	fputs("</tr></thead>\n<tbody>\n", to);
 	for (int turn = 0; turn < 3; turn++) {
-		for (size_t i = v->grant_count; i-- && shown < GRANTS_SHOWN;) {
-			if (grant_turn(&v->grants[i]) != turn)
+		for (size_t i = v->grant_count; i--;) {
+			if (grant_turn(&v->grants[i]) != turn ||
+			    (turn == 2 && shown >= GRANTS_SHOWN))
 				continue;
 			put_grant(to, &v->grants[i]);
 			shown++;
