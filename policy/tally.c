@@ -171,6 +171,18 @@ static int add_journal(struct policy_tally *t, const struct policy_record *r, en
 	return 0;
 }
 
+static void refuse_person(struct policy_tally *t, const struct policy_tally_refusal *f)
+{
+	struct policy_tally_person *p = policy_table_find(&t->people, f->practitioner, 0);
+
+	if (!p)
+		return;
+	p->refused_at += f->journal && f->count == 1;
+	p->refused_ns = f->last_ns;
+	policy_record_copy(p->refused_why, sizeof(p->refused_why), f->why);
+}
+
+/* After the person's own numbers. */
 static int add_refusal(struct policy_tally *t, const struct policy_record *r)
 {
 	struct policy_tally_refusal *f =
@@ -187,6 +199,7 @@ static int add_refusal(struct policy_tally *t, const struct policy_record *r)
 	if (r->journal_name[0])
 		policy_record_copy(f->name, sizeof(f->name), r->journal_name);
 	policy_record_copy(f->why, sizeof(f->why), r->rule[0] ? r->rule : r->detail);
+	refuse_person(t, f);
 	return 0;
 }
 

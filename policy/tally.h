@@ -36,6 +36,9 @@ struct policy_tally_person {
 	uint64_t reads, writes, looks, refused, grants;
 	uint64_t basis[POLICY_TALLY_BASES]; /* of reads and writes */
 	uint32_t journals;		    /* different ones, read or written */
+	uint32_t refused_at;		    /* different journals that refused him */
+	int64_t refused_ns;		    /* the last refusal */
+	char refused_why[256];
 };
 struct policy_tally_journal {
 	uint32_t journal;

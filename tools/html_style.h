@@ -34,6 +34,7 @@ static const char *const tools_html_style[] = {
 	"overflow-wrap:anywhere}\n"
 	"h2{font-size:19px;line-height:1.3;margin:44px 0 10px;font-weight:650;"
 	"overflow-wrap:anywhere}\n"
+	"h3{font-size:15px;margin:22px 0 8px;font-weight:650}\n"
 	"p{margin:8px 0;max-width:84ch;overflow-wrap:anywhere;white-space:pre-line}\n"
 	"code,pre{font:13px/1.5 ui-monospace,'DejaVu Sans Mono','Liberation Mono',monospace}\n"
 	"code{overflow-wrap:anywhere}\n"
@@ -123,7 +124,7 @@ static const char *const tools_html_style[] = {
 	"tr,figure,.tiles li,.findings li,.state,.box{break-inside:avoid}"
 	"h2{break-after:avoid;margin-top:26px}h1{font-size:19pt}h2{font-size:13pt}"
 	".scroll,.draw{overflow:visible}.draw svg{min-width:0}details{display:none}"
-	".score{float:none}td.wide{min-width:0}thead th{white-space:normal}"
+	"td.wide{min-width:0}.mark{font-size:17px}thead th{white-space:normal}"
 	".tiles{grid-template-columns:repeat(4,1fr)}.tiles b{font-size:17pt}"
 	".todo a{color:inherit;text-decoration:none}"
 	"rect,path,.tag,.state{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n",

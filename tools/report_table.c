@@ -10,6 +10,7 @@
 #include "report_html.h"
 
 #define SHOWN 20
+#define PAIRS_SHOWN 10
 #define GRANTS_SHOWN 40 /* and all that wait for somebody */
 #define FINDINGS_SHOWN 30
 
@@ -186,7 +187,10 @@ void tools_report_grants(FILE *to, const struct report_html *r)
 
 static void put_finding(FILE *to, const struct policy_finding *f)
 {
-	fprintf(to, "<li><div class=\"line\"><span class=\"tag %s\">%s</span> <strong>",
+	fprintf(to,
+		"<li><div class=\"line\"><span class=\"score soft\" title=\"weight, of "
+		"1000\">%u</span> <span class=\"tag %s\">%s</span> <strong>",
+		f->score,
 		f->score >= 700	  ? "bad"
 		: f->score >= 400 ? "warn"
 				  : "info",
@@ -197,9 +201,7 @@ static void put_finding(FILE *to, const struct policy_finding *f)
 		fputs(" <span class=\"soft\">in</span> ", to);
 		put_journal(to, f->journal, f->journal_number);
 	}
-	fprintf(to, " <span class=\"score soft\" title=\"weight, of 1000\">%u</span></div>",
-		f->score);
-	put_text(to, "<p>", f->text, "</p><p class=\"soft\">");
+	put_text(to, "</div>\n<p>", f->text, "</p><p class=\"soft\">");
 	tools_html_time(to, f->first_ns, 0);
 	if (f->last_ns != f->first_ns) {
 		fputs(" to ", to);
@@ -241,16 +243,76 @@ void tools_report_findings(FILE *to, const struct report_html *r)
 
 /* ---- refusals */
 
+/* Who comes behind the one at *at, who was refused `below` times; NULL: nobody. */
+static const struct policy_tally_person *next_refused(const struct policy_tally_view *v,
+						      uint64_t below, size_t *at)
+{
+	const struct policy_tally_person *best = NULL;
+	size_t found = 0;
+
+	/* Those of the same number follow in their order. */
+	for (size_t i = 0; i < v->people_count; i++) {
+		const struct policy_tally_person *p = &v->people[i];
+		bool left = p->refused < below || (p->refused == below && i > *at);
+
+		if (!p->refused || !left || (best && p->refused <= best->refused))
+			continue;
+		best = p;
+		found = i;
+	}
+	*at = found;
+	return best;
+}
+
+static void put_refused_people(FILE *to, const struct policy_tally_view *v)
+{
+	static const char *const titles[] = {"Who", "Last said", "Last", "Journals", "Times"};
+	uint64_t below = UINT64_MAX, told = 0, all = 0, of_people = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < v->people_count; i++) {
+		all += v->people[i].refused > 0;
+		of_people += v->people[i].refused;
+	}
+	open_table(to, "refusals by person");
+	put_head(to, titles, 5, 3);
+	for (; told < SHOWN; told++) {
+		const struct policy_tally_person *p = next_refused(v, below, &at);
+
+		if (!p)
+			break;
+		below = p->refused;
+		fputs("<tr><th scope=\"row\">", to);
+		put_who(to, p->who, p->practitioner);
+		put_text(to, "</th><td class=\"wide\">", p->refused_why, "</td><td>");
+		tools_html_time(to, p->refused_ns, 0);
+		fputs("</td>", to);
+		put_number(to, p->refused_at);
+		put_number(to, p->refused);
+		fputs("</tr>\n", to);
+	}
+	if (v->refused > of_people) {
+		fputs("<tr><th scope=\"row\">", to);
+		put_who(to, "", 0);
+		fputs("</th><td></td><td></td><td></td>", to);
+		put_number(to, v->refused - of_people);
+		fputs("</tr>\n", to);
+	}
+	close_table(to, (size_t)told, (size_t)all, "people");
+}
+
 void tools_report_refusals(FILE *to, const struct policy_tally_view *v)
 {
 	static const char *const titles[] = {"Who", "Journal", "Last said", "Last", "Times"};
-	size_t shown = v->refusal_count < SHOWN ? v->refusal_count : SHOWN;
+	size_t shown = v->refusal_count < PAIRS_SHOWN ? v->refusal_count : PAIRS_SHOWN;
 
 	if (!v->refusal_count) {
 		fputs("<p class=\"soft\">Nothing was refused.</p>\n", to);
 		return;
 	}
-	open_table(to, "refusals");
+	put_refused_people(to, v);
+	fputs("<h3>Most often at one journal</h3>\n", to);
+	open_table(to, "refusals by person and journal");
 	put_head(to, titles, 5, 4);
 	for (size_t i = 0; i < shown; i++) {
 		const struct policy_tally_refusal *f = &v->refusals[i];

@@ -227,6 +227,12 @@ START_TEST(refusals_are_gathered_by_pair_most_first)
 	ck_assert_str_eq(v->refusals[0].who, "p2");
 	ck_assert_str_eq(v->refusals[0].why, "last");
 	ck_assert_int_eq(v->refusals[0].last_ns, MONDAY + 2);
+	ck_assert_uint_eq(v->people_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_uint_eq(v->people[i].refused_at, 1);
+		ck_assert_str_eq(v->people[i].refused_why,
+				 v->people[i].practitioner == 2 ? "last" : "one");
+	}
 	policy_tally_free(tally);
 }
 END_TEST
