@@ -64,6 +64,12 @@ static bool in_period(const struct policy_tally *t, int64_t time_ns)
 	return time_ns >= t->set.since_ns && (!t->set.until_ns || time_ns < t->set.until_ns);
 }
 
+/* The closing of a note tells how much was read and written; it is part of its opening. */
+static enum policy_act act_of(const struct policy_record *r)
+{
+	return r->kind == POLICY_RECORD_CLOSE ? POLICY_ACT_NONE : policy_basis_act(r);
+}
+
 static enum policy_tally_basis basis_of(const struct policy_record *r)
 {
 	switch (policy_basis_of(r)) {
@@ -276,7 +282,7 @@ static int add_grant(struct policy_tally *t, const struct policy_record *r)
 		judge(g, r);
 	} else if (r->kind == POLICY_RECORD_NOTICE) {
 		g->told_failed = r->outcome != 0;
-	} else if (policy_basis_act(r) != POLICY_ACT_NONE) {
+	} else if (act_of(r) != POLICY_ACT_NONE) {
 		g->acts++;
 	}
 	return 0;
@@ -322,7 +328,7 @@ static void count(struct policy_tally *t, const struct policy_record *r, enum po
 
 static int add_counted(struct policy_tally *t, const struct policy_record *r)
 {
-	enum policy_act act = policy_basis_act(r);
+	enum policy_act act = act_of(r);
 	bool access = act == POLICY_ACT_READ || act == POLICY_ACT_WRITE;
 	bool told = access || act == POLICY_ACT_LOOK || r->kind == POLICY_RECORD_REFUSED ||
 		    r->kind == POLICY_RECORD_BREAK_GLASS;

@@ -14,7 +14,8 @@
 #include "basis.h"
 #include "record.h"
 
-/* An access: a note was opened, changed or exported (policy_basis_act READ and WRITE). */
+/* An access: a note was opened, changed or exported (policy_basis_act READ and WRITE, but for the
+ * closing of a note, which is part of its opening). */
 struct policy_tally_day {
 	int64_t day; /* days since 1970-01-01, local time */
 	uint32_t accesses, refused, grants;
