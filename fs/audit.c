@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/audit.c - the vault's own log records, reading the log, and status.
+ * fs/audit.c - the vault's own log records, and status.
  *
- * Owns how a record is filled from a session and a process, the alarm, the
- * auditor's reading, and what `status` and `waiting` tell. Knows no record format
- * (policy/record.h) and no segment (fs/log.h).
- *
- * Invariant: reading the log is itself durable in the log before the first record
- * is shown.
+ * Owns how a record is filled from a session and a process, the alarm, and what
+ * `status` and `waiting` tell. Knows no record format (policy/record.h) and no
+ * segment (fs/log.h). Reading the log: audit_read.c.
  */
 #include <stdarg.h>
 
@@ -142,161 +139,6 @@ void fs_vault_alarm(struct fs_vault *v, uint32_t journal, const char *fmt, ...)
 		(void)fs_log_append(v->log, &r, NULL);
 	if (v->cfg.alarm)
 		v->cfg.alarm(v->cfg.ctx, r.detail);
-}
-
-/* ---- reading the log ---- */
-
-struct reading {
-	struct fs_vault *v;
-	struct fs_session *by;
-	int (*fn)(void *ctx, const struct policy_record *r);
-	void *ctx;
-	unsigned *shut; /* streams that by cannot open */
-};
-
-static int read_one(void *ctx, const struct policy_record *r)
-{
-	struct reading *a = ctx;
-
-	return a->fn(a->ctx, r);
-}
-
-static void read_bad(void *ctx, uint64_t seq, const char *why)
-{
-	struct reading *a = ctx;
-
-	fs_vault_alarm(a->v, 0, "log record %llu cannot be read: %s", (unsigned long long)seq, why);
-}
-
-/* Only streams of this vault's daemons, now or before, are believed. */
-static bool read_signer(void *ctx, const uint8_t pk[static KEYS_LEN])
-{
-	struct reading *a = ctx;
-	bool ok = false;
-
-	pthread_rwlock_rdlock(&a->v->lock);
-	for (size_t i = 0; i < a->v->daemon_count && !ok; i++)
-		ok = !memcmp(a->v->daemons[i], pk, KEYS_LEN);
-	pthread_rwlock_unlock(&a->v->lock);
-	return ok;
-}
-
-static int read_later(void *ctx, const uint8_t stream[static KEYS_STREAM_ID_LEN],
-		      uint8_t wrap[static KEYS_STREAM_WRAP_LEN])
-{
-	struct reading *a = ctx;
-
-	return fs_log_grants_get(a->v, a->by->pid, a->by->enrolment, stream, wrap);
-}
-
-static void read_shut(void *ctx, uint64_t seq)
-{
-	struct reading *a = ctx;
-
-	(void)seq;
-	(*a->shut)++;
-}
-
-int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
-		      int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
-		      unsigned *shut)
-{
-	struct reading a = {.v = v, .by = by, .fn = fn, .ctx = ctx, .shut = shut};
-	uint8_t *box_sk = keys_guard_new(KEYS_LEN);
-	struct fs_log_stat st;
-	char dir[4096];
-	int rc = box_sk ? 0 : -ENOMEM;
-
-	*shut = 0;
-	if (!rc) {
-		pthread_rwlock_rdlock(&by->lock);
-		rc = by->secret ? 0 : -ENOKEY;
-		if (!rc)
-			memcpy(box_sk, by->secret->box_sk, KEYS_LEN);
-		pthread_rwlock_unlock(&by->lock);
-	}
-	if (!rc && (size_t)snprintf(dir, sizeof(dir), "%s/log", v->path) >= sizeof(dir))
-		rc = -ENAMETOOLONG;
-	fs_log_stat(v->log, &st);
-	if (!rc)
-		rc = fs_log_read_as(&(struct fs_log_reading){
-			.dir = dir,
-			.vault = v->header.vault,
-			.box_pk = by->identity.box_pk,
-			.box_sk = box_sk,
-			.fn = read_one,
-			.bad = read_bad,
-			.least = st.durable,
-			.signer_ok = read_signer,
-			.later = read_later,
-			.shut = read_shut,
-			.ctx = &a,
-		});
-	keys_guard_free(box_sk);
-	return rc;
-}
-
-struct auditing {
-	const struct fs_audit_query *q;
-	int (*fn)(void *ctx, const struct policy_record *r);
-	void *ctx;
-};
-
-static int audit_one(void *ctx, const struct policy_record *r)
-{
-	struct auditing *a = ctx;
-
-	if (a->q->who && a->q->who[0] && strcmp(a->q->who, r->who))
-		return 0;
-	if (a->q->journal && a->q->journal[0] && strcmp(a->q->journal, r->journal_name))
-		return 0;
-	if (a->q->grant && a->q->grant != r->grant)
-		return 0;
-	if (a->q->since_ns && r->time_ns < a->q->since_ns)
-		return 0;
-	if (a->q->until_ns && r->time_ns >= a->q->until_ns)
-		return 0;
-	return a->fn(a->ctx, r);
-}
-
-static int tell_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q)
-{
-	char grant[40] = "";
-
-	if (q->grant)
-		snprintf(grant, sizeof(grant), ", emergency access %llu", (unsigned long long)q->grant);
-	return fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, q->journal, "the log was read%s%s%s%s%s",
-			     q->who && q->who[0] ? ", who " : "", q->who ? q->who : "",
-			     q->journal && q->journal[0] ? ", journal " : "",
-			     q->journal ? q->journal : "", grant);
-}
-
-int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
-		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
-		   struct fs_say *say)
-{
-	struct auditing a = {.q = q, .fn = fn, .ctx = ctx};
-	unsigned shut = 0;
-	int rc;
-
-	if (!fs_sessions_has(v, by, POLICY_AUDIT)) {
-		fs_say(say, "reading the log needs the audit right, which %s does not have",
-		       by->who);
-		rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL, "reading the log");
-		return rc ? rc : -EACCES;
-	}
-	rc = tell_audit(v, by, q);
-	if (!rc)
-		rc = fs_vault_log_read(v, by, audit_one, &a, &shut);
-	if (rc && say && !say->text[0])
-		fs_say(say, "the log cannot be read: %s", strerror(-rc));
-	else if (!rc && shut)
-		fs_say(say,
-		       "%u earlier %s of the log %s for another auditor, or the recovery key: what "
-		       "%s is not shown",
-		       shut, shut == 1 ? "stretch" : "stretches", shut == 1 ? "waits" : "wait",
-		       shut == 1 ? "it holds" : "they hold");
-	return rc;
 }
 
 /* ---- status ---- */

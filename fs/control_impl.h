@@ -212,7 +212,14 @@ int fs_control_verb_policy_sign_off(struct fs_control_request *rq);
 int fs_control_verb_policy_explain(struct fs_control_request *rq);
 int fs_control_verb_policy_test(struct fs_control_request *rq);
 int fs_control_verb_list(struct fs_control_request *rq);
-int fs_control_verb_audit(struct fs_control_request *rq);
+int fs_control_verb_audit(struct fs_control_request *rq); /* control_audit.c */
+int fs_control_verb_audit_records(struct fs_control_request *rq);
+int fs_control_verb_audit_segments(struct fs_control_request *rq);
+int fs_control_verb_audit_segment(struct fs_control_request *rq);
+int fs_control_verb_audit_streams(struct fs_control_request *rq);
+int fs_control_verb_audit_policies(struct fs_control_request *rq);
+int fs_control_verb_audit_sign_off(struct fs_control_request *rq);
+int fs_control_verb_log_checkpoint(struct fs_control_request *rq);
 int fs_control_verb_keys_renew(struct fs_control_request *rq);
 int fs_control_verb_keys_status(struct fs_control_request *rq);
 int fs_control_verb_passwd(struct fs_control_request *rq);

@@ -224,6 +224,8 @@ static int verb_invite(struct fs_control_request *rq)
 /* ---- the table ---- */
 
 #define ACTIVE (NEED_HELLO | NEED_ACTIVE)
+#define STREAM (ACTIVE | NEED_TRIES | NEED_FD) /* the answer goes into the descriptor: control_sink.c */
+#define PURPOSE {"purpose", TEXT, false, 0, 100}
 #define WHO {"who", TEXT, false, 0, KEYS_NAME_MAX}
 #define ORIGIN {"origin", TEXT, false, 0, 255}
 #define COST                                                                                       \
@@ -373,6 +375,22 @@ static const struct verb verbs[] = {
 	  {"until_ns", NUMBER, false, 0, INT64_MAX},
 	  {"grant", NUMBER, false, 0, UINT32_MAX},
 	  {"format", TEXT, false, 0, 8}}},
+	{"audit-records", STREAM, fs_control_verb_audit_records, {0, 0},
+	 {WHO,
+	  {"journal", TEXT, false, 0, 255},
+	  {"since_ns", NUMBER, false, 0, INT64_MAX},
+	  {"until_ns", NUMBER, false, 0, INT64_MAX},
+	  {"grant", NUMBER, false, 0, UINT32_MAX},
+	  PURPOSE}},
+	{"audit-segments", ACTIVE | NEED_TRIES, fs_control_verb_audit_segments, {0, 0}, {PURPOSE}},
+	{"audit-segment", STREAM, fs_control_verb_audit_segment, {0, 0},
+	 {{"number", NUMBER, true, 0, UINT32_MAX}, {"part", TEXT, true, 1, 8}}},
+	{"audit-streams", STREAM, fs_control_verb_audit_streams, {0, KEYS_LEN},
+	 {{"since_s", NUMBER, false, 0, MOMENT_MAX}, {"until_s", NUMBER, false, 0, MOMENT_MAX}}},
+	{"audit-policies", STREAM, fs_control_verb_audit_policies, {0, 0}, {{0}}},
+	{"audit-sign-off", ACTIVE | NEED_TRIES, fs_control_verb_audit_sign_off, {0, 0},
+	 {{"what", TEXT, true, 1, 1000}, {"findings", TEXT, true, 1, 1000}}},
+	{"log-checkpoint", ACTIVE, fs_control_verb_log_checkpoint, {0, 0}, {{0}}},
 };
 
 static const struct verb *find_verb(const char *name)

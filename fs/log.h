@@ -123,17 +123,23 @@ struct fs_log_reading {
 	 * later, or not 0. NULL: there are none. */
 	int (*later)(void *ctx, const uint8_t stream[static KEYS_STREAM_ID_LEN],
 		     uint8_t wrap[static KEYS_STREAM_WRAP_LEN]);
-	/* k(0) of a stream as it stands in a key file, asked before wraps: 0, or not 0: none. box_sk may be NULL then. */
+	/* k(0) of a stream as it stands in a key file, asked before wraps: 0, or not 0: none. box_pk and
+	 * box_sk may be NULL then. */
 	int (*key0)(void *ctx, const uint8_t stream[static KEYS_STREAM_ID_LEN],
 		    uint8_t k0[static KEYS_LEN]);
 	/*
-	 * Only records of one of these journals and of this practitioner (numbers; none, 0: any). Where a segment has a good
-	 * index it is read no further than they need; what is left out is not looked at for damage.
+	 * Only records of one of these journals, of this practitioner (numbers; none, 0: any), from
+	 * since_ns on and before until_ns (0: any). Where a segment has a good index it is read no further
+	 * than they need; what is left out is not looked at for damage.
 	 */
 	const uint32_t *journals;
 	size_t journal_count;
 	uint32_t practitioner;
-	unsigned threads; /* that decrypt; fn is called in order, from one at a time. 0, 1: the caller's own */
+	int64_t since_ns, until_ns;
+	/* Threads that decrypt. 0, 1: the caller's own. fn, bad and shut are called by the caller's
+	 * thread, in order; key0, later and signer_ok by any of them, one at a time. Each has a segment
+	 * in memory, and one more waits. */
+	unsigned threads;
 	/* Once for each stream that holds records from `from` on and is not sealed to this reader, with
 	 * the first such record's number. NULL: passed over in silence. */
 	void (*shut)(void *ctx, uint64_t seq);

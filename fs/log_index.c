@@ -463,7 +463,8 @@ static bool give_entries(const struct fs_log_index_query *q, uint64_t seq, const
 	struct bytes_in in = bytes_in(p, BLOCK_LEN(n));
 	int64_t base = (int64_t)bytes_get_u64(&in);
 
-	if (base > INT64_MAX / NS || base < INT64_MIN / NS)
+	/* Whoever turns an entry's time into nanoseconds need not look. */
+	if (base > INT64_MAX / NS - 1 - INT32_MAX || base < INT64_MIN / NS - INT32_MIN)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		struct fs_log_index_entry e = {.seq = seq + i};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/log_key.c - what the log keeps on the host, outside the vault: the keys of its checkpoints, and
- * what the last one covered.
+ * fs/log_key.c - what the log keeps on the host, outside the vault: the keys of its checkpoints,
+ * and what the last one covered.
  *
  * Owns the files `log.key` and `log.last`. Implements fs/FORMAT.md, "Host state". Invariants: (1) a
  * key is in `log.key` before a tree frame introduces it; (2) the key before it leaves the file once
@@ -38,8 +38,7 @@ static bool begins(struct bytes_in *in, const struct fs_log *l, const char *magi
 {
 	const uint8_t *m = bytes_take(in, MAGIC_LEN), *vault = bytes_take(in, KEYS_VAULT_ID_LEN);
 
-	return vault && !memcmp(m, magic, MAGIC_LEN) &&
-	       !memcmp(vault, l->vault, KEYS_VAULT_ID_LEN);
+	return vault && !memcmp(m, magic, MAGIC_LEN) && !memcmp(vault, l->vault, KEYS_VAULT_ID_LEN);
 }
 
 int fs_log_keys_load(struct fs_log *l, struct fs_log_keys *out)

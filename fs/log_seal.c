@@ -8,9 +8,9 @@
  * signed by the one before, which is forgotten here at once and in the host's state once the frame
  * is on disk (log_space.c). Implements fs/FORMAT.md, "Log", "Tree frames" and "Checkpoints".
  *
- * Invariants: (1) tree.size = next_seq - 1 whenever the lock is let go; (2) what a queued checkpoint
- * or tree frame covers is queued before it, and written before it; (3) a key signs nothing after the
- * frame that introduces the next.
+ * Invariants: (1) tree.size = next_seq - 1 whenever the lock is let go; (2) what a queued
+ * checkpoint or tree frame covers is queued before it, and written before it; (3) a key signs
+ * nothing after the frame that introduces the next.
  *
  * Locks: fs_log.lock, held by the caller but in the calls of log.h.
  */

@@ -76,9 +76,15 @@ static int dir_list(void *ctx, uint64_t **numbers, size_t *n)
 static int dir_load(void *ctx, uint64_t number, uint8_t **bytes, size_t *len)
 {
 	char name[FS_LOG_NAME];
+	int rc;
 
 	fs_log_segment_name(number, name);
-	return load_name(ctx, name, (off_t)FS_LOG_SEGMENT_MAX, bytes, len);
+	rc = load_name(ctx, name, (off_t)FS_LOG_SEGMENT_MAX, bytes, len);
+	if (rc || *len)
+		return rc;
+	free(*bytes); /* made, and nothing was written yet */
+	*bytes = NULL;
+	return -ENODATA;
 }
 
 static int dir_extra(void *ctx, const char *name, uint8_t **bytes, size_t *len)

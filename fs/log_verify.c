@@ -16,6 +16,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* What a stream's beginning needs at most; with less a start begins a segment (fs/log.c). */
+#define STREAM_ROOM                                                                                \
+	(fs_log_frame_size(KEYS_CHECKPOINT_MAX) + fs_log_frame_size(FS_LOG_HEAD_MAX) +             \
+	 fs_log_frame_size(FS_LOG_TREE_MAX))
+
 /* ---- stream heads ---- */
 
 static int daemon_add(struct fs_log_judge *j, const uint8_t *pk)
@@ -63,6 +68,24 @@ static bool daemon_known(const struct fs_log_judge *j, const uint8_t *pk)
 	return !j->daemons; /* version 1 alone: nobody says */
 }
 
+/*
+ * Whether a start can have begun this segment though the one before had room: the daemon's key is
+ * another, the checkpoint key was lost, or the one before is of the older format.
+ */
+static bool begins_fresh(const struct fs_log_judge *j, const struct fs_log_part *p)
+{
+	if (!j->began)
+		return true;
+	for (size_t i = 0; i < p->marks; i++) {
+		const struct fs_log_mark *m = &p->mark[i];
+
+		if (m->kind == FS_LOG_MARK_TREE && !m->rc)
+			return (m->tree->flags & FS_LOG_TREE_LOST) ||
+			       memcmp(m->tree->daemon_pk, j->last_daemon, KEYS_LEN) != 0;
+	}
+	return false;
+}
+
 static void judge_head(struct fs_log_judge *j, const struct fs_log_part *p,
 		       const struct fs_log_mark *m, bool first)
 {
@@ -87,7 +110,7 @@ static void judge_head(struct fs_log_judge *j, const struct fs_log_part *p,
 				 " does not follow the one before it: a stream is gone between them",
 				 p->number, m->off, m->seq);
 	}
-	fs_log_judge_restart(j, p->number, first);
+	fs_log_judge_restart(j, p->number, first, first && begins_fresh(j, p));
 	memcpy(j->prev, m->head.sig, KEYS_SIG_LEN);
 	j->have_prev = true;
 	j->out->streams++;
@@ -324,6 +347,7 @@ static int judge_part(void *ctx, struct fs_log_part *p)
 	check_beginning(j, p);
 	judge_marks(j, p);
 	j->last_number = p->number;
+	j->last_full = p->end + STREAM_ROOM > p->bytes;
 	j->out->records += p->records;
 	return j->found.rc;
 }

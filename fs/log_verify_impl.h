@@ -33,7 +33,9 @@ struct fs_log_mark {
 	uint64_t seq; /* number of the next record: the tree has seq - 1 leaves here */
 	uint64_t last;
 	int rc; /* head, tree: of decoding. Checkpoint: -EBADMSG no checkpoint */
-	bool torn; /* a gap: other bytes stand where its records could */
+	/* A gap: other bytes stand where its records could. Else: the bytes are as power that fails
+	 * in a write leaves them. */
+	bool torn;
 	uint8_t root[KEYS_LEN]; /* tree, checkpoint, size: of the leaves before; part->rooted */
 	struct fs_log_head head; /* its wraps are gone */
 	struct fs_log_tree *tree; /* owned */
@@ -60,7 +62,7 @@ struct fs_log_part {
 	bool cut;	 /* the file is not as long as its header says */
 	unsigned version;
 	uint64_t moved;		/* number that it bears */
-	uint64_t bytes;
+	uint64_t bytes, end;	/* of the file; behind all that is not zero */
 	uint64_t from, next;	/* of its records; equal: none. from 0: it holds no frame */
 	uint64_t records;	/* frames found */
 	struct fs_log_mark *mark;
@@ -140,6 +142,7 @@ struct fs_log_kept {
 struct fs_log_damage {
 	struct fs_log_finding f;
 	char text[200];
+	bool frame; /* a tree's: it is durable before what follows */
 	bool crash; /* a daemon that was killed can have left it */
 	bool restart; /* a stream began behind it */
 };
@@ -166,6 +169,8 @@ struct fs_log_judge {
 
 	uint64_t expect;	/* number of the next record */
 	uint64_t last_number;	/* of the segment before */
+	bool last_full;		/* it had no room for another stream, or is of version 1 */
+	uint8_t last_daemon[KEYS_LEN];
 	bool lost;		/* what precedes is not all there, and that was said: believe what follows */
 	struct keys_tree tree;	/* of all leaves so far; not while blind */
 	bool blind;		/* it differs from a seal, and that was said */
@@ -206,8 +211,9 @@ void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 		       const struct fs_log_mark *m, const uint8_t root[static KEYS_LEN]);
 void fs_log_judge_checkpoint(struct fs_log_judge *j, const struct fs_log_part *p,
 			     struct fs_log_mark *m, const uint8_t root[static KEYS_LEN]);
-/* A stream begins: what is pending may be a killed daemon's. */
-void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first);
+/* A stream begins: what is pending may be a killed daemon's. first: in its segment; fresh: and a start
+ * does not go on in the one before. */
+void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first, bool fresh);
 /* At the end: what no seal covers, checkpoints by other keys. */
 void fs_log_judge_rest(struct fs_log_judge *j);
 

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 
 #define DAMAGES_MAX 100
+#define SECTOR 512u
+#define SECTOR_PART 16u /* fewer zeros may be anything */
 
 struct reading {
 	const struct fs_log_part_query *q;
@@ -112,16 +114,31 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
-/* Whole frames whose numbers are out of order, and what remains; false: nothing but zeros. */
-static bool look_at_torn(struct reading *r, size_t from, size_t to)
+/* Of a write that power cut short, whole sectors are missing: zeros, to or from a sector's edge. */
+static bool half_written(const struct reading *r, size_t from, size_t to)
+{
+	for (size_t at = from / SECTOR * SECTOR; at < to; at += SECTOR) {
+		size_t a = at < from ? from : at, b = at + SECTOR < to ? at + SECTOR : to;
+
+		if (b - a >= SECTOR_PART && all_zero(r->p + a, b - a))
+			return true;
+	}
+	return false;
+}
+
+/* Whole frames whose numbers are out of order, and what remains. */
+static void look_at_torn(struct reading *r, size_t from, size_t to)
 {
 	struct fs_log_walk w;
 	struct fs_log_frame f;
+	struct fs_log_mark *m;
 	size_t at = from, rest = 0;
 
 	if (all_zero(r->p + from, to - from)) {
-		damage_add(r, FS_LOG_MARK_ERASED, from, to - from);
-		return false;
+		m = damage_add(r, FS_LOG_MARK_ERASED, from, to - from);
+		if (m)
+			m->torn = to % SECTOR == 0;
+		return;
 	}
 	fs_log_walk_init(&w, NULL, r->p, to);
 	w.off = from;
@@ -134,9 +151,9 @@ static bool look_at_torn(struct reading *r, size_t from, size_t to)
 	}
 	if (at < to && !all_zero(r->p + at, to - at))
 		rest += to - at;
-	if (rest)
-		damage_add(r, FS_LOG_MARK_GARBAGE, from, rest);
-	return true;
+	m = rest ? damage_add(r, FS_LOG_MARK_GARBAGE, from, rest) : NULL;
+	if (m)
+		m->torn = half_written(r, from, to);
 }
 
 static void gap(struct reading *r, const struct fs_log_frame *f)
@@ -243,6 +260,8 @@ static void one_frame(struct reading *r, const struct fs_log_frame *f, size_t be
 		[FS_LOG_CHECKPOINT] = checkpoint_frame,
 	};
 
+	size_t marks;
+
 	if (!r->expect) {
 		r->expect = f->seq;
 		r->part->from = r->part->next = f->seq;
@@ -252,7 +271,11 @@ static void one_frame(struct reading *r, const struct fs_log_frame *f, size_t be
 	if (f->seq > r->expect)
 		gap(r, f);
 	r->part->next = r->expect;
+	marks = r->part->marks;
 	by_kind[f->kind](r, f);
+	for (; f->kind != FS_LOG_RECORD && marks < r->part->marks; marks++)
+		r->part->mark[marks].torn =
+			half_written(r, f->off + FS_LOG_FRAME, f->off + FS_LOG_FRAME + f->len);
 }
 
 static int read_frames(struct reading *r, const struct fs_log_header *header)
@@ -270,6 +293,7 @@ static int read_frames(struct reading *r, const struct fs_log_header *header)
 		before = w.off;
 	}
 	end = fs_log_walk_tail(&w, &torn);
+	r->part->end = end;
 	if (torn && !r->rc)
 		look_at_torn(r, before, end < r->len ? end : r->len);
 	return r->rc;
@@ -346,8 +370,9 @@ int fs_log_part_read(const struct fs_log_part_query *q, uint64_t number, struct 
 		return -ENOMEM;
 	part->number = number;
 	part->load_rc = q->source->load(q->source->ctx, number, &bytes, &r.len);
-	if (part->load_rc == -ENODATA || part->load_rc == -ENOENT) {
-		part->state = FS_LOG_PART_UNUSED; /* an empty file; one that is gone again */
+	if (part->load_rc == -ENOENT || (!part->load_rc && !r.len)) {
+		free(bytes);
+		part->state = FS_LOG_PART_UNUSED; /* gone again; just being made */
 		*out = part;
 		return 0;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/log_verify_scan.c - all segments in order, several read and hashed at once; and segments of a
- * directory.
+ * fs/log_verify_scan.c - all segments in order, several read and hashed at once.
  *
  * Workers take the next number and leave what they found in its slot; the caller's thread takes the
  * slots in order and is at most WINDOW behind. The newest TAIL segments are read by the caller
@@ -14,11 +13,8 @@
 #include "log_verify_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +23,6 @@
 #define TAIL 3
 #define RETRIES 5
 #define RETRY_MS 10
-#define EXTRA_MAX (1u << 20)
 
 /* ---- several at once ---- */
 
@@ -248,100 +243,4 @@ int fs_log_scan_vault(const struct fs_log_source *source, const uint64_t *number
 			return rc;
 	}
 	return -ENODATA;
-}
-
-/* ---- a directory ---- */
-
-static int dir_list(void *ctx, uint64_t **numbers, size_t *n)
-{
-	return fs_log_segment_list(*(int *)ctx, numbers, n);
-}
-
-static int dir_load(void *ctx, uint64_t number, uint8_t **bytes, size_t *len)
-{
-	char name[FS_LOG_NAME];
-	struct stat st;
-	int fd, rc;
-
-	fs_log_segment_name(number, name);
-	fd = openat(*(int *)ctx, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st))
-		rc = -errno;
-	else if (!S_ISREG(st.st_mode))
-		rc = -EBADMSG;
-	else
-		rc = st.st_size ? fs_log_segment_load(fd, bytes, len) : -ENODATA;
-	close(fd);
-	return rc;
-}
-
-static int read_all(int fd, size_t size, uint8_t **bytes, size_t *len)
-{
-	uint8_t *p = malloc(size + 1);
-	size_t done = 0;
-
-	if (!p)
-		return -ENOMEM;
-	while (done < size) {
-		ssize_t got = pread(fd, p + done, size - done, (off_t)done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		done += (size_t)got;
-	}
-	if (done < size) {
-		free(p);
-		return -EIO;
-	}
-	p[size] = '\0';
-	*bytes = p;
-	*len = size;
-	return 0;
-}
-
-static int dir_extra(void *ctx, const char *name, uint8_t **bytes, size_t *len)
-{
-	struct stat st;
-	int rc, fd = openat(*(int *)ctx, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	if (fd < 0)
-		return -errno;
-	rc = fstat(fd, &st) ? -errno : 0;
-	if (!rc && (!S_ISREG(st.st_mode) || st.st_size > EXTRA_MAX))
-		rc = -EBADMSG;
-	if (!rc)
-		rc = read_all(fd, (size_t)st.st_size, bytes, len);
-	close(fd);
-	return rc;
-}
-
-int fs_log_source_dir(const char *dir, struct fs_log_source *source)
-{
-	int *fd = malloc(sizeof(*fd));
-
-	if (!fd)
-		return -ENOMEM;
-	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*fd < 0) {
-		int rc = -errno;
-
-		free(fd);
-		return rc;
-	}
-	*source = (struct fs_log_source){
-		.list = dir_list, .load = dir_load, .extra = dir_extra, .ctx = fd};
-	return 0;
-}
-
-void fs_log_source_close(struct fs_log_source *source)
-{
-	if (!source->ctx)
-		return;
-	close(*(int *)source->ctx);
-	free(source->ctx);
-	*source = (struct fs_log_source){0};
 }

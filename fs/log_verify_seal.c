@@ -127,7 +127,7 @@ static void bytes_damaged(struct fs_log_judge *j, const struct fs_log_mark *m, u
 	struct fs_log_damage *d =
 		damage_add(j, zero ? FS_LOG_MISSING : FS_LOG_CHANGED, m, segment);
 
-	d->crash = true;
+	d->crash = m->torn;
 	snprintf(d->text, sizeof(d->text),
 		 "segment %" PRIu64 ", byte %zu, before record %" PRIu64 ": %" PRIu64
 		 " bytes %s: a stream head, checkpoint or record was %s",
@@ -165,14 +165,15 @@ void fs_log_judge_damage(struct fs_log_judge *j, const struct fs_log_mark *m, ui
 		break;
 	default:
 		d = damage_add(j, FS_LOG_CHANGED, m, segment);
-		d->crash = true; /* half written */
+		d->frame = m->kind == FS_LOG_MARK_TREE;
+		d->crash = m->torn;
 		snprintf(d->text, sizeof(d->text),
 			 "segment %" PRIu64 ", byte %zu: %s before record %" PRIu64 " was changed",
 			 segment, m->off, what[m->kind], m->seq);
 	}
 }
 
-void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first)
+void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first, bool fresh)
 {
 	bool covered = j->have_checkpoint && j->checkpoint.size == j->expect - 1;
 	bool stopped = covered && j->checkpoint.mark == KEYS_CHECKPOINT_STOP;
@@ -180,9 +181,13 @@ void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first)
 	struct fs_log_finding f;
 
 	for (size_t i = 0; i < j->damages; i++) {
-		/* Behind the last checkpoint of a daemon that stopped nothing is written. */
-		j->damage[i].crash &= !stopped;
-		j->damage[i].restart = true;
+		struct fs_log_damage *d = &j->damage[i];
+
+		/* Behind the last checkpoint of a daemon that stopped nothing is written; and a
+		 * start goes on in the same segment while there is room. */
+		if (stopped || (first && !fresh && !j->last_full) || (d->frame && d->f.seq != j->expect))
+			d->crash = false;
+		d->restart = true;
 	}
 	if (first || !j->began || stopped || readers || j->damages || j->blind || j->lost)
 		return;
@@ -292,6 +297,7 @@ void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 		return;
 	}
 	check_key(j, t, p->number, m->seq);
+	memcpy(j->last_daemon, t->daemon_pk, KEYS_LEN);
 	fs_log_judge_sealed(j, t->tree.size, j->lost || same_root(j, t, root), p->number,
 			    "the tree of the next segment");
 	j->tree = t->tree;
@@ -422,6 +428,24 @@ static void tell_unsigned(struct fs_log_judge *j, struct fs_log_unsigned *b)
 	}
 }
 
+/* The stable key's line is for others; nothing here rests on it, and the newest stands for all. */
+static void check_witness(struct fs_log_judge *j)
+{
+	struct keys_signed_note note;
+	struct fs_log_finding f;
+
+	if (!j->have_checkpoint)
+		return;
+	if (!keys_signed_note_parse(j->out->checkpoint, strlen(j->out->checkpoint), &note) &&
+	    !keys_checkpoint_verify(&note, j->out->vault, j->witness_pk, true))
+		return;
+	f = fs_log_judge_at(j, FS_LOG_CHANGED, j->checkpoint.size, 0, 0);
+	fs_log_found_add(&j->found, &f,
+			 "the newest checkpoint, behind record %" PRIu64
+			 ", lacks the signature for witnesses or it was changed",
+			 j->checkpoint.size);
+}
+
 void fs_log_judge_rest(struct fs_log_judge *j)
 {
 	uint64_t last = j->expect - 1, sealed = j->have_checkpoint ? j->checkpoint.size : 0;
@@ -432,6 +456,7 @@ void fs_log_judge_rest(struct fs_log_judge *j)
 	j->damages = 0;
 	for (size_t i = 0; i < j->bads; i++)
 		tell_unsigned(j, &j->bad[i]);
+	check_witness(j);
 	if (j->old_last) {
 		f = fs_log_judge_at(j, FS_LOG_OLD, j->old_first, j->old_last, 0);
 		f.time_s = 0;

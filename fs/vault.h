@@ -603,17 +603,4 @@ char *fs_vault_waiting(struct fs_vault *v, struct fs_session *by);
 
 /* Fills who, role, unit, session, uid, program, origin of a record from a session and process. */
 void fs_vault_record(struct fs_vault *v, struct fs_session *s, pid_t pid, struct policy_record *r);
-/*
- * Reads the log for an auditor's session (itself logged). text filters may be "". On success say
- * tells of stretches of the log that this auditor cannot open yet, and is empty when there are none.
- */
-struct fs_audit_query {
-	const char *who, *journal;
-	int64_t since_ns, until_ns; /* 0: open */
-	uint64_t grant;		    /* an emergency access, 0: all */
-};
-int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
-		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
-		   struct fs_say *say);
-
 #endif

@@ -71,6 +71,7 @@
 #include "tree.h"
 #include "break_glass.h"
 #include "notice_impl.h"
+#include "audit.h"
 #include "state_file.h"
 #include "vault.h"
 
@@ -363,12 +364,30 @@ int fs_vault_tell_refused(struct fs_vault *v, uid_t uid, pid_t pid, const char *
 			  const char *origin, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
 /*
- * Reads the log with by's own key (audit.c): who may, and that it is logged, is the caller's. *shut counts the
- * streams that by cannot open, as they are come by.
+ * Reads the log with by's own key (audit_read.c): who may, and that it is logged, is the caller's.
+ * *shut counts the streams that by cannot open, as they are come by.
  */
 int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
 		      int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
 		      unsigned *shut);
+/* The same of some journals only (numbers; none: all), with what is damaged told besides. */
+struct fs_log_some {
+	const uint32_t *journals;
+	size_t journal_count;
+	unsigned threads;
+	int (*fn)(void *ctx, const struct policy_record *r);
+	void (*bad)(void *ctx, uint64_t seq, const char *why); /* NULL: alarms alone */
+	void *ctx;
+	unsigned shut;	  /* as above */
+	uint64_t durable; /* the newest record on disk when it began */
+};
+int fs_vault_log_read_some(struct fs_vault *v, struct fs_session *by, struct fs_log_some *q);
+/* Refuses who has none of these rights, durable: -EACCES; say names them in words. */
+int fs_audit_may(struct fs_vault *v, struct fs_session *by, uint32_t rights, const char *what,
+		 struct fs_say *say);
+/* ---- audit_names.c ---- */
+/* The journals that bear or bore the name, also removed ones. No lock held. */
+int fs_audit_names_find(struct fs_vault *v, const char *name, struct fs_audit_names *names);
 /* Queued, and told to cfg.alarm. Any thread; takes no lock but the log's. */
 void fs_vault_alarm(struct fs_vault *v, uint32_t journal, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -22,7 +22,7 @@
 #include "report.h"
 
 #define PRACTICES 8u
-#define JOURNALS  1024u
+#define JOURNALS 4096u
 
 struct practice_slot {
 	size_t at;     /* place of its change, from 1 */

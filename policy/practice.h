@@ -61,6 +61,7 @@ struct policy_practitioner {
 	unsigned line;
 };
 
+#define POLICY_LOG_YEARS 5 /* the least; where nothing is said */
 struct policy_settings {
 	const char *title; /* practice "..." */
 	uint32_t idle_s;
@@ -86,6 +87,7 @@ struct policy_settings {
 	uint32_t retention_years;
 	bool log_strict;
 	bool log_forward, log_forward_names; /* records go to the practice's monitoring too (syslog.h) */
+	uint32_t log_keep_years; /* of the access log, POLICY_LOG_YEARS or more */
 	bool durability_close;
 	bool statement_names;	/* a patient's statement names people; else their units only */
 	bool statement_refused; /* and says who was refused */

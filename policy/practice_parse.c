@@ -379,6 +379,7 @@ int policy_practice_parse(const char *text, size_t len, const char *file,
 		.attend_reason = 10,
 		.amendment = "%n amendment %i%e",
 		.retention_years = 10,
+		.log_keep_years = POLICY_LOG_YEARS,
 	};
 	if (policy_lexer_init(&pr.lx, text, len, file, report))
 		goto out;

@@ -219,26 +219,49 @@ bool policy_practice_retention(struct policy_practice_parser *pr)
 	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
 }
 
-/* forward [names] */
-static bool log_forward(struct policy_practice_parser *pr)
+static bool log_strict_parse(struct policy_practice_parser *pr)
+{
+	pr->p->settings.log_strict = true;
+	return true;
+}
+
+static bool log_keep_parse(struct policy_practice_parser *pr)
+{
+	struct policy_lexer *lx = &pr->lx;
+	uint32_t years = 0;
+
+	if (lx->token.kind == POLICY_TOKEN_BAD)
+		return false;
+	if (lx->token.kind != POLICY_TOKEN_WORD || !policy_span_years(lx->token.text, &years) ||
+	    years < POLICY_LOG_YEARS)
+		return policy_lexer_error(
+			lx, lx->token.column,
+			"`log keep` is in years, from 5y to 1000y: what is not five "
+			"years old yet is never taken out of the log");
+	pr->p->settings.log_keep_years = years;
+	policy_lexer_next(lx);
+	return true;
+}
+
+/* Behind `forward`: nothing, or `names`. */
+static bool log_forward_parse(struct policy_practice_parser *pr)
 {
 	pr->p->settings.log_forward = true;
-	policy_lexer_next(&pr->lx);
-	if (policy_lexer_at(&pr->lx, "names")) {
-		pr->p->settings.log_forward_names = true;
+	pr->p->settings.log_forward_names = policy_lexer_at(&pr->lx, "names");
+	if (pr->p->settings.log_forward_names)
 		policy_lexer_next(&pr->lx);
-	}
-	return policy_lexer_end(&pr->lx) && once(pr, SEEN_LOG_FORWARD, "log forward");
+	return true;
 }
 
 bool policy_practice_log(struct policy_practice_parser *pr)
 {
-	if (policy_lexer_at(&pr->lx, "forward"))
-		return log_forward(pr);
-	pr->p->settings.log_strict = true;
-	return policy_lexer_word(&pr->lx, "strict") && policy_lexer_end(&pr->lx) &&
-	       once(pr, SEEN_LOG, "log") &&
-	       policy_lexer_feature(&pr->lx, pr->column, POLICY_FEATURE_LOG_STRICT);
+	static const struct policy_practice_clause table[] = {
+		{"strict", log_strict_parse, SEEN_LOG, POLICY_FEATURE_LOG_STRICT},
+		{"keep", log_keep_parse, SEEN_LOG_KEEP, POLICY_FEATURE_ALWAYS},
+		{"forward", log_forward_parse, SEEN_LOG_FORWARD, POLICY_FEATURE_ALWAYS},
+	};
+
+	return policy_practice_clauses(pr, "log setting", table, COUNT(table));
 }
 
 bool policy_practice_durability(struct policy_practice_parser *pr)

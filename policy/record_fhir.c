@@ -233,14 +233,17 @@ static bool is_address(const char *origin)
 static void put_network(struct policy_writer *w, const struct policy_record *r)
 {
 	char place[POLICY_RECORD_TEXT];
+	const char *host = place;
 
 	policy_basis_place(r, place, sizeof(place));
+	if (!strncmp(place, "ssh ", 4))
+		host += 4;
 	if (!r->origin[0])
 		return;
 	put(w, ",\"network\":{\"address\":");
-	put_string(w, r->origin);
-	if (place[0])
-		put(w, is_address(r->origin) ? ",\"type\":\"2\"" : ",\"type\":\"1\"");
+	put_string(w, *host ? host : r->origin);
+	if (*host)
+		put(w, is_address(host) ? ",\"type\":\"2\"" : ",\"type\":\"1\"");
 	put(w, "}");
 }
 

@@ -21,27 +21,6 @@ static void put(struct policy_writer *w, const char *text)
 	policy_writer_text(w, text);
 }
 
-static void put_escaped(struct policy_writer *w, const char *text, char quote)
-{
-	policy_writer_escaped(w, text, quote);
-}
-
-static void put_quoted(struct policy_writer *w, const char *text)
-{
-	put(w, "\"");
-	put_escaped(w, text, '"');
-	put(w, "\"");
-}
-
-/* A name in quotes only where it needs them. */
-static void put_name(struct policy_writer *w, const char *name)
-{
-	if (!*name || strpbrk(name, " \",()/") || strstr(name, "\xc2\xa0"))
-		put_quoted(w, name);
-	else
-		put_escaped(w, name, '\0');
-}
-
 static const char *verb(const struct policy_record *r)
 {
 	static const char *const verbs[POLICY_RECORD_KIND_COUNT] = {
@@ -113,14 +92,14 @@ static void put_who(struct policy_writer *w, const struct policy_record *r)
 	if (!r->who[0])
 		return;
 	put(w, "  ");
-	put_name(w, r->who);
+	policy_writer_name(w, r->who);
 	if (!r->role[0] && !r->unit[0])
 		return;
 	put(w, " (");
-	put_name(w, r->role[0] ? r->role : "?");
+	policy_writer_name(w, r->role[0] ? r->role : "?");
 	if (r->unit[0]) {
 		put(w, ", ");
-		put_name(w, r->unit);
+		policy_writer_name(w, r->unit);
 	}
 	put(w, ")");
 }
@@ -132,7 +111,7 @@ static void put_object(struct policy_writer *w, const struct policy_record *r)
 
 	if (r->journal_name[0]) {
 		put(w, "  ");
-		put_quoted(w, r->journal_name);
+		policy_writer_quoted(w, r->journal_name);
 		some = true;
 	} else if (r->journal) {
 		policy_writer_format(w, "  journal %u", (unsigned)r->journal);
@@ -140,7 +119,7 @@ static void put_object(struct policy_writer *w, const struct policy_record *r)
 	}
 	if (r->name[0]) {
 		put(w, some ? " / " : "  ");
-		put_name(w, r->name);
+		policy_writer_name(w, r->name);
 		some = true;
 	} else if (r->note) {
 		policy_writer_format(w, "%snote %llu", some ? " / " : "  ",
@@ -149,7 +128,7 @@ static void put_object(struct policy_writer *w, const struct policy_record *r)
 	}
 	if (r->name2[0]) {
 		put(w, some ? " -> " : "  -> ");
-		put_name(w, r->name2);
+		policy_writer_name(w, r->name2);
 	}
 }
 
@@ -159,7 +138,7 @@ static void put_notes(struct policy_writer *w, const struct policy_record *r)
 
 	for (size_t i = 0; i < r->note_count && i < NOTES_SHOWN; i++) {
 		put(w, i ? ", " : r->journal_name[0] || r->journal ? " / " : "  ");
-		put_name(w, r->notes[i].name ? r->notes[i].name : "");
+		policy_writer_name(w, r->notes[i].name ? r->notes[i].name : "");
 	}
 	if (total > NOTES_SHOWN || total > r->note_count)
 		policy_writer_format(w, " (%zu notes)", total);
@@ -196,11 +175,11 @@ static void put_why(struct policy_writer *w, const struct policy_record *r)
 {
 	if (r->purpose[0]) {
 		put(w, "  ");
-		put_name(w, r->purpose);
+		policy_writer_name(w, r->purpose);
 	}
 	if (r->rule[0]) {
 		put(w, "  ");
-		put_escaped(w, r->rule, '\0');
+		policy_writer_escaped(w, r->rule, '\0');
 	}
 	if (r->grant)
 		policy_writer_format(w, "  grant %llu", (unsigned long long)r->grant);
@@ -208,19 +187,19 @@ static void put_why(struct policy_writer *w, const struct policy_record *r)
 		policy_writer_format(w, "  policy version %u", (unsigned)r->policy_version);
 	if (r->detail[0]) {
 		put(w, "  ");
-		put_escaped(w, r->detail, '\0');
+		policy_writer_escaped(w, r->detail, '\0');
 	}
 	if (r->reason[0]) {
 		put(w, "  reason ");
-		put_quoted(w, r->reason);
+		policy_writer_quoted(w, r->reason);
 	}
 	if (r->origin[0]) {
 		put(w, "  from ");
-		put_name(w, r->origin);
+		policy_writer_name(w, r->origin);
 	}
 	if (r->program[0]) {
 		put(w, "  by ");
-		put_name(w, r->program);
+		policy_writer_name(w, r->program);
 	}
 }
 

@@ -27,6 +27,7 @@
 #define RECENT_NS UNUSUAL_DAY_NS
 #define PER_PERSON 3  /* suspect journals of somebody who does not stand out */
 #define PER_STRANGE 8 /* of somebody who does */
+#define POOL_LEAST 20 /* journals of somebody whose share counts for others */
 #define WORTH 350     /* score of a journal below which nobody is asked */
 
 static uint32_t minute_of(int64_t ns)
@@ -188,6 +189,7 @@ int unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
 	if (rc)
 		return rc;
 	u->pair[index].wrote_minute = now;
+	u->person[person]->works++;
 	care_put(&u->journal[journal], u->person[person]->unit, now);
 	explain_waiting(u, person, journal, true, r->time_ns);
 	return 0;
@@ -256,7 +258,7 @@ static struct unusual_suspect *suspect_of(struct policy_unusual *u, uint32_t ind
 	struct unusual_suspect *array;
 
 	if (!pair->suspect) {
-		array = unusual_grow(u->suspect, u->suspect_count, sizeof(*array));
+		array = policy_map_grow(u->suspect, u->suspect_count, sizeof(*array));
 		if (!array)
 			return NULL;
 		u->suspect = array;
@@ -334,7 +336,7 @@ static int kin_new(struct policy_unusual *u, uint32_t index)
 	pair->kin = NO_KIN;
 	if (kin == POLICY_KIN_NONE)
 		return 0;
-	array = unusual_grow(u->kin, u->kin_count, sizeof(*array));
+	array = policy_map_grow(u->kin, u->kin_count, sizeof(*array));
 	if (!array)
 		return -ENOMEM;
 	u->kin = array;
@@ -416,30 +418,54 @@ static void suspects_count(struct policy_unusual *u, const uint8_t *across)
 	u->suspect_count = kept;
 }
 
-/* Of all others of the role (or, where these are few, of all others): journals, unexplained. */
-static void others(const struct policy_unusual *u, uint32_t person, uint64_t *journals,
-		   uint64_t *unexplained)
+static int by_rate(const void *a, const void *b)
 {
-	uint32_t role = u->person[person]->role, alike = 0;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-	for (uint32_t i = 0; i < u->person_count; i++)
-		alike += i != person && u->person[i]->journals && u->person[i]->role == role;
-	*journals = *unexplained = 0;
-	for (uint32_t i = 0; i < u->person_count; i++) {
-		if (i == person || (alike >= 2 && u->person[i]->role != role))
-			continue;
-		*journals += u->person[i]->journals;
-		*unexplained += u->person[i]->unexplained;
-	}
+	return x < y ? -1 : x > y;
 }
 
-/* What is to be expected of him, in thousandths of a journal, if he were as the others. */
+/*
+ * How many of a hundred thousand journals are unexplained with others of the role (or, where these
+ * are few, with all others): the lower median, so that one of them does not hide another.
+ */
+static int pools(struct policy_unusual *u)
+{
+	uint32_t *rates = calloc(u->person_count + 1, sizeof(*rates));
+
+	if (!rates)
+		return -ENOMEM;
+	for (uint32_t who = 0; who < u->person_count; who++) {
+		for (unsigned any = 0; any < 2; any++) {
+			uint32_t n = 0;
+
+			for (uint32_t i = 0; i < u->person_count; i++) {
+				const struct unusual_person *o = u->person[i];
+
+				if (i == who || o->journals < POOL_LEAST ||
+				    (!any && o->role != u->person[who]->role))
+					continue;
+				rates[n++] = (uint32_t)(UINT64_C(100000) * o->unexplained /
+							o->journals);
+			}
+			if (n < 2 && !any)
+				continue;
+			if (n > 1)
+				qsort(rates, n, sizeof(*rates), by_rate);
+			u->person[who]->pool = n ? rates[(n - 1) / 2] : 0;
+			break;
+		}
+	}
+	free(rates);
+	return 0;
+}
+
+/* What is to be expected of somebody as the others are, in thousandths of a journal. */
 static uint64_t expected(const struct policy_unusual *u, uint32_t person)
 {
-	uint64_t journals, unexplained;
+	const struct unusual_person *p = u->person[person];
 
-	others(u, person, &journals, &unexplained);
-	return (u->person[person]->journals * (1000 * unexplained + 500)) / (journals + 100);
+	return (uint64_t)p->journals * p->pool / 100 + 500;
 }
 
 static bool stands_out(const struct policy_unusual *u, uint32_t person)
@@ -448,6 +474,12 @@ static bool stands_out(const struct policy_unusual *u, uint32_t person)
 
 	/* Four standard deviations of chance above, and twice as many. */
 	return n >= 4000 && n >= 2 * e && (n - e) * (n - e) >= 16 * 1000 * (e + 1000);
+}
+
+/* Somebody whose work is reading: bookings, bills. */
+static bool quiet(const struct unusual_person *p)
+{
+	return p->works * 10 < p->reads;
 }
 
 static int person_found(struct policy_unusual *u, uint32_t person)
@@ -477,26 +509,28 @@ static int person_found(struct policy_unusual *u, uint32_t person)
 		strange += s->foreign || s->dormant;
 	}
 	ratio = (unsigned)((uint64_t)p->unexplained * 1000 / (e + 500));
-	score = 500 + (ratio > 20 ? 20 : ratio) * 10 + (off * 2 > p->unexplained ? 80 : 0) +
+	score = (quiet(p) ? 350 : 500) + (ratio > 20 ? 20 : ratio) * 10 + (off * 2 > p->unexplained ? 80 : 0) +
 		(strange * 2 > p->unexplained ? 80 : 0) +
 		(p->unexplained > 20 ? 100 : p->unexplained * 5);
 	return unusual_found(
 		u, POLICY_UNUSUAL_NO_RELATIONSHIP, score, person, -1, &t,
 		"%s of %u opened without anything that explains it; %llu.%llu would be usual for "
-		"%s; %u outside of working hours, %u that nobody of the unit worked in",
+		"%s; %u outside of working hours, %u that nobody of the unit worked in%s",
 		unusual_journals(p->unexplained, journals), p->journals,
 		(unsigned long long)(e / 1000), (unsigned long long)(e % 1000 / 100),
-		p->role ? unusual_name(u, p->role) : "the practice", off, strange);
+		p->role ? unusual_name(u, p->role) : "the practice", off, strange,
+		quiet(p) ? "; whoever seldom writes leaves little that explains" : "");
 }
 
-static unsigned weight(const struct unusual_suspect *s, uint64_t pool_per_mille)
+static unsigned weight(const struct policy_unusual *u, const struct unusual_suspect *s)
 {
+	const struct unusual_person *p = u->person[u->pair[s->pair].person];
+	unsigned own = (unsigned)((uint64_t)p->unexplained * 1000 / (p->journals + 20));
 	unsigned w = 200 + (s->off_hours ? 150 : 0) + (s->foreign ? 100 : 0) +
-		     (s->dormant ? 100 : 0) +
-		     30 * (s->episodes > 6 ? 5 : s->episodes - 1);
+		     (s->dormant ? 100 : 0) + 30 * (s->episodes > 11 ? 10 : s->episodes - 1);
 
-	/* Where much is unexplained, each of it says less. */
-	w -= w * (unsigned)(pool_per_mille > 300 ? 300 : pool_per_mille) / 500;
+	/* Of somebody with whom much is unexplained each journal says less. */
+	w -= w * (own > 400 ? 400 : own) / 800;
 	return s->recent ? w / 2 : w;
 }
 
@@ -531,9 +565,9 @@ static int suspects_found(struct policy_unusual *u, const uint8_t *strange, uint
 	for (uint32_t i = 0; !rc && i < u->suspect_count; i++) {
 		struct unusual_suspect *s = &u->suspect[i];
 		uint32_t who = u->pair[s->pair].person;
-		uint32_t most = strange[who] ? PER_STRANGE : PER_PERSON;
+		bool all = strange[who] && !quiet(u->person[who]);
 
-		if (told[who] >= most || (!strange[who] && s->weight < WORTH))
+		if (told[who] >= (all ? PER_STRANGE : PER_PERSON) || (!all && s->weight < WORTH))
 			continue;
 		told[who]++;
 		rc = suspect_found(u, s);
@@ -551,19 +585,13 @@ int unusual_care_end(struct policy_unusual *u)
 		strange[i] = reads_across(u, i);
 	if (!rc)
 		suspects_count(u, strange);
-	for (uint32_t i = 0; !rc && i < u->person_count; i++) {
-		uint64_t journals, unexplained;
-
-		others(u, i, &journals, &unexplained);
-		told[i] = (uint32_t)(unexplained * 1000 / (journals + 1));
-	}
+	if (!rc)
+		rc = pools(u);
 	for (uint32_t i = 0; !rc && i < u->suspect_count; i++)
-		u->suspect[i].weight =
-			weight(&u->suspect[i], told[u->pair[u->suspect[i].pair].person]);
+		u->suspect[i].weight = weight(u, &u->suspect[i]);
 	if (!rc && u->suspect_count)
 		qsort(u->suspect, u->suspect_count, sizeof(*u->suspect), by_weight);
 	for (uint32_t i = 0; !rc && i < u->person_count; i++) {
-		told[i] = 0;
 		strange[i] = stands_out(u, i);
 		if (strange[i])
 			rc = person_found(u, i);

@@ -22,7 +22,7 @@
 /* Letters (large ones small), digits and bytes beyond ASCII; 0 when it says nothing. */
 static uint64_t reason_key(uint32_t person, const char *reason)
 {
-	uint64_t h = unusual_mix(person + UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t h = policy_map_mix(person + UINT64_C(0x9e3779b97f4a7c15));
 	unsigned said = 0;
 
 	for (const char *c = reason; *c; c++) {
@@ -32,7 +32,7 @@ static uint64_t reason_key(uint32_t person, const char *reason)
 			b = (unsigned char)(b + 'a' - 'A');
 		if (!(b >= 'a' && b <= 'z') && !(b >= '0' && b <= '9') && b < 0x80)
 			continue;
-		h = unusual_mix(h ^ b);
+		h = policy_map_mix(h ^ b);
 		said++;
 	}
 	return said >= SAID_LEAST ? h | 1 : 0;
@@ -48,12 +48,12 @@ static int reason_put(struct policy_unusual *u, uint32_t person, uint32_t journa
 
 	if (!key)
 		return 0;
-	rc = unusual_map_at(&u->reasons, key, &value);
+	rc = policy_map_at(&u->reasons, key, &value);
 	if (rc)
 		return rc;
 	if (!*value) {
 		reason = calloc(1, sizeof(*reason));
-		array = reason ? unusual_grow(u->reason, u->reason_count,
+		array = reason ? policy_map_grow(u->reason, u->reason_count,
 					      sizeof(struct unusual_reason *))
 			       : NULL;
 		if (!array) {
@@ -108,10 +108,10 @@ static int share_found(struct policy_unusual *u, uint32_t person)
 	const struct unusual_person *p = u->person[person];
 	uint64_t e, n = p->grants * 1000, ratio;
 
-	/* Four standard deviations of chance above what colleagues need, and three times as many.
+	/* Five standard deviations of chance above what colleagues need, and three times as many.
 	 */
 	if (p->grants < GRANTS_LEAST || !expected(u, person, &e) || n < 3 * e ||
-	    (n - e) * (n - e) < 16 * 1000 * (e + 1000))
+	    (n - e) * (n - e) < 25 * 1000 * (e + 1000))
 		return 0;
 	ratio = n / (e + 500);
 	return unusual_found(

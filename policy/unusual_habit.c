@@ -206,8 +206,11 @@ int unusual_habit_act(struct policy_unusual *u, uint32_t person, uint32_t journa
 		unusual_set_add(&p->refused_journals, journal);
 		return 0;
 	}
-	if (act == POLICY_ACT_READ || act == POLICY_ACT_WRITE)
+	if (act == POLICY_ACT_READ || act == POLICY_ACT_WRITE) {
+		/* A door that opened after all, as when a relationship was stated then. */
+		unusual_set_remove(&p->refused_journals, journal);
 		many_act(p, journal, act, r);
+	}
 	return hours_act(u, person, journal, act, r);
 }
 

@@ -12,6 +12,7 @@
 #define POLICY_UNUSUAL_IMPL_H
 
 #include "basis.h"
+#include "map.h"
 #include "practice.h"
 #include "unusual.h"
 
@@ -22,15 +23,6 @@
 
 #define UNUSUAL_LIST 256 /* distinct journals that a window or a run counts; more count as that */
 #define UNUSUAL_TOP 3	 /* windows of a person that are kept for findings */
-
-/* u64 -> u32, open addressing; values from 1. */
-struct unusual_map {
-	struct unusual_slot {
-		uint64_t key;
-		uint32_t value;
-	} *slot;
-	uint32_t size, used;
-};
 
 /* When, which records, how many: what a finding says of them. */
 struct unusual_tally {
@@ -71,6 +63,8 @@ struct unusual_person {
 	uint64_t grants, judged;
 	struct unusual_tally glass;
 	uint32_t journals, unexplained; /* pairs with a reading; those of them without explanation */
+	uint64_t works;			/* records of own work */
+	uint32_t pool;			/* share of unexplained ones with others, of 100,000 */
 	/* hours */
 	uint32_t active_days;
 	int32_t last_day;
@@ -163,7 +157,7 @@ struct unusual_findings {
 struct policy_unusual {
 	struct policy_unusual_settings set;
 	int64_t now_ns;
-	struct unusual_map persons, journals, pairs, reasons;
+	struct policy_map persons, journals, pairs, reasons;
 	struct unusual_person **person; /* each its own allocation: they are large */
 	uint32_t person_count;
 	struct unusual_journal *journal;
@@ -184,15 +178,13 @@ struct policy_unusual {
 };
 
 /* unusual_table.c: -ENOMEM or 0; what they found stays until something is added. */
-void *unusual_grow(void *array, uint32_t count, size_t size); /* room for one more, or NULL */
 int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
 int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
 int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out);
-int unusual_map_at(struct unusual_map *m, uint64_t key, uint32_t **value); /* *value 0: new */
-uint64_t unusual_mix(uint64_t x);
 void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r);
 /* True: it was not there. */
 bool unusual_set_add(struct unusual_set *s, uint32_t journal);
+void unusual_set_remove(struct unusual_set *s, uint32_t journal);
 bool unusual_set_has(const struct unusual_set *s, uint32_t journal);
 void unusual_tables_free(struct policy_unusual *u);
 

@@ -165,7 +165,7 @@ static int shared_found(struct policy_unusual *u, uint32_t person)
 	if (!p->shared_days)
 		return 0;
 	return unusual_found(
-		u, POLICY_UNUSUAL_SHARED, 450 + 30 * days + 4 * times, person, -1, &p->shared,
+		u, POLICY_UNUSUAL_SHARED, 380 + 40 * days + 4 * times, person, -1, &p->shared,
 		"at work in two places at once on %u %s (lately %s and %s): the account is used by "
 		"more than one",
 		p->shared_days, p->shared_days == 1 ? "day" : "days",

@@ -2,8 +2,7 @@
 /*
  * policy/unusual_table.c - people, journals and their pairs, found again by number.
  *
- * Owns: the tables of struct policy_unusual. Invariants: a map is at most half full, its keys are
- * mixed, since numbers in a log may be chosen; nothing is ever taken out. Locks: none.
+ * Owns: the tables of struct policy_unusual. Invariant: nothing is ever taken out. Locks: none.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,63 +11,6 @@
 #include "unusual_impl.h"
 
 #define BY_NAME (UINT64_C(1) << 63)
-
-uint64_t unusual_mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= UINT64_C(0xbf58476d1ce4e5b9);
-	x ^= x >> 27;
-	x *= UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
-
-static struct unusual_slot *probe(const struct unusual_map *m, uint64_t key)
-{
-	for (uint64_t i = unusual_mix(key);; i++) {
-		struct unusual_slot *s = &m->slot[i & (m->size - 1)];
-
-		if (!s->value || s->key == key)
-			return s;
-	}
-}
-
-static int map_grow(struct unusual_map *m)
-{
-	struct unusual_map bigger = {.size = m->size ? m->size * 2 : 64, .used = m->used};
-
-	bigger.slot = calloc(bigger.size, sizeof(*bigger.slot));
-	if (!bigger.slot)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < m->size; i++)
-		if (m->slot[i].value)
-			*probe(&bigger, m->slot[i].key) = m->slot[i];
-	free(m->slot);
-	*m = bigger;
-	return 0;
-}
-
-int unusual_map_at(struct unusual_map *m, uint64_t key, uint32_t **value)
-{
-	struct unusual_slot *s;
-	int rc = m->used * 2 >= m->size ? map_grow(m) : 0;
-
-	if (rc)
-		return rc;
-	s = probe(m, key);
-	if (!s->value) {
-		s->key = key;
-		m->used++; /* the caller stores a value, or gives up altogether */
-	}
-	*value = &s->value;
-	return 0;
-}
-
-void *unusual_grow(void *array, uint32_t count, size_t size)
-{
-	if (count && (count < 16 || count & (count - 1)))
-		return array;
-	return reallocarray(array, count < 16 ? 16 : (size_t)count * 2, size);
-}
 
 /* Roles and units: few, compared one by one. 0: none. */
 static int name_at(struct policy_unusual *u, const char *text, uint32_t known, uint32_t *out)
@@ -88,7 +30,7 @@ static int name_at(struct policy_unusual *u, const char *text, uint32_t known, u
 			return 0;
 		}
 	}
-	array = unusual_grow(u->name, u->name_count, sizeof(*array));
+	array = policy_map_grow(u->name, u->name_count, sizeof(*array));
 	if (!array)
 		return -ENOMEM;
 	u->name = array;
@@ -103,7 +45,7 @@ static int person_new(struct policy_unusual *u, const struct policy_record *r, u
 {
 	struct unusual_person **array, *p = calloc(1, sizeof(*p));
 
-	array = p ? unusual_grow(u->person, u->person_count, sizeof(struct unusual_person *)) : NULL;
+	array = p ? policy_map_grow(u->person, u->person_count, sizeof(struct unusual_person *)) : NULL;
 	if (!array) {
 		free(p);
 		return -ENOMEM;
@@ -124,8 +66,8 @@ int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint
 	int rc;
 
 	for (const char *c = r->who; !r->practitioner && *c; c++)
-		key = unusual_mix(key ^ (uint8_t)*c) | BY_NAME;
-	rc = unusual_map_at(&u->persons, key, &value);
+		key = policy_map_mix(key ^ (uint8_t)*c) | BY_NAME;
+	rc = policy_map_at(&u->persons, key, &value);
 	if (!rc && !*value)
 		rc = person_new(u, r, value);
 	if (rc)
@@ -145,12 +87,12 @@ int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uin
 {
 	struct unusual_journal *j;
 	uint32_t *value;
-	int rc = unusual_map_at(&u->journals, r->journal, &value);
+	int rc = policy_map_at(&u->journals, r->journal, &value);
 
 	if (rc)
 		return rc;
 	if (!*value) {
-		j = unusual_grow(u->journal, u->journal_count, sizeof(*j));
+		j = policy_map_grow(u->journal, u->journal_count, sizeof(*j));
 		if (!j)
 			return -ENOMEM;
 		u->journal = j;
@@ -174,12 +116,12 @@ int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, ui
 {
 	struct unusual_pair *array;
 	uint32_t *value;
-	int rc = unusual_map_at(&u->pairs, (uint64_t)person << 32 | journal, &value);
+	int rc = policy_map_at(&u->pairs, (uint64_t)person << 32 | journal, &value);
 
 	if (rc)
 		return rc;
 	if (!*value) {
-		array = unusual_grow(u->pair, u->pair_count, sizeof(*array));
+		array = policy_map_grow(u->pair, u->pair_count, sizeof(*array));
 		if (!array)
 			return -ENOMEM;
 		u->pair = array;
@@ -218,6 +160,16 @@ bool unusual_set_add(struct unusual_set *s, uint32_t journal)
 	return true;
 }
 
+void unusual_set_remove(struct unusual_set *s, uint32_t journal)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (s->journal[i] == journal) {
+			s->journal[i] = s->journal[--s->n];
+			return;
+		}
+	}
+}
+
 void unusual_tables_free(struct policy_unusual *u)
 {
 	for (uint32_t i = 0; i < u->person_count; i++)
@@ -228,10 +180,10 @@ void unusual_tables_free(struct policy_unusual *u)
 		free(u->name[i]);
 	for (uint32_t i = 0; i < u->reason_count; i++)
 		free(u->reason[i]);
-	free(u->persons.slot);
-	free(u->journals.slot);
-	free(u->pairs.slot);
-	free(u->reasons.slot);
+	policy_map_clear(&u->persons);
+	policy_map_clear(&u->journals);
+	policy_map_clear(&u->pairs);
+	policy_map_clear(&u->reasons);
 	free(u->person);
 	free(u->journal);
 	free(u->pair);

@@ -88,3 +88,18 @@ void policy_writer_json(struct policy_writer *w, const char *text)
 	}
 	policy_writer_text(w, "\"");
 }
+
+void policy_writer_quoted(struct policy_writer *w, const char *text)
+{
+	policy_writer_text(w, "\"");
+	policy_writer_escaped(w, text, '"');
+	policy_writer_text(w, "\"");
+}
+
+void policy_writer_name(struct policy_writer *w, const char *name)
+{
+	if (!*name || strpbrk(name, " \",()/") || strstr(name, "\xc2\xa0"))
+		policy_writer_quoted(w, name);
+	else
+		policy_writer_escaped(w, name, '\0');
+}

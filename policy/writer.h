@@ -23,6 +23,9 @@ void policy_writer_text(struct policy_writer *w, const char *text);
 /* Controls, marks that turn text and bytes that are no UTF-8 as \xNN; a backslash, and quote where
  * it is not 0, behind a backslash. */
 void policy_writer_escaped(struct policy_writer *w, const char *text, char quote);
+void policy_writer_quoted(struct policy_writer *w, const char *text);
+/* A name, in quotes only where it needs them. */
+void policy_writer_name(struct policy_writer *w, const char *name);
 /* A JSON string with its quotes, valid UTF-8 whatever text holds (FORMAT.md, JSON). */
 void policy_writer_json(struct policy_writer *w, const char *text);
 

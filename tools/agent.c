@@ -12,6 +12,7 @@
 #include "../keys/slab.h"
 #include "agent.h"
 #include "factor.h"
+#include "kept.h"
 #include "mountpoint.h"
 #include "newpass.h"
 #include "plain.h"
@@ -107,6 +108,7 @@ static int log_in(struct client *cl, const struct tool_options *o, char practice
 		text = json_string_value(json_object_get(m.json, "who"));
 		snprintf(who, 65, "%s", text ? text : "");
 		say_last(json_object_get(m.json, "last"));
+		tools_kept_check(cl);
 	}
 	fs_wire_message_clear(&m);
 	return rc ? TOOL_FAILED : TOOL_OK;

@@ -5,25 +5,73 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "audit_out.h"
+#include "audit_source.h"
 #include "client.h"
 #include "cmd_audit.h"
 #include "usage.h"
-#include "when.h"
 
-/* The filters as the daemon takes them; NULL after saying what a time is. */
-static json_t *query(const struct tool_options *o, bool json)
+static int show_record(void *ctx, const struct policy_record *r)
 {
-	int64_t since = 0, until = 0;
+	tools_audit_out_record(ctx, r);
+	return 0;
+}
 
-	if ((o->since && tools_when_parse(o->since, &since)) ||
-	    (o->until && tools_when_parse(o->until, &until))) {
-		tools_usage("a time is " TOOLS_WHEN_FORMS);
-		return NULL;
+int tools_cmd_audit_show(struct tool_options *o, int argc, char **argv)
+{
+	struct audit_source *s;
+	struct audit_filter f;
+	struct audit_out *out;
+	int rc = tools_audit_filter(o, &f);
+
+	(void)argc;
+	(void)argv;
+	if (rc)
+		return rc;
+	f.purpose = "audit show";
+	s = tools_audit_open(o);
+	/* After the passphrase was asked for: a pager would stand before the question. */
+	out = s ? tools_audit_out_open(o, "The access log") : NULL;
+	if (!out) {
+		tools_audit_close(s);
+		return TOOL_FAILED;
 	}
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "verb", "audit", "who",
-			 o->who ? o->who : "", "journal", o->journal ? o->journal : "", "since_ns",
-			 (json_int_t)since * 1000000000, "until_ns", (json_int_t)until * 1000000000,
-			 "grant", (json_int_t)o->grant, "format", json ? "json" : "text");
+	rc = tools_audit_read(s, &f, show_record, out);
+	tools_audit_close(s);
+	if (rc) {
+		tools_audit_out_abort(out);
+		return TOOL_FAILED;
+	}
+	return tools_audit_out_close(out);
+}
+
+static int add_use(void *ctx, const struct policy_record *r)
+{
+	return tools_usage_add(ctx, r);
+}
+
+int tools_cmd_audit_usage(struct tool_options *o, int argc, char **argv)
+{
+	struct audit_source *s = NULL;
+	struct usage *u = NULL;
+	struct audit_filter f;
+	int rc = tools_audit_filter(o, &f);
+
+	(void)argc;
+	(void)argv;
+	if (rc)
+		return rc;
+	f.purpose = "audit usage";
+	s = tools_audit_open(o);
+	if (!s)
+		return TOOL_FAILED;
+	u = tools_usage_new(f.since_ns / 1000000000);
+	rc = u ? tools_audit_read(s, &f, add_use, u) : TOOL_FAILED;
+	if (!rc)
+		rc = tools_usage_print(u);
+	tools_usage_free(u);
+	tools_audit_close(s);
+	return rc;
 }
 
 /* Prints the strings of the array `key`, over all messages of the answer. */
@@ -44,45 +92,6 @@ static int print_stream(struct client *cl, struct fs_wire_message *m, const char
 		if (tools_client_next(cl, m))
 			return TOOL_FAILED;
 	}
-}
-
-static int ask(struct tool_options *o, bool usage)
-{
-	struct client cl = { .sock = -1 };
-	struct fs_wire_message m;
-	struct conf c;
-	json_t *json = query(o, usage || o->json);
-	int rc;
-
-	if (!json)
-		return TOOL_USAGE;
-	if (tools_client_find(o, &c, &cl)) {
-		json_decref(json);
-		return TOOL_FAILED;
-	}
-	fs_wire_message_init(&m);
-	rc = tools_client_call(&cl, json, NULL, 0, -1, &m);
-	if (rc)
-		rc = TOOL_FAILED;
-	else
-		rc = usage ? tools_usage_print(o, &cl, &m) : print_stream(&cl, &m, "lines");
-	fs_wire_message_clear(&m);
-	tools_client_close(&cl);
-	return rc;
-}
-
-int tools_cmd_audit_show(struct tool_options *o, int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	return ask(o, false);
-}
-
-int tools_cmd_audit_usage(struct tool_options *o, int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	return ask(o, true);
 }
 
 int tools_cmd_list(struct tool_options *o, int argc, char **argv)

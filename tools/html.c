@@ -69,7 +69,8 @@ void tools_html_begin(FILE *to, const char *title)
 	      to);
 	tools_html_text(to, title);
 	fputs("</title>\n<style>\n", to);
-	fputs(TOOLS_HTML_STYLE, to);
+	for (size_t i = 0; i < sizeof(tools_html_style) / sizeof(tools_html_style[0]); i++)
+		fputs(tools_html_style[i], to);
 	fputs("</style>\n</head>\n<body>\n<main>\n<h1>", to);
 	tools_html_text(to, title);
 	fputs("</h1>\n", to);

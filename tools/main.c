@@ -87,7 +87,7 @@ static const struct verb verbs[] = {
 	  "a note's versions, signatures, amendments; what was removed from a journal" },
 	{ "show", tools_cmd_show, 1, 1, "show [--diff] FILE@N",
 	  "version N of a note, or how it differs from what the note holds now" },
-	{ "audit", tools_cmd_audit, 1, 16,
+	{ "audit", tools_cmd_audit, 1, 1001,
 	  "audit show|usage [--who NAME] [--journal NAME] [--grant NUMBER] [--since TIME] "
 	  "[--until TIME] [--json]",
 	  "auditor: who did what, when, on which ground; who used which journal last" },
@@ -334,7 +334,11 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_NEW_CODE_FD: return number_option(arg, 0, 1 << 20, &o->new_code_fd);
 	case OPT_DAYS: return number_option(arg, 1, 3650, &o->days);
 	case OPT_REASON: o->reason = arg; break;
-	case OPT_FROM: o->from = arg; break;
+	case OPT_FROM:
+		if (o->from_count == TOOL_FROMS)
+			return -1;
+		o->from = o->froms[o->from_count++] = arg;
+		break;
 	case OPT_TO: o->to = arg; break;
 	case OPT_AT: o->at = arg; break;
 	case OPT_NOTE: o->note = arg; break;

@@ -134,8 +134,8 @@ static int read_practice(struct policy_dir *d, const char *dir)
 	snprintf(path, sizeof(path), "%.3500s/practice.policy", dir);
 	rc = text ? policy_report_new(&report) : -1;
 	if (!rc)
-		rc = told(report, policy_practice_parse(text, strlen(text), path, report,
-							&d->practice));
+		rc = told(report,
+			  policy_practice_parse(text, strlen(text), path, report, &d->practice));
 	free(text);
 	return rc;
 }
@@ -170,7 +170,8 @@ static int read_journal(struct policy_dir *d, const char *dir, const char *file)
 	}
 	rc = policy_journal_parse(text, strlen(text), path, d->practice, report, &j);
 	if (!rc && !policy_journal_name(j)[0]) {
-		policy_report_add(report, path, 1, 1, "which journal is this? Write `journal \"NAME\"`");
+		policy_report_add(report, path, 1, 1,
+				  "which journal is this? Write `journal \"NAME\"`");
 		rc = -EINVAL;
 	}
 	rc = told(report, rc);
@@ -210,7 +211,8 @@ int tools_policy_dir_read(const char *path, struct policy_dir **out)
 	int n, rc;
 
 	if (!d || strlen(path) > PATH_LIMIT) {
-		tools_fail("%s can't be read: %s", path, d ? "its path is too long" : "out of memory");
+		tools_fail("%s can't be read: %s", path,
+			   d ? "its path is too long" : "out of memory");
 		free(d);
 		return -1;
 	}
@@ -235,7 +237,12 @@ int tools_policy_dir_read(const char *path, struct policy_dir **out)
 	return rc;
 }
 
-static const struct policy_journal *find(const struct policy_dir *d, const char *name)
+const struct policy_practice *tools_policy_dir_parsed(const struct policy_dir *d)
+{
+	return d->practice;
+}
+
+const struct policy_journal *tools_policy_dir_journal(const struct policy_dir *d, const char *name)
 {
 	size_t low = 0, high = d->journals;
 
@@ -260,8 +267,10 @@ static int judge(const struct policy_dir *d, const struct policy_expect *e, int6
 	for (size_t n = 0; n < out->total; n++) {
 		char *line = NULL;
 
-		if (policy_expect_judge(e, n, d->practice, find(d, policy_expect_at(e, n)->journal),
-					now_s, &line)) {
+		if (policy_expect_judge(
+			    e, n, d->practice,
+			    tools_policy_dir_journal(d, policy_expect_at(e, n)->journal), now_s,
+			    &line)) {
 			tools_fail("out of memory");
 			return -1;
 		}

@@ -17,6 +17,7 @@
 #define TOOL_FAILED 1
 #define TOOL_USAGE 2
 #define TOOL_DRAFTS 64
+#define TOOL_FROMS 32
 
 /* Options that verbs share; each verb says which it takes. Strings are argv's. */
 struct tool_options {
@@ -52,6 +53,8 @@ struct tool_options {
 	const char *from, *to, *version, *at;	       /* policy: which version */
 	const char *note, *action;		       /* policy explain */
 	const char *unit, *usage, *sign_off;	       /* policy review */
+	const char *froms[TOOL_FROMS]; /* audit verify --from FILE, each; from is the last */
+	int from_count;
 	const char *draft[TOOL_DRAFTS]; /* policy test --draft NAME=FILE, each */
 	int drafts;
 	int ready_fd;

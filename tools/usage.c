@@ -11,25 +11,31 @@
 #include <string.h>
 #include <time.h>
 
+#include "plain.h"
 #include "policy_text.h"
 #include "usage.h"
-#include "when.h"
-
-/* What counts as using a journal: what was done in it, not what was refused or only allowed. */
-static const char *const kinds[] = { "open",   "list",	 "create",   "write",
-				     "delete", "rename", "attribute" };
 
 struct usage {
 	json_t *by_who;
 	int64_t since_s, made_s;
+	int rc; /* of adding, sticky */
 };
 
-static bool counts(const char *kind)
+/* What counts as using a journal: what was done in it, not what was refused or only allowed. */
+static bool counts(const struct policy_record *r)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(kind, kinds[i]))
-			return true;
-	return false;
+	switch (r->kind) {
+	case POLICY_RECORD_OPEN:
+	case POLICY_RECORD_LIST:
+	case POLICY_RECORD_CREATE:
+	case POLICY_RECORD_WRITE:
+	case POLICY_RECORD_DELETE:
+	case POLICY_RECORD_RENAME:
+	case POLICY_RECORD_ATTRIBUTE:
+		return !r->outcome && r->journal;
+	default:
+		return false;
+	}
 }
 
 /* The member, made when it is missing; borrowed. */
@@ -66,48 +72,45 @@ static int keep(json_t *by_who, const char *who, json_int_t index, const char *j
 		       : 0;
 }
 
-static int take_record(json_t *by_who, const char *line)
+/* A name as JSON; what is no UTF-8 in it is escaped. */
+static json_t *name_json(const char *name)
 {
-	json_t *r = json_loads(line, 0, NULL);
-	const char *kind = tools_policy_text_of(r, "kind");
-	json_int_t count = tools_policy_number_of(r, "count");
-	int64_t at_s = 0;
-	char time_text[24];
-	int rc = 0;
+	json_t *json = json_string(name);
+	char *escaped = json ? NULL : tools_plain(name, 0);
 
-	/* "2026-11-21T14:03:07.123456789Z" to the second. */
-	snprintf(time_text, sizeof(time_text), "%.19sZ", tools_policy_text_of(r, "time"));
-	if (r && counts(kind) && !tools_policy_number_of(r, "outcome") &&
-	    tools_policy_number_of(r, "journal") && !tools_when_parse(time_text, &at_s))
-		rc = keep(by_who, tools_policy_text_of(r, "who"),
-			  tools_policy_number_of(r, "journal"),
-			  tools_policy_text_of(r, "journal_name"), at_s, count ? count : 1);
-	json_decref(r);
-	return rc;
+	if (escaped)
+		json = json_string(escaped);
+	free(escaped);
+	return json;
 }
 
-static int gather(json_t *by_who, struct client *cl, struct fs_wire_message *m)
+struct usage *tools_usage_new(int64_t since_s)
 {
-	int rc = 0;
+	struct usage *u = calloc(1, sizeof(*u));
 
-	while (!rc) {
-		const char *notice = json_string_value(json_object_get(m->json, "notice"));
-		json_t *line;
-		size_t i;
-
-		json_array_foreach(json_object_get(m->json, "lines"), i, line) {
-			rc = take_record(by_who, json_string_value(line));
-			if (rc)
-				break;
-		}
-		if (notice)
-			fprintf(stderr, "journalfs: %s\n", notice);
-		if (!json_is_true(json_object_get(m->json, "more")))
-			break;
-		if (!rc)
-			rc = tools_client_next(cl, m);
+	if (u)
+		u->by_who = json_object();
+	if (!u || !u->by_who) {
+		free(u);
+		return NULL;
 	}
-	return rc;
+	u->since_s = since_s;
+	u->made_s = time(NULL);
+	return u;
+}
+
+int tools_usage_add(struct usage *u, const struct policy_record *r)
+{
+	json_t *name;
+
+	if (!counts(r) || u->rc)
+		return u->rc ? 1 : 0;
+	name = name_json(r->journal_name);
+	u->rc = name ? keep(u->by_who, r->who, r->journal, json_string_value(name),
+			    r->time_ns / 1000000000, r->count ? (json_int_t)r->count : 1)
+		     : -ENOMEM;
+	json_decref(name);
+	return u->rc ? 1 : 0;
 }
 
 static json_t *list_of(const json_t *by_who)
@@ -130,26 +133,19 @@ static json_t *list_of(const json_t *by_who)
 	return list;
 }
 
-int tools_usage_print(const struct tool_options *o, struct client *cl, struct fs_wire_message *m)
+int tools_usage_print(struct usage *u)
 {
-	json_t *by_who = json_object(), *all = NULL, *list;
-	int64_t since_s = 0;
-	int rc = by_who ? gather(by_who, cl, m) : -ENOMEM;
+	json_t *list = u->rc ? NULL : list_of(u->by_who), *all = NULL;
+	int rc = TOOL_OK;
 
-	if (o->since)
-		(void)tools_when_parse(o->since, &since_s);
-	list = rc ? NULL : list_of(by_who);
 	if (list)
 		all = json_pack("{s:i, s:I, s:I, s:o}", "journalfs_usage", 1, "since_s",
-				(json_int_t)since_s, "made_s", (json_int_t)time(NULL), "uses", list);
-	if (all && !json_dumpf(all, stdout, JSON_INDENT(1) | JSON_SORT_KEYS) && putchar('\n') != EOF &&
-	    !fflush(stdout))
-		rc = TOOL_OK;
-	else if (rc != -EPROTO)
+				(json_int_t)u->since_s, "made_s", (json_int_t)u->made_s, "uses", list);
+	if (!all || json_dumpf(all, stdout, JSON_INDENT(1) | JSON_SORT_KEYS) ||
+	    putchar('\n') == EOF || fflush(stdout))
 		rc = tools_fail("the usage could not be gathered or written");
 	json_decref(all);
-	json_decref(by_who);
-	return rc ? TOOL_FAILED : TOOL_OK;
+	return rc;
 }
 
 /* ---- reading ---- */

@@ -11,12 +11,16 @@
 #ifndef TOOLS_USAGE_H
 #define TOOLS_USAGE_H
 
+#include "../policy/record.h"
 #include "client.h"
 
-/* Gathers a stream of the log's records (JSON) and prints the object; an exit status. */
-int tools_usage_print(const struct tool_options *o, struct client *cl, struct fs_wire_message *m);
-
 struct usage;
+/* Gathering: since_s is when the records begin, 0 with the log. NULL: memory is short. */
+struct usage *tools_usage_new(int64_t since_s);
+/* Counts a record that is a use of a journal. 0; memory that is short is told by print. */
+int tools_usage_add(struct usage *u, const struct policy_record *r);
+/* The object on standard output. TOOL_OK, TOOL_FAILED after a message. */
+int tools_usage_print(struct usage *u);
 /* -EINVAL or another errno after saying what is wrong with the file. */
 int tools_usage_read(const char *path, struct usage **out);
 void tools_usage_free(struct usage *u);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzzes the log's decoders: a segment of any bytes is walked, its heads decoded, its end found. */
+/* Fuzzes the log's decoders: a segment of any bytes is walked, its heads and trees decoded, its end found. */
 #include "../../fs/log_segment.h"
+#include "../../fs/log_tree.h"
 
 #include <assert.h>
 
@@ -20,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fs_log_header header;
 	struct fs_log_frame f;
 	struct fs_log_head head;
+	struct fs_log_tree tree;
 	struct fs_log_walk w;
 	size_t end = FS_LOG_HEADER, tail;
 	bool torn;
@@ -34,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(f.torn == (f.off != end));
 		end = f.off + fs_log_frame_size(f.len);
 		assert(end <= size && f.body >= data && f.body + f.len <= data + size);
+		assert(f.kind <= FS_LOG_RECORD || rc || header.version == 2);
+		(void)fs_log_tree_decode(f.body, f.len, 1, nobody, &tree);
 		if (!fs_log_head_decode(f.body, f.len, 1, &head))
 			fs_log_head_wrap(&head, nobody);
 	}

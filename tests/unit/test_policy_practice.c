@@ -276,13 +276,24 @@ static const struct {
 	{BASE "retention 10y after last-entry\n"
 	      "retention 11y after last-entry\n",
 	 "p:5:1: `retention` was given on line 4 already\n"},
-	{BASE "log\n", "p:4:4: `strict` is missing here\n"},
-	{BASE "log lazy\n", "p:4:5: `strict` is wanted here, not `lazy`\n"},
-	{BASE "log strict strict\n",
-	 "p:4:12: nothing more is wanted on this line: remove `strict`\n"},
+	{BASE "log\n", "p:4:4: missing here is one of strict, keep\n"},
+	{BASE "log lazy\n", "p:4:5: unknown log setting `lazy`: known are strict, keep\n"},
+	{BASE "log strict strict\n", "p:4:12: `strict` was given on line 4 already\n"},
 	{BASE "log strict\n"
 	      "log strict\n",
-	 "p:5:1: `log` was given on line 4 already\n"},
+	 "p:5:5: `strict` was given on line 4 already\n"},
+	{BASE "log keep\n",
+	 "p:4:9: `log keep` is in years, from 5y to 1000y: what is not five years old yet is never "
+	 "taken out of the log\n"},
+	{BASE "log keep 4y\n",
+	 "p:4:10: `log keep` is in years, from 5y to 1000y: what is not five years old yet is never "
+	 "taken out of the log\n"},
+	{BASE "log keep 90d\n",
+	 "p:4:10: `log keep` is in years, from 5y to 1000y: what is not five years old yet is never "
+	 "taken out of the log\n"},
+	{BASE "log strict keep 7y\n"
+	      "log keep 8y\n",
+	 "p:5:5: `keep` was given on line 4 already\n"},
 	{BASE "durability\n", "p:4:11: `close` is missing here\n"},
 	{BASE "durability open\n", "p:4:12: `close` is wanted here, not `open`\n"},
 	{BASE "durability close\n"
@@ -531,7 +542,7 @@ START_TEST(practice_full_text_gives_every_setting)
 		"break-glass daily 200 fresh 24h at-once 20\n"
 		"attend reason 20 limit 7d\nblocks shown\ninclude practice.d\n"
 		"finalize on read-only\nfinalize after 1d\n"
-		"retention 15y after last-entry\nlog strict\ndurability close\n" BASE
+		"retention 15y after last-entry\nlog strict keep 12y\ndurability close\n" BASE
 		"practitioner bo user b-o role late from 2026-11-01 until 2026-11-30 left\n"
 		"practitioner eva user eva role late on leave\n"
 		"role late may list\n"
@@ -560,6 +571,7 @@ START_TEST(practice_full_text_gives_every_setting)
 	ck_assert(s->finalize_on_read_only);
 	ck_assert_uint_eq(s->retention_years, 15);
 	ck_assert(s->log_strict);
+	ck_assert_uint_eq(s->log_keep_years, 12);
 	ck_assert(s->durability_close);
 
 	ck_assert_uint_eq(policy_practice_count(p), 3);
@@ -607,6 +619,7 @@ START_TEST(practice_settings_left_out_have_defaults)
 	ck_assert_str_eq(s->title, "");
 	ck_assert_uint_eq(s->ceiling_s, 12 * 3600);
 	ck_assert(!s->log_strict);
+	ck_assert_uint_eq(s->log_keep_years, 5);
 	ck_assert(!s->durability_close);
 	ck_assert_uint_eq(s->attend_limit_s, 24 * 3600);
 	ck_assert_uint_eq(s->attend_reason, 10);

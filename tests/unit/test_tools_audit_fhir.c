@@ -251,7 +251,7 @@ START_TEST(open_says_who_what_and_from_where)
 	strcpy(r.who, "anna");
 	strcpy(r.role, "physician");
 	strcpy(r.unit, "north");
-	strcpy(r.origin, "192.0.2.7");
+	strcpy(r.origin, "ssh 192.0.2.7");
 	strcpy(r.journal_name, "Hansen");
 	strcpy(r.name, "note.txt");
 	r.grant = 6;
@@ -266,6 +266,7 @@ START_TEST(open_says_who_what_and_from_where)
 	ck_assert_str_eq(at(e, "agent.0.role.0.text"), "physician");
 	ck_assert_str_eq(at(e, "agent.0.location.display"), "north");
 	ck_assert_str_eq(at(e, "agent.0.network.type"), "2");
+	ck_assert_str_eq(at(e, "agent.0.network.address"), "192.0.2.7");
 	ck_assert_str_eq(at(e, "agent.1.type.coding.0.code"), "110150");
 	ck_assert_str_eq(at(e, "source.observer.identifier.value"),
 			 "01020300000000000000000000000000");

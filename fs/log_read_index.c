@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/log_read_index.c - what of a segment must be read, by its index.
+ *
+ * The index is believed where its signer is who signed the heads of its streams, and only about
+ * those streams: each head is read at the place that the index names, and checked as in any
+ * reading. Anything amiss, and the segment is read as if there were no index.
+ *
+ * Invariants: (1) a record is passed over only if a sound index says that it is none of those asked
+ * for, and it is of the stream of which the index says so: an index can be older than a crash that
+ * took records and gave their numbers to others; (2) a segment is passed over whole only if besides
+ * nothing but those streams can stand in it, by the chain of their heads.
+ */
+#include "log_read_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log_index.h"
+
+#define NS INT64_C(1000000000)
+#define FRAME_ROOM ((FS_LOG_FRAME + FS_LOG_HEAD_MAX + 7) / 8 * 8)
+
+bool fs_log_wanted(const struct fs_log_reading *q, uint32_t journal, uint32_t practitioner,
+		   int64_t from_ns, int64_t to_ns)
+{
+	bool in = !q->journal_count;
+
+	for (size_t i = 0; i < q->journal_count && !in; i++)
+		in = q->journals[i] == journal;
+	return in && (!q->practitioner || q->practitioner == practitioner) &&
+	       (!q->since_ns || to_ns >= q->since_ns) && (!q->until_ns || from_ns < q->until_ns);
+}
+
+/* An index at work. */
+struct planning {
+	struct fs_log_job *job;
+	int fd;
+	uint8_t *frame; /* of a stream head */
+	bool bad;	/* a head is not what the index says */
+	int rc;
+	/* Numbers that the segment can hold: count from first on. */
+	uint64_t first, count;
+	uint64_t end; /* covered up to here, if there is no gap */
+	bool gap;
+	size_t streams;
+	uint8_t last[KEYS_SIG_LEN]; /* signature of the last head */
+};
+
+/* The stream head at its place in the file at hand; false: there is none that is genuine. */
+static bool head_read(struct planning *p, const struct fs_log_index_stream_of *s, uint64_t segment,
+		      struct fs_log_head *h)
+{
+	struct fs_log_walk w = {
+		.p = p->frame, .seq = s->first_seq, .any_seq = true, .version = FS_LOG_VERSION};
+	struct fs_log_frame f;
+	ssize_t got;
+
+	if (s->head_off > FS_LOG_SEGMENT_MAX)
+		return false;
+	got = pread(p->fd, p->frame, FRAME_ROOM, (off_t)s->head_off);
+	w.len = got > 0 ? (size_t)got : 0;
+	return fs_log_walk_next(&w, &f) && !f.off && f.kind == FS_LOG_STREAM &&
+	       f.seq == s->first_seq && !fs_log_head_decode(f.body, f.len, segment, h) &&
+	       h->first_seq == s->first_seq &&
+	       memcmp(h->vault, p->job->shared->q->vault, sizeof(h->vault)) == 0;
+}
+
+/* The head that the index says stands there; false: it does not. */
+static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
+		    struct fs_log_head *h)
+{
+	return head_read(p, s, p->job->number, h) &&
+	       memcmp(h->stream, s->stream, sizeof(h->stream)) == 0 &&
+	       memcmp(h->pk, s->daemon_pk, sizeof(h->pk)) == 0;
+}
+
+void fs_log_plan_clear(struct fs_log_plan *p)
+{
+	free(p->wanted);
+	free(p->covered);
+	*p = (struct fs_log_plan){0};
+}
+
+static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *s)
+{
+	struct fs_log_covered *c;
+
+	if (plan->covered_count == plan->covered_cap) {
+		size_t cap = plan->covered_cap ? 2 * plan->covered_cap : 4;
+
+		c = realloc(plan->covered, cap * sizeof(*c));
+		if (!c)
+			return -ENOMEM;
+		plan->covered = c;
+		plan->covered_cap = cap;
+	}
+	c = &plan->covered[plan->covered_count++];
+	memcpy(c->stream, s->stream, sizeof(c->stream));
+	c->first = s->first_seq;
+	c->end = s->first_seq + s->count;
+	return 0;
+}
+
+/* The stream's head and stretch as events, for the case that the segment is not read. */
+static int note_stream(struct planning *p, const struct fs_log_index_stream_of *s,
+		       enum fs_log_head_state state, const struct fs_log_head *h)
+{
+	struct fs_log_event *e = fs_log_job_event(p->job, FS_LOG_EVENT_HEAD, s->first_seq);
+
+	if (!e || fs_log_job_head(p->job, e, state, h) || cover(&p->job->plan, s))
+		return -ENOMEM;
+	e->off = (uint32_t)s->head_off;
+	if (s->count) {
+		e = fs_log_job_event(p->job, FS_LOG_EVENT_COVERED, s->first_seq);
+		if (!e)
+			return -ENOMEM;
+		e->end = s->first_seq + s->count;
+	}
+	/* Streams follow each other: each head names the one before. */
+	if (p->end == s->first_seq && (!p->streams || !memcmp(p->last, h->prev, sizeof(p->last))))
+		p->end += s->count;
+	else
+		p->gap = true;
+	memcpy(p->last, h->sig, sizeof(p->last));
+	p->streams++;
+	return 0;
+}
+
+static int plan_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k0[static KEYS_LEN])
+{
+	struct planning *p = ctx;
+	enum fs_log_head_state state;
+	struct keys_ratchet ratchet;
+	struct fs_log_head h;
+
+	if (p->bad || p->rc || s->first_seq < p->first || s->count > p->count ||
+	    s->first_seq - p->first > p->count - s->count || !head_at(p, s, &h)) {
+		p->bad = true;
+		return -EBADMSG;
+	}
+	state = fs_log_job_ratchet(p->job->shared, &h, &ratchet);
+	/* What is wrong with others is said when the segment is read. */
+	if (state != FS_LOG_HEAD_OPEN && state != FS_LOG_HEAD_SHUT)
+		p->bad = true;
+	else
+		p->rc = note_stream(p, s, state, &h);
+	if (state == FS_LOG_HEAD_OPEN)
+		memcpy(k0, ratchet.key, KEYS_LEN);
+	keys_wipe(&ratchet, sizeof(ratchet));
+	return state == FS_LOG_HEAD_OPEN && !p->bad && !p->rc ? 0 : -ENOENT;
+}
+
+static void plan_entry(void *ctx, const struct fs_log_index_entry *e)
+{
+	struct planning *p = ctx;
+	const struct fs_log_reading *q = p->job->shared->q;
+
+	if (p->bad || e->seq < q->from ||
+	    !fs_log_wanted(q, e->journal, e->practitioner, e->time_s * NS,
+			   e->time_s * NS + (NS - 1)))
+		return;
+	p->job->plan.wanted[(e->seq - p->first) / 8] |= (uint8_t)(1u << (e->seq - p->first) % 8);
+	p->job->plan.wanted_count++;
+}
+
+static void no_plan(struct fs_log_job *j)
+{
+	fs_log_plan_clear(&j->plan);
+	j->event_count = j->head_count = 0;
+}
+
+static int plan_by(struct planning *p, const uint8_t *index, size_t len)
+{
+	struct fs_log_job *j = p->job;
+	const struct fs_log_index_query q = {
+		.vault = j->shared->q->vault,
+		.segment = j->number,
+		.key = plan_key,
+		.fn = plan_entry,
+		.ctx = p,
+	};
+	bool partial;
+	int rc;
+
+	j->plan = (struct fs_log_plan){.first = p->first, .count = p->count};
+	j->plan.wanted = calloc(p->count / 8 + 1, 1);
+	p->frame = malloc(FRAME_ROOM);
+	rc = j->plan.wanted && p->frame ? 0 : -ENOMEM;
+	if (!rc)
+		rc = fs_log_index_read(&q, index, len, &partial);
+	if (!rc)
+		rc = p->rc;
+	if (rc == -EBADMSG || p->bad) {
+		no_plan(j);
+		rc = 0;
+	}
+	return rc;
+}
+
+/*
+ * Whether the segment behind begins where the index ends, with a head that names the index's last:
+ * nothing is left that the index does not tell.
+ */
+static bool covers_all(struct planning *p)
+{
+	struct fs_log_job *j = p->job;
+	const struct fs_log_index_stream_of at = {.first_seq = p->end, .head_off = FS_LOG_HEADER};
+	struct fs_log_header header;
+	struct fs_log_head head;
+	bool all;
+
+	if (p->gap || !p->streams)
+		return false;
+	p->fd = fs_log_job_open(j->shared, j->number + 1);
+	if (p->fd < 0)
+		return false;
+	all = !fs_log_job_header(j->shared, p->fd, j->number + 1, &header) &&
+	      header.first_seq == p->end && head_read(p, &at, j->number + 1, &head) &&
+	      !memcmp(head.prev, p->last, sizeof(p->last));
+	close(p->fd);
+	return all;
+}
+
+static int plan_segment(struct planning *p)
+{
+	struct fs_log_job *j = p->job;
+	struct fs_log_header header;
+	uint8_t *index = NULL;
+	struct stat st;
+	size_t len = 0;
+	int rc;
+
+	if (fstat(p->fd, &st) || st.st_size < 0 || (uint64_t)st.st_size > FS_LOG_SEGMENT_MAX ||
+	    fs_log_job_header(j->shared, p->fd, j->number, &header))
+		return 0; /* said when it is read */
+	rc = fs_log_index_load(j->shared->dirfd, j->number, &index, &len);
+	if (rc)
+		return rc == -ENOMEM ? rc : 0;
+	p->first = p->end = header.first_seq;
+	p->count = (uint64_t)st.st_size / FS_LOG_FRAME; /* so many fit into it */
+	rc = plan_by(p, index, len);
+	free(index);
+	if (rc)
+		return rc;
+	if (j->plan.wanted && !j->plan.wanted_count && covers_all(p))
+		return 1;
+	j->event_count = j->head_count = 0;
+	return 0;
+}
+
+int fs_log_job_plan(struct fs_log_job *j, int fd)
+{
+	struct planning p = {.job = j, .fd = fd};
+	int rc = plan_segment(&p);
+
+	free(p.frame);
+	return rc;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/audit_ask.c - opens and ends a question about the log.
+ *
+ * Owns: nothing beyond the struct.
+ */
+#include "audit_ask.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "when.h"
+
+#define VERIFY_MOST (UINT64_C(256) << 20) /* bytes: about a second */
+
+int32_t tools_audit_ask_offset(void *ctx, int64_t time_s)
+{
+	static int64_t quarter = INT64_MIN;
+	static int32_t offset;
+	time_t t = (time_t)time_s;
+	struct tm tm;
+
+	(void)ctx;
+	/* Zones change at quarters of an hour. */
+	if (time_s / 900 == quarter)
+		return offset;
+	if (!localtime_r(&t, &tm))
+		return 0;
+	quarter = time_s / 900;
+	offset = (int32_t)tm.tm_gmtoff;
+	return offset;
+}
+
+static void practice_find(struct audit_ask *a)
+{
+	struct policy_past *past = tools_audit_past(a->s);
+	size_t n = past ? policy_past_count(past) : 0;
+	struct policy_journal *journal = NULL;
+
+	if (n && policy_past_get(past, policy_past_at(past, n - 1)->version, 0, &a->practice,
+				 &journal))
+		a->practice = NULL;
+	if (journal)
+		policy_journal_put(journal);
+	policy_past_free(past);
+}
+
+int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char *title,
+			 struct audit_ask *a)
+{
+	int rc;
+
+	memset(a, 0, sizeof(*a));
+	rc = tools_audit_out_check(o);
+	if (!rc)
+		rc = tools_audit_filter(o, &a->f);
+	if (rc)
+		return rc;
+	a->f.purpose = purpose;
+	a->s = tools_audit_open(o);
+	if (!a->s)
+		return TOOL_FAILED;
+	practice_find(a);
+	if (!title)
+		return TOOL_OK;
+	a->out = tools_audit_out_open(o, title);
+	if (!a->out)
+		return TOOL_FAILED;
+	tools_audit_out_vault(a->out, tools_audit_vault(a->s));
+	return TOOL_OK;
+}
+
+int tools_audit_ask_close(struct audit_ask *a, int rc)
+{
+	if (a->out && rc)
+		tools_audit_out_abort(a->out);
+	else if (a->out)
+		rc = tools_audit_out_close(a->out);
+	a->out = NULL;
+	policy_practice_put(a->practice);
+	tools_audit_close(a->s);
+	return rc;
+}
+
+void tools_audit_ask_period(const struct audit_ask *a, char *out, size_t cap)
+{
+	int64_t from = a->f.since_ns / 1000000000, until = a->f.until_ns / 1000000000;
+	char since[32], to[32];
+
+	tools_when_text(from, since);
+	tools_when_text(until, to);
+	if (from && until)
+		snprintf(out, cap, "%s to %s", since, to);
+	else if (from)
+		snprintf(out, cap, "since %s", since);
+	else if (until)
+		snprintf(out, cap, "until %s", to);
+	else
+		snprintf(out, cap, "all that the access log holds");
+}
+
+void tools_audit_ask_unread(struct audit_ask *a)
+{
+	uint64_t n = tools_audit_unread(a->s);
+
+	if (n)
+		tools_audit_out_say(a->out,
+				    "%" PRIu64 " records or stretches of the log could not be read "
+				    "with this key or are damaged: what they say is missing here.",
+				    n);
+}
+
+/* ---- integrity ---- */
+
+struct integrity {
+	char first[256]; /* what the first alarm says */
+};
+
+static void found(void *ctx, const struct fs_log_finding *f)
+{
+	struct integrity *in = ctx;
+
+	if (f->kind < FS_LOG_NOTES && !in->first[0])
+		snprintf(in->first, sizeof(in->first), "%s", f->text);
+}
+
+static int progress(void *ctx, uint64_t done, uint64_t total)
+{
+	(void)ctx;
+	(void)done;
+	return total > VERIFY_MOST;
+}
+
+void tools_audit_ask_integrity(struct audit_ask *a)
+{
+	const struct fs_log_source *segments = tools_audit_segments(a->s);
+	struct fs_log_verified v = {.records = 0};
+	struct integrity in = {.first = ""};
+	struct fs_log_verifying q = {
+		.source = segments,
+		.vault = tools_audit_vault(a->s),
+		.root_pk = tools_audit_root(a->s),
+		.least = tools_audit_least(a->s),
+		.finding = found,
+		.progress = progress,
+		.ctx = &in,
+	};
+	int rc = segments ? fs_log_verify(&q, &v) : -EIO;
+
+	if (rc)
+		tools_audit_out_say(a->out,
+				    "Whether the log is whole was not verified for this: "
+				    "`journalfs audit verify` does that.");
+	else if (v.alarms)
+		tools_audit_out_say(a->out,
+				    "THE LOG IS NOT WHOLE: %u findings of `journalfs audit verify`, "
+				    "first: %s",
+				    v.alarms, in.first);
+	else
+		tools_audit_out_say(a->out,
+				    "The log was verified: %" PRIu64 " of its %" PRIu64
+				    " records are sealed by checkpoints and unchanged, none is missing.",
+				    v.sealed, v.records);
+}
