@@ -27,6 +27,8 @@ struct fs_log_source {
 	 * NULL. */
 	int (*extra)(void *ctx, const char *name, uint8_t **bytes, size_t *len);
 	void *ctx;
+	/* Nobody writes to it: what looks half written is not read again. */
+	bool still;
 };
 /* A directory of segments. *source lives until close. -errno. */
 int fs_log_source_dir(const char *dir, struct fs_log_source *source);

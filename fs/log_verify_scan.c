@@ -171,9 +171,10 @@ static int read_newest(const struct fs_log_scan *s, uint64_t number, struct fs_l
 {
 	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
 	struct fs_log_part *part = NULL;
+	int tries = s->part.source->still ? 0 : RETRIES;
 	int rc = fs_log_part_read(&s->part, number, &part);
 
-	for (int i = 0; !rc && i < RETRIES && fs_log_part_odd(part); i++) {
+	for (int i = 0; !rc && i < tries && fs_log_part_odd(part); i++) {
 		fs_log_part_free(part);
 		part = NULL;
 		nanosleep(&pause, NULL);

@@ -46,6 +46,7 @@ struct t_asking {
 	size_t kept_count;
 	uint64_t least;
 	unsigned threads;
+	bool live; /* somebody writes to it */
 };
 
 static inline int t_verify_rc(const char *dir, const struct t_asking *a, struct t_found *t)
@@ -56,6 +57,7 @@ static inline int t_verify_rc(const char *dir, const struct t_asking *a, struct 
 
 	memset(t, 0, sizeof(*t));
 	ck_assert_int_eq(fs_log_source_dir(dir, &source), 0);
+	source.still = !a || !a->live;
 	if (a) {
 		q.vault = a->vault;
 		q.root_pk = a->root_pk;
