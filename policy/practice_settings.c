@@ -219,6 +219,7 @@ bool policy_practice_retention(struct policy_practice_parser *pr)
 	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
 }
 
+<<<<<<< HEAD
 /* forward [names]: behind the word */
 static bool log_forward_parse(struct policy_practice_parser *pr)
 {
@@ -230,6 +231,8 @@ static bool log_forward_parse(struct policy_practice_parser *pr)
 	return true;
 }
 
+=======
+>>>>>>> clinic7
 static bool log_strict_parse(struct policy_practice_parser *pr)
 {
 	pr->p->settings.log_strict = true;
@@ -251,6 +254,16 @@ static bool log_keep_parse(struct policy_practice_parser *pr)
 			"years old yet is never taken out of the log");
 	pr->p->settings.log_keep_years = years;
 	policy_lexer_next(lx);
+	return true;
+}
+
+/* Behind `forward`: nothing, or `names`. */
+static bool log_forward_parse(struct policy_practice_parser *pr)
+{
+	pr->p->settings.log_forward = true;
+	pr->p->settings.log_forward_names = policy_lexer_at(&pr->lx, "names");
+	if (pr->p->settings.log_forward_names)
+		policy_lexer_next(&pr->lx);
 	return true;
 }
 
