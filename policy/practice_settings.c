@@ -219,20 +219,6 @@ bool policy_practice_retention(struct policy_practice_parser *pr)
 	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
 }
 
-<<<<<<< HEAD
-/* forward [names]: behind the word */
-static bool log_forward_parse(struct policy_practice_parser *pr)
-{
-	pr->p->settings.log_forward = true;
-	if (policy_lexer_at(&pr->lx, "names")) {
-		pr->p->settings.log_forward_names = true;
-		policy_lexer_next(&pr->lx);
-	}
-	return true;
-}
-
-=======
->>>>>>> clinic7
 static bool log_strict_parse(struct policy_practice_parser *pr)
 {
 	pr->p->settings.log_strict = true;
