@@ -155,6 +155,26 @@ int fs_log_checkpoint(struct fs_log *l, uint64_t commit, const uint8_t root[stat
 	return rc;
 }
 
+int fs_log_checkpoint_now(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN])
+{
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	l->commit = commit;
+	memcpy(l->root, root, sizeof(l->root));
+	rc = fs_log_seal_put(l, KEYS_CHECKPOINT_RUNNING);
+	while (!rc && (l->first || l->writing) &&
+	       l->sealed > (l->newest ? l->newest->tree.size : 0)) {
+		rc = l->failed;
+		if (!rc && l->first && !l->writing)
+			fs_log_write_batch(l);
+		else if (!rc)
+			pthread_cond_wait(&l->done, &l->lock);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
 void fs_log_vault_root(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN])
 {
 	pthread_mutex_lock(&l->lock);
