@@ -74,6 +74,9 @@ YEAR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/year/*.c))
 $(BUILD)/tests/test_year: $(BUILD)/tests/unit/test_year.o $(YEAR) $(LIBS)
 	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(JF_LDLIBS)
 
+$(BUILD)/tests/apps/year_log: $(BUILD)/tests/apps/year_log.o $(YEAR) $(LIBS)
+	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(JF_LDLIBS)
+
 # ---- fault tests: static LMDB, so that its own writes and syncs go through the injector too
 FAULT_WRAP := pwrite pwritev pwritev2 write writev fdatasync fsync fallocate msync ftruncate
 FAULT_LDFLAGS := $(foreach f,$(FAULT_WRAP),-Wl,--wrap=$(f) -Wl,--wrap=$(f)64)
@@ -111,7 +114,7 @@ check: deps
 	@BUILD=$(BUILD) tests/run.sh unit fault mount
 check-unit check-fault check-mount: check-%: tests-built
 	@BUILD=$(BUILD) tests/run.sh $*
-check-apps: tests-built
+check-apps: tests-built $(BUILD)/tests/apps/year_log
 	@BUILD=$(BUILD) tests/apps/run.sh
 
 demo: deps

@@ -12,8 +12,8 @@
 
 /*
  * Whoever calls has a right that is named below; who has not is refused, durable in the log first.
- * What is taken is durable in the log before the first byte is given out. fn gives 0 to go on, not 0
- * to end early, which is no error. No lock held.
+ * What is taken is durable in the log before the first byte is given out. fn gives 0 to go on, not
+ * 0 to end early, which is no error. No lock held.
  */
 #define FS_AUDIT_BAD 20
 struct fs_audit_result {
@@ -23,7 +23,7 @@ struct fs_audit_result {
 	char text[FS_AUDIT_BAD][200];
 };
 struct fs_audit_query {
-	const char *who, *journal; /* fs/audit_filter.h says what a journal's name means */
+	const char *who, *journal;  /* fs/audit_filter.h says what a journal's name means */
 	int64_t since_ns, until_ns; /* 0: open */
 	uint64_t grant;		    /* an emergency access, 0: all */
 	const char *purpose;	    /* which command reads, for the record; NULL or "": not known */
@@ -31,8 +31,8 @@ struct fs_audit_query {
 };
 /*
  * Reads the log for an auditor's session: the audit right. Text filters may be "". On success say
- * tells of stretches of the log that this auditor cannot open yet, and is empty when there are none.
- * -ENOKEY: the session was locked or ended meanwhile.
+ * tells of stretches of the log that this auditor cannot open yet, and is empty when there are
+ * none. -ENOKEY: the session was locked or ended meanwhile.
  */
 int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_audit_query *q,
 		   int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
@@ -59,7 +59,8 @@ int fs_vault_audit_segment(struct fs_vault *v, struct fs_session *by, uint64_t n
 struct fs_audit_streams {
 	int64_t since_s, until_s;
 	const uint8_t *seal;
-	/* What is known besides; filled in before the first call of fn. daemon: the caller frees. */
+	/* What is known besides; filled in before the first call of fn. daemon: the caller frees.
+	 */
 	uint8_t root_pk[KEYS_LEN];
 	char practice[256];
 	uint8_t (*daemon)[KEYS_LEN];
@@ -75,7 +76,8 @@ int fs_vault_audit_policies(struct fs_vault *v, struct fs_session *by,
 			    int (*fn)(void *ctx, const struct policy_past_change *c), void *ctx,
 			    struct fs_audit_result *result, struct fs_say *say);
 
-/* Signs off a review of the log, durable: the audit or the review right. -EINVAL: nothing was said. */
+/* Signs off a review of the log, durable: the audit or the review right. -EINVAL: nothing was said.
+ */
 int fs_vault_audit_sign_off(struct fs_vault *v, struct fs_session *by, const char *what,
 			    const char *findings, struct fs_say *say);
 

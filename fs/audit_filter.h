@@ -28,9 +28,9 @@ int fs_audit_names_add(struct fs_audit_names *names, uint32_t number, bool last)
 void fs_audit_names_clear(struct fs_audit_names *names);
 
 struct fs_audit_filter {
-	const char *who, *journal;  /* NULL or "": any */
-	int64_t since_ns, until_ns; /* since <= time < until; 0: open */
-	uint64_t grant;		    /* an emergency access, 0: all */
+	const char *who, *journal;	    /* NULL or "": any */
+	int64_t since_ns, until_ns;	    /* since <= time < until; 0: open */
+	uint64_t grant;			    /* an emergency access, 0: all */
 	const struct fs_audit_names *names; /* of journal; NULL: not known */
 };
 /*

@@ -131,8 +131,9 @@ int fs_audit_may(struct fs_vault *v, struct fs_session *by, uint32_t rights, con
 			return 0;
 	}
 	fs_say(say, "%s needs the %s right, which %s does not have", what,
-	       rights == POLICY_AUDIT ? "audit"
-	       : rights & POLICY_POLICY ? "audit, the review or the policy" : "audit or the review",
+	       rights == POLICY_AUDIT	? "audit"
+	       : rights & POLICY_POLICY ? "audit, the review or the policy"
+					: "audit or the review",
 	       by->who);
 	rc = fs_vault_tell(v, by, POLICY_RECORD_REFUSED, 0, NULL, "%s", what);
 	return rc ? rc : -EACCES;
@@ -202,8 +203,7 @@ static void say_shut(unsigned shut, struct fs_say *say)
 
 static int read_filtered(struct auditing *a, struct fs_say *say)
 {
-	struct fs_log_some some = {
-		.threads = THREADS, .fn = audit_one, .bad = audit_bad, .ctx = a};
+	struct fs_log_some some = {.threads = THREADS, .fn = audit_one, .bad = audit_bad, .ctx = a};
 	uint32_t *numbers = NULL;
 	int rc = fs_audit_numbers(&a->filter, &numbers, &some.journal_count);
 

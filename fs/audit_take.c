@@ -7,8 +7,8 @@
  * does not; a key opens a stretch of the log for ever, so it is logged as an export.
  *
  * Invariants: (1) what is taken is durable in the log before the first byte is given; (2) a key is
- * given only to the auditor's own live session, of a stream that his own key opens and that a daemon
- * of this vault signed.
+ * given only to the auditor's own live session, of a stream that his own key opens and that a
+ * daemon of this vault signed.
  *
  * Locks: `lock` and the session's lock for single looks; none while segments are read or fn runs.
  */
@@ -126,8 +126,8 @@ struct streams {
 	struct fs_audit_streams *q;
 	int (*fn)(void *ctx, const struct fs_audit_key *k);
 	void *ctx;
-	struct fs_log_head last; /* without its wraps: what waits for its end to be known */
-	struct fs_audit_key *key; /* guarded; of last */
+	struct fs_log_head last;      /* without its wraps: what waits for its end to be known */
+	struct fs_audit_key *key;     /* guarded; of last */
 	struct keys_ratchet *ratchet; /* guarded */
 	bool waits;		      /* last and key are set */
 };
@@ -256,11 +256,11 @@ static int tell_streams(struct fs_vault *v, struct fs_session *by, const struct 
 	if (q->seal)
 		return fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, NULL,
 				     "policies were sealed beside a copy of the log");
-	return fs_vault_tell(v, by, POLICY_RECORD_EXPORT, 0, NULL,
-			     "keys of the access log were exported to a key file%s%s%s%s",
-			     q->since_s ? ", since " : "", q->since_s ? moment(q->since_s, since) : "",
-			     q->until_s ? ", until " : "",
-			     q->until_s ? moment(q->until_s, until) : "");
+	return fs_vault_tell(
+		v, by, POLICY_RECORD_EXPORT, 0, NULL,
+		"keys of the access log were exported to a key file%s%s%s%s",
+		q->since_s ? ", since " : "", q->since_s ? moment(q->since_s, since) : "",
+		q->until_s ? ", until " : "", q->until_s ? moment(q->until_s, until) : "");
 }
 
 int fs_vault_audit_streams(struct fs_vault *v, struct fs_session *by, struct fs_audit_streams *q,
@@ -358,8 +358,8 @@ int fs_vault_audit_policies(struct fs_vault *v, struct fs_session *by,
 int fs_vault_audit_sign_off(struct fs_vault *v, struct fs_session *by, const char *what,
 			    const char *findings, struct fs_say *say)
 {
-	int rc = fs_audit_may(v, by, POLICY_AUDIT | POLICY_REVIEW, "signing off a review of the log",
-			      say);
+	int rc = fs_audit_may(v, by, POLICY_AUDIT | POLICY_REVIEW,
+			      "signing off a review of the log", say);
 
 	if (rc)
 		return rc;
@@ -367,7 +367,8 @@ int fs_vault_audit_sign_off(struct fs_vault *v, struct fs_session *by, const cha
 		fs_say(say, "a sign-off says what was reviewed and what came of it");
 		return -EINVAL;
 	}
-	return fs_vault_tell_because(v, by, POLICY_RECORD_LOG_REVIEW, 0, NULL, findings, "%s", what);
+	return fs_vault_tell_because(v, by, POLICY_RECORD_LOG_REVIEW, 0, NULL, findings, "%s",
+				     what);
 }
 
 int fs_vault_log_checkpoint(struct fs_vault *v, char text[static KEYS_CHECKPOINT_MAX],

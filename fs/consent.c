@@ -143,9 +143,9 @@ static int decode(struct fs_vault *v, const uint8_t *bytes, size_t len, uint32_t
 	out->pid = out->st.signer;
 	out->enrolment = out->st.enrolment;
 	out->time_s = (int64_t)out->st.time_s;
-	if (in.bad || format != FORMAT || out->st.kind != KEYS_STATEMENT_PROPOSAL ||
+	if (in.bad || format != FORMAT || out->what < FS_PROPOSAL_POLICY ||
+	    out->what > FS_PROPOSAL_ARCHIVE || out->st.kind != KEYS_STATEMENT_PROPOSAL ||
 	    out->st.number != number || !out->pid ||
-	    (out->what != FS_PROPOSAL_POLICY && out->what != FS_PROPOSAL_INVITE) ||
 	    memcmp(out->st.vault, v->header.vault, KEYS_VAULT_ID_LEN))
 		return -EBADMSG;
 	out->text = (const char *)in.p + in.off;
@@ -308,6 +308,20 @@ static int may(struct fs_vault *v, struct fs_session *by, const char *what, stru
 	return rc ? rc : -EACCES;
 }
 
+static void write_archive(const struct fs_proposal *p, FILE *out)
+{
+	enum fs_log_archive_what what;
+	char sum[2 * KEYS_LEN + 1];
+	uint64_t last;
+
+	if (fs_archive_proposal(p, &what, &last, sum))
+		fprintf(out, "damaged: only to be rejected\n");
+	else
+		fprintf(out, "the access log's segments to %llu are to be %s\n",
+			(unsigned long long)last,
+			what == FS_LOG_ARCHIVE_KEPT ? "archived" : "removed");
+}
+
 static void list_one(struct fs_vault *v, const struct fs_proposal *p, FILE *out)
 {
 	char when[48];
@@ -317,6 +331,8 @@ static void list_one(struct fs_vault *v, const struct fs_proposal *p, FILE *out)
 	fprintf(out, "%u  %s  by %s: ", p->number, when, p->who);
 	if (p->what == FS_PROPOSAL_INVITE)
 		fprintf(out, "a new identity for %.*s\n", (int)p->len, p->text);
+	else if (p->what == FS_PROPOSAL_ARCHIVE)
+		write_archive(p, out);
 	else
 		fprintf(out, "a practice policy instead of version %u%s\n", p->base,
 			stale ? ", which is no longer in force: only to be rejected" : "");
@@ -386,6 +402,26 @@ static int write_change(struct fs_vault *v, const struct fs_session *by,
 	return rc;
 }
 
+static int archive_text(const struct fs_proposal *p, char **text)
+{
+	enum fs_log_archive_what what;
+	char sum[2 * KEYS_LEN + 1];
+	uint64_t last;
+	int rc = fs_archive_proposal(p, &what, &last, sum);
+
+	if (rc)
+		return rc;
+	return asprintf(text,
+			"%s wants the access log's segments to %llu %s\nSHA-256 of the list of their "
+			"SHA-256: %s\n",
+			p->who, (unsigned long long)last,
+			what == FS_LOG_ARCHIVE_KEPT ? "archived: the copies were compared"
+						    : "removed: there are no copies",
+			sum) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
 int fs_vault_proposal_diff(struct fs_vault *v, struct fs_session *by, uint32_t number, char **text,
 			   struct fs_say *say)
 {
@@ -408,6 +444,8 @@ int fs_vault_proposal_diff(struct fs_vault *v, struct fs_session *by, uint32_t n
 		goto out;
 	if (p.what == FS_PROPOSAL_POLICY)
 		rc = write_change(v, by, &p, now, len, text);
+	else if (p.what == FS_PROPOSAL_ARCHIVE)
+		rc = archive_text(&p, text);
 	else if (asprintf(text, "%s wants a new identity for %.*s, in place of the one that is "
 				"enrolled\n",
 			  p.who, (int)p.len, p.text) < 0)

@@ -89,8 +89,8 @@ static int put_result(struct fs_control_request *rq, const struct fs_audit_resul
 	int rc = bad ? json_object_set_new(rq->answer, "bad", bad) : -1;
 
 	for (unsigned i = 0; i < res->bad && !rc; i++)
-		rc = json_array_append_new(bad, fs_control_json_text(res->text[i],
-								     strlen(res->text[i])));
+		rc = json_array_append_new(
+			bad, fs_control_json_text(res->text[i], strlen(res->text[i])));
 	rc |= json_object_set_new(rq->answer, "unread", json_integer((json_int_t)res->unread));
 	rc |= json_object_set_new(rq->answer, "durable", json_integer((json_int_t)res->durable));
 	if (rq->say.text[0])
@@ -160,9 +160,9 @@ int fs_control_verb_audit_records(struct fs_control_request *rq)
 
 static int add_segment(void *ctx, const struct fs_audit_segment *s)
 {
-	return fs_control_objects_put(ctx, json_pack("{s:I, s:I, s:b}", "number",
-						     (json_int_t)s->number, "bytes",
-						     (json_int_t)s->bytes, "index", s->index));
+	return fs_control_objects_put(ctx,
+				      json_pack("{s:I, s:I, s:b}", "number", (json_int_t)s->number,
+						"bytes", (json_int_t)s->bytes, "index", s->index));
 }
 
 int fs_control_verb_audit_segments(struct fs_control_request *rq)
@@ -182,8 +182,9 @@ int fs_control_verb_audit_segments(struct fs_control_request *rq)
 
 static int part_of(struct fs_control_request *rq, enum fs_audit_part *out)
 {
-	static const char *const names[] = {
-		[FS_AUDIT_SEGMENT] = "seg", [FS_AUDIT_INDEX] = "idx", [FS_AUDIT_ARCHIVE] = "archive"};
+	static const char *const names[] = {[FS_AUDIT_SEGMENT] = "seg",
+					    [FS_AUDIT_INDEX] = "idx",
+					    [FS_AUDIT_ARCHIVE] = "archive"};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		*out = (enum fs_audit_part)i;
@@ -285,17 +286,21 @@ int fs_control_verb_audit_streams(struct fs_control_request *rq)
 	int rc = fs_control_sink_open(&a.sink, rq);
 
 	if (!rc) {
-		rc = fs_vault_audit_streams(rq->c->vault, rq->session, &a.q, send_stream, &a, &rq->say);
+		rc = fs_vault_audit_streams(rq->c->vault, rq->session, &a.q, send_stream, &a,
+					    &rq->say);
 		if (!rc && !a.begun)
 			rc = send_daemons(&a.sink, &a.q);
 		rc = fs_control_sink_end(&a.sink, rc);
 	}
 	fs_control_sink_close(&a.sink);
 	if (!rc)
-		rc = json_object_set_new(rq->answer, "practice",
-					 fs_control_json_text(a.q.practice, strlen(a.q.practice))) ||
-				     json_object_set_new(rq->answer, "shut", json_integer(a.q.shut)) ||
-				     json_object_set_new(rq->answer, "who", json_string(rq->session->who))
+		rc = json_object_set_new(
+			     rq->answer, "practice",
+			     fs_control_json_text(a.q.practice, strlen(a.q.practice))) ||
+				     json_object_set_new(rq->answer, "shut",
+							 json_integer(a.q.shut)) ||
+				     json_object_set_new(rq->answer, "who",
+							 json_string(rq->session->who))
 			     ? -ENOMEM
 			     : 0;
 	free(a.q.daemon);

@@ -212,6 +212,7 @@ int fs_control_verb_policy_explain(struct fs_control_request *rq);
 int fs_control_verb_policy_test(struct fs_control_request *rq);
 int fs_control_verb_list(struct fs_control_request *rq);
 int fs_control_verb_audit(struct fs_control_request *rq); /* control_audit.c */
+int fs_control_verb_log_archive(struct fs_control_request *rq); /* control_archive.c */
 int fs_control_verb_audit_records(struct fs_control_request *rq);
 int fs_control_verb_audit_segments(struct fs_control_request *rq);
 int fs_control_verb_audit_segment(struct fs_control_request *rq);

@@ -56,7 +56,8 @@ int fs_control_sink_open(struct fs_control_sink *to, struct fs_control_request *
 {
 	*to = (struct fs_control_sink){.rq = rq};
 	if (!is_pair_of(rq->m.fd, rq->conn->uid)) {
-		fs_say(&rq->say, "the descriptor is not one end of a pair of stream sockets of yours");
+		fs_say(&rq->say,
+		       "the descriptor is not one end of a pair of stream sockets of yours");
 		return -EINVAL;
 	}
 	to->buf = malloc(BUFFER);
@@ -90,8 +91,7 @@ static int wait_room(struct fs_control_sink *to, int64_t since_ns)
 	struct pollfd p = {.fd = to->rq->m.fd, .events = POLLOUT};
 	int rc = check_reader(to);
 
-	if (!rc && fs_control_now_ns() - since_ns >=
-			   FS_CONTROL_PATIENCE_S * INT64_C(1000000000)) {
+	if (!rc && fs_control_now_ns() - since_ns >= FS_CONTROL_PATIENCE_S * INT64_C(1000000000)) {
 		fs_say(&to->rq->say, "nothing was taken from the stream for %d seconds",
 		       FS_CONTROL_PATIENCE_S);
 		rc = -ETIMEDOUT;

@@ -390,6 +390,10 @@ static const struct verb verbs[] = {
 	{"audit-policies", STREAM, fs_control_verb_audit_policies, {0, 0}, {{0}}},
 	{"audit-sign-off", ACTIVE | NEED_TRIES, fs_control_verb_audit_sign_off, {0, 0},
 	 {{"what", TEXT, true, 1, 1000}, {"findings", TEXT, true, 1, 1000}}},
+	{"log-archive", ACTIVE | NEED_TRIES, fs_control_verb_log_archive, {0, KEYS_LEN},
+	 {{"what", TEXT, true, 1, 16},
+	  {"before_s", NUMBER, false, 0, MOMENT_MAX},
+	  {"last", NUMBER, false, 0, 99999999}}},
 	{"log-checkpoint", ACTIVE, fs_control_verb_log_checkpoint, {0, 0}, {{0}}},
 };
 

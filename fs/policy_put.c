@@ -552,6 +552,8 @@ static int approve_locked(struct fs_vault *v, struct fs_session *by, const struc
 	}
 	if (p->what == FS_PROPOSAL_POLICY)
 		return approve_policy(v, by, p, report, say);
+	if (p->what == FS_PROPOSAL_ARCHIVE)
+		return fs_archive_agreed(v, by, p, say);
 	snprintf(name, sizeof(name), "%.*s", (int)p->len, p->text);
 	return fs_enroll_invite_agreed(v, by, name, p, code, say);
 }

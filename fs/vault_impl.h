@@ -70,6 +70,7 @@
 #include "../keys/statement.h"
 #include "tree.h"
 #include "break_glass.h"
+#include "log_archive.h"
 #include "notice_impl.h"
 #include "audit.h"
 #include "state_file.h"
@@ -517,7 +518,7 @@ void fs_policies_publish_journal(struct fs_vault *v, struct fs_entry *e,
 int fs_policies_in_force(struct fs_vault *v);
 
 /* ---- consent.c: edit held ---- */
-enum fs_proposal_what { FS_PROPOSAL_POLICY = 1, FS_PROPOSAL_INVITE = 2 };
+enum fs_proposal_what { FS_PROPOSAL_POLICY = 1, FS_PROPOSAL_INVITE = 2, FS_PROPOSAL_ARCHIVE = 3 };
 struct fs_proposal {
 	uint32_t number;
 	uint8_t what;
@@ -525,7 +526,8 @@ struct fs_proposal {
 	uint32_t pid, enrolment;
 	char who[KEYS_NAME_MAX + 1];
 	int64_t time_s;
-	const char *text; /* the practice's text, or the practitioner's name; not terminated */
+	/* The practice's text, or the practitioner's name, or what fs_archive_proposal reads; not terminated. */
+	const char *text;
 	size_t len;
 	struct keys_statement st;
 	uint8_t *bytes; /* text points here when it was read */
@@ -549,6 +551,13 @@ void fs_consent_drop(struct fs_edit *e, uint32_t number);
 int fs_enroll_invite_agreed(struct fs_vault *v, struct fs_session *by, const char *name,
 			    const struct fs_proposal *p, char code[static KEYS_CODE_TEXT_MAX],
 			    struct fs_say *say);
+/* ---- archive.c: edit held ---- */
+/* What a proposal to archive says; sum: of the files, hexadecimal. -EBADMSG. */
+int fs_archive_proposal(const struct fs_proposal *p, enum fs_log_archive_what *what, uint64_t *last,
+			char sum[static 2 * KEYS_LEN + 1]);
+/* Takes them, by the second steward; the proposal is dropped. */
+int fs_archive_agreed(struct fs_vault *v, struct fs_session *by, const struct fs_proposal *p,
+		      struct fs_say *say);
 /* ---- policy_parts.c ---- */
 /* Which part of the practice policy this file is, "" the practice itself; NULL: a journal's. */
 const char *fs_policies_part(const char *file);

@@ -258,15 +258,16 @@ static void wrap_key(const uint8_t *k0, const uint8_t *vault, const uint8_t *str
 	keys_label_derive(KEYS_LABEL_LOG_COPY, k0, &part, 1, out, KEYS_LEN);
 }
 
-void keys_audit_wrap(const uint8_t k0[static KEYS_LEN], const uint8_t vault[static KEYS_VAULT_ID_LEN],
+void keys_audit_wrap(const uint8_t k0[static KEYS_LEN],
+		     const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		     const uint8_t stream[static KEYS_STREAM_ID_LEN],
 		     const uint8_t key[static KEYS_LEN], uint8_t out[static KEYS_AUDIT_WRAP_LEN])
 {
 	uint8_t place[PLACE_LEN], under[KEYS_LEN];
 
 	wrap_key(k0, vault, stream, place, under);
-	keys_seal(under, (struct keys_span){place, sizeof(place)}, (struct keys_span){key, KEYS_LEN},
-		  out);
+	keys_seal(under, (struct keys_span){place, sizeof(place)},
+		  (struct keys_span){key, KEYS_LEN}, out);
 	keys_wipe(under, sizeof(under));
 }
 

@@ -53,8 +53,8 @@ int keys_audit_key_seal(const struct keys_audit_key *k, const uint8_t stretched[
 			const uint8_t salt[static KEYS_SALT_LEN],
 			const struct keys_stretch_cost *cost, uint8_t **out, size_t *len);
 /*
- * -EMEDIUMTYPE: something else. -EPROTONOSUPPORT: a later version's. -EBADMSG: damaged; that is told
- * from a checksum, so without the passphrase.
+ * -EMEDIUMTYPE: something else. -EPROTONOSUPPORT: a later version's. -EBADMSG: damaged; that is
+ * told from a checksum, so without the passphrase.
  */
 int keys_audit_key_look(const uint8_t *p, size_t len, struct keys_audit_head *out);
 /* As look; -EKEYREJECTED: another passphrase, or forged. *out is the caller's to clear. */
@@ -72,7 +72,8 @@ int keys_audit_key_find(const struct keys_audit_key *k,
  * under a key derived from its k(0): who can open one of the streams can open it.
  */
 #define KEYS_AUDIT_WRAP_LEN (KEYS_LEN + KEYS_SEAL_OVERHEAD)
-void keys_audit_wrap(const uint8_t k0[static KEYS_LEN], const uint8_t vault[static KEYS_VAULT_ID_LEN],
+void keys_audit_wrap(const uint8_t k0[static KEYS_LEN],
+		     const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		     const uint8_t stream[static KEYS_STREAM_ID_LEN],
 		     const uint8_t key[static KEYS_LEN], uint8_t out[static KEYS_AUDIT_WRAP_LEN]);
 /* -EBADMSG: not for this stream, or damaged. */

@@ -13,7 +13,7 @@ struct policy_map {
 	struct policy_map_slot {
 		uint64_t key;
 		uint32_t value;
-	} *slot;
+	} * slot;
 	uint32_t size, used;
 };
 

@@ -38,7 +38,8 @@ uint32_t policy_past_version(const struct policy_past *p, int64_t time_s);
  */
 int policy_past_get(struct policy_past *p, uint32_t version, uint32_t journal,
 		    struct policy_practice **practice, struct policy_journal **policy);
-/* The journal's name at `version`, as long as p lives and nothing is added; NULL: it was not there. */
+/* The journal's name at `version`, as long as p lives and nothing is added; NULL: it was not there.
+ */
 const char *policy_past_journal(struct policy_past *p, uint32_t version, uint32_t journal);
 
 #endif

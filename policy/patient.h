@@ -20,7 +20,7 @@ struct policy_patient_view {
 struct policy_visit {
 	int64_t first_ns, last_ns;
 	uint64_t first_seq, last_seq;
-	char by[POLICY_RECORD_TEXT];   /* the practitioner, or the unit; "" not known */
+	char by[POLICY_RECORD_TEXT]; /* the practitioner, or the unit; "" not known */
 	char role[POLICY_RECORD_TEXT], unit[POLICY_RECORD_TEXT];
 	char purpose[16];
 	uint64_t grant; /* emergency access, 0: none */
@@ -28,14 +28,14 @@ struct policy_visit {
 	char *reason;
 	char *note_list; /* "a.txt, b.txt and 3 more"; NULL without them */
 	uint64_t looked, read, written, refused, exported; /* records */
-	uint32_t practitioner;		    /* 0 without names */
-	uint64_t note[16]; /* which notes, for the list */
+	uint32_t practitioner;				   /* 0 without names */
+	uint64_t note[16];				   /* which notes, for the list */
 	uint32_t notes;
 };
 
 struct policy_patient;
 int policy_patient_new(const struct policy_patient_view *view, struct policy_patient **out);
-void policy_patient_free(struct policy_patient *p); /* NULL is legal */
+void policy_patient_free(struct policy_patient *p);				 /* NULL is legal */
 int policy_patient_add(struct policy_patient *p, const struct policy_record *r); /* -ENOMEM */
 /* By the time they began; they live until free. Once, after the last record. */
 void policy_patient_finish(struct policy_patient *p, const struct policy_visit **out, size_t *n);

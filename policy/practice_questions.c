@@ -99,15 +99,15 @@ bool policy_practice_hours(struct policy_practice_parser *pr)
 	if (!days) {
 		if (lx->token.kind == POLICY_TOKEN_BAD)
 			return false;
-		return policy_lexer_error(lx, lx->token.column,
-					  "days are missing here: mon, tue, wed, thu, fri, sat, sun, "
-					  "or a range as in mon-fri");
+		return policy_lexer_error(
+			lx, lx->token.column,
+			"days are missing here: mon, tue, wed, thu, fri, sat, sun, "
+			"or a range as in mon-fri");
 	}
 	do {
 		if (lx->token.kind == POLICY_TOKEN_BAD)
 			return false;
-		if (lx->token.kind != POLICY_TOKEN_WORD ||
-		    !range_of(lx->token.text, &from, &until))
+		if (lx->token.kind != POLICY_TOKEN_WORD || !range_of(lx->token.text, &from, &until))
 			return policy_lexer_error(lx, lx->token.column,
 						  "hours are from and until, as in 07:00-17:00; "
 						  "22:00-06:00 goes on into the next day");

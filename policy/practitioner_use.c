@@ -92,8 +92,8 @@ static int journal_of(struct policy_use *u, const struct policy_record *r,
 		if (!array)
 			return -ENOMEM;
 		u->journal = array;
-		array[u->journal_count] = (struct policy_use_journal){
-			.number = r->journal, .first_ns = r->time_ns};
+		array[u->journal_count] =
+			(struct policy_use_journal){.number = r->journal, .first_ns = r->time_ns};
 		*value = ++u->journal_count;
 	}
 	*out = &u->journal[*value - 1];
@@ -192,10 +192,20 @@ int policy_use_add(struct policy_use *u, const struct policy_record *r)
 	return 0;
 }
 
+/* What a reader has to ask about comes first. */
+static unsigned rank(const struct policy_use_journal *j)
+{
+	if (j->kin != POLICY_KIN_NONE)
+		return 0;
+	return j->related || !j->n.read ? 2 : 1;
+}
+
 static int by_readings(const void *a, const void *b)
 {
 	const struct policy_use_journal *x = a, *y = b;
 
+	if (rank(x) != rank(y))
+		return rank(x) < rank(y) ? -1 : 1;
 	if (x->n.read != y->n.read)
 		return x->n.read < y->n.read ? 1 : -1;
 	return x->number < y->number ? -1 : x->number > y->number;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy/practitioner_use.h - what one practitioner did: which journals, in and out of working hours,
- * on what basis, in which sessions.
+ * policy/practitioner_use.h - what one practitioner did: which journals, in and out of working
+ * hours, on what basis, in which sessions.
  *
  * Records of one practitioner go in, oldest first. Memory grows with journals (about 120 bytes and
- * the name) and sessions (about 350 bytes), not with records. Pure: local time comes from the caller.
+ * the name) and sessions (about 350 bytes), not with records. Pure: local time comes from the
+ * caller.
  */
 #ifndef POLICY_PRACTITIONER_USE_H
 #define POLICY_PRACTITIONER_USE_H
@@ -14,7 +15,7 @@
 
 struct policy_use_counts {
 	uint64_t looked, read, written, refused, exported;
-	uint64_t off_hours; /* readings and work outside of working hours */
+	uint64_t off_hours;		    /* readings and work outside of working hours */
 	uint64_t basis[POLICY_BASIS_COUNT]; /* of readings */
 };
 struct policy_use_journal {
@@ -41,17 +42,18 @@ struct policy_use_total {
 };
 
 struct policy_use_settings {
-	/* Working hours, own and relatives' journals; NULL, or without hours: Monday to Friday, 07:00
-	 * to 18:00. */
+	/* Working hours, own and relatives' journals; NULL, or without hours: Monday to Friday,
+	 * 07:00 to 18:00. */
 	const struct policy_practice *practice;
 	int32_t (*offset_s)(void *ctx, int64_t time_s); /* local time minus UTC; NULL: UTC */
 	void *ctx;
 };
 struct policy_use;
 int policy_use_new(const struct policy_use_settings *set, struct policy_use **out);
-void policy_use_free(struct policy_use *u); /* NULL is legal */
+void policy_use_free(struct policy_use *u);				 /* NULL is legal */
 int policy_use_add(struct policy_use *u, const struct policy_record *r); /* -ENOMEM */
-/* Those with most readings first; sessions by time. They live until free; nothing is
+/* Own and relatives' first, then those read without a relationship, then the rest; each with most
+ * readings first. Sessions by time. They live until free; nothing is
  * added after that. */
 const struct policy_use_journal *policy_use_journals(struct policy_use *u, size_t *n);
 const struct policy_use_session *policy_use_sessions(struct policy_use *u, size_t *n);

@@ -34,6 +34,7 @@ struct policy_replay {
 	bool up, begun, seen;
 	uint32_t version;
 	int64_t version_ns, last_ns;
+	uint64_t last_seq, missing;
 };
 
 int policy_replay_new(struct policy_replay **out)
@@ -328,6 +329,10 @@ int policy_replay_step(struct policy_replay *r, const struct policy_record *rec,
 
 	if (r->some_ended)
 		drop(r, false, rec->time_ns - KEPT_NS);
+	r->missing = r->last_seq && rec->seq > r->last_seq + 1 ? rec->seq - r->last_seq - 1 : 0;
+	r->last_seq = rec->seq;
+	if (r->missing)
+		r->begun = false;
 	*turn = step_daemon(r, rec);
 	r->last_ns = rec->time_ns;
 	if (rec->policy_version > r->version) {
@@ -363,4 +368,9 @@ uint32_t policy_replay_version(const struct policy_replay *r, int64_t *since_ns)
 int64_t policy_replay_last(const struct policy_replay *r)
 {
 	return r->last_ns;
+}
+
+uint64_t policy_replay_missing(const struct policy_replay *r)
+{
+	return r->missing;
 }

@@ -80,8 +80,15 @@ const struct policy_replay_grant *policy_replay_grant_at(const struct policy_rep
 /* Open at that time: begun, not over by its time, no end recorded by then. */
 bool policy_replay_grant_open(const struct policy_replay_grant *g, int64_t time_ns);
 
-bool policy_replay_up(const struct policy_replay *r);	 /* the daemon runs, as far as is known */
-bool policy_replay_begun(const struct policy_replay *r); /* a start was among the records */
+bool policy_replay_up(const struct policy_replay *r); /* the daemon runs, as far as is known */
+/*
+ * All is known of the sessions that there are: a start was among the records, and none after it is
+ * missing.
+ */
+bool policy_replay_begun(const struct policy_replay *r);
+/* So many records are missing right before the last one, by their numbers: not for this reader, or
+ * gone. */
+uint64_t policy_replay_missing(const struct policy_replay *r);
 /* The highest version that a record has named, and when the first record named it; 0: none. */
 uint32_t policy_replay_version(const struct policy_replay *r, int64_t *since_ns);
 int64_t policy_replay_last(const struct policy_replay *r); /* time of the last record, 0: none */

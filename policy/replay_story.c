@@ -24,11 +24,19 @@
 #define QUIET_NS (10 * MIN_NS)
 #define LONGEST_NS (30 * MIN_NS)
 #define ACTS_MOST 400u
+#define NAMES 4096u /* of notes, remembered; the newer one of two that share a place */
 
 /* What a session has besides what the replay knows. */
 struct own {
 	struct policy_stretch *open; /* NULL: nothing since it was told last */
 	struct policy_story_cover *cover;
+};
+
+/* How notes were called last: refusals on an open file know only its number. */
+struct note_name {
+	uint32_t journal;
+	uint64_t note;
+	char *name;
 };
 
 struct policy_story {
@@ -37,6 +45,8 @@ struct policy_story {
 	struct policy_stretch *done;
 	int64_t looked_ns; /* for quiet sessions */
 	char day[64];
+	struct note_name names[NAMES];
+	struct policy_record named; /* the record at hand, with the note's name */
 	struct policy_story_words words;
 };
 
@@ -84,8 +94,42 @@ void policy_story_free(struct policy_story *s)
 		s->done = t->next;
 		policy_stretch_free(t);
 	}
+	for (unsigned i = 0; i < NAMES; i++)
+		free(s->names[i].name);
 	policy_replay_free(s->replay);
 	free(s);
+}
+
+/* ---- names of notes ---- */
+
+static int remember(struct policy_story *s, const struct policy_record *r)
+{
+	struct note_name *n = &s->names[(r->journal * 31u + r->note) % NAMES];
+	const char *name = r->kind == POLICY_RECORD_RENAME ? r->name2 : r->name;
+
+	if (!r->journal || !r->note || !name[0] || r->kind == POLICY_RECORD_REFUSED)
+		return 0;
+	if (n->journal == r->journal && n->note == r->note && !strcmp(n->name, name))
+		return 0;
+	free(n->name);
+	*n = (struct note_name){r->journal, r->note, strdup(name)};
+	if (n->name)
+		return 0;
+	*n = (struct note_name){.name = NULL};
+	return -ENOMEM;
+}
+
+/* The same record, with the name of its note where only the number stands and it is known. */
+static const struct policy_record *with_name(struct policy_story *s, const struct policy_record *r)
+{
+	const struct note_name *n = &s->names[(r->journal * 31u + r->note) % NAMES];
+
+	if (r->kind != POLICY_RECORD_REFUSED || !r->note || r->name[0] || !n->name ||
+	    n->journal != r->journal || n->note != r->note)
+		return r;
+	s->named = *r;
+	policy_record_copy(s->named.name, sizeof(s->named.name), n->name);
+	return &s->named;
 }
 
 /* ---- in order ---- */
@@ -251,6 +295,7 @@ static int session_act(struct policy_story *s, struct policy_replay_session *ses
 	rc = stretch_of(session, own, r->time_ns);
 	if (rc)
 		return rc;
+	r = with_name(s, r);
 	policy_story_words(r, s->out.clock, &s->words);
 	return policy_stretch_add(own->open, r, &s->words);
 }
@@ -392,6 +437,18 @@ static int step_start(struct policy_story *s, const struct policy_record *r, int
 	return tell_alone(s, unclean ? POLICY_STORY_ALARM : POLICY_STORY_VAULT, r->time_ns, text);
 }
 
+static int tell_missing(struct policy_story *s, int64_t time_ns)
+{
+	char text[160];
+	struct policy_writer w = {.out = text, .cap = sizeof(text)};
+	unsigned long long n = policy_replay_missing(s->replay);
+
+	policy_writer_format(&w, "%llu record%s missing here: not for who reads this, or gone", n,
+			     n == 1 ? " is" : "s are");
+	(void)policy_writer_end(&w);
+	return tell_alone(s, POLICY_STORY_ALARM, time_ns, text);
+}
+
 /* ---- a step ---- */
 
 int policy_story_step(struct policy_story *s, const struct policy_record *r)
@@ -410,6 +467,10 @@ int policy_story_step(struct policy_story *s, const struct policy_record *r)
 	}
 	if (!rc)
 		rc = policy_replay_step(s->replay, r, &turn);
+	if (!rc)
+		rc = remember(s, r);
+	if (!rc && policy_replay_missing(s->replay))
+		rc = tell_missing(s, r->time_ns);
 	if (rc)
 		return rc;
 	if (r->kind == POLICY_RECORD_START)

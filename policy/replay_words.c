@@ -190,7 +190,9 @@ static const char *detail_of(const struct policy_record *r)
 
 static void put_named(struct policy_writer *w, const struct policy_record *r)
 {
-	if (!r->name[0] && !r->name2[0])
+	bool numbered = r->kind == POLICY_RECORD_REFUSED && r->journal && r->note > 1;
+
+	if (!r->name[0] && !r->name2[0] && !numbered)
 		return;
 	policy_writer_text(w, " ");
 	put_object(w, r);

@@ -276,8 +276,8 @@ static void settle(struct policy_tally *t, struct policy_tally_grant *g)
 		int64_t due = g->from_ns + t->set.review_s * 1000000000;
 
 		if (over)
-			g->state = due <= t->set.now_ns ? POLICY_TALLY_OVERDUE
-							: POLICY_TALLY_PENDING;
+			g->state =
+				due <= t->set.now_ns ? POLICY_TALLY_OVERDUE : POLICY_TALLY_PENDING;
 	}
 	t->view.grants_at[g->state]++;
 }

@@ -123,7 +123,7 @@ struct policy_tally_settings {
 
 struct policy_tally;
 int policy_tally_new(const struct policy_tally_settings *set, struct policy_tally **out);
-void policy_tally_free(struct policy_tally *t);				    /* NULL is legal */
+void policy_tally_free(struct policy_tally *t);				     /* NULL is legal */
 int policy_tally_add(struct policy_tally *t, const struct policy_record *r); /* -ENOMEM */
 /* Once, after the last record; lives until free. */
 const struct policy_tally_view *policy_tally_finish(struct policy_tally *t);

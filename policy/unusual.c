@@ -31,25 +31,25 @@ void policy_unusual_free(struct policy_unusual *u)
 {
 	if (!u)
 		return;
-	unusual_tables_free(u);
+	policy_unusual_tables_free(u);
 	free(u);
 }
 
-static int act_add(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		   enum policy_act act, const struct policy_record *r)
+static int act_add(struct policy_unusual *u, uint32_t person, uint32_t journal, enum policy_act act,
+		   const struct policy_record *r)
 {
 	bool crawl = false;
-	int rc = unusual_place_act(u, person, journal, act, r, &crawl);
+	int rc = policy_unusual_place_act(u, person, journal, act, r, &crawl);
 
 	if (!rc && act != POLICY_ACT_REFUSED)
-		rc = unusual_kin_act(u, person, journal, act == POLICY_ACT_WRITE, r);
+		rc = policy_unusual_kin_act(u, person, journal, act == POLICY_ACT_WRITE, r);
 	if (rc || crawl)
 		return rc;
 	if (act == POLICY_ACT_READ)
-		rc = unusual_read(u, person, journal, r);
+		rc = policy_unusual_read(u, person, journal, r);
 	else if (act == POLICY_ACT_WRITE)
-		rc = unusual_work(u, person, journal, r);
-	return rc ? rc : unusual_habit_act(u, person, journal, act, r);
+		rc = policy_unusual_work(u, person, journal, r);
+	return rc ? rc : policy_unusual_habit_act(u, person, journal, act, r);
 }
 
 static int journal_made(struct policy_unusual *u, uint32_t journal, const struct policy_record *r)
@@ -63,7 +63,7 @@ static int journal_add(struct policy_unusual *u, uint32_t person, const struct p
 {
 	enum policy_act act = policy_basis_act(r);
 	uint32_t journal;
-	int rc = unusual_journal(u, r, &journal);
+	int rc = policy_unusual_journal(u, r, &journal);
 
 	if (rc)
 		return rc;
@@ -71,9 +71,9 @@ static int journal_add(struct policy_unusual *u, uint32_t person, const struct p
 	case POLICY_RECORD_JOURNAL:
 		return journal_made(u, journal, r);
 	case POLICY_RECORD_ATTEND:
-		return unusual_attend(u, person, journal, r);
+		return policy_unusual_attend(u, person, journal, r);
 	case POLICY_RECORD_BREAK_GLASS:
-		return unusual_glass(u, person, journal, r);
+		return policy_unusual_glass(u, person, journal, r);
 	default:
 		return act == POLICY_ACT_NONE ? 0 : act_add(u, person, journal, act, r);
 	}
@@ -96,15 +96,15 @@ int policy_unusual_add(struct policy_unusual *u, const struct policy_record *r)
 		return 0;
 	if (r->time_ns > u->now_ns)
 		u->now_ns = r->time_ns;
-	rc = unusual_settle(u, false);
+	rc = policy_unusual_settle(u, false);
 	if (rc || (!r->practitioner && !r->who[0]) || is_noise(r))
 		return rc;
-	rc = unusual_person(u, r, &person);
+	rc = policy_unusual_person(u, r, &person);
 	if (rc)
 		return rc;
 	if (r->journal)
 		return journal_add(u, person, r);
 	if (r->kind == POLICY_RECORD_REFUSED && !memcmp(r->session, none, sizeof(none)))
-		unusual_habit_login_refused(u, person, r);
+		policy_unusual_habit_login_refused(u, person, r);
 	return 0;
 }

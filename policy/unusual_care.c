@@ -25,10 +25,6 @@
 #define EPISODE_NS (12 * UNUSUAL_HOUR_NS)
 #define NO_KIN UINT32_MAX
 #define RECENT_NS UNUSUAL_DAY_NS
-#define PER_PERSON 3  /* suspect journals of somebody who does not stand out */
-#define PER_STRANGE 8 /* of somebody who does */
-#define POOL_LEAST 20 /* journals of somebody whose share counts for others */
-#define WORTH 350     /* score of a journal below which nobody is asked */
 
 static uint32_t minute_of(int64_t ns)
 {
@@ -110,7 +106,7 @@ static int wait_for(struct policy_unusual *u, uint32_t index, const struct polic
 	uint32_t id;
 
 	if (p && r->time_ns - p->t.first_ns < EPISODE_NS) {
-		unusual_tally_add(&p->t, r);
+		policy_unusual_tally_add(&p->t, r);
 		return 0;
 	}
 	if (pending_room(u))
@@ -121,19 +117,19 @@ static int wait_for(struct policy_unusual *u, uint32_t index, const struct polic
 		.pair = index,
 		.next = j->pending,
 		.cross = unit_worked(NULL, j, minute_of(r->time_ns), BEFORE_MIN),
-		.off_hours = unusual_off_hours(u, u->person[pair->person], r->time_ns),
+		.off_hours = policy_unusual_off_hours(u, u->person[pair->person], r->time_ns),
 	};
-	unusual_tally_add(&p->t, r);
+	policy_unusual_tally_add(&p->t, r);
 	j->pending = pair->pending = id;
 	return 0;
 }
 
-int unusual_read(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		 const struct policy_record *r)
+int policy_unusual_read(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			const struct policy_record *r)
 {
 	uint32_t day = minute_of(r->time_ns) / 1440 + 1, index;
 	struct unusual_pair *pair;
-	int rc = unusual_pair(u, person, journal, &index);
+	int rc = policy_unusual_pair(u, person, journal, &index);
 
 	if (rc)
 		return rc;
@@ -180,11 +176,11 @@ static void care_put(struct unusual_journal *j, uint32_t unit, uint32_t now)
 	*use = (struct unusual_care){.unit = unit, .minute = now};
 }
 
-int unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		 const struct policy_record *r)
+int policy_unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			const struct policy_record *r)
 {
 	uint32_t index, now = minute_of(r->time_ns);
-	int rc = unusual_pair(u, person, journal, &index);
+	int rc = policy_unusual_pair(u, person, journal, &index);
 
 	if (rc)
 		return rc;
@@ -195,11 +191,11 @@ int unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
 	return 0;
 }
 
-int unusual_attend(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		   const struct policy_record *r)
+int policy_unusual_attend(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			  const struct policy_record *r)
 {
 	uint32_t index;
-	int rc = unusual_pair(u, person, journal, &index);
+	int rc = policy_unusual_pair(u, person, journal, &index);
 
 	if (rc)
 		return rc;
@@ -231,27 +227,6 @@ static bool dormant(const struct unusual_journal *j, uint32_t now)
 	return true;
 }
 
-static void tally_join(struct unusual_tally *t, const struct unusual_tally *more)
-{
-	uint64_t count = t->count + more->count;
-
-	if (!more->count)
-		return;
-	if (!t->count) {
-		*t = *more;
-		return;
-	}
-	if (more->first_seq < t->first_seq) {
-		t->first_seq = more->first_seq;
-		t->first_ns = more->first_ns;
-	}
-	if (more->last_seq > t->last_seq) {
-		t->last_seq = more->last_seq;
-		t->last_ns = more->last_ns;
-	}
-	t->count = count;
-}
-
 static struct unusual_suspect *suspect_of(struct policy_unusual *u, uint32_t index)
 {
 	struct unusual_pair *pair = &u->pair[index];
@@ -279,12 +254,12 @@ static int suspect_put(struct policy_unusual *u, const struct unusual_pending *p
 	person = u->person[u->pair[p->pair].person];
 	j = &u->journal[u->pair[p->pair].journal];
 	if (p->cross) {
-		tally_join(&s->across, &p->t);
+		policy_unusual_tally_join(&s->across, &p->t);
 		s->cross++;
 		person->cross++;
 		return 0;
 	}
-	tally_join(&s->t, &p->t);
+	policy_unusual_tally_join(&s->t, &p->t);
 	s->episodes++;
 	s->off_hours += p->off_hours;
 	s->foreign = s->foreign || foreign(person, j);
@@ -293,7 +268,7 @@ static int suspect_put(struct policy_unusual *u, const struct unusual_pending *p
 	return 0;
 }
 
-int unusual_settle(struct policy_unusual *u, bool all)
+int policy_unusual_settle(struct policy_unusual *u, bool all)
 {
 	while (u->pending_count) {
 		struct unusual_pending *p = pending_at(u, u->pending_first);
@@ -311,7 +286,7 @@ int unusual_settle(struct policy_unusual *u, bool all)
 	return 0;
 }
 
-void unusual_forget(struct policy_unusual *u, uint32_t person, int64_t since_ns)
+void policy_unusual_forget(struct policy_unusual *u, uint32_t person, int64_t since_ns)
 {
 	for (uint32_t i = u->pending_count; i > 0; i--) {
 		struct unusual_pending *p = pending_at(u, u->pending_first + i - 1);
@@ -345,8 +320,8 @@ static int kin_new(struct policy_unusual *u, uint32_t index)
 	return 0;
 }
 
-int unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal, bool wrote,
-		    const struct policy_record *r)
+int policy_unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal, bool wrote,
+			   const struct policy_record *r)
 {
 	struct unusual_kin *k;
 	uint32_t index;
@@ -354,253 +329,13 @@ int unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
 
 	if (!u->set.practice)
 		return 0;
-	rc = unusual_pair(u, person, journal, &index);
+	rc = policy_unusual_pair(u, person, journal, &index);
 	if (!rc && !u->pair[index].kin)
 		rc = kin_new(u, index);
 	if (rc || u->pair[index].kin == NO_KIN)
 		return rc;
 	k = &u->kin[u->pair[index].kin - 1];
-	unusual_tally_add(&k->t, r);
+	policy_unusual_tally_add(&k->t, r);
 	k->wrote += wrote;
 	return 0;
-}
-
-static int kin_found(struct policy_unusual *u, const struct unusual_kin *k)
-{
-	const struct unusual_pair *pair = &u->pair[k->pair];
-	bool own = k->kin == POLICY_KIN_OWN;
-	unsigned score = (own ? 600 : 650) + (k->wrote ? 150 : 0);
-
-	return unusual_found(u, own ? POLICY_UNUSUAL_OWN : POLICY_UNUSUAL_RELATIVE, score,
-			     pair->person, pair->journal, &k->t,
-			     "%llu times in %s journal (the practice policy names it)%s",
-			     (unsigned long long)k->t.count, own ? "an own" : "a relative's",
-			     k->wrote ? ", and wrote in it" : "");
-}
-
-/* ---- findings ---- */
-
-/* Who reads across units again and again, or whose role does, has that for work. */
-static bool reads_across(const struct policy_unusual *u, uint32_t person)
-{
-	const struct unusual_person *p = u->person[person];
-	uint64_t reads = 0, cross = 0;
-
-	for (uint32_t i = 0; i < u->person_count; i++) {
-		if (i == person || u->person[i]->role != p->role)
-			continue;
-		reads += u->person[i]->reads;
-		cross += u->person[i]->cross;
-	}
-	return p->cross * 5 >= p->reads || (reads >= 100 && cross * 20 >= reads);
-}
-
-/* Counts what is suspect of each, now that it is known who reads across units. */
-static void suspects_count(struct policy_unusual *u, const uint8_t *across)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < u->suspect_count; i++) {
-		struct unusual_suspect *s = &u->suspect[i];
-		uint32_t who = u->pair[s->pair].person;
-
-		if (!across[who] && s->cross) {
-			tally_join(&s->t, &s->across);
-			s->episodes += s->cross;
-			s->foreign = true;
-			s->recent = false;
-		}
-		if (!s->episodes)
-			continue;
-		u->person[who]->unexplained++;
-		u->suspect[kept++] = *s;
-	}
-	u->suspect_count = kept;
-}
-
-static int by_rate(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/*
- * How many of a hundred thousand journals are unexplained with others of the role (or, where these
- * are few, with all others): the lower median, so that one of them does not hide another.
- */
-static int pools(struct policy_unusual *u)
-{
-	uint32_t *rates = calloc(u->person_count + 1, sizeof(*rates));
-
-	if (!rates)
-		return -ENOMEM;
-	for (uint32_t who = 0; who < u->person_count; who++) {
-		for (unsigned any = 0; any < 2; any++) {
-			uint32_t n = 0;
-
-			for (uint32_t i = 0; i < u->person_count; i++) {
-				const struct unusual_person *o = u->person[i];
-
-				if (i == who || o->journals < POOL_LEAST ||
-				    (!any && o->role != u->person[who]->role))
-					continue;
-				rates[n++] = (uint32_t)(UINT64_C(100000) * o->unexplained /
-							o->journals);
-			}
-			if (n < 2 && !any)
-				continue;
-			if (n > 1)
-				qsort(rates, n, sizeof(*rates), by_rate);
-			u->person[who]->pool = n ? rates[(n - 1) / 2] : 0;
-			break;
-		}
-	}
-	free(rates);
-	return 0;
-}
-
-/* What is to be expected of somebody as the others are, in thousandths of a journal. */
-static uint64_t expected(const struct policy_unusual *u, uint32_t person)
-{
-	const struct unusual_person *p = u->person[person];
-
-	return (uint64_t)p->journals * p->pool / 100 + 500;
-}
-
-static bool stands_out(const struct policy_unusual *u, uint32_t person)
-{
-	uint64_t e = expected(u, person), n = (uint64_t)u->person[person]->unexplained * 1000;
-
-	/* Four standard deviations of chance above, and twice as many. */
-	return n >= 4000 && n >= 2 * e && (n - e) * (n - e) >= 16 * 1000 * (e + 1000);
-}
-
-/* Somebody whose work is reading: bookings, bills. */
-static bool quiet(const struct unusual_person *p)
-{
-	return p->works * 10 < p->reads;
-}
-
-static int person_found(struct policy_unusual *u, uint32_t person)
-{
-	const struct unusual_person *p = u->person[person];
-	uint64_t e = expected(u, person);
-	struct unusual_tally t = {0};
-	uint32_t off = 0, strange = 0;
-	unsigned ratio, score;
-	char journals[32];
-
-	for (uint32_t i = 0; i < u->suspect_count; i++) {
-		const struct unusual_suspect *s = &u->suspect[i];
-
-		if (u->pair[s->pair].person != person)
-			continue;
-		if (!t.count || s->t.first_ns < t.first_ns) {
-			t.first_ns = s->t.first_ns;
-			t.first_seq = s->t.first_seq;
-		}
-		if (s->t.last_ns >= t.last_ns) {
-			t.last_ns = s->t.last_ns;
-			t.last_seq = s->t.last_seq;
-		}
-		t.count += s->t.count;
-		off += s->off_hours != 0;
-		strange += s->foreign || s->dormant;
-	}
-	ratio = (unsigned)((uint64_t)p->unexplained * 1000 / (e + 500));
-	score = (quiet(p) ? 350 : 500) + (ratio > 20 ? 20 : ratio) * 10 + (off * 2 > p->unexplained ? 80 : 0) +
-		(strange * 2 > p->unexplained ? 80 : 0) +
-		(p->unexplained > 20 ? 100 : p->unexplained * 5);
-	return unusual_found(
-		u, POLICY_UNUSUAL_NO_RELATIONSHIP, score, person, -1, &t,
-		"%s of %u opened without anything that explains it; %llu.%llu would be usual for "
-		"%s; %u outside of working hours, %u that nobody of the unit worked in%s",
-		unusual_journals(p->unexplained, journals), p->journals,
-		(unsigned long long)(e / 1000), (unsigned long long)(e % 1000 / 100),
-		p->role ? unusual_name(u, p->role) : "the practice", off, strange,
-		quiet(p) ? "; whoever seldom writes leaves little that explains" : "");
-}
-
-static unsigned weight(const struct policy_unusual *u, const struct unusual_suspect *s)
-{
-	const struct unusual_person *p = u->person[u->pair[s->pair].person];
-	unsigned own = (unsigned)((uint64_t)p->unexplained * 1000 / (p->journals + 20));
-	unsigned w = 200 + (s->off_hours ? 150 : 0) + (s->foreign ? 100 : 0) +
-		     (s->dormant ? 100 : 0) + 30 * (s->episodes > 11 ? 10 : s->episodes - 1);
-
-	/* Of somebody with whom much is unexplained each journal says less. */
-	w -= w * (own > 400 ? 400 : own) / 800;
-	return s->recent ? w / 2 : w;
-}
-
-static int by_weight(const void *a, const void *b)
-{
-	const struct unusual_suspect *x = a, *y = b;
-
-	if (x->weight != y->weight)
-		return x->weight < y->weight ? 1 : -1;
-	return x->t.first_seq < y->t.first_seq ? -1 : x->t.first_seq > y->t.first_seq;
-}
-
-static int suspect_found(struct policy_unusual *u, const struct unusual_suspect *s)
-{
-	const struct unusual_pair *pair = &u->pair[s->pair];
-
-	return unusual_found(
-		u, POLICY_UNUSUAL_NO_RELATIONSHIP, s->weight, pair->person, pair->journal, &s->t,
-		"opened on %u %s without an entry, a stated relationship or work of the unit "
-		"around it%s%s%s%s",
-		s->episodes, s->episodes == 1 ? "day" : "days",
-		s->off_hours ? "; outside of working hours" : "",
-		s->foreign ? "; another unit's patient" : "",
-		s->dormant ? "; nobody worked in it for 90 days" : "",
-		s->recent ? "; work may still follow" : "");
-}
-
-static int suspects_found(struct policy_unusual *u, const uint8_t *strange, uint32_t *told)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0; !rc && i < u->suspect_count; i++) {
-		struct unusual_suspect *s = &u->suspect[i];
-		uint32_t who = u->pair[s->pair].person;
-		bool all = strange[who] && !quiet(u->person[who]);
-
-		if (told[who] >= (all ? PER_STRANGE : PER_PERSON) || (!all && s->weight < WORTH))
-			continue;
-		told[who]++;
-		rc = suspect_found(u, s);
-	}
-	return rc;
-}
-
-int unusual_care_end(struct policy_unusual *u)
-{
-	uint8_t *strange = calloc(u->person_count + 1, 1);
-	uint32_t *told = calloc(u->person_count + 1, sizeof(*told));
-	int rc = strange && told ? unusual_settle(u, true) : -ENOMEM;
-
-	for (uint32_t i = 0; !rc && i < u->person_count; i++)
-		strange[i] = reads_across(u, i);
-	if (!rc)
-		suspects_count(u, strange);
-	if (!rc)
-		rc = pools(u);
-	for (uint32_t i = 0; !rc && i < u->suspect_count; i++)
-		u->suspect[i].weight = weight(u, &u->suspect[i]);
-	if (!rc && u->suspect_count)
-		qsort(u->suspect, u->suspect_count, sizeof(*u->suspect), by_weight);
-	for (uint32_t i = 0; !rc && i < u->person_count; i++) {
-		strange[i] = stands_out(u, i);
-		if (strange[i])
-			rc = person_found(u, i);
-	}
-	if (!rc)
-		rc = suspects_found(u, strange, told);
-	for (uint32_t i = 0; !rc && i < u->kin_count; i++)
-		rc = kin_found(u, &u->kin[i]);
-	free(strange);
-	free(told);
-	return rc;
 }

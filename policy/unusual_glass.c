@@ -54,7 +54,7 @@ static int reason_put(struct policy_unusual *u, uint32_t person, uint32_t journa
 	if (!*value) {
 		reason = calloc(1, sizeof(*reason));
 		array = reason ? policy_map_grow(u->reason, u->reason_count,
-					      sizeof(struct unusual_reason *))
+						 sizeof(struct unusual_reason *))
 			       : NULL;
 		if (!array) {
 			free(reason);
@@ -67,18 +67,18 @@ static int reason_put(struct policy_unusual *u, uint32_t person, uint32_t journa
 		*value = ++u->reason_count;
 	}
 	reason = u->reason[*value - 1];
-	unusual_tally_add(&reason->t, r);
-	unusual_set_add(&reason->journals, journal);
+	policy_unusual_tally_add(&reason->t, r);
+	policy_unusual_set_add(&reason->journals, journal);
 	return 0;
 }
 
-int unusual_glass(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		  const struct policy_record *r)
+int policy_unusual_glass(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			 const struct policy_record *r)
 {
 	struct unusual_person *p = u->person[person];
 
 	p->grants++;
-	unusual_tally_add(&p->glass, r);
+	policy_unusual_tally_add(&p->glass, r);
 	return reason_put(u, person, journal, r);
 }
 
@@ -114,13 +114,14 @@ static int share_found(struct policy_unusual *u, uint32_t person)
 	    (n - e) * (n - e) < 25 * 1000 * (e + 1000))
 		return 0;
 	ratio = n / (e + 500);
-	return unusual_found(
+	return policy_unusual_found(
 		u, POLICY_UNUSUAL_BREAK_GLASS,
 		500 + (unsigned)(ratio > 30 ? 30 : ratio) * 8 +
 			(unsigned)(p->grants > 50 ? 50 : p->grants) * 3,
 		person, -1, &p->glass,
-		"%llu emergency accesses where colleagues of the role (%s) would have had %llu.%llu",
-		(unsigned long long)p->grants, p->role ? unusual_name(u, p->role) : "none",
+		"%llu emergency accesses where colleagues of the role (%s) would have "
+		"had %llu.%llu",
+		(unsigned long long)p->grants, p->role ? policy_unusual_name(u, p->role) : "none",
 		(unsigned long long)(e / 1000), (unsigned long long)(e % 1000 / 100));
 }
 
@@ -131,14 +132,13 @@ static int copied_found(struct policy_unusual *u, const struct unusual_reason *c
 
 	if (n < COPIES_LEAST)
 		return 0;
-	return unusual_found(u, POLICY_UNUSUAL_COPIED_REASON, 350 + (n > 40 ? 40 : n) * 10,
-			     c->person, -1, &c->t,
-			     "one reason word for word for %llu emergency accesses to %s: \"%s\"",
-			     (unsigned long long)c->t.count, unusual_journals(n, journals),
-			     c->text);
+	return policy_unusual_found(
+		u, POLICY_UNUSUAL_COPIED_REASON, 350 + (n > 40 ? 40 : n) * 10, c->person, -1, &c->t,
+		"one reason word for word for %llu emergency accesses to %s: \"%s\"",
+		(unsigned long long)c->t.count, policy_unusual_journals(n, journals), c->text);
 }
 
-int unusual_glass_end(struct policy_unusual *u)
+int policy_unusual_glass_end(struct policy_unusual *u)
 {
 	int rc = 0;
 

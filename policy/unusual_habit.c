@@ -14,15 +14,15 @@
 
 #include "unusual_impl.h"
 
-#define KNOWN_DAYS 20	    /* of activity, before anything is said about hours */
+#define KNOWN_DAYS 20 /* of activity, before anything is said about hours */
 #define EPISODE_NS (6 * UNUSUAL_HOUR_NS)
-#define COLLEAGUE_DAYS 5    /* on that many days a colleague worked at that hour: so it is one */
+#define COLLEAGUE_DAYS 5 /* on that many days a colleague worked at that hour: so it is one */
 #define MANY_LEAST 12
 #define DOORS_LEAST 5
 #define LOGINS_LEAST 10
-#define UNKNOWN_USUAL 20    /* journals in an hour, where the log is too short to tell */
+#define UNKNOWN_USUAL 20 /* journals in an hour, where the log is too short to tell */
 
-struct unusual_local unusual_local(const struct policy_unusual *u, int64_t time_ns)
+struct unusual_local policy_unusual_local(const struct policy_unusual *u, int64_t time_ns)
 {
 	int64_t s = time_ns / UNUSUAL_NS, day;
 	struct unusual_local l;
@@ -45,10 +45,10 @@ static bool worked_then(const struct unusual_person *p, unsigned kind, unsigned 
 	return false;
 }
 
-bool unusual_off_hours(const struct policy_unusual *u, const struct unusual_person *p,
-		       int64_t time_ns)
+bool policy_unusual_off_hours(const struct policy_unusual *u, const struct unusual_person *p,
+			      int64_t time_ns)
 {
-	struct unusual_local l = unusual_local(u, time_ns);
+	struct unusual_local l = policy_unusual_local(u, time_ns);
 	unsigned kind = l.weekday >= 5, days;
 
 	if (u->set.practice && policy_practice_has_hours(u->set.practice))
@@ -82,16 +82,16 @@ static int odd_end(struct policy_unusual *u, uint32_t person)
 	p->odd_journals.n = 0;
 	if (!t.count || p->odd_work || !n)
 		return 0;
-	from = unusual_local(u, t.first_ns);
-	return unusual_found(u, POLICY_UNUSUAL_HOURS, 300 + (n > 20 ? 20 : n) * 15, person, -1, &t,
-			     "%s opened from %02u:%02u on a %s, hours that were never worked in %u "
-			     "days before; nothing was written",
-			     unusual_journals(n, journals), from.hour, from.minute % 60,
-			     from.weekday >= 5 ? "weekend" : "weekday", p->active_days);
+	from = policy_unusual_local(u, t.first_ns);
+	return policy_unusual_found(
+		u, POLICY_UNUSUAL_HOURS, 300 + (n > 20 ? 20 : n) * 15, person, -1, &t,
+		"%s opened from %02u:%02u on a %s, hours that were never worked in %u "
+		"days before; nothing was written",
+		policy_unusual_journals(n, journals), from.hour, from.minute % 60,
+		from.weekday >= 5 ? "weekend" : "weekday", p->active_days);
 }
 
-static bool odd_hour(const struct policy_unusual *u, uint32_t person,
-		     const struct unusual_local *l)
+static bool odd_hour(const struct policy_unusual *u, uint32_t person, const struct unusual_local *l)
 {
 	const struct unusual_person *p = u->person[person];
 	unsigned kind = l->weekday >= 5;
@@ -107,7 +107,7 @@ static bool odd_hour(const struct policy_unusual *u, uint32_t person,
 static int hours_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
 		     enum policy_act act, const struct policy_record *r)
 {
-	struct unusual_local l = unusual_local(u, r->time_ns);
+	struct unusual_local l = policy_unusual_local(u, r->time_ns);
 	struct unusual_person *p = u->person[person];
 	bool goes_on = p->odd.count && r->time_ns - p->odd.last_ns < EPISODE_NS;
 	unsigned kind = l.weekday >= 5;
@@ -121,10 +121,10 @@ static int hours_act(struct policy_unusual *u, uint32_t person, uint32_t journal
 	if (goes_on || odd_hour(u, person, &l)) {
 		if (!p->odd.count)
 			p->odd_work = false;
-		unusual_tally_add(&p->odd, r);
+		policy_unusual_tally_add(&p->odd, r);
 		p->odd_work = p->odd_work || act == POLICY_ACT_WRITE || r->grant;
 		if (act == POLICY_ACT_READ)
-			unusual_set_add(&p->odd_journals, journal);
+			policy_unusual_set_add(&p->odd_journals, journal);
 	}
 	if (p->last_day != l.day) {
 		p->active_days++;
@@ -152,7 +152,8 @@ static void habit_put(struct unusual_habit *h, const struct unusual_tally *t, ui
 	h->top[at] = (struct unusual_window){.t = *t, .n = n};
 }
 
-uint32_t unusual_habit_usual(const struct unusual_habit *h, unsigned per_mille, unsigned without)
+uint32_t policy_unusual_habit_usual(const struct unusual_habit *h, unsigned per_mille,
+				    unsigned without)
 {
 	uint64_t all = h->windows > without ? h->windows - without : 0, below = 0;
 
@@ -169,7 +170,7 @@ static void hour_end(struct unusual_person *p)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < p->hour_read.n; i++)
-		n += !unusual_set_has(&p->hour_wrote, p->hour_read.journal[i]);
+		n += !policy_unusual_set_has(&p->hour_wrote, p->hour_read.journal[i]);
 	if (p->hour.count && !p->hour_crawl)
 		habit_put(&p->many, &p->hour, n);
 	p->hour = (struct unusual_tally){0};
@@ -190,38 +191,38 @@ static void many_act(struct unusual_person *p, uint32_t journal, enum policy_act
 {
 	if (p->hour.count && r->time_ns - p->hour.first_ns >= UNUSUAL_HOUR_NS)
 		hour_end(p);
-	unusual_tally_add(&p->hour, r);
-	unusual_set_add(act == POLICY_ACT_READ ? &p->hour_read : &p->hour_wrote, journal);
+	policy_unusual_tally_add(&p->hour, r);
+	policy_unusual_set_add(act == POLICY_ACT_READ ? &p->hour_read : &p->hour_wrote, journal);
 }
 
-int unusual_habit_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		      enum policy_act act, const struct policy_record *r)
+int policy_unusual_habit_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			     enum policy_act act, const struct policy_record *r)
 {
 	struct unusual_person *p = u->person[person];
 
 	if (act == POLICY_ACT_REFUSED) {
 		if (p->refused.count && r->time_ns - p->refused.first_ns >= UNUSUAL_DAY_NS)
 			refused_end(p);
-		unusual_tally_add(&p->refused, r);
-		unusual_set_add(&p->refused_journals, journal);
+		policy_unusual_tally_add(&p->refused, r);
+		policy_unusual_set_add(&p->refused_journals, journal);
 		return 0;
 	}
 	if (act == POLICY_ACT_READ || act == POLICY_ACT_WRITE) {
 		/* A door that opened after all, as when a relationship was stated then. */
-		unusual_set_remove(&p->refused_journals, journal);
+		policy_unusual_set_remove(&p->refused_journals, journal);
 		many_act(p, journal, act, r);
 	}
 	return hours_act(u, person, journal, act, r);
 }
 
-void unusual_habit_login_refused(struct policy_unusual *u, uint32_t person,
-				 const struct policy_record *r)
+void policy_unusual_habit_login_refused(struct policy_unusual *u, uint32_t person,
+					const struct policy_record *r)
 {
 	struct unusual_person *p = u->person[person];
 
 	if (p->logins.count && r->time_ns - p->logins.first_ns >= UNUSUAL_DAY_NS)
 		p->logins = (struct unusual_tally){0};
-	unusual_tally_add(&p->logins, r);
+	policy_unusual_tally_add(&p->logins, r);
 	if (p->logins.count > p->worst_logins.count)
 		p->worst_logins = p->logins;
 }
@@ -236,7 +237,7 @@ static uint32_t usual(const struct policy_unusual *u, uint32_t person, bool door
 	struct unusual_habit all = {.windows = 0};
 	uint32_t mine;
 
-	mine = unusual_habit_usual(own, 950, UNUSUAL_TOP);
+	mine = policy_unusual_habit_usual(own, 950, UNUSUAL_TOP);
 	if (own->windows >= 20)
 		return mine;
 	for (uint32_t i = 0; i < u->person_count; i++) {
@@ -249,7 +250,7 @@ static uint32_t usual(const struct policy_unusual *u, uint32_t person, bool door
 			all.by_n[n] += h->by_n[n];
 	}
 	if (all.windows >= 20)
-		return unusual_habit_usual(&all, 990, 0);
+		return policy_unusual_habit_usual(&all, 990, 0);
 	return doors ? 0 : UNKNOWN_USUAL;
 }
 
@@ -266,12 +267,13 @@ static int many_found(struct policy_unusual *u, uint32_t person)
 
 		if (w->n < MANY_LEAST || w->n < 3 * normal + 3)
 			continue;
-		rc = unusual_found(u, POLICY_UNUSUAL_MANY, 350 + (ratio > 200 ? 200 : ratio) * 2,
-				   person, -1, &w->t,
-				   "%s%s opened within an hour and nothing written in them; an hour "
-				   "usually has up to %u",
-				   unusual_journals(w->n, journals),
-				   w->n >= UNUSUAL_LIST ? " or more" : "", normal);
+		rc = policy_unusual_found(
+			u, POLICY_UNUSUAL_MANY, 350 + (ratio > 200 ? 200 : ratio) * 2, person, -1,
+			&w->t,
+			"%s%s opened within an hour and nothing written in them; an hour "
+			"usually has up to %u",
+			policy_unusual_journals(w->n, journals),
+			w->n >= UNUSUAL_LIST ? " or more" : "", normal);
 	}
 	return rc;
 }
@@ -288,24 +290,26 @@ static int doors_found(struct policy_unusual *u, uint32_t person)
 
 		if (w->n < DOORS_LEAST || w->n < 3 * normal + 2)
 			continue;
-		rc = unusual_found(u, POLICY_UNUSUAL_REFUSED, 300 + (w->n > 30 ? 30 : w->n) * 15,
-				   person, -1, &w->t,
-				   "refused %llu times at %s within a day; a day with refusals has "
-				   "%u usually",
-				   (unsigned long long)w->t.count, unusual_journals(w->n, journals),
-				   normal);
+		rc = policy_unusual_found(
+			u, POLICY_UNUSUAL_REFUSED, 300 + (w->n > 30 ? 30 : w->n) * 15, person, -1,
+			&w->t,
+			"refused %llu times at %s within a day; a day with refusals has "
+			"%u usually",
+			(unsigned long long)w->t.count, policy_unusual_journals(w->n, journals),
+			normal);
 	}
 	if (!rc && p->worst_logins.count >= LOGINS_LEAST) {
 		uint64_t n = p->worst_logins.count > 50 ? 50 : p->worst_logins.count;
 
-		rc = unusual_found(u, POLICY_UNUSUAL_REFUSED, 300 + (unsigned)n * 8, person, -1,
-				   &p->worst_logins, "%llu log-ins were refused within a day",
-				   (unsigned long long)p->worst_logins.count);
+		rc = policy_unusual_found(u, POLICY_UNUSUAL_REFUSED, 300 + (unsigned)n * 8, person,
+					  -1, &p->worst_logins,
+					  "%llu log-ins were refused within a day",
+					  (unsigned long long)p->worst_logins.count);
 	}
 	return rc;
 }
 
-int unusual_habit_end(struct policy_unusual *u, uint32_t person)
+int policy_unusual_habit_end(struct policy_unusual *u, uint32_t person)
 {
 	int rc;
 

@@ -3,10 +3,11 @@
  * policy/unusual_impl.h - what the parts of policy/unusual share. Only for them.
  *
  * unusual.c takes records apart; unusual_table.c finds people, journals and pairs again;
- * unusual_care.c asks what explains a reading, unusual_habit.c what somebody does else (hours,
- * journals in an hour, refusals), unusual_place.c where from and how evenly, unusual_glass.c looks
- * at emergency accesses; unusual_rank.c makes findings of it. Who is meant by a number: an index
- * into `person`, `journal`, `pair`. Times inside are UTC, days and hours local.
+ * unusual_care.c asks what explains a reading, unusual_suspect.c which of the rest is worth a
+ * question, unusual_habit.c what somebody does else (hours, journals in an hour, refusals),
+ * unusual_place.c where from and how evenly, unusual_glass.c looks at emergency accesses;
+ * unusual_rank.c makes findings of it. Who is meant by a number: an index into `person`, `journal`,
+ * `pair`. Times inside are UTC, days and hours local.
  */
 #ifndef POLICY_UNUSUAL_IMPL_H
 #define POLICY_UNUSUAL_IMPL_H
@@ -62,9 +63,10 @@ struct unusual_person {
 	uint64_t cross;		     /* those of them that only another unit works in */
 	uint64_t grants, judged;
 	struct unusual_tally glass;
-	uint32_t journals, unexplained; /* pairs with a reading; those of them without explanation */
-	uint64_t works;			/* records of own work */
-	uint32_t pool;			/* share of unexplained ones with others, of 100,000 */
+	uint32_t journals,
+		unexplained; /* pairs with a reading; those of them without explanation */
+	uint64_t works;	     /* records of own work */
+	uint32_t pool;	     /* share of unexplained ones with others, of 100,000 */
 	/* hours */
 	uint32_t active_days;
 	int32_t last_day;
@@ -88,14 +90,14 @@ struct unusual_person {
 	uint8_t session[16];
 	int64_t place_ns;
 	int32_t switch_day;
-	uint32_t tight_today;	/* changes of place that nobody could walk */
-	int64_t changes_ns[8];	/* the last changes of place, a ring */
+	uint32_t tight_today;  /* changes of place that nobody could walk */
+	int64_t changes_ns[8]; /* the last changes of place, a ring */
 	uint32_t changes;
 	bool shared_today;
 	uint32_t shared_days, shared_switches;
 	struct unusual_tally shared, shared_now;
 	char place_name[64], place_a[64], place_b[64]; /* now; of the last change that counted */
-	struct unusual_run run[2]; /* quick, slow and even */
+	struct unusual_run run[2];		       /* quick, slow and even */
 };
 
 struct unusual_care {
@@ -178,66 +180,71 @@ struct policy_unusual {
 };
 
 /* unusual_table.c: -ENOMEM or 0; what they found stays until something is added. */
-int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
-int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
-int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out);
-void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r);
+int policy_unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
+int policy_unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out);
+int policy_unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out);
+void policy_unusual_tally_add(struct unusual_tally *t, const struct policy_record *r);
+void policy_unusual_tally_join(struct unusual_tally *t, const struct unusual_tally *more);
 /* True: it was not there. */
-bool unusual_set_add(struct unusual_set *s, uint32_t journal);
-void unusual_set_remove(struct unusual_set *s, uint32_t journal);
-bool unusual_set_has(const struct unusual_set *s, uint32_t journal);
-void unusual_tables_free(struct policy_unusual *u);
+bool policy_unusual_set_add(struct unusual_set *s, uint32_t journal);
+void policy_unusual_set_remove(struct unusual_set *s, uint32_t journal);
+bool policy_unusual_set_has(const struct unusual_set *s, uint32_t journal);
+void policy_unusual_tables_free(struct policy_unusual *u);
 
-struct unusual_local { /* local time */
-	int32_t day;   /* since 1970 */
+struct unusual_local {			/* local time */
+	int32_t day;			/* since 1970 */
 	unsigned weekday, hour, minute; /* Monday 0; minute of the day */
 };
-struct unusual_local unusual_local(const struct policy_unusual *u, int64_t time_ns);
+struct unusual_local policy_unusual_local(const struct policy_unusual *u, int64_t time_ns);
 /* Outside of the practice's hours; without such lines, of what he is used to. */
-bool unusual_off_hours(const struct policy_unusual *u, const struct unusual_person *p,
-		       int64_t time_ns);
+bool policy_unusual_off_hours(const struct policy_unusual *u, const struct unusual_person *p,
+			      int64_t time_ns);
 
 /* unusual_care.c */
-int unusual_read(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		 const struct policy_record *r);
-int unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		 const struct policy_record *r);
-int unusual_attend(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		   const struct policy_record *r);
-int unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal, bool wrote,
-		    const struct policy_record *r);
+int policy_unusual_read(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			const struct policy_record *r);
+int policy_unusual_work(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			const struct policy_record *r);
+int policy_unusual_attend(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			  const struct policy_record *r);
+int policy_unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t journal, bool wrote,
+			   const struct policy_record *r);
 /* Readings that waited long enough become suspect; all: whatever waits. */
-int unusual_settle(struct policy_unusual *u, bool all);
+int policy_unusual_settle(struct policy_unusual *u, bool all);
 /* What he read since then was a program's walk: explained by that finding. */
-void unusual_forget(struct policy_unusual *u, uint32_t person, int64_t since_ns);
+void policy_unusual_forget(struct policy_unusual *u, uint32_t person, int64_t since_ns);
 
 /* unusual_habit.c */
-int unusual_habit_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		      enum policy_act act, const struct policy_record *r);
-void unusual_habit_login_refused(struct policy_unusual *u, uint32_t person,
-				 const struct policy_record *r);
-int unusual_habit_end(struct policy_unusual *u, uint32_t person);
+int policy_unusual_habit_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			     enum policy_act act, const struct policy_record *r);
+void policy_unusual_habit_login_refused(struct policy_unusual *u, uint32_t person,
+					const struct policy_record *r);
+int policy_unusual_habit_end(struct policy_unusual *u, uint32_t person);
 /* The number of journals that so many per mille of the windows stay below. */
-uint32_t unusual_habit_usual(const struct unusual_habit *h, unsigned per_mille, unsigned without);
+uint32_t policy_unusual_habit_usual(const struct unusual_habit *h, unsigned per_mille,
+				    unsigned without);
 
 /* unusual_place.c; crawl: the act is part of a program's walk. */
-int unusual_place_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		      enum policy_act act, const struct policy_record *r, bool *crawl);
-int unusual_place_end(struct policy_unusual *u, uint32_t person);
+int policy_unusual_place_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			     enum policy_act act, const struct policy_record *r, bool *crawl);
+int policy_unusual_place_end(struct policy_unusual *u, uint32_t person);
 
 /* unusual_glass.c */
-int unusual_glass(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		  const struct policy_record *r);
-int unusual_glass_end(struct policy_unusual *u);
+int policy_unusual_glass(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			 const struct policy_record *r);
+int policy_unusual_glass_end(struct policy_unusual *u);
+
+/* unusual_suspect.c */
+int policy_unusual_care_end(struct policy_unusual *u);
 
 /* unusual_rank.c */
-int unusual_care_end(struct policy_unusual *u);
 /* A finding about a person (and journal index, or -1); the text follows. */
-int unusual_found(struct policy_unusual *u, enum policy_unusual_reason reason, unsigned score,
-		  uint32_t person, int64_t journal, const struct unusual_tally *t, const char *fmt,
-		  ...) __attribute__((format(printf, 7, 8)));
-const char *unusual_name(const struct policy_unusual *u, uint32_t name);
+int policy_unusual_found(struct policy_unusual *u, enum policy_unusual_reason reason,
+			 unsigned score, uint32_t person, int64_t journal,
+			 const struct unusual_tally *t, const char *fmt, ...)
+	__attribute__((format(printf, 7, 8)));
+const char *policy_unusual_name(const struct policy_unusual *u, uint32_t name);
 /* "1 journal", "3 journals" */
-const char *unusual_journals(uint32_t n, char out[static 32]);
+const char *policy_unusual_journals(uint32_t n, char out[static 32]);
 
 #endif

@@ -18,8 +18,8 @@
 #include "unusual_impl.h"
 
 #define TIGHT_NS (60 * UNUSUAL_NS)
-#define TIGHT_LEAST 3	  /* such changes in a day */
-#define CHANGES_LEAST 8	  /* changes within an hour; as many as the ring holds */
+#define TIGHT_LEAST 3	/* such changes in a day */
+#define CHANGES_LEAST 8 /* changes within an hour; as many as the ring holds */
 #define SAME_NS UNUSUAL_HOUR_NS
 
 /* quick, slow: the longest pause of a run, and what makes it a crawl */
@@ -27,7 +27,7 @@ static const struct {
 	int64_t pause_ns;
 	uint32_t least, journals;
 	double least_s, mean_s; /* the mean pause: above, at most */
-	double even;	   /* square of deviation over mean, at most; 0: any */
+	double even;		/* square of deviation over mean, at most; 0: any */
 } runs[2] = {
 	{5 * UNUSUAL_NS, 80, 8, -1.0, 3.0, 0},
 	{180 * UNUSUAL_NS, 120, 40, 3.0, 180.0, 0.1},
@@ -49,12 +49,12 @@ static int run_end(struct policy_unusual *u, uint32_t person, struct unusual_run
 	run->gap_s = run->gap2_s = 0;
 	if (!crawl)
 		return 0;
-	return unusual_found(u, POLICY_UNUSUAL_CRAWL, 400 + (n > 200 ? 200 : n), person, -1, &t,
-			     "program %s went through %s%s, %llu accesses, one every %.1f s: a "
-			     "program's walk, as an indexer makes; `program deny` keeps it out",
-			     run->program[0] ? run->program : "(no name)",
-			     unusual_journals(n, journals), n >= UNUSUAL_LIST ? " or more" : "",
-			     (unsigned long long)t.count, mean);
+	return policy_unusual_found(
+		u, POLICY_UNUSUAL_CRAWL, 400 + (n > 200 ? 200 : n), person, -1, &t,
+		"program %s went through %s%s, %llu accesses, one every %.1f s: a "
+		"program's walk, as an indexer makes; `program deny` keeps it out",
+		run->program[0] ? run->program : "(no name)", policy_unusual_journals(n, journals),
+		n >= UNUSUAL_LIST ? " or more" : "", (unsigned long long)t.count, mean);
 }
 
 static bool is_crawl(const struct unusual_run *run, unsigned kind)
@@ -86,11 +86,11 @@ static int run_act(struct policy_unusual *u, uint32_t person, uint32_t journal, 
 	} else {
 		policy_record_copy(run->program, sizeof(run->program), r->program);
 	}
-	unusual_tally_add(&run->t, r);
-	unusual_set_add(&run->journals, journal);
+	policy_unusual_tally_add(&run->t, r);
+	policy_unusual_set_add(&run->journals, journal);
 	if (!run->crawl && is_crawl(run, kind)) {
 		run->crawl = true;
-		unusual_forget(u, person, run->t.first_ns);
+		policy_unusual_forget(u, person, run->t.first_ns);
 	}
 	if (run->crawl)
 		*crawl = u->person[person]->hour_crawl = true;
@@ -120,7 +120,7 @@ static void shared_put(struct unusual_person *p, const struct policy_record *r, 
 	if (!p->shared.count)
 		p->shared = p->shared_now;
 	else
-		unusual_tally_add(&p->shared, r);
+		policy_unusual_tally_add(&p->shared, r);
 	policy_record_copy(p->place_a, sizeof(p->place_a), before);
 	policy_record_copy(p->place_b, sizeof(p->place_b), now);
 }
@@ -131,8 +131,8 @@ static void place_change(struct policy_unusual *u, struct unusual_person *p, con
 	int64_t oldest = p->changes_ns[p->changes % CHANGES_LEAST];
 	bool full = p->changes >= CHANGES_LEAST;
 
-	shared_day(p, unusual_local(u, r->time_ns).day);
-	unusual_tally_add(&p->shared_now, r);
+	shared_day(p, policy_unusual_local(u, r->time_ns).day);
+	policy_unusual_tally_add(&p->shared_now, r);
 	p->changes_ns[p->changes++ % CHANGES_LEAST] = r->time_ns;
 	p->tight_today += r->time_ns - p->place_ns <= TIGHT_NS;
 	if (p->tight_today >= TIGHT_LEAST || (full && r->time_ns - oldest <= UNUSUAL_HOUR_NS))
@@ -164,7 +164,7 @@ static int shared_found(struct policy_unusual *u, uint32_t person)
 
 	if (!p->shared_days)
 		return 0;
-	return unusual_found(
+	return policy_unusual_found(
 		u, POLICY_UNUSUAL_SHARED, 380 + 40 * days + 4 * times, person, -1, &p->shared,
 		"at work in two places at once on %u %s (lately %s and %s): the account is used by "
 		"more than one",
@@ -173,8 +173,8 @@ static int shared_found(struct policy_unusual *u, uint32_t person)
 		p->place_b[0] ? p->place_b : "the vault's machine");
 }
 
-int unusual_place_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
-		      enum policy_act act, const struct policy_record *r, bool *crawl)
+int policy_unusual_place_act(struct policy_unusual *u, uint32_t person, uint32_t journal,
+			     enum policy_act act, const struct policy_record *r, bool *crawl)
 {
 	int rc = 0;
 
@@ -189,7 +189,7 @@ int unusual_place_act(struct policy_unusual *u, uint32_t person, uint32_t journa
 	return rc;
 }
 
-int unusual_place_end(struct policy_unusual *u, uint32_t person)
+int policy_unusual_place_end(struct policy_unusual *u, uint32_t person)
 {
 	int rc = run_end(u, person, &u->person[person]->run[0]);
 

@@ -32,20 +32,20 @@ const char *policy_unusual_reason_text(enum policy_unusual_reason r)
 	return text[r];
 }
 
-const char *unusual_name(const struct policy_unusual *u, uint32_t name)
+const char *policy_unusual_name(const struct policy_unusual *u, uint32_t name)
 {
 	return name && name <= u->name_count ? u->name[name - 1] : "";
 }
 
-const char *unusual_journals(uint32_t n, char out[static 32])
+const char *policy_unusual_journals(uint32_t n, char out[static 32])
 {
 	snprintf(out, 32, "%u %s", n, n == 1 ? "journal" : "journals");
 	return out;
 }
 
-int unusual_found(struct policy_unusual *u, enum policy_unusual_reason reason, unsigned score,
-		  uint32_t person, int64_t journal, const struct unusual_tally *t, const char *fmt,
-		  ...)
+int policy_unusual_found(struct policy_unusual *u, enum policy_unusual_reason reason,
+			 unsigned score, uint32_t person, int64_t journal,
+			 const struct unusual_tally *t, const char *fmt, ...)
 {
 	const struct unusual_journal *j = journal < 0 ? NULL : &u->journal[journal];
 	struct unusual_findings *f = &u->found;
@@ -65,7 +65,9 @@ int unusual_found(struct policy_unusual *u, enum policy_unusual_reason reason, u
 	at = &f->at[f->n++];
 	*at = (struct policy_finding){
 		.reason = reason,
-		.score = score < 1 ? 1 : score > 1000 ? 1000 : score,
+		.score = score < 1	? 1
+			 : score > 1000 ? 1000
+					: score,
 		.practitioner = u->person[person]->number,
 		.journal_number = j ? j->number : 0,
 		.first_seq = t->first_seq,
@@ -99,14 +101,14 @@ int policy_unusual_finish(struct policy_unusual *u, const struct policy_finding 
 	int rc = 0;
 
 	for (uint32_t i = 0; !rc && i < u->person_count; i++) {
-		rc = unusual_place_end(u, i);
+		rc = policy_unusual_place_end(u, i);
 		if (!rc)
-			rc = unusual_habit_end(u, i);
+			rc = policy_unusual_habit_end(u, i);
 	}
 	if (!rc)
-		rc = unusual_care_end(u);
+		rc = policy_unusual_care_end(u);
 	if (!rc)
-		rc = unusual_glass_end(u);
+		rc = policy_unusual_glass_end(u);
 	if (rc)
 		return rc;
 	if (u->found.n)

@@ -45,7 +45,8 @@ static int person_new(struct policy_unusual *u, const struct policy_record *r, u
 {
 	struct unusual_person **array, *p = calloc(1, sizeof(*p));
 
-	array = p ? policy_map_grow(u->person, u->person_count, sizeof(struct unusual_person *)) : NULL;
+	array = p ? policy_map_grow(u->person, u->person_count, sizeof(struct unusual_person *))
+		  : NULL;
 	if (!array) {
 		free(p);
 		return -ENOMEM;
@@ -58,7 +59,7 @@ static int person_new(struct policy_unusual *u, const struct policy_record *r, u
 	return 0;
 }
 
-int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out)
+int policy_unusual_person(struct policy_unusual *u, const struct policy_record *r, uint32_t *out)
 {
 	uint64_t key = r->practitioner;
 	struct unusual_person *p;
@@ -83,7 +84,7 @@ int unusual_person(struct policy_unusual *u, const struct policy_record *r, uint
 	return rc;
 }
 
-int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out)
+int policy_unusual_journal(struct policy_unusual *u, const struct policy_record *r, uint32_t *out)
 {
 	struct unusual_journal *j;
 	uint32_t *value;
@@ -112,7 +113,7 @@ int unusual_journal(struct policy_unusual *u, const struct policy_record *r, uin
 	return 0;
 }
 
-int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out)
+int policy_unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, uint32_t *out)
 {
 	struct unusual_pair *array;
 	uint32_t *value;
@@ -125,15 +126,14 @@ int unusual_pair(struct policy_unusual *u, uint32_t person, uint32_t journal, ui
 		if (!array)
 			return -ENOMEM;
 		u->pair = array;
-		array[u->pair_count] =
-			(struct unusual_pair){.person = person, .journal = journal};
+		array[u->pair_count] = (struct unusual_pair){.person = person, .journal = journal};
 		*value = ++u->pair_count;
 	}
 	*out = *value - 1;
 	return 0;
 }
 
-void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r)
+void policy_unusual_tally_add(struct unusual_tally *t, const struct policy_record *r)
 {
 	if (!t->count) {
 		t->first_seq = r->seq;
@@ -144,7 +144,28 @@ void unusual_tally_add(struct unusual_tally *t, const struct policy_record *r)
 	t->count++;
 }
 
-bool unusual_set_has(const struct unusual_set *s, uint32_t journal)
+void policy_unusual_tally_join(struct unusual_tally *t, const struct unusual_tally *more)
+{
+	uint64_t count = t->count + more->count;
+
+	if (!more->count)
+		return;
+	if (!t->count) {
+		*t = *more;
+		return;
+	}
+	if (more->first_seq < t->first_seq) {
+		t->first_seq = more->first_seq;
+		t->first_ns = more->first_ns;
+	}
+	if (more->last_seq > t->last_seq) {
+		t->last_seq = more->last_seq;
+		t->last_ns = more->last_ns;
+	}
+	t->count = count;
+}
+
+bool policy_unusual_set_has(const struct unusual_set *s, uint32_t journal)
 {
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->journal[i] == journal)
@@ -152,15 +173,15 @@ bool unusual_set_has(const struct unusual_set *s, uint32_t journal)
 	return false;
 }
 
-bool unusual_set_add(struct unusual_set *s, uint32_t journal)
+bool policy_unusual_set_add(struct unusual_set *s, uint32_t journal)
 {
-	if (s->n >= UNUSUAL_LIST || unusual_set_has(s, journal))
+	if (s->n >= UNUSUAL_LIST || policy_unusual_set_has(s, journal))
 		return false;
 	s->journal[s->n++] = journal;
 	return true;
 }
 
-void unusual_set_remove(struct unusual_set *s, uint32_t journal)
+void policy_unusual_set_remove(struct unusual_set *s, uint32_t journal)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (s->journal[i] == journal) {
@@ -170,7 +191,7 @@ void unusual_set_remove(struct unusual_set *s, uint32_t journal)
 	}
 }
 
-void unusual_tables_free(struct policy_unusual *u)
+void policy_unusual_tables_free(struct policy_unusual *u)
 {
 	for (uint32_t i = 0; i < u->person_count; i++)
 		free(u->person[i]);

@@ -41,8 +41,8 @@ static void practice_find(struct audit_ask *a)
 	size_t n = past ? policy_past_count(past) : 0;
 	struct policy_journal *journal = NULL;
 
-	if (n && policy_past_get(past, policy_past_at(past, n - 1)->version, 0, &a->practice,
-				 &journal))
+	if (n &&
+	    policy_past_get(past, policy_past_at(past, n - 1)->version, 0, &a->practice, &journal))
 		a->practice = NULL;
 	if (journal)
 		policy_journal_put(journal);
@@ -152,17 +152,18 @@ void tools_audit_ask_integrity(struct audit_ask *a)
 	int rc = segments ? fs_log_verify(&q, &v) : -EIO;
 
 	if (rc)
-		tools_audit_out_say(a->out,
-				    "Whether the log is whole was not verified for this: "
-				    "`journalfs audit verify` does that.");
+		tools_audit_out_say(a->out, "Whether the log is whole was not verified for this: "
+					    "`journalfs audit verify` does that.");
 	else if (v.alarms)
-		tools_audit_out_say(a->out,
-				    "THE LOG IS NOT WHOLE: %u findings of `journalfs audit verify`, "
-				    "first: %s",
-				    v.alarms, in.first);
+		tools_audit_out_say(
+			a->out,
+			"THE LOG IS NOT WHOLE: %u findings of `journalfs audit verify`, "
+			"first: %s",
+			v.alarms, in.first);
 	else
-		tools_audit_out_say(a->out,
-				    "The log was verified: %" PRIu64 " of its %" PRIu64
-				    " records are sealed by checkpoints and unchanged, none is missing.",
-				    v.sealed, v.records);
+		tools_audit_out_say(
+			a->out,
+			"The log was verified: %" PRIu64 " of its %" PRIu64
+			" records are sealed by checkpoints and unchanged, none is missing.",
+			v.sealed, v.records);
 }

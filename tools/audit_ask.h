@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/audit_ask.h - what the `audit` commands that answer questions share: the source, the period,
- * the practice of today, local time, and what a report says of the log itself.
+ * tools/audit_ask.h - what the `audit` commands that answer questions share: the source, the
+ * period, the practice of today, local time, and what a report says of the log itself.
  */
 #ifndef TOOLS_AUDIT_ASK_H
 #define TOOLS_AUDIT_ASK_H
@@ -18,9 +18,9 @@ struct audit_ask {
 };
 
 /*
- * Opens the source and the period of the options; `purpose` is the command, for the log. The document
- * is opened with the title, unless that is NULL. TOOL_OK, or another exit after a message; close in
- * any case.
+ * Opens the source and the period of the options; `purpose` is the command, for the log. The
+ * document is opened with the title, unless that is NULL. TOOL_OK, or another exit after a message;
+ * close in any case.
  */
 int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char *title,
 			 struct audit_ask *a);

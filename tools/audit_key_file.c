@@ -118,12 +118,14 @@ static int say_unusable(const char *path, int rc)
 {
 	if (rc == -EMEDIUMTYPE)
 		return tools_fail("%s is no auditor's key file; `journalfs audit key export FILE` "
-				  "makes one", path);
+				  "makes one",
+				  path);
 	if (rc == -EPROTONOSUPPORT)
 		return tools_fail("%s was made by a newer journalfs; install that version", path);
 	if (rc == -EBADMSG)
 		return tools_fail("%s is damaged (its checksum does not fit): copy it again, or "
-				  "export it anew", path);
+				  "export it anew",
+				  path);
 	if (rc == -EFBIG)
 		return tools_fail("%s is too large to be a key file", path);
 	if (rc == -EKEYREJECTED)

@@ -79,6 +79,7 @@ int tools_audit_policies_wrap(struct audit_policies *p,
 int tools_audit_policies_add(struct audit_policies *p, const uint8_t *frame, size_t len)
 {
 	uint8_t *at = grow(&p->changes, &p->changes_len, &p->changes_cap, 4 + len);
+	struct bytes_in in = bytes_in(frame, len);
 	struct bytes_out b;
 
 	if (!at)
@@ -86,6 +87,7 @@ int tools_audit_policies_add(struct audit_policies *p, const uint8_t *frame, siz
 	b = bytes_out(at, 4 + len);
 	bytes_put_u32(&b, (uint32_t)len);
 	bytes_put(&b, frame, len);
+	p->newest = bytes_get_u32(&in);
 	return 0;
 }
 
@@ -101,6 +103,7 @@ int tools_audit_policies_seal(const struct audit_policies *p, uint8_t **out, siz
 	size_t sealed = p->changes_len + KEYS_SEAL_OVERHEAD;
 	size_t total = HEAD_LEN + p->wraps_len + sealed + KEYS_LEN;
 	uint8_t *file = malloc(total);
+	uint8_t *body, *sum;
 	struct bytes_out b;
 
 	if (!file)
@@ -115,9 +118,11 @@ int tools_audit_policies_seal(const struct audit_policies *p, uint8_t **out, siz
 	bytes_put_zero(&b, 4);
 	bytes_put_u64(&b, sealed);
 	bytes_put(&b, p->wraps, p->wraps_len);
+	body = bytes_room(&b, sealed);
+	sum = bytes_room(&b, KEYS_LEN);
 	keys_seal(p->key, (struct keys_span){file, HEAD_LEN},
-		  (struct keys_span){p->changes, p->changes_len}, bytes_room(&b, sealed));
-	checksum(file, b.len, bytes_room(&b, KEYS_LEN));
+		  (struct keys_span){p->changes, p->changes_len}, body);
+	checksum(file, total - KEYS_LEN, sum);
 	*out = file;
 	*len = total;
 	return 0;

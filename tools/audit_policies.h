@@ -3,8 +3,8 @@
  * tools/audit_policies.h - the policies beside a copied log, sealed for who can open the log.
  *
  * DIR/policies: every version of every policy until the copy was made, under a random key that is
- * wrapped once for each stream of the log that its maker could open. Format: fs/FORMAT.md, "A copied
- * log".
+ * wrapped once for each stream of the log that its maker could open. Format: fs/FORMAT.md, "A
+ * copied log".
  */
 #ifndef TOOLS_AUDIT_POLICIES_H
 #define TOOLS_AUDIT_POLICIES_H
@@ -20,7 +20,7 @@ struct audit_policies {
 	uint8_t *wraps, *changes; /* as in the file; changes in the clear */
 	size_t wraps_len, wraps_cap, changes_len, changes_cap;
 	uint32_t wrap_count;
-	uint32_t newest; /* version */
+	uint32_t newest; /* version that was added last */
 };
 void tools_audit_policies_init(struct audit_policies *p,
 			       const uint8_t vault[static KEYS_VAULT_ID_LEN]);
@@ -36,8 +36,8 @@ int tools_audit_policies_seal(const struct audit_policies *p, uint8_t **out, siz
 
 /*
  * Every change, oldest first, given to fn, which returns 0 or a negative errno. -EMEDIUMTYPE,
- * -EPROTONOSUPPORT, -EBADMSG (damaged), -EXDEV (another vault's), -EACCES: k opens no stream that it
- * is wrapped for.
+ * -EPROTONOSUPPORT, -EBADMSG (damaged), -EXDEV (another vault's), -EACCES: k opens no stream that
+ * it is wrapped for.
  */
 int tools_audit_policies_open(const uint8_t *p, size_t len, const struct keys_audit_key *k,
 			      int (*fn)(void *ctx, const struct policy_past_change *c), void *ctx);

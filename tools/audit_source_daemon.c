@@ -63,7 +63,8 @@ static void say_unread(struct audit_source *s, const json_t *answer)
 	const json_t *bad = json_object_get(answer, "bad"), *one;
 	size_t i;
 
-	json_array_foreach(bad, i, one) {
+	json_array_foreach(bad, i, one)
+	{
 		fputs("journalfs: ", stderr);
 		tools_plain_put(stderr, json_string_value(one) ? json_string_value(one) : "", 0);
 		fputc('\n', stderr);
@@ -87,11 +88,11 @@ int tools_audit_daemon_read(struct audit_source *s, const struct audit_filter *f
 		.ctx = ctx,
 	};
 	struct fs_wire_message m;
-	json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "verb", "audit-records", "who",
-				 f->who ? f->who : "", "journal", f->journal ? f->journal : "",
-				 "since_ns", (json_int_t)f->since_ns, "until_ns",
-				 (json_int_t)f->until_ns, "grant", (json_int_t)f->grant, "purpose",
-				 f->purpose ? f->purpose : "");
+	json_t *json =
+		json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "verb", "audit-records", "who",
+			  f->who ? f->who : "", "journal", f->journal ? f->journal : "", "since_ns",
+			  (json_int_t)f->since_ns, "until_ns", (json_int_t)f->until_ns, "grant",
+			  (json_int_t)f->grant, "purpose", f->purpose ? f->purpose : "");
 	int rc = TOOL_FAILED;
 
 	fs_wire_message_init(&m);
@@ -136,8 +137,8 @@ struct policy_past *tools_audit_daemon_past(struct audit_source *s)
 		return NULL;
 	}
 	fs_wire_message_init(&m);
-	rc = tools_audit_stream(s, json_pack("{s:s}", "verb", "audit-policies"), NULL, 0, take_change,
-				past, &m);
+	rc = tools_audit_stream(s, json_pack("{s:s}", "verb", "audit-policies"), NULL, 0,
+				take_change, past, &m);
 	if (!rc)
 		say_unread(s, m.json);
 	fs_wire_message_clear(&m);
@@ -159,11 +160,12 @@ static int list_segments(void *ctx, uint64_t **numbers, size_t *n)
 
 	fs_wire_message_init(&m);
 	pthread_mutex_lock(&s->lock);
-	rc = tools_client_call(&s->cl, json_pack("{s:s}", "verb", "audit-segments"), NULL, 0, -1, &m);
+	rc = tools_client_call(&s->cl, json_pack("{s:s}", "verb", "audit-segments"), NULL, 0, -1,
+			       &m);
 	while (!rc) {
 		json_t *segments = json_object_get(m.json, "segments"), *one;
-		uint64_t *more = reallocarray(list, count + json_array_size(segments) + 1,
-					      sizeof(*more));
+		uint64_t *more =
+			reallocarray(list, count + json_array_size(segments) + 1, sizeof(*more));
 		size_t i;
 
 		if (!more) {
@@ -171,8 +173,8 @@ static int list_segments(void *ctx, uint64_t **numbers, size_t *n)
 			break;
 		}
 		list = more;
-		json_array_foreach(segments, i, one)
-			list[count++] = (uint64_t)json_integer_value(json_object_get(one, "number"));
+		json_array_foreach(segments, i, one) list[count++] =
+			(uint64_t)json_integer_value(json_object_get(one, "number"));
 		s->least = (uint64_t)json_integer_value(json_object_get(m.json, "durable"));
 		if (!json_is_true(json_object_get(m.json, "more")))
 			break;
@@ -226,8 +228,8 @@ static int load_part(struct audit_source *s, uint64_t number, const char *part, 
 
 	fs_wire_message_init(&m);
 	rc = tools_audit_stream_quiet(s,
-				      json_pack("{s:s, s:I, s:s}", "verb", "audit-segment", "number",
-						(json_int_t)number, "part", part),
+				      json_pack("{s:s, s:I, s:s}", "verb", "audit-segment",
+						"number", (json_int_t)number, "part", part),
 				      NULL, 0, take_bytes, &g, &m);
 	if (!rc && !g.bytes)
 		g.bytes = malloc(1);
@@ -264,10 +266,8 @@ int tools_audit_daemon_segments(struct audit_source *s)
 	if (list_segments(s, &numbers, &n))
 		return TOOL_FAILED;
 	free(numbers);
-	s->segments = (struct fs_log_source){.list = list_segments,
-					     .load = load_segment,
-					     .extra = load_extra,
-					     .ctx = s};
+	s->segments = (struct fs_log_source){
+		.list = list_segments, .load = load_segment, .extra = load_extra, .ctx = s};
 	return TOOL_OK;
 }
 

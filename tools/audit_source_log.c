@@ -3,8 +3,8 @@
  * tools/audit_source_log.c - an auditor's source without a daemon: segments in a directory, and a
  * key file.
  *
- * Nothing is asked of anybody and nothing is logged. Without a key file only the raw segments can be
- * had, which is all that verification needs. Only streams of daemons that the key file names are
+ * Nothing is asked of anybody and nothing is logged. Without a key file only the raw segments can
+ * be had, which is all that verification needs. Only streams of daemons that the key file names are
  * believed.
  */
 #include <dirent.h>
@@ -60,8 +60,10 @@ static int check_dir(const char *dir)
 	int rc;
 
 	if (fd < 0)
-		return tools_fail("%s can't be read: %s; --log takes the directory of a copied access "
-				  "log (`journalfs audit copy`)", dir, strerror(errno));
+		return tools_fail(
+			"%s can't be read: %s; --log takes the directory of a copied access "
+			"log (`journalfs audit copy`)",
+			dir, strerror(errno));
 	rc = fs_log_segment_list(fd, &list, &n);
 	free(list);
 	close(fd);
@@ -133,13 +135,17 @@ static int load_past(struct audit_source *s, struct policy_past *past)
 static int say_past(const struct audit_source *s, int rc)
 {
 	if (rc == -ENOENT)
-		return tools_fail("%s holds no policies beside the log: `journalfs audit copy` brings "
-				  "them", s->dir);
+		return tools_fail(
+			"%s holds no policies beside the log: `journalfs audit copy` brings "
+			"them",
+			s->dir);
 	if (rc == -EXDEV)
 		return tools_fail("%s/policies is of another vault than %s", s->dir, s->key_path);
 	if (rc == -EACCES)
-		return tools_fail("%s/policies is sealed for streams of the log that %s does not hold: "
-				  "export the key anew, or copy the log again", s->dir, s->key_path);
+		return tools_fail(
+			"%s/policies is sealed for streams of the log that %s does not hold: "
+			"export the key anew, or copy the log again",
+			s->dir, s->key_path);
 	if (rc == -EPROTONOSUPPORT)
 		return tools_fail("%s/policies was made by a newer journalfs; install that version",
 				  s->dir);
@@ -150,9 +156,12 @@ static int say_past(const struct audit_source *s, int rc)
 
 static int need_key(const struct audit_source *s)
 {
-	return s->has_key ? TOOL_OK
-			  : tools_fail("the records in %s are sealed: --key FILE names an auditor's key "
-				       "file (`journalfs audit key export FILE` makes one)", s->dir);
+	return s->has_key
+		       ? TOOL_OK
+		       : tools_fail(
+				 "the records in %s are sealed: --key FILE names an auditor's key "
+				 "file (`journalfs audit key export FILE` makes one)",
+				 s->dir);
 }
 
 struct policy_past *tools_audit_log_past(struct audit_source *s)

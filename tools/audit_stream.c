@@ -68,7 +68,8 @@ static int next_frame(struct frames *in, const uint8_t **p, size_t *len)
 	}
 }
 
-static int take_all(struct frames *in, int (*fn)(void *ctx, const uint8_t *p, size_t len), void *ctx)
+static int take_all(struct frames *in, int (*fn)(void *ctx, const uint8_t *p, size_t len),
+		    void *ctx)
 {
 	const uint8_t *p;
 	size_t len;
@@ -89,7 +90,8 @@ static int take_all(struct frames *in, int (*fn)(void *ctx, const uint8_t *p, si
 }
 
 /* The request goes with the daemon's end, which is closed here. */
-static int send_with(struct audit_source *s, json_t *json, const void *blob, size_t blob_len, int fd)
+static int send_with(struct audit_source *s, json_t *json, const void *blob, size_t blob_len,
+		     int fd)
 {
 	int rc = json ? fs_wire_send(s->cl.sock, json, blob, blob_len, fd) : -ENOMEM;
 
@@ -162,9 +164,9 @@ int tools_audit_stream(struct audit_source *s, json_t *json, const void *blob, s
 	return run(s, json, blob, blob_len, false, fn, ctx, m);
 }
 
-int tools_audit_stream_quiet(struct audit_source *s, json_t *json, const void *blob, size_t blob_len,
-			     int (*fn)(void *ctx, const uint8_t *p, size_t len), void *ctx,
-			     struct fs_wire_message *m)
+int tools_audit_stream_quiet(struct audit_source *s, json_t *json, const void *blob,
+			     size_t blob_len, int (*fn)(void *ctx, const uint8_t *p, size_t len),
+			     void *ctx, struct fs_wire_message *m)
 {
 	return run(s, json, blob, blob_len, true, fn, ctx, m);
 }

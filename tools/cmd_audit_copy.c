@@ -3,9 +3,9 @@
  * tools/cmd_audit_copy.c - audit copy: the sealed log and its policies into a directory.
  *
  * What is whole and there already is not fetched again: full segments never change. The newest ones
- * are fetched each time. Policies are sealed beside them for whoever opens the log (who may not read
- * it copies the segments alone). Every file is written anew, synced, then renamed into its place, so
- * that a copy that was interrupted is a copy of less, never a damaged one.
+ * are fetched each time. Policies are sealed beside them for whoever opens the log (who may not
+ * read it copies the segments alone). Every file is written anew, synced, then renamed into its
+ * place, so that a copy that was interrupted is a copy of less, never a damaged one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,13 +44,14 @@ static int list(struct copying *c)
 	int rc;
 
 	fs_wire_message_init(&m);
-	rc = tools_client_call(&c->s->cl,
-			       json_pack("{s:s, s:s}", "verb", "audit-segments", "purpose", "audit copy"),
-			       NULL, 0, -1, &m);
+	rc = tools_client_call(
+		&c->s->cl,
+		json_pack("{s:s, s:s}", "verb", "audit-segments", "purpose", "audit copy"), NULL, 0,
+		-1, &m);
 	while (!rc) {
 		json_t *segments = json_object_get(m.json, "segments"), *one;
-		struct segment *more = reallocarray(c->segment, c->n + json_array_size(segments) + 1,
-						    sizeof(*more));
+		struct segment *more = reallocarray(
+			c->segment, c->n + json_array_size(segments) + 1, sizeof(*more));
 		size_t i;
 
 		if (!more) {
@@ -58,12 +59,11 @@ static int list(struct copying *c)
 			break;
 		}
 		c->segment = more;
-		json_array_foreach(segments, i, one)
-			c->segment[c->n++] = (struct segment){
-				.number = (uint64_t)json_integer_value(json_object_get(one, "number")),
-				.bytes = (uint64_t)json_integer_value(json_object_get(one, "bytes")),
-				.index = json_is_true(json_object_get(one, "index")),
-			};
+		json_array_foreach(segments, i, one) c->segment[c->n++] = (struct segment){
+			.number = (uint64_t)json_integer_value(json_object_get(one, "number")),
+			.bytes = (uint64_t)json_integer_value(json_object_get(one, "bytes")),
+			.index = json_is_true(json_object_get(one, "index")),
+		};
 		if (!json_is_true(json_object_get(m.json, "more")))
 			break;
 		rc = tools_client_next(&c->s->cl, &m);
@@ -83,7 +83,8 @@ static bool is_there(const char *path, uint64_t bytes)
 {
 	struct stat st;
 
-	return !lstat(path, &st) && S_ISREG(st.st_mode) && (!bytes || (uint64_t)st.st_size == bytes);
+	return !lstat(path, &st) && S_ISREG(st.st_mode) &&
+	       (!bytes || (uint64_t)st.st_size == bytes);
 }
 
 /* The first segment that holds something after since_s; 0 and on: by the heads of their streams. */
@@ -221,8 +222,9 @@ static int fetch_segment(struct copying *c, const struct segment *seg, bool newe
 static int sync_dir(const char *dir)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) ? tools_fail("%s can't be made durable: %s", dir, strerror(errno))
-				     : TOOL_OK;
+	int rc = fd < 0 || fsync(fd)
+			 ? tools_fail("%s can't be made durable: %s", dir, strerror(errno))
+			 : TOOL_OK;
 
 	if (fd >= 0)
 		close(fd);
@@ -292,8 +294,9 @@ static int copy_policies(struct copying *c)
 				      sizeof(p.key), take_wrap, &p, &m);
 	if (rc == -EACCES) {
 		fs_wire_message_clear(&m);
-		fprintf(stderr, "journalfs: the policies were left out: they are sealed for who may read "
-				"the log, which you may not\n");
+		fprintf(stderr,
+			"journalfs: the policies were left out: they are sealed for who may read "
+			"the log, which you may not\n");
 		tools_audit_policies_clear(&p);
 		return TOOL_OK;
 	}
@@ -326,14 +329,17 @@ static int check_vault(const struct copying *c)
 
 	if (rc)
 		return tools_fail("%s can't be read: %s", c->dir, strerror(-rc));
-	if (!there.list(there.ctx, &numbers, &n) && n && !there.load(there.ctx, numbers[0], &p, &len))
+	if (!there.list(there.ctx, &numbers, &n) && n &&
+	    !there.load(there.ctx, numbers[0], &p, &len))
 		other = len < FS_LOG_HEADER || (!fs_log_header_decode(p, &h) &&
 						memcmp(h.vault, c->s->vault, sizeof(h.vault)));
 	free(p);
 	free(numbers);
 	fs_log_source_close(&there);
-	return other ? tools_fail("%s holds something else than a copy of this vault's log: name another "
-				  "directory", c->dir)
+	return other ? tools_fail("%s holds something else than a copy of this vault's log: name "
+				  "another "
+				  "directory",
+				  c->dir)
 		     : TOOL_OK;
 }
 
@@ -347,7 +353,8 @@ static int check_target(const struct copying *c)
 	if (stat(c->dir, &st) || !S_ISDIR(st.st_mode))
 		return tools_fail("%s is no directory", c->dir);
 	if (path_of(c, "header", path) || !access(path, F_OK))
-		return tools_fail("%s looks like a vault: copy into a directory of its own", c->dir);
+		return tools_fail("%s looks like a vault: copy into a directory of its own",
+				  c->dir);
 	return check_vault(c);
 }
 
@@ -373,8 +380,8 @@ int tools_cmd_audit_copy(struct tool_options *o, int argc, char **argv)
 	if (!rc)
 		rc = copy_policies(&c);
 	if (!rc)
-		printf("%s: %zu files fetched, %llu bytes; the log has %zu segments\n", c.dir, c.fetched,
-		       (unsigned long long)c.bytes, c.n);
+		printf("%s: %zu files fetched, %llu bytes; the log has %zu segments\n", c.dir,
+		       c.fetched, (unsigned long long)c.bytes, c.n);
 	free(c.segment);
 	tools_audit_close(c.s);
 	return rc;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/cmd_audit_incident.c - audit incident: what a report within 72 hours needs, as a directory that
- * can be handed on and checked elsewhere: who, which journals and notes, when, what left the vault.
+ * tools/cmd_audit_incident.c - audit incident: what a report within 72 hours needs, as a directory
+ * that can be handed on and checked elsewhere: who, which journals and notes, when, what left the
+ * vault.
  *
  * The log is verified first; each record gets its proof against the last checkpoint that covers it.
  * What could not be had is said in README.txt and does not stop the pack.
@@ -64,7 +65,7 @@ static int record(void *ctx, const struct policy_record *r)
 	tools_audit_out_record(p->json, r);
 	tools_audit_out_record(p->csv, r);
 	tools_audit_out_record(p->text, r);
-	return incident_add(&p->in, r);
+	return tools_incident_add(&p->in, r);
 }
 
 static int form_end(struct packing *p, const char *name, FILE **file, struct audit_out **out)
@@ -94,7 +95,8 @@ static int form_begin(struct packing *p, const char *name, const struct audit_fo
 
 static int records_write(struct packing *p)
 {
-	int rc = form_begin(p, "records.jsonl", &tools_audit_form_json, "", &p->json_file, &p->json);
+	int rc =
+		form_begin(p, "records.jsonl", &tools_audit_form_json, "", &p->json_file, &p->json);
 
 	if (!rc)
 		rc = form_begin(p, "records.csv", &tools_audit_form_csv, "", &p->csv_file, &p->csv);
@@ -223,13 +225,15 @@ static void asked_tell(const struct packing *p, struct audit_out *out)
 			    p->of.session ? p->of.session : "any",
 			    p->of.journal ? p->of.journal : "any", period);
 	tools_audit_out_say(out, "Made %s, from %s.", tools_when_text((int64_t)time(NULL), now),
-			    tools_audit_live(p->ask.s) ? "the vault's daemon" : "a copy of the log");
+			    tools_audit_live(p->ask.s) ? "the vault's daemon"
+						       : "a copy of the log");
 	tools_audit_out_say(out, "Records: %zu, from %s to %s.", p->in.seqs,
 			    tools_when_text(p->in.first_ns / 1000000000, first),
 			    tools_when_text(p->in.last_ns / 1000000000, last));
 	if (tools_audit_unread(p->ask.s))
 		tools_audit_out_say(out,
-				    "%" PRIu64 " records or stretches of the log could not be read: "
+				    "%" PRIu64
+				    " records or stretches of the log could not be read: "
 				    "what they say is missing here.",
 				    tools_audit_unread(p->ask.s));
 }
@@ -247,9 +251,9 @@ static void lines_tell(struct audit_out *out, const char *heading, char **lines,
 static void people_tell(const struct incident *in, struct audit_out *out)
 {
 	static const struct audit_column columns[] = {
-		{"Who", "who", AUDIT_TEXT},	{"Number", "practitioner", AUDIT_NUMBER},
-		{"Role", "role", AUDIT_TEXT},	{"Unit", "unit", AUDIT_TEXT},
-		{"First", "first", AUDIT_TIME}, {"Last", "last", AUDIT_TIME},
+		{"Who", "who", AUDIT_TEXT},	      {"Number", "practitioner", AUDIT_NUMBER},
+		{"Role", "role", AUDIT_TEXT},	      {"Unit", "unit", AUDIT_TEXT},
+		{"First", "first", AUDIT_TIME},	      {"Last", "last", AUDIT_TIME},
 		{"Records", "records", AUDIT_NUMBER},
 	};
 
@@ -258,8 +262,12 @@ static void people_tell(const struct incident *in, struct audit_out *out)
 	for (size_t i = 0; i < in->persons; i++) {
 		const struct incident_person *x = &in->person[i];
 		const struct audit_cell cells[7] = {
-			{x->who, 0},		   {NULL, x->number},	{x->role, 0},
-			{x->unit, 0},		   {NULL, x->first_ns}, {NULL, x->last_ns},
+			{x->who, 0},
+			{NULL, x->number},
+			{x->role, 0},
+			{x->unit, 0},
+			{NULL, x->first_ns},
+			{NULL, x->last_ns},
 			{NULL, (int64_t)x->records},
 		};
 
@@ -270,10 +278,14 @@ static void people_tell(const struct incident *in, struct audit_out *out)
 static void notes_tell(const struct incident *in, struct audit_out *out)
 {
 	static const struct audit_column columns[] = {
-		{"Journal", "journal", AUDIT_TEXT},	{"Note", "note", AUDIT_TEXT},
-		{"First", "first", AUDIT_TIME},		{"Last", "last", AUDIT_TIME},
-		{"Could read", "could_read", AUDIT_NUMBER}, {"Opened", "read", AUDIT_NUMBER},
-		{"Changed", "written", AUDIT_NUMBER},	{"Exported", "exported", AUDIT_NUMBER},
+		{"Journal", "journal", AUDIT_TEXT},
+		{"Note", "note", AUDIT_TEXT},
+		{"First", "first", AUDIT_TIME},
+		{"Last", "last", AUDIT_TIME},
+		{"Could read", "could_read", AUDIT_NUMBER},
+		{"Opened", "read", AUDIT_NUMBER},
+		{"Changed", "written", AUDIT_NUMBER},
+		{"Exported", "exported", AUDIT_NUMBER},
 		{"Refused", "refused", AUDIT_NUMBER},
 	};
 
@@ -318,12 +330,14 @@ static void log_tell(const struct packing *p, struct audit_out *out)
 				    "proofs/N.tlog-proof`.",
 				    p->proofs);
 	if (p->uncovered)
-		tools_audit_out_say(out, "%zu of the newest records are not sealed yet and have no "
-					 "proof: a checkpoint follows within a minute.",
+		tools_audit_out_say(out,
+				    "%zu of the newest records are not sealed yet and have no "
+				    "proof: a checkpoint follows within a minute.",
 				    p->uncovered);
 	if (p->in.seqs - p->uncovered > PROOFS_MOST)
-		tools_audit_out_say(out, "Only the first %d records have proofs here: ask for a "
-					 "shorter time to have the others.",
+		tools_audit_out_say(out,
+				    "Only the first %d records have proofs here: ask for a "
+				    "shorter time to have the others.",
 				    PROOFS_MOST);
 }
 
@@ -334,9 +348,11 @@ static void files_tell(struct audit_out *out)
 	tools_audit_out_say(out, "records.jsonl, records.csv: the same for programs");
 	tools_audit_out_say(out, "notes.csv: every journal and note, and what was done with it");
 	tools_audit_out_say(out, "checkpoint.txt: the signed checkpoint that the proofs are for");
-	tools_audit_out_say(out, "SHA256SUMS: `sha256sum -c SHA256SUMS` says whether a file here was "
-				 "changed since");
-	tools_audit_out_say(out, "All of this names patients. Hand it on encrypted, to whom it is for.");
+	tools_audit_out_say(out,
+			    "SHA256SUMS: `sha256sum -c SHA256SUMS` says whether a file here was "
+			    "changed since");
+	tools_audit_out_say(out,
+			    "All of this names patients. Hand it on encrypted, to whom it is for.");
 }
 
 static int readme_write(struct packing *p)
@@ -346,7 +362,7 @@ static int readme_write(struct packing *p)
 	size_t journals;
 	int rc;
 
-	if (incident_journals(&p->in, &journals))
+	if (tools_incident_journals(&p->in, &journals))
 		return tools_fail("memory is short");
 	rc = form_begin(p, "README.txt", &tools_audit_form_text, "Incident pack", &file, &out);
 	if (rc)
@@ -396,8 +412,9 @@ static int wanted(struct tool_options *o, struct packing *p)
 	if (p->of.session &&
 	    (strlen(p->of.session) < 6 || strlen(p->of.session) > 32 ||
 	     strspn(p->of.session, "0123456789abcdefABCDEF") != strlen(p->of.session)))
-		return tools_usage("a session is named by 6 to 32 hexadecimal digits, as `journalfs "
-				   "audit practitioner` shows them");
+		return tools_usage(
+			"a session is named by 6 to 32 hexadecimal digits, as `journalfs "
+			"audit practitioner` shows them");
 	if (!o->since)
 		return tools_usage("since when? --since TIME, as in --since -3d");
 	if (!o->to)
@@ -444,6 +461,6 @@ int tools_cmd_audit_incident(struct tool_options *o, int argc, char **argv)
 	if (!rc)
 		rc = pack(&p, o->to);
 	tools_pack_abort(&p.pack);
-	incident_clear(&p.in);
+	tools_incident_clear(&p.in);
 	return tools_audit_ask_close(&p.ask, rc);
 }

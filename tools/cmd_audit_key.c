@@ -100,14 +100,16 @@ static int fetch(struct audit_source *s, struct exporting *x)
 	fs_wire_message_init(&m);
 	rc = tools_audit_stream(s,
 				json_pack("{s:s, s:I, s:I}", "verb", "audit-streams", "since_s",
-					  (json_int_t)x->k.since_s, "until_s", (json_int_t)x->k.until_s),
+					  (json_int_t)x->k.since_s, "until_s",
+					  (json_int_t)x->k.until_s),
 				NULL, 0, take, x, &m);
 	if (!rc) {
 		take_texts(x, m.json);
 		shut = json_integer_value(json_object_get(m.json, "shut"));
 		if (shut)
 			fprintf(stderr,
-				"journalfs: %lld %s of the log can't be opened by you and %s not in the "
+				"journalfs: %lld %s of the log can't be opened by you and %s not "
+				"in the "
 				"key file\n",
 				(long long)shut, shut == 1 ? "stretch" : "stretches",
 				shut == 1 ? "is" : "are");
@@ -148,8 +150,9 @@ static int export_to(struct tool_options *o, const char *path)
 	if (!rc)
 		rc = fetch(s, &x);
 	if (!rc && !x.k.streams)
-		rc = tools_fail("there is nothing of the log that you can open in that time: no key "
-				"file was written");
+		rc = tools_fail(
+			"there is nothing of the log that you can open in that time: no key "
+			"file was written");
 	if (!rc)
 		x.k.made_s = (uint64_t)time(NULL);
 	if (!rc)
@@ -243,5 +246,6 @@ int tools_cmd_audit_key(struct tool_options *o, int argc, char **argv)
 		return export_to(o, argv[2]);
 	if (!strcmp(argv[1], "show"))
 		return show(o, argv[2]);
-	return tools_usage("`audit key %s` is not known; there are: export FILE, show FILE", argv[1]);
+	return tools_usage("`audit key %s` is not known; there are: export FILE, show FILE",
+			   argv[1]);
 }

@@ -50,9 +50,9 @@ static const char *title_of(const struct statement *st)
 /* A unit by its title, as patients know it. */
 static const char *by(const struct statement *st, const struct policy_visit *v)
 {
-	const struct policy_unit *unit =
-		!st->view.names && st->ask.practice ? policy_practice_unit(st->ask.practice, v->by)
-						    : NULL;
+	const struct policy_unit *unit = !st->view.names && st->ask.practice
+						 ? policy_practice_unit(st->ask.practice, v->by)
+						 : NULL;
 
 	if (unit && unit->title[0])
 		return unit->title;
@@ -87,11 +87,12 @@ static void begin(struct statement *st, const char *journal)
 	tools_audit_out_say(st->ask.out, "Journal: %s", journal);
 	tools_audit_out_say(st->ask.out, "Period: %s. Made %s by %s.", period,
 			    tools_when_text((int64_t)time(NULL), now), title_of(st));
-	tools_audit_out_say(st->ask.out,
-			    "Each line is one occasion on which somebody used this journal: from when "
-			    "to when, by %s, as what, for what, and what was done. EMERGENCY marks "
-			    "access that was taken past the usual rules; each of these is reviewed.",
-			    st->view.names ? "whom" : "which unit");
+	tools_audit_out_say(
+		st->ask.out,
+		"Each line is one occasion on which somebody used this journal: from when "
+		"to when, by %s, as what, for what, and what was done. EMERGENCY marks "
+		"access that was taken past the usual rules; each of these is reviewed.",
+		st->view.names ? "whom" : "which unit");
 	if (!st->view.refused)
 		tools_audit_out_say(st->ask.out,
 				    "Attempts that were refused opened nothing and are left out.");
@@ -103,10 +104,11 @@ static void end(struct statement *st, size_t n)
 		tools_audit_out_say(st->ask.out, "Nobody used this journal in the period.");
 	tools_audit_ask_unread(&st->ask);
 	tools_audit_ask_integrity(&st->ask);
-	tools_audit_out_say(st->ask.out,
-			    "Whoever wants to know more about a line, or thinks that somebody should "
-			    "not have been there, asks %s and names the line's time.",
-			    title_of(st));
+	tools_audit_out_say(
+		st->ask.out,
+		"Whoever wants to know more about a line, or thinks that somebody should "
+		"not have been there, asks %s and names the line's time.",
+		title_of(st));
 }
 
 static void tell(struct statement *st, const char *journal)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/cmd_audit_practitioner.c - audit practitioner: what somebody did, in and out of working hours,
- * with and without a care relationship.
+ * tools/cmd_audit_practitioner.c - audit practitioner: what somebody did, in and out of working
+ * hours, with and without a care relationship.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -84,11 +84,11 @@ static const char *relationship(const struct policy_use_journal *j)
 static void journals_tell(struct audit_ask *a, const struct policy_use_journal *j, size_t n)
 {
 	static const struct audit_column columns[] = {
-		{"Journal", "journal", AUDIT_TEXT},	 {"First", "first", AUDIT_TIME},
-		{"Last", "last", AUDIT_TIME},		 {"Opened", "read", AUDIT_NUMBER},
-		{"Changed", "written", AUDIT_NUMBER},	 {"Outside hours", "off_hours", AUDIT_NUMBER},
-		{"Refused", "refused", AUDIT_NUMBER},	 {"Exported", "exported", AUDIT_NUMBER},
-		{"Emergency", "grants", AUDIT_NUMBER},	 {"Relationship", "relationship", AUDIT_TEXT},
+		{"Journal", "journal", AUDIT_TEXT},    {"First", "first", AUDIT_TIME},
+		{"Last", "last", AUDIT_TIME},	       {"Opened", "read", AUDIT_NUMBER},
+		{"Changed", "written", AUDIT_NUMBER},  {"Outside hours", "off_hours", AUDIT_NUMBER},
+		{"Refused", "refused", AUDIT_NUMBER},  {"Exported", "exported", AUDIT_NUMBER},
+		{"Emergency", "grants", AUDIT_NUMBER}, {"Relationship", "relationship", AUDIT_TEXT},
 	};
 
 	tools_audit_out_heading(a->out, "Journals");
@@ -114,8 +114,8 @@ static void journals_tell(struct audit_ask *a, const struct policy_use_journal *
 static void sessions_tell(struct audit_ask *a, const struct policy_use_session *s, size_t n)
 {
 	static const struct audit_column columns[] = {
-		{"Session", "session", AUDIT_TEXT}, {"From", "origin", AUDIT_TEXT},
-		{"First", "first", AUDIT_TIME},	    {"Last", "last", AUDIT_TIME},
+		{"Session", "session", AUDIT_TEXT},   {"From", "origin", AUDIT_TEXT},
+		{"First", "first", AUDIT_TIME},	      {"Last", "last", AUDIT_TIME},
 		{"Records", "records", AUDIT_NUMBER}, {"Ended", "ended", AUDIT_TEXT},
 	};
 
@@ -147,9 +147,10 @@ static int tell(struct audit_ask *a, const char *who, struct policy_use *u)
 	char period[128];
 
 	if (!t->first_ns && (!a->practice || !policy_practice_find(a->practice, who)))
-		return tools_fail("there is no practitioner %s in the policy, and nothing of one in "
-				  "this period of the log",
-				  who);
+		return tools_fail(
+			"there is no practitioner %s in the policy, and nothing of one in "
+			"this period of the log",
+			who);
 	j = policy_use_journals(u, &journals);
 	s = policy_use_sessions(u, &sessions);
 	tools_audit_ask_period(a, period, sizeof(period));
@@ -165,8 +166,9 @@ static int tell(struct audit_ask *a, const char *who, struct policy_use *u)
 		journals_tell(a, j, journals);
 	if (sessions)
 		sessions_tell(a, s, sessions);
-	tools_audit_out_say(a->out, "A relationship is an entry of the practitioner's own, one that "
-				    "was stated, or own work in the journal.");
+	tools_audit_out_say(a->out,
+			    "A relationship is an entry of the practitioner's own, one that "
+			    "was stated, or own work in the journal.");
 	tools_audit_ask_unread(a);
 	return TOOL_OK;
 }

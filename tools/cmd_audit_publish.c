@@ -3,12 +3,13 @@
  * tools/cmd_audit_publish.c - audit publish: the log's tree in the layout of C2SP tlog-tiles, for
  * witnesses and monitors (tiles.h).
  *
- * Only hashes. Entry bundles are left out: sealed records are for auditors, not for everybody to keep
- * until a key leaks; and a bundle's entry is at most 65,535 bytes, a sealed record up to 67,624.
+ * Only hashes. Entry bundles are left out: sealed records are for auditors, not for everybody to
+ * keep until a key leaks; and a bundle's entry is at most 65,535 bytes, a sealed record up to
+ * 67,624.
  *
- * The directory's own checkpoint is a kept one: the log is verified against it first, and a log that
- * does not continue what was published is not published. Nothing is published of a log that is not
- * whole. The new checkpoint appears when all of its tiles are on disk.
+ * The directory's own checkpoint is a kept one: the log is verified against it first, and a log
+ * that does not continue what was published is not published. Nothing is published of a log that is
+ * not whole. The new checkpoint appears when all of its tiles are on disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,9 +72,10 @@ static int put_checkpoint(const char *dir, const char *text)
 static int say_rc(const struct publishing *p, int rc)
 {
 	if (rc == -EUCLEAN)
-		return tools_fail("%s/%s is there and says otherwise than the log: the directory holds "
-				  "another history, or was changed; nothing more was published",
-				  p->tiles.dir, p->bad);
+		return tools_fail(
+			"%s/%s is there and says otherwise than the log: the directory holds "
+			"another history, or was changed; nothing more was published",
+			p->tiles.dir, p->bad);
 	if (rc == -ENOENT)
 		return tools_fail("segments of the log are gone: its tree can't be published");
 	return tools_fail("%s could not be written: %s", p->tiles.dir, strerror(-rc));
@@ -87,7 +89,7 @@ static int publish(const struct audit_whole *w, struct audit_source *s, const ch
 	if (!p)
 		return tools_fail("out of memory");
 	p->tiles.dir = dir;
-	rc = fs_log_leaves(tools_audit_segments(s), w->v.sealed, add_leaf, p);
+	rc = fs_log_leaves(tools_audit_segments(s), w->v.sealed, NULL, add_leaf, p);
 	if (!rc)
 		rc = tools_tiles_end(&p->tiles, p->bad);
 	if (!rc)
@@ -97,8 +99,8 @@ static int publish(const struct audit_whole *w, struct audit_source *s, const ch
 	if (rc)
 		rc = say_rc(p, rc);
 	else
-		printf("%s: checkpoint over %" PRIu64 " records, %" PRIu64 " tiles written, %" PRIu64
-		       " there already\n",
+		printf("%s: checkpoint over %" PRIu64 " records, %" PRIu64
+		       " tiles written, %" PRIu64 " there already\n",
 		       dir, w->v.sealed, p->tiles.written, p->tiles.there);
 	free(p);
 	return rc;
@@ -125,8 +127,10 @@ static int refuse(const struct audit_whole *w, const char *dir)
 		const struct fs_log_finding *f = &w->finding[i].f;
 
 		if (f->kind < FS_LOG_NOTES)
-			return tools_fail("nothing was published in %s, for the access log is not whole: "
-					  "%s (`journalfs audit verify`)", dir, f->text);
+			return tools_fail(
+				"nothing was published in %s, for the access log is not whole: "
+				"%s (`journalfs audit verify`)",
+				dir, f->text);
 	}
 	return tools_fail("nothing was published in %s: there is no checkpoint yet", dir);
 }

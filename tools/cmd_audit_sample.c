@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/cmd_audit_sample.c - audit sample: a random sample of accesses for the systematic review, which
- * anybody can draw again; --sign-off records what was sampled and what was found.
+ * tools/cmd_audit_sample.c - audit sample: a random sample of accesses for the systematic review,
+ * which anybody can draw again; --sign-off records what was sampled and what was found.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,13 +14,13 @@
 #include "cmd_audit.h"
 
 static const struct audit_column columns[] = {
-	{"Record", "seq", AUDIT_NUMBER}, {"When", "time", AUDIT_TIME},
-	{"Who", "who", AUDIT_TEXT},	 {"As", "role", AUDIT_TEXT},
-	{"Unit", "unit", AUDIT_TEXT},	 {"What", "what", AUDIT_TEXT},
+	{"Record", "seq", AUDIT_NUMBER},    {"When", "time", AUDIT_TIME},
+	{"Who", "who", AUDIT_TEXT},	    {"As", "role", AUDIT_TEXT},
+	{"Unit", "unit", AUDIT_TEXT},	    {"What", "what", AUDIT_TEXT},
 	{"Journal", "journal", AUDIT_TEXT}, {"Note", "note", AUDIT_TEXT},
-	{"For", "purpose", AUDIT_TEXT},	 {"Basis", "basis", AUDIT_TEXT},
-	{"Rule", "rule", AUDIT_TEXT},	 {"Reason", "reason", AUDIT_TEXT},
-	{"From", "origin", AUDIT_TEXT},	 {"Program", "program", AUDIT_TEXT},
+	{"For", "purpose", AUDIT_TEXT},	    {"Basis", "basis", AUDIT_TEXT},
+	{"Rule", "rule", AUDIT_TEXT},	    {"Reason", "reason", AUDIT_TEXT},
+	{"From", "origin", AUDIT_TEXT},	    {"Program", "program", AUDIT_TEXT},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -87,8 +87,9 @@ static int sign_off(struct drawing *d, const struct tool_options *o, const char 
 	char what[400], period[128];
 
 	if (!d->taken)
-		return tools_fail("nothing was drawn, so there is nothing to sign off: take a longer "
-				  "period or a larger share");
+		return tools_fail(
+			"nothing was drawn, so there is nothing to sign off: take a longer "
+			"period or a larger share");
 	tools_audit_ask_period(&d->ask, period, sizeof(period));
 	snprintf(what, sizeof(what),
 		 "sample of %" PRIu64 " of %" PRIu64 " accesses, records %" PRIu64 " to %" PRIu64
@@ -101,18 +102,20 @@ static int run(struct drawing *d, struct tool_options *o, const char *seed)
 {
 	int rc;
 
-	tools_audit_out_say(d->ask.out, "Seed %s, %d of 1,000 accesses. The same seed, share and "
-					"log give the same sample.",
+	tools_audit_out_say(d->ask.out,
+			    "Seed %s, %d of 1,000 accesses. The same seed, share and "
+			    "log give the same sample.",
 			    seed, o->per_thousand);
 	if (!d->records)
 		tools_audit_out_table(d->ask.out, "access", columns, COLUMNS);
 	rc = tools_audit_read(d->ask.s, &d->ask.f, draw, d);
 	if (rc)
 		return rc;
-	tools_audit_out_say(d->ask.out,
-			    "%" PRIu64 " of %" PRIu64 " accesses (records %" PRIu64 " to %" PRIu64
-			    "). Ask of each: did this person take part in this patient's care then?",
-			    d->taken, d->accesses, d->first, d->last);
+	tools_audit_out_say(
+		d->ask.out,
+		"%" PRIu64 " of %" PRIu64 " accesses (records %" PRIu64 " to %" PRIu64
+		"). Ask of each: did this person take part in this patient's care then?",
+		d->taken, d->accesses, d->first, d->last);
 	tools_audit_ask_unread(&d->ask);
 	return o->sign_off ? sign_off(d, o, seed) : TOOL_OK;
 }
@@ -126,8 +129,9 @@ int tools_cmd_audit_sample(struct tool_options *o, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (!o->per_thousand)
-		return tools_usage("how large a sample? --per-thousand N, from 1 to 1000: 10 is one "
-				   "access in a hundred");
+		return tools_usage(
+			"how large a sample? --per-thousand N, from 1 to 1000: 10 is one "
+			"access in a hundred");
 	if (o->sign_off && !o->seed)
 		return tools_usage("--sign-off needs the --seed of the sample that was looked at");
 	if (o->seed && (!*o->seed || strlen(o->seed) > 64))

@@ -9,11 +9,16 @@
 #include "cmd_audit.h"
 
 static const struct audit_column columns[] = {
-	{"Score", "score", AUDIT_NUMBER},   {"Reason", "reason", AUDIT_TEXT},
-	{"Who", "who", AUDIT_TEXT},	    {"Journal", "journal", AUDIT_TEXT},
-	{"First", "first", AUDIT_TIME},	    {"Last", "last", AUDIT_TIME},
-	{"Records", "records", AUDIT_NUMBER}, {"From record", "first_seq", AUDIT_NUMBER},
-	{"To record", "last_seq", AUDIT_NUMBER}, {"Why", "text", AUDIT_TEXT},
+	{"Score", "score", AUDIT_NUMBER},
+	{"Reason", "reason", AUDIT_TEXT},
+	{"Who", "who", AUDIT_TEXT},
+	{"Journal", "journal", AUDIT_TEXT},
+	{"First", "first", AUDIT_TIME},
+	{"Last", "last", AUDIT_TIME},
+	{"Records", "records", AUDIT_NUMBER},
+	{"From record", "first_seq", AUDIT_NUMBER},
+	{"To record", "last_seq", AUDIT_NUMBER},
+	{"Why", "text", AUDIT_TEXT},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -46,8 +51,8 @@ static bool shown(const struct tool_options *o, const struct policy_finding *f)
 	       (!o->journal || !f->journal[0] || !strcmp(o->journal, f->journal));
 }
 
-static void tell(struct audit_ask *a, const struct tool_options *o,
-		 const struct policy_finding *f, size_t n)
+static void tell(struct audit_ask *a, const struct tool_options *o, const struct policy_finding *f,
+		 size_t n)
 {
 	char period[128];
 	size_t told = 0;
@@ -91,7 +96,8 @@ int tools_cmd_audit_unusual(struct tool_options *o, int argc, char **argv)
 	rc = tools_audit_ask_open(o, "audit unusual", "Unusual accesses", &a);
 	if (rc)
 		return tools_audit_ask_close(&a, rc);
-	/* What somebody does is unusual against what all others do: names only choose what is told. */
+	/* What somebody does is unusual against what all others do: names only choose what is told.
+	 */
 	all = a.f;
 	all.who = all.journal = "";
 	set.practice = a.practice;

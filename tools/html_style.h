@@ -10,7 +10,7 @@
 
 #define LIGHT                                                                                      \
 	"--page:#f5f7f9;--card:#fff;--ink:#17222c;--soft:#566370;--line:#dde4ea;--stripe:#f7f9fb;" \
-	"--main:#1f6f8b;--tint:#e2f0f5;--bad:#a3262a;--badtint:#fbe8e8;--warn:#835600;"           \
+	"--main:#1f6f8b;--tint:#e2f0f5;--bad:#a3262a;--badtint:#fbe8e8;--warn:#835600;"            \
 	"--warntint:#fcf1d9;--good:#1f663c;--goodtint:#e2f3e8;--none:#e9eef2;--other:#93a4b3;"
 #define DARK                                                                                       \
 	"--page:#10161c;--card:#172029;--ink:#e4eaf0;--soft:#9fadba;--line:#2b3742;"               \
@@ -22,8 +22,7 @@ static const char *const tools_html_style[] = {
 	/* colours */
 	":root{color-scheme:light dark;" LIGHT "}\n"
 	"@media (prefers-color-scheme:dark){:root{" DARK "}}\n"
-	"@media print{:root{color-scheme:light;" LIGHT
-	"--page:#fff;--stripe:#fff}}\n",
+	"@media print{:root{color-scheme:light;" LIGHT "--page:#fff;--stripe:#fff}}\n",
 
 	/* text */
 	"*{box-sizing:border-box}\n"

@@ -179,7 +179,7 @@ static int seq_add(struct incident *in, uint64_t seq)
 	return 0;
 }
 
-int incident_add(struct incident *in, const struct policy_record *r)
+int tools_incident_add(struct incident *in, const struct policy_record *r)
 {
 	int rc = seq_add(in, r->seq);
 
@@ -216,7 +216,7 @@ static void lines_clear(char **list, size_t n)
 	free(list);
 }
 
-void incident_clear(struct incident *in)
+void tools_incident_clear(struct incident *in)
 {
 	for (size_t i = 0; i < in->notes; i++) {
 		free(in->note[i].journal_name);
@@ -244,7 +244,7 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-int incident_journals(const struct incident *in, size_t *out)
+int tools_incident_journals(const struct incident *in, size_t *out)
 {
 	uint32_t *number = calloc(in->notes + 1, sizeof(*number));
 

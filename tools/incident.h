@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/incident.h - what the 72-hour pack of `audit incident` adds up: who, which journals and notes,
- * what left the vault. Only for cmd_audit_incident.c and incident.c.
+ * tools/incident.h - what the 72-hour pack of `audit incident` adds up: who, which journals and
+ * notes, what left the vault. Only for cmd_audit_incident.c and incident.c.
  */
 #ifndef TOOLS_INCIDENT_H
 #define TOOLS_INCIDENT_H
@@ -37,9 +37,9 @@ struct incident {
 	int64_t first_ns, last_ns;
 };
 
-int incident_add(struct incident *in, const struct policy_record *r); /* -ENOMEM */
-void incident_clear(struct incident *in);
+int tools_incident_add(struct incident *in, const struct policy_record *r); /* -ENOMEM */
+void tools_incident_clear(struct incident *in);
 /* How many journals there are among the notes. -ENOMEM. */
-int incident_journals(const struct incident *in, size_t *out);
+int tools_incident_journals(const struct incident *in, size_t *out);
 
 #endif

@@ -174,7 +174,8 @@ static void warn(const uint8_t *vault, const char *kept, const char *now, enum t
 		"journalfs: WARNING: the access log of this vault was rolled back or rewritten.\n"
 		"  Its newest checkpoint %s\n"
 		"  from %s (kept in %s).\n"
-		"  Tell an auditor: `journalfs audit verify` says more. After a true restore from a\n"
+		"  Tell an auditor: `journalfs audit verify` says more. After a true restore from "
+		"a\n"
 		"  backup, remove that file.\n\n",
 		what, tools_when_text((int64_t)a.time_s, when), path);
 }
@@ -188,12 +189,15 @@ static void compare_and_keep(const uint8_t *vault, const char *now)
 	if (!rc)
 		how = tools_kept_compare(vault, kept, now);
 	if (rc == -EBADMSG && !tools_kept_path(vault, path, sizeof(path)))
-		tools_fail("%s is damaged and was replaced: whether the access log was rolled back is "
-			   "not known this time", path);
+		tools_fail(
+			"%s is damaged and was replaced: whether the access log was rolled back is "
+			"not known this time",
+			path);
 	if (how == TOOLS_KEPT_SMALLER || how == TOOLS_KEPT_FORKED || how == TOOLS_KEPT_BEHIND)
 		warn(vault, kept, now, how);
 	else if (how == TOOLS_KEPT_BAD)
-		tools_fail("WARNING: the daemon's checkpoint of the access log is not one of this vault");
+		tools_fail("WARNING: the daemon's checkpoint of the access log is not one of this "
+			   "vault");
 	else if (rc == 0 || rc == -ENOENT || rc == -EBADMSG)
 		(void)tools_kept_write(vault, now, false);
 }

@@ -39,9 +39,10 @@ int tools_pack_begin(struct tools_pack *p, const char *to)
 		return tools_fail("memory is short");
 	}
 	if (!lstat(p->to, &st))
-		return tools_fail("%s is there already: name a directory that is not, so that nothing "
-				  "is overwritten",
-				  p->to);
+		return tools_fail(
+			"%s is there already: name a directory that is not, so that nothing "
+			"is overwritten",
+			p->to);
 	if (!mkdtemp(p->temporary)) {
 		int rc = tools_fail("%s cannot be made: %s", p->to, strerror(errno));
 

@@ -59,7 +59,7 @@ static int64_t step_of(enum step step, int64_t day)
 
 static int64_t step_next(enum step step, int64_t first)
 {
-	return step == BY_DAY ? first + 1
+	return step == BY_DAY	 ? first + 1
 	       : step == BY_WEEK ? first + 7
 				 : step_of(BY_MONTH, first + 31);
 }
@@ -132,7 +132,8 @@ static void put_grid(FILE *to, uint64_t top)
 		fprintf(to, "<line class=\"%s\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>",
 			i ? "grid" : "axis", LEFT, WIDE - 8, y, y);
 		fprintf(to,
-			"<text class=\"mark\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%llu</text>\n",
+			"<text class=\"mark\" x=\"%d\" y=\"%.1f\" "
+			"text-anchor=\"end\">%llu</text>\n",
 			LEFT - 8, y + 4, (unsigned long long)(top * i / parts));
 	}
 }
@@ -155,9 +156,9 @@ static void put_dates(FILE *to, const struct bars *b)
 		}
 		last = part;
 		strftime(text, sizeof(text),
-			 b->step == BY_MONTH			  ? "%Y"
+			 b->step == BY_MONTH		    ? "%Y"
 			 : tm.tm_mon == 0 || free_from == 0 ? "%b %Y"
-								  : "%b",
+							    : "%b",
 			 &tm);
 		free_from = x + 8 * (double)strlen(text) + 14;
 		fprintf(to, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x,
@@ -197,7 +198,8 @@ static void put_bar(FILE *to, const struct bars *b, size_t i, uint64_t top)
 	if (bar->grants) {
 		double y = lane + GAP, mid = x + w / 2, r = bar->grants > 2 ? 6 : 4.5;
 
-		fprintf(to, "<path class=\"grant\" d=\"M%.1f %.1fl%.1f %.1fl%.1f %.1fl%.1f %.1fz\"/>",
+		fprintf(to,
+			"<path class=\"grant\" d=\"M%.1f %.1fl%.1f %.1fl%.1f %.1fl%.1f %.1fz\"/>",
 			mid, y - r, r, r, -r, r, -r, -r);
 	}
 	fputs("</g>\n", to);
@@ -223,7 +225,9 @@ static void put_timeline_svg(FILE *to, const struct bars *b, const struct policy
 		WIDE, lane + GAP + 16, step_name[b->step]);
 	fprintf(to, "%llu accesses; the most, %llu, %s %s. ",
 		(unsigned long long)(v->reads + v->writes), (unsigned long long)b->most,
-		b->step == BY_WEEK ? "in the week from" : b->step == BY_DAY ? "on" : "in",
+		b->step == BY_WEEK  ? "in the week from"
+		: b->step == BY_DAY ? "on"
+				    : "in",
 		step_text(b, b->peak, when));
 	fprintf(to, "%llu refusals and %zu emergency accesses in two lanes below.</desc>\n",
 		(unsigned long long)v->refused, v->grant_count);
@@ -241,13 +245,16 @@ static void put_timeline_table(FILE *to, const struct bars *b)
 	char when[40];
 
 	fputs("<details><summary>These numbers as a table</summary>\n<div class=\"scroll\" "
-	      "tabindex=\"0\" role=\"region\" aria-label=\"accesses over time\"><table>\n<thead><tr>",
+	      "tabindex=\"0\" role=\"region\" aria-label=\"accesses over "
+	      "time\"><table>\n<thead><tr>",
 	      to);
 	fprintf(to,
 		"<th scope=\"col\">%s</th><th scope=\"col\" class=\"n\">Accesses</th>"
 		"<th scope=\"col\" class=\"n\">Refusals</th>"
 		"<th scope=\"col\" class=\"n\">Emergency accesses</th></tr></thead>\n<tbody>\n",
-		b->step == BY_WEEK ? "Week from" : b->step == BY_DAY ? "Day" : "Month");
+		b->step == BY_WEEK  ? "Week from"
+		: b->step == BY_DAY ? "Day"
+				    : "Month");
 	for (size_t i = 0; i < b->n; i++) {
 		const uint64_t cells[] = {b->bar[i].accesses, b->bar[i].refused, b->bar[i].grants};
 
@@ -285,7 +292,7 @@ void tools_report_timeline(FILE *to, const struct policy_tally_view *v)
 
 /* ---- hours and weekdays */
 
-static const char *const weekday[7] = {"Monday",   "Tuesday", "Wednesday", "Thursday",
+static const char *const weekday[7] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
 				       "Friday", "Saturday", "Sunday"};
 
 #define CELL_W 40
@@ -374,7 +381,8 @@ void tools_report_heat(FILE *to, const struct policy_tally_view *v)
 	      to);
 	for (int i = 0; i < 7; i++)
 		fprintf(to,
-			"<rect class=\"h%d\" x=\"%d\" y=\"0\" width=\"14\" height=\"12\" rx=\"2\"/>",
+			"<rect class=\"h%d\" x=\"%d\" y=\"0\" width=\"14\" height=\"12\" "
+			"rx=\"2\"/>",
 			i, i * 16);
 	fprintf(to, "</svg> %llu</span></figcaption></figure>\n", (unsigned long long)most);
 	put_heat_table(to, v);

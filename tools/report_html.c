@@ -147,13 +147,12 @@ static void put_tiles(FILE *to, const struct report_html *r)
 	fputs(" changed</span></li>\n", to);
 	put_tile(to, people_active(v), "people", "who opened or changed notes");
 	put_tile(to, journals_used(v), "journals", "with at least one access");
-	put_tile(to, v->refused, v->refused == 1 ? "refusal" : "refusals",
-		 "somebody was kept out");
+	put_tile(to, v->refused, v->refused == 1 ? "refusal" : "refusals", "somebody was kept out");
 	snprintf(more, sizeof(more), "%llu still to be judged",
 		 (unsigned long long)(v->grants_at[POLICY_TALLY_PENDING] +
 				      v->grants_at[POLICY_TALLY_OVERDUE]));
-	put_tile(to, v->grant_count, v->grant_count == 1 ? "emergency access" : "emergency accesses",
-		 more);
+	put_tile(to, v->grant_count,
+		 v->grant_count == 1 ? "emergency access" : "emergency accesses", more);
 	put_tile(to, r->finding_count, "to ask about", "found unusual");
 	put_tile(to, v->exports, v->exports == 1 ? "export" : "exports", "left the vault");
 	put_tile(to, v->alarms, v->alarms == 1 ? "alarm" : "alarms", "damage, forgery, rollback");
@@ -207,8 +206,7 @@ static void put_todos(FILE *to, const struct report_html *r)
 		 "emergency accesses whose review is overdue", "emergency");
 	put_todo(to, &some, v->grants_at[POLICY_TALLY_UNJUSTIFIED],
 		 "emergency access that was judged unjustified and is not closed",
-		 "emergency accesses that were judged unjustified and are not closed",
-		 "emergency");
+		 "emergency accesses that were judged unjustified and are not closed", "emergency");
 	put_todo(to, &some, untold(v), "emergency access of which nobody could be told",
 		 "emergency accesses of which nobody could be told", "emergency");
 	put_todo(to, &some, weighty(r), "weighty finding to ask about",
@@ -305,8 +303,8 @@ static void put_about(FILE *to, const struct report_html *r)
 	fputs("<dt>Records</dt><dd>", to);
 	tools_report_number(to, v->records);
 	if (v->records)
-		fprintf(to, " in the period, numbers %llu to %llu", (unsigned long long)v->first_seq,
-			(unsigned long long)v->last_seq);
+		fprintf(to, " in the period, numbers %llu to %llu",
+			(unsigned long long)v->first_seq, (unsigned long long)v->last_seq);
 	fputs("</dd>\n", to);
 	put_count(to, "Not readable", r->unread);
 	put_count(to, "Logins", v->logins);

@@ -36,8 +36,8 @@ struct report_html {
 	const char *by, *host;		     /* the account that made it, and where */
 	const char *source;		     /* "the daemon", or the folder of the copy */
 	uint64_t unread;		     /* records or stretches that could not be read */
-	uint64_t review_h;		     /* hours in which an emergency access is to be judged */
-	bool hours_known;		     /* the practice's policy was at hand */
+	uint64_t review_h; /* hours in which an emergency access is to be judged */
+	bool hours_known;  /* the practice's policy was at hand */
 };
 
 /* Errors of the stream are the caller's to look at. */

@@ -91,9 +91,9 @@ static void put_who(FILE *to, const char *who, uint32_t practitioner)
 static const char *state_class(enum policy_tally_state s)
 {
 	static const char *const classes[POLICY_TALLY_STATES] = {
-		[POLICY_TALLY_OPEN] = "info",	      [POLICY_TALLY_PENDING] = "warn",
-		[POLICY_TALLY_OVERDUE] = "bad",	      [POLICY_TALLY_JUSTIFIED] = "good",
-		[POLICY_TALLY_UNJUSTIFIED] = "bad",   [POLICY_TALLY_SETTLED] = "info",
+		[POLICY_TALLY_OPEN] = "info",	    [POLICY_TALLY_PENDING] = "warn",
+		[POLICY_TALLY_OVERDUE] = "bad",	    [POLICY_TALLY_JUSTIFIED] = "good",
+		[POLICY_TALLY_UNJUSTIFIED] = "bad", [POLICY_TALLY_SETTLED] = "info",
 	};
 
 	return s < POLICY_TALLY_STATES ? classes[s] : "info";
@@ -134,8 +134,8 @@ static int grant_turn(const struct policy_tally_grant *g)
 
 void tools_report_grants(FILE *to, const struct report_html *r)
 {
-	static const char *const titles[] = {"No.",	"Began",   "Who",  "Journal",
-					     "Reason given", "Acts", "Review"};
+	static const char *const titles[] = {"No.",	     "Began", "Who",   "Journal",
+					     "Reason given", "Acts",  "Review"};
 	const struct policy_tally_view *v = r->tally;
 	size_t shown = 0;
 
@@ -149,8 +149,8 @@ void tools_report_grants(FILE *to, const struct report_html *r)
 		(unsigned long long)r->review_h);
 	open_table(to, "emergency accesses");
 	for (size_t i = 0; i < 7; i++)
-		fprintf(to, "<th scope=\"col\"%s>%s</th>",
-			i == 0 || i == 5 ? " class=\"n\"" : "", titles[i]);
+		fprintf(to, "<th scope=\"col\"%s>%s</th>", i == 0 || i == 5 ? " class=\"n\"" : "",
+			titles[i]);
 	fputs("</tr></thead>\n<tbody>\n", to);
 	for (int turn = 0; turn < 3; turn++) {
 		for (size_t i = v->grant_count; i-- && shown < GRANTS_SHOWN;) {
@@ -168,7 +168,9 @@ void tools_report_grants(FILE *to, const struct report_html *r)
 static void put_finding(FILE *to, const struct policy_finding *f)
 {
 	fprintf(to, "<li><div class=\"line\"><span class=\"tag %s\">%s</span> <strong>",
-		f->score >= 700 ? "bad" : f->score >= 400 ? "warn" : "info",
+		f->score >= 700	  ? "bad"
+		: f->score >= 400 ? "warn"
+				  : "info",
 		policy_unusual_reason_text(f->reason));
 	put_who(to, f->who, f->practitioner);
 	fputs("</strong>", to);
@@ -282,9 +284,9 @@ static void put_shares(FILE *to, const uint64_t *basis)
 
 static void put_key(FILE *to)
 {
-	static const char *const said[POLICY_TALLY_BASES] = {
-		"own entry or stated relationship", "entry or default of unit or role",
-		"emergency access", "not said"};
+	static const char *const said[POLICY_TALLY_BASES] = {"own entry or stated relationship",
+							     "entry or default of unit or role",
+							     "emergency access", "not said"};
 
 	fputs("<p class=\"soft keys\">On what basis: ", to);
 	for (int i = 0; i < POLICY_TALLY_BASES; i++)
@@ -298,9 +300,9 @@ static void put_key(FILE *to)
 
 void tools_report_people(FILE *to, const struct policy_tally_view *v)
 {
-	static const char *const titles[] = {"Who",	 "Basis",     "Opened",	   "Changed",
-					     "Journals", "Emergency", "Own", "Unit or role",
-					     "Refused"};
+	static const char *const titles[] = {"Who",	"Basis",	"Opened",
+					     "Changed", "Journals",	"Emergency",
+					     "Own",	"Unit or role", "Refused"};
 	size_t shown = v->people_count < SHOWN ? v->people_count : SHOWN;
 
 	put_key(to);

@@ -145,7 +145,8 @@ static void root_of(const struct tiles_level *l, uint8_t out[static KEYS_LEN])
 	keys_tree_root(&tree, out);
 }
 
-int tools_tiles_add(struct tiles *t, const uint8_t leaf[static KEYS_LEN], char bad[static TILES_PATH])
+int tools_tiles_add(struct tiles *t, const uint8_t leaf[static KEYS_LEN],
+		    char bad[static TILES_PATH])
 {
 	uint8_t hash[KEYS_LEN];
 

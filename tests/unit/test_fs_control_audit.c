@@ -121,11 +121,13 @@ START_TEST(records_come_as_frames_and_the_reading_is_among_them)
 	start_alone();
 	s = agent("anna");
 	fill_log(500, 300);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-records\",\"purpose\":\"audit test\"}", NULL, 0, &r),
-			 0);
+	ck_assert_int_eq(
+		stream(s, "{\"verb\":\"audit-records\",\"purpose\":\"audit test\"}", NULL, 0, &r),
+		0);
 	ck_assert(r.ended);
 	ck_assert_uint_eq(records_of(&r, POLICY_RECORD_OPEN, "filled"), 500);
-	ck_assert_uint_eq(records_of(&r, POLICY_RECORD_AUDIT, "the log was read, for audit test"), 1);
+	ck_assert_uint_eq(records_of(&r, POLICY_RECORD_AUDIT, "the log was read, for audit test"),
+			  1);
 	ck_assert_int_eq(number_of("unread"), 0);
 	ck_assert_int_gt(number_of("durable"), 500);
 	free(r.p);
@@ -181,7 +183,8 @@ START_TEST(segments_come_byte_for_byte)
 	fill_log(200, 300);
 	ck_assert_int_eq(ask(s, "{\"verb\":\"audit-segments\",\"purpose\":\"audit copy\"}"), 0);
 	ck_assert_uint_ge(json_array_size(json_object_get(answer.json, "segments")), 1);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"seg\"}", NULL, 0, &r),
+	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"seg\"}",
+				NULL, 0, &r),
 			 0);
 	snprintf(path, sizeof(path), "%s/log/00000001.seg", t.vault);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -194,14 +197,19 @@ START_TEST(segments_come_byte_for_byte)
 	}
 	ck_assert_int_eq((ssize_t)have, n);
 	ck_assert_mem_eq(disk, got, 4096);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":99,\"part\":\"seg\"}", NULL, 0, &r),
+	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":99,\"part\":\"seg\"}",
+				NULL, 0, &r),
 			 -ENOENT);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"../header\"}", NULL,
-				0, &r), -EINVAL);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"../head\"}", NULL, 0,
-				&r), -EINVAL);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":0,\"part\":\"archive\"}", NULL, 0,
-				&r), -ENOENT);
+	ck_assert_int_eq(stream(s,
+				"{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"../header\"}",
+				NULL, 0, &r),
+			 -EINVAL);
+	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"../head\"}",
+				NULL, 0, &r),
+			 -EINVAL);
+	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":0,\"part\":\"archive\"}",
+				NULL, 0, &r),
+			 -ENOENT);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_AUDIT, "sealed, for audit copy"), 1);
 	free(disk);
 	free(got);
@@ -262,7 +270,8 @@ START_TEST(sign_off_says_something_and_is_logged)
 	start_alone();
 	s = agent("anna");
 	ck_assert_int_eq(ask(s, "{\"verb\":\"audit-sign-off\",\"what\":\"1 of 1000, seed 7\","
-				"\"findings\":\"nothing\"}"), 0);
+				"\"findings\":\"nothing\"}"),
+			 0);
 	ck_assert_int_eq(ask(s, "{\"verb\":\"audit-sign-off\",\"what\":\"  \",\"findings\":\"x\"}"),
 			 -EINVAL);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_LOG_REVIEW, "1 of 1000, seed 7"), 1);
@@ -281,8 +290,9 @@ START_TEST(checkpoint_is_of_this_vault_and_verifies)
 	start_alone();
 	s = agent("anna");
 	ck_assert_int_eq(ask(s, "{\"verb\":\"log-checkpoint\"}"), 0);
-	ck_assert_int_eq(keys_signed_note_parse(text_of("checkpoint"), strlen(text_of("checkpoint")),
-						&note), 0);
+	ck_assert_int_eq(
+		keys_signed_note_parse(text_of("checkpoint"), strlen(text_of("checkpoint")), &note),
+		0);
 	ck_assert_int_eq(keys_checkpoint_read(&note, &c), 0);
 	ck_assert_mem_eq(c.vault, fs_vault_id(t.v), KEYS_VAULT_ID_LEN);
 	ck_assert_int_eq(keys_note_vkey_parse(text_of("vkey"), name, pk), 0);
@@ -313,7 +323,8 @@ START_TEST(without_the_right_nothing_comes_and_the_try_is_logged)
 		ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, tries[i].logged), 1);
 		free(r.p);
 	}
-	ck_assert_int_eq(ask(s, "{\"verb\":\"audit-sign-off\",\"what\":\"w\",\"findings\":\"f\"}"), -EACCES);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"audit-sign-off\",\"what\":\"w\",\"findings\":\"f\"}"),
+			 -EACCES);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_REFUSED, "signing off a review"), 1);
 	/* A steward may take what is sealed and what the policies were. */
 	ck_assert_int_eq(ask(s, "{\"verb\":\"audit-segments\"}"), 0);
@@ -413,7 +424,8 @@ START_TEST(descriptors_that_are_no_pair_of_streams_are_refused)
 	for (int i = 0; i < n; i++) {
 		if (fds[i] < 0)
 			continue;
-		ck_assert_msg(call(s, RECORDS, NULL, 0, fds[i]) == -EINVAL, "descriptor %d was taken", i);
+		ck_assert_msg(call(s, RECORDS, NULL, 0, fds[i]) == -EINVAL,
+			      "descriptor %d was taken", i);
 		ck_assert_ptr_nonnull(strstr(text_of("say"), "stream sockets"));
 		close(fds[i]);
 	}

@@ -82,7 +82,8 @@ static inline void forge_stream(struct forge *f)
 
 	keys_ratchet_new(&f->ratchet, f->vault);
 	memcpy(h.prev, f->prev, sizeof(h.prev));
-	assert(!fs_log_head_make(&h, &f->ratchet, &f->reader, 1, f->number, f->daemon_sk, body, &len));
+	assert(!fs_log_head_make(&h, &f->ratchet, &f->reader, 1, f->number, f->daemon_sk, body,
+				 &len));
 	forge_frame(f, FS_LOG_STREAM, f->seq, body, len);
 	memcpy(f->prev, h.sig, sizeof(f->prev));
 }
@@ -101,7 +102,8 @@ static inline void forge_tree(struct forge *f)
 	memcpy(t.witness_pk, f->witness_pk, KEYS_LEN);
 	memcpy(t.root_pk, f->root_pk, KEYS_LEN);
 	memcpy(t.cert, f->cert, KEYS_SIG_LEN);
-	len = fs_log_tree_make(&t, f->number, certified ? f->key_sk[f->key] : NULL, f->daemon_sk, body);
+	len = fs_log_tree_make(&t, f->number, certified ? f->key_sk[f->key] : NULL, f->daemon_sk,
+			       body);
 	forge_frame(f, FS_LOG_TREE, f->seq, body, len);
 	f->key = f->next_key++;
 	f->flags = 0;
@@ -125,7 +127,8 @@ static inline void forge_write(const struct forge *f)
 /* Writes the segment at hand, if any, and begins the next. */
 static inline void forge_segment(struct forge *f)
 {
-	struct fs_log_header h = {.number = f->number + 1, .first_seq = f->seq, .bytes = f->segment_bytes};
+	struct fs_log_header h = {
+		.number = f->number + 1, .first_seq = f->seq, .bytes = f->segment_bytes};
 
 	if (f->number)
 		forge_write(f);

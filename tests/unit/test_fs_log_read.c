@@ -336,6 +336,8 @@ END_TEST
 /* Damaged in its head, its entries, cut short, of another segment, empty: it is read without. */
 START_TEST(reading_gets_what_it_asks_for_with_damaged_indexes)
 {
+	static const uint32_t few[] = {1, 4};
+	struct fs_log_reading q = reading(0);
 	char path[128], other[128];
 
 	make_log();
@@ -352,7 +354,10 @@ START_TEST(reading_gets_what_it_asks_for_with_damaged_indexes)
 	path_of(2, "idx", path);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	check_filters();
+	q.journals = few;
+	q.journal_count = COUNT(few);
+	check_exact(&q, 0);
+	check_exact(&q, 2);
 }
 END_TEST
 
@@ -619,7 +624,7 @@ START_TEST(threads_give_what_one_gives_and_stop_on_request)
 	ck_assert_int_eq(read_as(&q), 0);
 	whole = seen;
 	ck_assert_uint_ge(whole.count, last_written);
-	for (unsigned threads = 1; threads < 70; threads = threads * 2 + 1) {
+	for (unsigned threads = 1; threads < 20; threads = threads * 2 + 1) {
 		q = reading(0);
 		q.threads = threads;
 		ck_assert_int_eq(read_as(&q), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_keys_audit_key.c - an auditor's key file: round trip, damage, wrong keys; wraps. */
+/* tests/unit/test_keys_audit_key.c - an auditor's key file: round trip, damage, wrong keys; wraps.
+ */
 #include "test_keys_common.h"
 
 #include "keys/audit_key.h"
@@ -92,6 +93,20 @@ START_TEST(key_file_comes_back_as_it_was)
 		keys_audit_key_clear(&got);
 		free(p);
 	}
+}
+END_TEST
+
+/* The worked example of keys/FORMAT.md. */
+START_TEST(key_file_has_the_size_that_the_format_states)
+{
+	struct keys_audit_key k;
+	size_t len;
+
+	make_key(&k, 2, 1);
+	strcpy(k.practice, "Klinik Nord");
+	free(sealed(&k, &len));
+	ck_assert_uint_eq(len, 378);
+	keys_audit_key_clear(&k);
 }
 END_TEST
 
@@ -258,6 +273,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		key_file_comes_back_as_it_was,
+		key_file_has_the_size_that_the_format_states,
 		key_file_hides_keys_and_names,
 		damage_at_each_byte_is_told_without_the_passphrase,
 		forged_file_does_not_open,

@@ -14,66 +14,7 @@
 #include "policy/expect.h"
 #include "policy/explain.h"
 #include "policy/features.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-	__has_feature(memory_sanitizer)
-#define OWN_MALLOC 0
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define OWN_MALLOC 0
-#endif
-#ifndef OWN_MALLOC
-#define OWN_MALLOC 1
-#endif
-
-static unsigned fail_at; /* 0: never */
-static unsigned asked;
-static long held; /* blocks taken and not given back while counting */
-static bool counting;
-
-#if OWN_MALLOC
-static bool refuse(void)
-{
-	return counting && fail_at && ++asked == fail_at;
-}
-
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
-extern void __libc_free(void *p);
-
-void *malloc(size_t n)
-{
-	if (refuse())
-		return NULL;
-	held += counting;
-	return __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	if (refuse())
-		return NULL;
-	held += counting;
-	return __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-	if (refuse())
-		return NULL;
-	held += counting && !p;
-	return __libc_realloc(p, n);
-}
-
-void free(void *p)
-{
-	held -= counting && p;
-	__libc_free(p);
-}
-#endif
+#include "test_policy_memory.h"
 
 static const char practice_text[] =
 	"practice \"K\"\nrole r clinical may list read policy audit\nunit north \"N\"\n"
@@ -95,14 +36,11 @@ static bool practice_attempt(unsigned n)
 	struct policy_practice *p = NULL;
 	int rc;
 
-	fail_at = n;
-	asked = 0;
-	held = 0;
-	counting = true;
+	memory_begin(n);
 	rc = policy_practice_parse(practice_text, strlen(practice_text), "p", NULL, &p);
 	if (!rc)
 		policy_practice_put(p);
-	counting = false;
+	(void)memory_end();
 	ck_assert(rc == 0 || rc == -ENOMEM);
 	ck_assert(rc == 0 || p == NULL);
 	ck_assert_int_eq(held, 0);
@@ -114,14 +52,11 @@ static bool journal_attempt(const struct policy_practice *practice, unsigned n)
 	struct policy_journal *j = NULL;
 	int rc;
 
-	fail_at = n;
-	asked = 0;
-	held = 0;
-	counting = true;
+	memory_begin(n);
 	rc = policy_journal_parse(journal_text, strlen(journal_text), "j", practice, NULL, &j);
 	if (!rc)
 		policy_journal_put(j);
-	counting = false;
+	(void)memory_end();
 	ck_assert(rc == 0 || rc == -ENOMEM);
 	ck_assert(rc == 0 || j == NULL);
 	ck_assert_int_eq(held, 0);
@@ -158,34 +93,25 @@ START_TEST(texts_gives_back_all_when_memory_is_short)
 	char *text = NULL;
 
 	for (unsigned n = 1; !text; n++) {
-		fail_at = n;
-		asked = 0;
-		held = 0;
-		counting = true;
+		memory_begin(n);
 		text = policy_journal_initial("A", &who);
-		counting = false;
+		(void)memory_end();
 		ck_assert(text || held == 0);
 	}
 	free(text);
 	text = NULL;
 	for (unsigned n = 1; !text; n++) {
-		fail_at = n;
-		asked = 0;
-		held = 0;
-		counting = true;
+		memory_begin(n);
 		text = policy_journal_renamed(journal_text, strlen(journal_text), "B");
-		counting = false;
+		(void)memory_end();
 		ck_assert(text || held == 0);
 	}
 	free(text);
 	text = NULL;
 	for (unsigned n = 1; !text; n++) {
-		fail_at = n;
-		asked = 0;
-		held = 0;
-		counting = true;
+		memory_begin(n);
 		text = policy_practice_initial("A", "anna", "anna", true);
-		counting = false;
+		(void)memory_end();
 		ck_assert(text || held == 0);
 	}
 	free(text);
@@ -210,12 +136,9 @@ START_TEST(explanation_gives_back_all_when_memory_is_short)
 	for (n = 1; !text; n++) {
 		int rc;
 
-		fail_at = n;
-		asked = 0;
-		held = 0;
-		counting = true;
+		memory_begin(n);
 		rc = policy_explain(&q, &text);
-		counting = false;
+		(void)memory_end();
 		ck_assert(rc == (text ? 0 : -ENOMEM));
 		ck_assert(text || held == 0);
 	}
@@ -237,12 +160,9 @@ START_TEST(expect_parse_gives_back_all_when_memory_is_short)
 	for (n = 1; !e; n++) {
 		int rc;
 
-		fail_at = n;
-		asked = 0;
-		held = 0;
-		counting = true;
+		memory_begin(n);
 		rc = policy_expect_parse(text, strlen(text), "e", NULL, &e);
-		counting = false;
+		(void)memory_end();
 		ck_assert(rc == (e ? 0 : -ENOMEM));
 		ck_assert(e || held == 0);
 	}
@@ -261,7 +181,7 @@ START_TEST(report_counts_on_when_memory_is_short)
 		asked = 0;
 		counting = true;
 		policy_report_add(report, "f", 1, 2, "%s", "message");
-		counting = false;
+		(void)memory_end();
 	}
 	ck_assert_uint_eq(policy_report_count(report), 5);
 	ck_assert_str_eq(policy_report_line(report, 0), "f:1:2: message");

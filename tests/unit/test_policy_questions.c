@@ -78,9 +78,9 @@ START_TEST(questions_error_reads_as_written)
 	char *got;
 
 	ck_assert_int_eq(policy_report_new(&report), 0);
-	ck_assert_int_eq(policy_practice_parse(golden[_i].text, strlen(golden[_i].text), "p",
-					       report, &p),
-			 -EINVAL);
+	ck_assert_int_eq(
+		policy_practice_parse(golden[_i].text, strlen(golden[_i].text), "p", report, &p),
+		-EINVAL);
 	got = policy_report_text(report);
 	ck_assert_str_eq(got, golden[_i].errors);
 	free(got);
@@ -98,8 +98,10 @@ START_TEST(questions_hours_are_those_of_all_lines)
 			"hours sun 22:00-06:00\nhours sat-sun 00:00-00:01\n");
 	ck_assert(policy_practice_has_hours(p));
 	ck_assert(!policy_practice_works(p, 1, 7 * 60 - 1) && policy_practice_works(p, 1, 7 * 60));
-	ck_assert(policy_practice_works(p, 4, 17 * 60 - 1) && !policy_practice_works(p, 4, 17 * 60));
-	ck_assert(!policy_practice_works(p, 2, 12 * 60) && !policy_practice_works(p, 5, 12 * 60 - 1));
+	ck_assert(policy_practice_works(p, 4, 17 * 60 - 1) &&
+		  !policy_practice_works(p, 4, 17 * 60));
+	ck_assert(!policy_practice_works(p, 2, 12 * 60) &&
+		  !policy_practice_works(p, 5, 12 * 60 - 1));
 	ck_assert(policy_practice_works(p, 2, 1439) && policy_practice_works(p, 5, 20 * 60));
 	ck_assert(!policy_practice_works(p, 3, 0));
 	/* From Sunday night into Monday morning, over the week's end. */

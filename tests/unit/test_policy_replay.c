@@ -4,6 +4,7 @@
  * decision a record carries; the story; what a draft changes, counted.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +19,14 @@
 #define T0 (1795262400 * S) /* 2026-11-21 12:00 UTC */
 
 static struct policy_record r;
+static uint64_t seq;
 
 /* A record `s` seconds after noon. */
 static struct policy_record *rec(enum policy_record_kind kind, int64_t s, const char *who)
 {
 	policy_record_init(&r, kind);
 	r.time_ns = T0 + s * S;
-	r.seq = (uint64_t)s + 1;
+	r.seq = ++seq;
 	snprintf(r.who, sizeof(r.who), "%s", who);
 	if (who[0]) {
 		r.practitioner = (uint32_t)who[0];
@@ -154,6 +156,21 @@ START_TEST(a_grant_is_open_from_its_record_to_its_end_or_its_time)
 	walk(of_grant(POLICY_RECORD_GRANT_REVIEW, 202, "lis", 2,
 		      "emergency access of max:  deviation 1 is closed"));
 	ck_assert_int_eq(policy_replay_grant(replay, 2)->review, POLICY_REPLAY_SETTLED);
+}
+END_TEST
+
+START_TEST(records_that_are_missing_are_counted_and_nothing_is_taken_for_known)
+{
+	walk(rec(POLICY_RECORD_START, 0, ""));
+	ck_assert(policy_replay_begun(replay));
+	walk(rec(POLICY_RECORD_LOGIN, 1, "anna"));
+	ck_assert_uint_eq(policy_replay_missing(replay), 0);
+	seq += 41;
+	walk(rec(POLICY_RECORD_LOGIN, 2, "bo"));
+	ck_assert_uint_eq(policy_replay_missing(replay), 41);
+	ck_assert(!policy_replay_begun(replay));
+	walk(rec(POLICY_RECORD_START, 3, ""));
+	ck_assert(policy_replay_begun(replay));
 }
 END_TEST
 
@@ -358,6 +375,16 @@ START_TEST(a_locked_or_ended_session_does_nothing)
 	ck_assert_int_eq(judge(rec(POLICY_RECORD_LOGIN, 70, "anna"), 2), POLICY_REDO_SAME);
 	ck_assert_int_eq(judge(rec(POLICY_RECORD_START, 80, ""), 0), POLICY_REDO_NONE);
 	ck_assert_int_eq(opens(81, 2), POLICY_REDO_SESSION);
+}
+END_TEST
+
+START_TEST(a_log_in_that_may_stand_in_what_is_missing_is_not_held_against_anybody)
+{
+	log_in();
+	seq += 5;
+	in_journal(POLICY_RECORD_OPEN, 3, "anna", "n", GROUND);
+	memset(r.session, 'x', sizeof(r.session));
+	ck_assert_int_eq(judge(&r, 2), POLICY_REDO_SAME);
 }
 END_TEST
 
@@ -589,15 +616,44 @@ START_TEST(hostile_names_and_reasons_do_not_reach_the_terminal)
 }
 END_TEST
 
+START_TEST(a_refusal_on_an_open_note_tells_its_name)
+{
+	tell(rec(POLICY_RECORD_LOGIN, 1, "anna"));
+	in_journal(POLICY_RECORD_REFUSED, 2, "anna", "", "x")->note = 'a';
+	snprintf(r.detail, sizeof(r.detail), "write: EACCES");
+	tell(&r);
+	tell(in_journal(POLICY_RECORD_OPEN, 3, "anna", "a.txt", GROUND));
+	in_journal(POLICY_RECORD_RENAME, 4, "anna", "a.txt", GROUND);
+	snprintf(r.name2, sizeof(r.name2), "b.txt");
+	tell(&r);
+	in_journal(POLICY_RECORD_REFUSED, 5, "anna", "", "x")->note = 'a';
+	snprintf(r.detail, sizeof(r.detail), "write: EACCES");
+	tell(&r);
+	ck_assert_int_eq(policy_story_end(story), 0);
+	ck_assert_ptr_nonnull(strstr(said, "is REFUSED: write: EACCES note 97: x"));
+	ck_assert_ptr_nonnull(strstr(said, "is REFUSED: write: EACCES b.txt: x"));
+}
+END_TEST
+
+static int full(void *ctx, enum policy_story_kind kind, int64_t time_ns, const char *text)
+{
+	(void)ctx;
+	(void)kind;
+	(void)time_ns;
+	(void)text;
+	return -EPIPE;
+}
+
 START_TEST(a_line_that_fails_stops_the_story)
 {
 	struct policy_story *s = NULL;
-	const struct policy_story_out out = {.line = say, .clock = utc_clock, .day = utc_day};
+	const struct policy_story_out out = {.line = full, .clock = utc_clock, .day = utc_day};
 
 	ck_assert_int_eq(policy_story_new(&out, &s), 0);
-	ck_assert_int_eq(policy_story_step(s, rec(POLICY_RECORD_START, 0, "")), 0);
 	ck_assert_int_eq(policy_story_step(s, rec(POLICY_RECORD_LOGIN, 1, "anna")), 0);
+	ck_assert_int_eq(policy_story_step(s, rec(POLICY_RECORD_LOGOUT, 2, "anna")), -EPIPE);
 	/* Freed with what was not told yet. */
+	ck_assert_int_eq(policy_story_step(s, rec(POLICY_RECORD_LOGIN, 3, "bo")), 0);
 	policy_story_free(s);
 }
 END_TEST
@@ -668,6 +724,7 @@ static TCase *walking(void)
 	tcase_add_test(c, the_order_of_a_steward_ends_no_session_of_the_stewards);
 	tcase_add_test(c, a_start_without_a_stop_is_unclean_and_ends_all_sessions);
 	tcase_add_test(c, a_grant_is_open_from_its_record_to_its_end_or_its_time);
+	tcase_add_test(c, records_that_are_missing_are_counted_and_nothing_is_taken_for_known);
 	tcase_add_test(c, many_sessions_are_kept_apart_and_let_go);
 	tcase_add_test(c, each_kind_of_act_asks_for_its_rights);
 	tcase_add_test(c, refusals_that_policy_does_not_decide_are_told_apart);
@@ -684,6 +741,7 @@ static TCase *deciding(void)
 	tcase_add_test(c, decisions_follow_the_version_of_their_moment);
 	tcase_add_test(c, a_counted_repeat_may_be_older_than_its_record);
 	tcase_add_test(c, a_locked_or_ended_session_does_nothing);
+	tcase_add_test(c, a_log_in_that_may_stand_in_what_is_missing_is_not_held_against_anybody);
 	tcase_add_test(c, a_log_read_from_its_middle_accuses_nobody_of_not_logging_in);
 	tcase_add_test(c, only_steward_and_reader_of_the_log_may_what_is_theirs);
 	return c;
@@ -701,6 +759,7 @@ static TCase *telling(void)
 	tcase_add_test(c, stretches_come_in_the_order_in_which_they_began);
 	tcase_add_test(c, of_one_who_is_not_asked_for_nothing_is_told);
 	tcase_add_test(c, hostile_names_and_reasons_do_not_reach_the_terminal);
+	tcase_add_test(c, a_refusal_on_an_open_note_tells_its_name);
 	tcase_add_test(c, a_line_that_fails_stops_the_story);
 	return c;
 }

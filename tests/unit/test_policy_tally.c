@@ -172,9 +172,8 @@ START_TEST(grants_stand_where_the_log_says)
 	static const enum policy_tally_state want[] = {
 		POLICY_TALLY_JUSTIFIED, POLICY_TALLY_UNJUSTIFIED, POLICY_TALLY_SETTLED,
 		POLICY_TALLY_OVERDUE,	POLICY_TALLY_PENDING,	  POLICY_TALLY_OPEN};
-	const struct policy_tally_settings set = {.since_ns = MONDAY,
-						  .until_ns = MONDAY + 10 * DAY,
-						  .now_ns = MONDAY + 10 * DAY};
+	const struct policy_tally_settings set = {
+		.since_ns = MONDAY, .until_ns = MONDAY + 10 * DAY, .now_ns = MONDAY + 10 * DAY};
 	const struct policy_tally_view *v;
 
 	begin(&set);

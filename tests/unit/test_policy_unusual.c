@@ -16,11 +16,10 @@ struct found {
 	struct policy_practice *practice;
 };
 
-static const char practice_text[] =
-	"role nurse clinical may list read write policy audit\n"
-	"unit north \"N\"\n"
-	"practitioner p1 user p1 role nurse unit north\n"
-	"practitioner p2 user p2 role nurse unit north\n";
+static const char practice_text[] = "role nurse clinical may list read write policy audit\n"
+				    "unit north \"N\"\n"
+				    "practitioner p1 user p1 role nurse unit north\n"
+				    "practitioner p2 user p2 role nurse unit north\n";
 
 static void begin(struct found *x, const char *more)
 {
@@ -30,8 +29,8 @@ static void begin(struct found *x, const char *more)
 	*x = (struct found){0};
 	if (more) {
 		snprintf(text, sizeof(text), "%s%s", practice_text, more);
-		ck_assert_int_eq(
-			policy_practice_parse(text, strlen(text), "p", NULL, &x->practice), 0);
+		ck_assert_int_eq(policy_practice_parse(text, strlen(text), "p", NULL, &x->practice),
+				 0);
 	}
 	set.practice = x->practice;
 	ck_assert_int_eq(policy_unusual_new(&set, &x->u), 0);
@@ -447,8 +446,8 @@ END_TEST
 static void walk(struct found *x, int64_t from, unsigned n, int64_t pause_ns)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct policy_record r = t_record(POLICY_RECORD_OPEN, 2, 500 + i / 2,
-						  from + (int64_t)i * pause_ns);
+		struct policy_record r =
+			t_record(POLICY_RECORD_OPEN, 2, 500 + i / 2, from + (int64_t)i * pause_ns);
 
 		r.note = 1000 + i;
 		strcpy(r.program, "tracker-miner-f");

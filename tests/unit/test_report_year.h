@@ -90,10 +90,9 @@ static void year_refusals(struct year *y, int day)
 	unsigned many = day % 11 == 0 ? 1 + year_roll(y, 6) : 0;
 
 	for (unsigned i = 0; i < many; i++) {
-		struct policy_record r =
-			year_record(y, POLICY_RECORD_REFUSED,
-				    YEAR_S + day * INT64_C(86400) + 64000 + i, 1 + day % 5,
-				    1 + day % 23);
+		struct policy_record r = year_record(y, POLICY_RECORD_REFUSED,
+						     YEAR_S + day * INT64_C(86400) + 64000 + i,
+						     1 + day % 5, 1 + day % 23);
 
 		strcpy(r.rule, "no line of the journal's policy allows it");
 		strcpy(r.detail, "open to read");
@@ -153,8 +152,8 @@ static int year_walk(int (*fn)(void *ctx, const struct policy_record *r), void *
 			year_grant(&y, day, ++number);
 	}
 	for (int i = 0; i < 2; i++) {
-		struct policy_record r = year_record(
-			&y, POLICY_RECORD_ALARM, YEAR_S + (100 + i) * INT64_C(86400), 0, 0);
+		struct policy_record r = year_record(&y, POLICY_RECORD_ALARM,
+						     YEAR_S + (100 + i) * INT64_C(86400), 0, 0);
 
 		strcpy(r.detail, "the code of a second factor was used twice " YEAR_HOSTILE);
 		year_give(&y, &r);

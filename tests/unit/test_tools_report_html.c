@@ -51,8 +51,8 @@ static int add(void *ctx, const struct policy_record *r)
 
 static void begin(void)
 {
-	const struct policy_tally_settings set = {.now_ns = YEAR_NS + YEAR_DAYS * INT64_C(86400) *
-								      1000000000,
+	const struct policy_tally_settings set = {.now_ns = YEAR_NS +
+							    YEAR_DAYS * INT64_C(86400) * 1000000000,
 						  .offset_s = one_hour_east};
 	const struct policy_unusual_settings how = {.offset_s = one_hour_east};
 
@@ -73,8 +73,8 @@ static void make(void)
 				      .source = "the daemon",
 				      .review_h = 72,
 				      .hours_known = true};
-	ck_assert_int_eq(
-		policy_unusual_finish(unusual, &report.findings, &report.finding_count), 0);
+	ck_assert_int_eq(policy_unusual_finish(unusual, &report.findings, &report.finding_count),
+			 0);
 	integrity.verified.records = integrity.verified.sealed = report.tally->last_seq;
 	integrity.verified.checkpoints = 412;
 	integrity.verified.segments = 6;
@@ -160,8 +160,8 @@ START_TEST(year_is_a_sound_page_with_the_numbers_of_the_tally)
 			 (int)v->grants_at[POLICY_TALLY_OVERDUE]);
 	for (int d = 0; d < 7; d++) {
 		for (int h = 0; h < 24; h++) {
-			static const char *const days[] = {"Monday", "Tuesday",	 "Wednesday",
-							   "Thursday", "Friday", "Saturday",
+			static const char *const days[] = {"Monday",   "Tuesday", "Wednesday",
+							   "Thursday", "Friday",  "Saturday",
 							   "Sunday"};
 
 			snprintf(text, sizeof(text), "<title>%s %02d to %02d: %llu</title>",
@@ -194,9 +194,9 @@ START_TEST(hostile_names_are_text_everywhere)
 	ck_assert_int_eq(times("\033"), 0);
 	ck_assert_int_eq(times("\xe2\x80\xae"), 0);
 	/* A person, a journal, a reason, an alarm, the maker, a finding of the verification. */
-	ck_assert_int_ge(
-		times("&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[2J&quot;&#39;&amp;\\xe2\\x80\\xae"),
-		6);
+	ck_assert_int_ge(times("&lt;script&gt;alert(1)&lt;/"
+			       "script&gt;\\x1b[2J&quot;&#39;&amp;\\xe2\\x80\\xae"),
+			 6);
 	end();
 }
 END_TEST

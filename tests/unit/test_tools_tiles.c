@@ -149,7 +149,8 @@ START_TEST(growing_writes_what_is_new_and_drops_partial_tiles_that_filled)
 	ck_assert_uint_eq(tiles->written, 0);
 	ck_assert_int_eq(build(400), 0);
 	ck_assert_uint_eq(tiles->written, 1);
-	ck_assert_int_eq(size_of("tile/0/001.p/44"), 44 * 32); /* of a checkpoint that was given out */
+	ck_assert_int_eq(size_of("tile/0/001.p/44"),
+			 44 * 32); /* of a checkpoint that was given out */
 	ck_assert_int_eq(size_of("tile/0/001.p/144"), 144 * 32);
 	ck_assert_int_eq(build(600), 0);
 	ck_assert_int_eq(size_of("tile/0/001"), 8192);

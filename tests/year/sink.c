@@ -242,6 +242,7 @@ int year_sink_key(const char *dir, const struct year_keys *keys, const char *pas
 		rc = 0;
 	memcpy(daemon[0], keys->daemon_pk, KEYS_LEN);
 	memcpy(k.vault, keys->vault, sizeof(k.vault));
+	memcpy(k.root_pk, keys->daemon_pk, sizeof(k.root_pk)); /* as fs/log.h has it without one */
 	snprintf(k.who, sizeof(k.who), "kirsten");
 	snprintf(k.practice, sizeof(k.practice), "Lægehuset ved Havnen");
 	k.daemon = daemon;
