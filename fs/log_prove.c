@@ -4,8 +4,9 @@
  * and all leaves in order, for tiles.
  *
  * One pass over the log for any number of proofs. What is given out was checked against the
- * checkpoint's root first: a log that is not the checkpoint's proves nothing (-EBADMSG). What a signed
- * statement took out is bridged with the tree in the statement; other gaps are not (-ENOENT). Locks: none; see log_verify_scan.c.
+ * checkpoint's root first: a log that is not the checkpoint's proves nothing (-EBADMSG). What a
+ * signed statement took out is bridged with the tree in the statement; other gaps are not
+ * (-ENOENT). Locks: none; see log_verify_scan.c.
  */
 #include "log_verify_impl.h"
 
@@ -41,7 +42,8 @@ static int give_part(void *ctx, struct fs_log_part *p)
 }
 
 /* Leaves of archived segments are gone: what is given begins behind them. */
-static int begin_behind(struct leaves *l, const struct fs_log_archived *end, struct keys_tree *before)
+static int begin_behind(struct leaves *l, const struct fs_log_archived *end,
+			struct keys_tree *before)
 {
 	if (!before || end->last_seq > l->size)
 		return -ENOENT;
@@ -100,7 +102,7 @@ struct stretches {
 	struct keys_tree before; /* of the leaves that are gone */
 	bool begun;
 	struct keys_tree_ranges *ranges; /* what begins behind them */
-	struct keys_tree **across;	 /* of plan i, what begins among them and ends behind; NULL */
+	struct keys_tree **across; /* of plan i, what begins among them and ends behind; NULL */
 };
 
 static int stretches_init(struct stretches *s, const struct keys_tree_range *plan, size_t n)
@@ -349,7 +351,8 @@ int fs_log_prove_consistency(const struct fs_log_source *source, uint64_t old_si
 	if (!rc)
 		rc = fs_log_leaves(source, c->size, &k.s.before, continue_leaf, &k);
 	if (!k.begun)
-		k.tree = k.s.before; /* nothing came: there is nothing, or nothing behind what is gone */
+		k.tree = k.s.before; /* nothing came: there is nothing, or nothing behind what is
+					gone */
 	look_at_size(&k);
 	if (!rc && !k.have_root)
 		rc = -ENOENT; /* it ends among what is gone */

@@ -2,11 +2,11 @@
 /*
  * fs/log_verify_archive.c - segments that are gone because a signed statement took them out.
  *
- * Where the log does not begin with segment 1, the newest statement stands for its beginning: the tree
- * over all that was taken, the last stream head's signature, the checkpoint key at their end. What is
- * left goes on from there as if it had been verified. Segments that a statement covers and that still
- * lie there beside gone ones are leftovers of a removal that was interrupted: they are passed over.
- * While all of them are there nothing is taken on a statement's word.
+ * Where the log does not begin with segment 1, the newest statement stands for its beginning: the
+ * tree over all that was taken, the last stream head's signature, the checkpoint key at their end.
+ * What is left goes on from there as if it had been verified. Segments that a statement covers and
+ * that still lie there beside gone ones are leftovers of a removal that was interrupted: they are
+ * passed over. While all of them are there nothing is taken on a statement's word.
  *
  * Format: fs/FORMAT.md, "Log", "Archived segments". Locks: none.
  */
@@ -78,8 +78,9 @@ static void tell(struct fs_log_judge *j, const struct fs_log_archived *a)
 			 "segments %" PRIu64 " to %" PRIu64 ", with records %" PRIu64 " to %" PRIu64
 			 ", were %s, as statement %" PRIu64 " by %s%s%s says",
 			 a->first_segment, a->last_segment, a->first_seq, a->last_seq,
-			 a->what == FS_LOG_ARCHIVE_KEPT ? "archived elsewhere" : "removed", a->number,
-			 a->by.who, two ? ", agreed with " : "", two ? a->agreed.who : "");
+			 a->what == FS_LOG_ARCHIVE_KEPT ? "archived elsewhere" : "removed",
+			 a->number, a->by.who, two ? ", agreed with " : "",
+			 two ? a->agreed.who : "");
 }
 
 /* What is left goes on from here. */

@@ -2,8 +2,8 @@
 /*
  * fs/log_verify_impl.h - inside of verification: what one segment shows (log_verify_part.c), all
  * segments in order while several are read at once (log_verify_scan.c), and what that says of the
- * log (log_verify.c, log_verify_seal.c, log_verify_kept.c, log_verify_archive.c, log_verify_found.c). log_prove.c reads
- * leaves the same way. Nobody else includes it.
+ * log (log_verify.c, log_verify_seal.c, log_verify_kept.c, log_verify_archive.c,
+ * log_verify_found.c). log_prove.c reads leaves the same way. Nobody else includes it.
  */
 #ifndef FS_LOG_VERIFY_IMPL_H
 #define FS_LOG_VERIFY_IMPL_H
@@ -220,11 +220,12 @@ void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first, 
 void fs_log_judge_rest(struct fs_log_judge *j);
 
 /*
- * Archived segments (log_verify_archive.c): takes the statements' word for what is not there, tells of
- * it, and leaves out of the list what remains of it. -ENOMEM.
+ * Archived segments (log_verify_archive.c): takes the statements' word for what is not there, tells
+ * of it, and leaves out of the list what remains of it. -ENOMEM.
  */
 int fs_log_judge_archive(struct fs_log_judge *j, uint64_t *numbers, size_t *n);
-/* The newest statement's end where segments that it covers are gone; end->last_segment 0: none are. */
+/* The newest statement's end where segments that it covers are gone; end->last_segment 0: none are.
+ */
 int fs_log_archive_beginning(const struct fs_log_source *source, const uint8_t *vault,
 			     uint64_t *numbers, size_t *n, struct fs_log_archived *end);
 

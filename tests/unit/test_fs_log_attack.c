@@ -7,46 +7,11 @@
 #include "test_fs_log_forge.h"
 #include "test_fs_log_found.h"
 
-#include "../../fs/log_archive.h"
-
 static char dir[64], other[64];
 static struct forge forge;
 static struct t_found found;
 
-#define SEGMENT (128u << 10)
-
-/*
- * Segment 1: records 1 to 20, checkpoints behind 10 and 20. Segment 2: 21 to 40; behind 30 the
- * daemon stopped and began again. Segment 3: 41 to 55, stopped. Segment 4: 56 to 60, and no
- * checkpoint yet.
- */
-static void make_log(struct forge *f, const char *where)
-{
-	forge_init(f, where, SEGMENT);
-	forge_segment(f);
-	for (int i = 1; i <= 20; i++) {
-		forge_record(f, i == 5 ? 13 : (size_t)(100 + i)); /* one that is filled up */
-		if (i % 10 == 0)
-			forge_checkpoint(f, KEYS_CHECKPOINT_RUNNING);
-	}
-	forge_segment(f);
-	for (int i = 21; i <= 40; i++) {
-		forge_record(f, (size_t)(100 + i));
-		if (i != 30)
-			continue;
-		forge_checkpoint(f, KEYS_CHECKPOINT_STOP);
-		forge_stream(f);
-	}
-	forge_segment(f);
-	for (int i = 41; i <= 55; i++)
-		forge_record(f, (size_t)(100 + i));
-	forge_checkpoint(f, KEYS_CHECKPOINT_STOP);
-	forge_stream(f);
-	forge_segment(f);
-	for (int i = 56; i <= 60; i++)
-		forge_record(f, 100);
-	forge_write(f);
-}
+#define SEGMENT FORGE_SEGMENT
 
 static void setup(void)
 {
@@ -55,7 +20,7 @@ static void setup(void)
 	strcpy(other, "/tmp/journalfs-attack-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_ptr_nonnull(mkdtemp(other));
-	make_log(&forge, dir);
+	forge_log(&forge, dir);
 }
 
 static void teardown(void)
@@ -85,37 +50,9 @@ END_TEST
 
 /* ---- one byte ---- */
 
-/* Every bit pattern would do; this one never gives the same byte. */
-static void flip(uint64_t segment, size_t off)
-{
-	struct t_segment *s = t_segment_load(dir, segment);
-
-	s->p[off] ^= 0x21;
-	t_segment_store(s);
-}
-
-/* Offsets of one segment's frames, before anything was flipped. */
-static size_t record_off(uint64_t segment, uint64_t seq)
-{
-	struct t_segment *s = t_segment_load(dir, segment);
-	size_t off = t_record(s, seq)->off;
-
-	t_segment_drop(s);
-	return off;
-}
-
-static size_t frame_off(uint64_t segment, enum fs_log_frame_kind kind, size_t i)
-{
-	struct t_segment *s = t_segment_load(dir, segment);
-	size_t off = t_frame(s, kind, i)->off;
-
-	t_segment_drop(s);
-	return off;
-}
-
 START_TEST(record_flip_nonce_is_placed_between_checkpoints)
 {
-	flip(1, record_off(1, 15) + FS_LOG_FRAME + 3);
+	t_flip(dir, 1, t_record_off(dir, 1, 15) + FS_LOG_FRAME + 3);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 11);
 	ck_assert_uint_eq(found.f[0].last, 20);
@@ -126,7 +63,7 @@ END_TEST
 
 START_TEST(record_flip_ciphertext_is_placed_between_checkpoints)
 {
-	flip(2, record_off(2, 30) + FS_LOG_FRAME + 60);
+	t_flip(dir, 2, t_record_off(dir, 2, 30) + FS_LOG_FRAME + 60);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 21);
 	ck_assert_uint_eq(found.f[0].last, 30);
@@ -151,7 +88,7 @@ END_TEST
 
 START_TEST(record_flip_under_no_checkpoint_is_not_seen)
 {
-	flip(4, record_off(4, 58) + FS_LOG_FRAME + 60);
+	t_flip(dir, 4, t_record_off(dir, 4, 58) + FS_LOG_FRAME + 60);
 	t_verify(dir, NULL, &found);
 	t_only(&found, FS_LOG_UNSEALED, 56);
 }
@@ -175,7 +112,7 @@ END_TEST
 /* By offset in a frame's header: magic, length, complement, zero. */
 START_TEST(record_flip_frame_header_names_the_record)
 {
-	flip(1, record_off(1, 15) + (size_t)_i);
+	t_flip(dir, 1, t_record_off(dir, 1, 15) + (size_t)_i);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 15);
 	ck_assert_uint_eq(found.f[0].last, 15);
@@ -185,7 +122,7 @@ END_TEST
 
 START_TEST(record_flip_number_names_the_record)
 {
-	flip(1, record_off(1, 15) + 16 + (size_t)_i);
+	t_flip(dir, 1, t_record_off(dir, 1, 15) + 16 + (size_t)_i);
 	t_verify(dir, NULL, &found);
 	ck_assert_uint_ge(found.v.alarms, 1);
 	ck_assert_uint_eq(found.f[0].seq, 15);
@@ -197,7 +134,7 @@ START_TEST(header_flip_names_the_segments_first_record)
 {
 	static const size_t at[] = {0, 3, 8, 10, 13, 16, 31, 32, 35, 40, 43, 48, 50, 56, 127};
 
-	flip(2, at[_i]);
+	t_flip(dir, 2, at[_i]);
 	t_verify(dir, NULL, &found);
 	ck_assert_uint_ge(found.v.alarms, 1);
 	/* Only a size that lies has nothing to do with the first record. */
@@ -210,7 +147,7 @@ END_TEST
 
 START_TEST(head_flip_is_named)
 {
-	flip(2, frame_off(2, FS_LOG_STREAM, 1) + FS_LOG_FRAME + (size_t)_i);
+	t_flip(dir, 2, t_frame_off(dir, 2, FS_LOG_STREAM, 1) + FS_LOG_FRAME + (size_t)_i);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 31);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -219,7 +156,7 @@ END_TEST
 
 START_TEST(head_flip_at_a_segments_beginning_is_named)
 {
-	flip(3, frame_off(3, FS_LOG_STREAM, 0) + FS_LOG_FRAME + 90);
+	t_flip(dir, 3, t_frame_off(dir, 3, FS_LOG_STREAM, 0) + FS_LOG_FRAME + 90);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 41);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -228,7 +165,7 @@ END_TEST
 
 START_TEST(tree_flip_is_named)
 {
-	flip(2, frame_off(2, FS_LOG_TREE, 0) + FS_LOG_FRAME + (size_t)_i * 7);
+	t_flip(dir, 2, t_frame_off(dir, 2, FS_LOG_TREE, 0) + FS_LOG_FRAME + (size_t)_i * 7);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 21);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -237,7 +174,7 @@ END_TEST
 
 START_TEST(tree_flip_magic_is_named)
 {
-	flip(3, frame_off(3, FS_LOG_TREE, 0));
+	t_flip(dir, 3, t_frame_off(dir, 3, FS_LOG_TREE, 0));
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 41);
 }
@@ -305,7 +242,7 @@ START_TEST(zeros_behind_the_end_flipped_are_named)
 	size_t end = t_segment_end(s);
 
 	t_segment_drop(s);
-	flip(1, end + 1000);
+	t_flip(dir, 1, end + 1000);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 21);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -460,7 +397,7 @@ START_TEST(segment_cut_short_is_told)
 	char path[300];
 
 	t_segment_path(dir, 2, path);
-	ck_assert_int_eq(truncate(path, (off_t)record_off(2, 35)), 0);
+	ck_assert_int_eq(truncate(path, (off_t)t_record_off(dir, 2, 35)), 0);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_TRUNCATED, 35);
 	ck_assert_ptr_nonnull(t_any(&found, FS_LOG_MISSING));
@@ -538,7 +475,7 @@ START_TEST(segment_of_another_vault_is_foreign)
 	struct forge f;
 	char a[300], b[300];
 
-	make_log(&f, other);
+	forge_log(&f, other);
 	t_segment_path(other, 2, a);
 	t_segment_path(dir, 2, b);
 	ck_assert_int_eq(rename(a, b), 0);
@@ -581,7 +518,7 @@ START_TEST(whole_log_of_another_root_is_foreign_to_who_knows_the_root)
 	struct t_asking a = {.root_pk = forge.root_pk};
 	struct forge f;
 
-	make_log(&f, other);
+	forge_log(&f, other);
 	t_verify(other, NULL, &found);
 	t_whole(&found);
 	t_verify(other, &a, &found);
@@ -873,7 +810,7 @@ START_TEST(kept_checkpoint_of_another_vault_or_key_is_foreign)
 	struct t_asking a = {.kept = {kept}, .kept_count = 1};
 	struct forge f;
 
-	make_log(&f, other);
+	forge_log(&f, other);
 	forge_note(&f, KEYS_CHECKPOINT_RUNNING, 4, kept);
 	t_verify(dir, &a, &found);
 	t_first(&found, FS_LOG_FOREIGN, 0);
@@ -1126,181 +1063,6 @@ START_TEST(log_of_nothing_is_no_log)
 }
 END_TEST
 
-/* ---- archived ---- */
-
-static uint8_t by_sk[KEYS_SIGN_SK_LEN];
-
-/* Segments 1 and 2 were taken, says a statement under this root. */
-static void take_two(const struct forge *f)
-{
-	static uint8_t sums[2][KEYS_LEN];
-	struct fs_log_archived a = {
-		.what = FS_LOG_ARCHIVE_KEPT,
-		.number = 1,
-		.first_segment = 1,
-		.last_segment = 2,
-		.first_seq = 1,
-		.last_seq = 40,
-		.key_number = 2,
-		.time_s = 2000000000,
-		.newest_s = 1800000000,
-		.keep_years = 5,
-		.by = {.pid = 3, .enrolment = 1, .who = "dan"},
-		.sha256 = sums[0],
-	};
-	struct t_segment *two = t_segment_load(dir, 2), *three = t_segment_load(dir, 3);
-	struct fs_log_frame *t = t_frame(three, FS_LOG_TREE, 0), *h = t_frame(two, FS_LOG_STREAM, 1);
-	struct fs_log_archive none = {.n = 0};
-	struct fs_log_tree tree;
-	struct fs_log_head head;
-	uint8_t *p = NULL;
-	size_t len;
-	int fd = open(dir, O_RDONLY | O_DIRECTORY);
-
-	ck_assert_int_eq(fs_log_tree_decode(t->body, t->len, 3, forge.vault, &tree), 0);
-	ck_assert_int_eq(fs_log_head_decode(h->body, h->len, 2, &head), 0);
-	a.tree = tree.tree;
-	memcpy(a.head_sig, head.sig, KEYS_SIG_LEN);
-	memcpy(a.key_pk, forge.key_pk[2], KEYS_LEN);
-	keys_sign_new(a.by_pk, by_sk);
-	memcpy(a.daemon_pk, f->daemon_pk, KEYS_LEN);
-	memcpy(a.root_pk, f->root_pk, KEYS_LEN);
-	memcpy(a.cert, f->cert, KEYS_SIG_LEN);
-	ck_assert_int_eq(fs_log_archive_make(&a, forge.vault, by_sk, f->daemon_sk, &p, &len), 0);
-	ck_assert_int_eq(fs_log_archive_append(fd, &none, p, len), 0);
-	close(fd);
-	free(p);
-	t_segment_drop(two);
-	t_segment_drop(three);
-}
-
-static void gone(uint64_t number)
-{
-	char path[300];
-
-	t_segment_path(dir, number, path);
-	ck_assert_int_eq(unlink(path), 0);
-}
-
-START_TEST(archived_beginning_is_told_and_the_rest_verified)
-{
-	take_two(&forge);
-	t_verify(dir, NULL, &found);
-	t_only(&found, FS_LOG_UNSEALED, 56); /* all is there still */
-	gone(1);
-	t_verify(dir, NULL, &found); /* a removal that was interrupted */
-	t_whole(&found);
-	t_first(&found, FS_LOG_ARCHIVED, 1);
-	gone(2);
-	t_verify(dir, NULL, &found);
-	t_whole(&found);
-	ck_assert_uint_eq(t_first(&found, FS_LOG_ARCHIVED, 1)->last, 40);
-	ck_assert_uint_eq(found.v.sealed, 55);
-	ck_assert_uint_eq(found.v.records, 20);
-	flip(3, record_off(3, 45) + FS_LOG_FRAME + 3);
-	t_verify(dir, NULL, &found);
-	t_first(&found, FS_LOG_CHANGED, 41);
-	ck_assert_uint_eq(found.v.alarms, 1);
-}
-END_TEST
-
-START_TEST(more_than_was_archived_is_missing)
-{
-	take_two(&forge);
-	for (uint64_t n = 1; n <= 3; n++)
-		gone(n);
-	t_verify(dir, NULL, &found);
-	t_first(&found, FS_LOG_MISSING, 41);
-	ck_assert_uint_eq(found.v.alarms, 1);
-	ck_assert_uint_eq(t_any(&found, FS_LOG_MISSING)->last, 55);
-}
-END_TEST
-
-START_TEST(statement_that_was_changed_counts_for_nothing)
-{
-	char path[300];
-	int fd;
-
-	take_two(&forge);
-	gone(1);
-	gone(2);
-	snprintf(path, sizeof(path), "%s/archive", dir);
-	fd = open(path, O_WRONLY);
-	ck_assert_int_eq(pwrite(fd, "x", 1, 90), 1);
-	close(fd);
-	t_verify(dir, NULL, &found);
-	t_first(&found, FS_LOG_CHANGED, 1);
-	ck_assert_ptr_nonnull(t_any(&found, FS_LOG_MISSING));
-	ck_assert_uint_eq(t_any(&found, FS_LOG_MISSING)->last, 40);
-}
-END_TEST
-
-START_TEST(statement_under_another_root_counts_for_nothing)
-{
-	struct t_asking a = {.root_pk = forge.root_pk};
-	struct forge f;
-
-	forge_init(&f, other, SEGMENT);
-	keys_daemon_certify(forge.vault, f.daemon_pk, f.root_sk, f.cert);
-	take_two(&f);
-	gone(1);
-	gone(2);
-	t_verify(dir, &a, &found);
-	t_first(&found, FS_LOG_FOREIGN, 1);
-	ck_assert_ptr_nonnull(t_any(&found, FS_LOG_MISSING));
-	forge_clear(&f);
-}
-END_TEST
-
-struct proven {
-	struct keys_checkpoint c;
-	unsigned n;
-};
-
-static int take_proof(void *ctx, uint64_t seq, const uint8_t leaf[static KEYS_LEN],
-		      const uint8_t *proof, size_t count)
-{
-	struct proven *p = ctx;
-
-	ck_assert_int_eq(
-		keys_tree_check_inclusion(leaf, seq - 1, p->c.size, proof, count, p->c.root), 0);
-	p->n++;
-	return 0;
-}
-
-/* Every record that is left, over the subtrees that the statement holds. */
-START_TEST(proofs_reach_over_what_was_archived)
-{
-	uint8_t proof[2 * KEYS_TREE_LEVELS * KEYS_LEN];
-	struct fs_log_source source;
-	struct keys_signed_note note;
-	struct proven p = {.n = 0};
-	uint64_t seqs[15], early = 40;
-	size_t n = 0;
-
-	take_two(&forge);
-	gone(1);
-	gone(2);
-	t_verify(dir, NULL, &found);
-	ck_assert_int_eq(
-		keys_signed_note_parse(found.v.checkpoint, strlen(found.v.checkpoint), &note), 0);
-	ck_assert_int_eq(keys_checkpoint_read(&note, &p.c), 0);
-	for (uint64_t i = 0; i < 15; i++)
-		seqs[i] = 55 - i;
-	ck_assert_int_eq(fs_log_source_dir(dir, &source), 0);
-	ck_assert_int_eq(fs_log_prove(&source, &p.c, seqs, 15, take_proof, &p), 0);
-	ck_assert_uint_eq(p.n, 15);
-	ck_assert_int_eq(fs_log_prove(&source, &p.c, &early, 1, take_proof, &p), -ENOENT);
-	for (uint64_t old = 39; old <= 55; old++) {
-		int rc = fs_log_prove_consistency(&source, old, &p.c, proof, &n);
-
-		ck_assert_int_eq(rc, old < 40 ? -ENOENT : 0);
-	}
-	ck_assert_int_eq(fs_log_leaves(&source, 55, NULL, NULL, NULL), -ENOENT);
-	fs_log_source_close(&source);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("fs/log: attacks");
@@ -1389,16 +1151,6 @@ int main(void)
 	tcase_add_loop_test(t, segment_half_begun_is_no_alarm, 0, 2);
 	tcase_add_test(t, clock_that_went_back_is_no_alarm);
 	tcase_add_test(t, log_of_nothing_is_no_log);
-	suite_add_tcase(s, t);
-
-	t = tcase_create("archived");
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 120);
-	tcase_add_test(t, archived_beginning_is_told_and_the_rest_verified);
-	tcase_add_test(t, more_than_was_archived_is_missing);
-	tcase_add_test(t, statement_that_was_changed_counts_for_nothing);
-	tcase_add_test(t, statement_under_another_root_counts_for_nothing);
-	tcase_add_test(t, proofs_reach_over_what_was_archived);
 	suite_add_tcase(s, t);
 
 	r = srunner_create(s);

@@ -20,6 +20,7 @@
 #include "../../keys/wrap.h"
 
 #define FORGE_KEYS 12
+#define FORGE_SEGMENT (128u << 10)
 
 struct forge {
 	uint8_t vault[KEYS_VAULT_ID_LEN];
@@ -178,6 +179,39 @@ static inline void forge_checkpoint(struct forge *f, enum keys_checkpoint_mark m
 	f->commit++;
 	len = forge_note(f, mark, f->key, text);
 	forge_frame(f, FS_LOG_CHECKPOINT, f->seq, text, len);
+}
+
+/*
+ * Segment 1: records 1 to 20, checkpoints behind 10 and 20. Segment 2: 21 to 40; behind 30 the
+ * daemon stopped and began again. Segment 3: 41 to 55, stopped. Segment 4: 56 to 60, and no
+ * checkpoint yet.
+ */
+static inline void forge_log(struct forge *f, const char *where)
+{
+	forge_init(f, where, FORGE_SEGMENT);
+	forge_segment(f);
+	for (int i = 1; i <= 20; i++) {
+		forge_record(f, i == 5 ? 13 : (size_t)(100 + i)); /* one that is filled up */
+		if (i % 10 == 0)
+			forge_checkpoint(f, KEYS_CHECKPOINT_RUNNING);
+	}
+	forge_segment(f);
+	for (int i = 21; i <= 40; i++) {
+		forge_record(f, (size_t)(100 + i));
+		if (i != 30)
+			continue;
+		forge_checkpoint(f, KEYS_CHECKPOINT_STOP);
+		forge_stream(f);
+	}
+	forge_segment(f);
+	for (int i = 41; i <= 55; i++)
+		forge_record(f, (size_t)(100 + i));
+	forge_checkpoint(f, KEYS_CHECKPOINT_STOP);
+	forge_stream(f);
+	forge_segment(f);
+	for (int i = 56; i <= 60; i++)
+		forge_record(f, 100);
+	forge_write(f);
 }
 
 static inline void forge_clear(struct forge *f)

@@ -210,6 +210,35 @@ static inline void t_segment_drop(struct t_segment *s)
 	free(s);
 }
 
+/* Every bit pattern would do; this one never gives the same byte. */
+static inline void t_flip(const char *dir, uint64_t segment, size_t off)
+{
+	struct t_segment *s = t_segment_load(dir, segment);
+
+	s->p[off] ^= 0x21;
+	t_segment_store(s);
+}
+
+/* Offsets of one segment's frames, before anything was flipped. */
+static inline size_t t_record_off(const char *dir, uint64_t segment, uint64_t seq)
+{
+	struct t_segment *s = t_segment_load(dir, segment);
+	size_t off = t_record(s, seq)->off;
+
+	t_segment_drop(s);
+	return off;
+}
+
+static inline size_t t_frame_off(const char *dir, uint64_t segment, enum fs_log_frame_kind kind,
+				 size_t i)
+{
+	struct t_segment *s = t_segment_load(dir, segment);
+	size_t off = t_frame(s, kind, i)->off;
+
+	t_segment_drop(s);
+	return off;
+}
+
 /* Takes these bytes out; what follows moves up. */
 static inline void t_cut_out(struct t_segment *s, size_t from, size_t to)
 {
