@@ -372,6 +372,7 @@ int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out,
 	c->exit_when_idle = cfg->exit_when_idle;
 	c->notifies = cfg->notifies;
 	c->notify_uid = cfg->notify_uid;
+	c->forward = cfg->forward;
 	c->listener = c->epoll = c->wake = -1;
 	c->next_id = ID_WAKE + 1;
 	c->started_ns = fs_control_now_ns();

@@ -14,6 +14,7 @@
 #include "serve.h"
 
 struct fs_control;
+struct fs_forward;
 
 struct fs_control_config {
 	const char *socket; /* path; its directory must belong to us or root and be writable by no one else */
@@ -24,6 +25,7 @@ struct fs_control_config {
 	/* The notify service's account, as the vault was told: for `status`, and connections of its own. */
 	bool notifies;
 	uid_t notify_uid;
+	struct fs_forward *forward; /* for `status`; NULL: none */
 };
 int fs_control_new(const struct fs_control_config *cfg, struct fs_control **out, struct fs_say *say);
 /* Serves until fs_control_stop (async-signal-safe) or, alone, idleness. Ends all sessions. */
@@ -49,6 +51,8 @@ struct fs_daemon_config {
 	/* Who gets notices of emergency access, unless alone (then we ourselves do). */
 	bool notifies;
 	uid_t notify_uid;
+	const char *syslog; /* where records are forwarded to (fs/forward.h); NULL: nowhere */
+	uint32_t syslog_enterprise; /* 0: that of documentation */
 	int ready_fd; /* a byte is written when ready ("R") or an error text otherwise; -1 none */
 };
 int fs_daemon_run(const struct fs_daemon_config *cfg);

@@ -93,6 +93,7 @@ struct fs_control {
 	bool alone, exit_when_idle;
 	bool notifies; /* there is an account for the notify service: */
 	uid_t notify_uid;
+	struct fs_forward *forward; /* the daemon's; NULL: none */
 	struct fs_harden_report harden;
 	char *path; /* of the socket; NULL once removed */
 	int listener, epoll, wake;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "control_impl.h"
+#include "forward.h"
 
 /* ---- status ---- */
 
@@ -70,6 +71,19 @@ static json_t *me(struct fs_vault *v, struct fs_session *s)
 			 "passphrase_until_s", (json_int_t)until);
 }
 
+/* Where records are forwarded to, and whether what was sent arrived as far as this end can tell; null: nowhere. */
+static json_t *forward_status(const struct fs_control_request *rq)
+{
+	static const char *const says[] = {"off", "on", "names"};
+	struct fs_forward *f = rq->c->forward;
+	enum policy_forward how = fs_vault_forwards(rq->c->vault);
+
+	if (!f || f->fd < 0)
+		return json_null();
+	return json_pack("{s:s, s:s, s:I, s:I}", "target", f->target, "policy", says[how], "sent",
+			 (json_int_t)f->sent, "lost", (json_int_t)f->lost);
+}
+
 static int put_numbers(json_t *to, const struct fs_vault_status *st)
 {
 	const struct {
@@ -126,6 +140,7 @@ int fs_control_verb_status(struct fs_control_request *rq)
 		fs_control_emergencies(rq, sessions.all || fs_control_may(rq, POLICY_REVIEW) ||
 						   fs_control_may(rq, POLICY_AUDIT)));
 	rc |= json_object_set_new(rq->answer, "log", log_status(&st.log));
+	rc |= json_object_set_new(rq->answer, "forward", forward_status(rq));
 	rc |= json_object_set_new(rq->answer, "landlock", json_boolean(rq->c->harden.landlock));
 	rc |= json_object_set_new(rq->answer, "seccomp", json_boolean(rq->c->harden.seccomp));
 	rc |= json_object_set_new(rq->answer, "me", me(rq->c->vault, rq->session));

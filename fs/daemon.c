@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "alert.h"
+#include "forward.h"
 #include "control.h"
 #include "harden.h"
 #include "memory.h"
@@ -38,6 +39,7 @@ struct daemon {
 	struct fs_serve *serve;
 	struct fs_harden_report harden;
 	struct fs_alert syslog;
+	struct fs_forward forward;
 	pthread_mutex_t lock;	    /* control and serve, for the vault's callbacks */
 	struct fs_control *control;
 };
@@ -154,6 +156,13 @@ static void alert(void *ctx, const char *text)
 	struct daemon *d = ctx;
 
 	(void)fs_alert_say(&d->syslog, text);
+}
+
+static void forward(void *ctx, const struct policy_record *r, enum policy_forward how)
+{
+	struct daemon *d = ctx;
+
+	fs_forward_send(&d->forward, r, how);
 }
 
 /* ---- the stages ---- */
@@ -318,6 +327,7 @@ static int open_all(struct daemon *d, struct fs_say *say)
 		.failed = failed,
 		.session_over = session_over,
 		.alert = alert,
+		.forward = cfg->syslog ? forward : NULL,
 		.notifies = cfg->alone || cfg->notifies,
 		.notify_uid = cfg->alone ? geteuid() : cfg->notify_uid,
 		.ctx = d,
@@ -328,6 +338,7 @@ static int open_all(struct daemon *d, struct fs_say *say)
 		.exit_when_idle = cfg->exit_when_idle,
 		.notifies = vault.notifies,
 		.notify_uid = vault.notify_uid,
+		.forward = &d->forward,
 	};
 	struct fs_serve *sv = NULL;
 	struct fs_control *c = NULL;
@@ -413,7 +424,14 @@ int fs_daemon_run(const struct fs_daemon_config *cfg)
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_MEMLOCK);
 	(void)fs_alert_open(&d.syslog, NULL);
-	rc = restrict_files(&d);
+	rc = fs_forward_open(&d.forward, cfg->syslog, cfg->syslog_enterprise);
+	if (rc)
+		rc = fail(&d, EXIT_FAILURE, "--syslog %s: %s", cfg->syslog,
+			  rc == -EINVAL ? "give unix:/PATH, udp:ADDRESS:PORT or udp:[ADDRESS]:PORT, with an address "
+					  "in numbers"
+					: strerror(-rc));
+	if (!rc)
+		rc = restrict_files(&d);
 	if (!rc)
 		rc = serve(&d);
 	block_signals();
@@ -421,6 +439,7 @@ int fs_daemon_run(const struct fs_daemon_config *cfg)
 	if (rc2)
 		fprintf(stderr, "journalfs: the vault did not close cleanly: %s\n", strerror(-rc2));
 	fs_alert_close(&d.syslog);
+	fs_forward_close(&d.forward);
 	pthread_mutex_destroy(&d.lock);
 	return rc || rc2 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -272,6 +272,8 @@ int fs_log_append(struct fs_log *l, struct policy_record *r, uint64_t *seq)
 	if (!rc && seq)
 		*seq = r->seq;
 	pthread_mutex_unlock(&l->lock);
+	if (!rc && l->told)
+		l->told(l->told_ctx, r);
 	return rc;
 }
 
@@ -458,6 +460,8 @@ static struct fs_log *log_new(const struct fs_log_config *cfg)
 	l->next_seq = 1;
 	l->segment_bytes = cfg->segment_bytes ? cfg->segment_bytes : FS_LOG_SEGMENT_BYTES;
 	memcpy(l->vault, cfg->vault, sizeof(l->vault));
+	l->told = cfg->told;
+	l->told_ctx = cfg->told_ctx;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -36,6 +36,12 @@ struct fs_log_config {
 	const uint8_t *root_pk, *daemon_cert;
 	/* Host state: `log.key`, `log.last`. NULL (tests): in memory only, so that every open is one after a loss. */
 	const int *statefd;
+	/*
+	 * Called with each record once it is queued, by who appended it and without the log's lock: those of two
+	 * threads may come in either order. Must not wait. NULL: nobody asks.
+	 */
+	void (*told)(void *ctx, const struct policy_record *r);
+	void *told_ctx;
 };
 
 /*
@@ -69,6 +75,8 @@ int fs_log_checkpoint(struct fs_log *l, uint64_t commit, const uint8_t root[stat
 		      enum keys_checkpoint_mark mark);
 /* What the next checkpoints say of the vault, those that the log writes by itself. */
 void fs_log_vault_root(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN]);
+/* The same for who asks for one: it is on disk when this returns, unless there was no room for it. Hold no lock. */
+int fs_log_checkpoint_now(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN]);
 /* The newest checkpoint on disk as text, NUL-terminated; 0: there is none yet. */
 size_t fs_log_newest(struct fs_log *l, char out[static KEYS_CHECKPOINT_MAX]);
 /* append and wait. */

@@ -54,6 +54,8 @@ struct fs_log {
 	int dirfd;
 	uint8_t vault[KEYS_VAULT_ID_LEN];
 	uint8_t *sign_sk; /* guarded */
+	void (*told)(void *ctx, const struct policy_record *r); /* NULL: nobody asks */
+	void *told_ctx;
 	uint64_t segment_bytes;
 	int statefd; /* -1: none */
 	uint8_t root_pk[KEYS_LEN], witness_pk[KEYS_LEN], daemon_cert[KEYS_SIG_LEN];

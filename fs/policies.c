@@ -189,6 +189,22 @@ int fs_policies_text(struct fs_vault *v, uint32_t file, char **text, size_t *len
 
 /* ---- the index ---- */
 
+/*
+ * Between a daemon's start and the first log-in no policy can be read: whether records go on being forwarded is kept with
+ * the host's state, but never that names may, which only the policy itself can say.
+ */
+void fs_policies_forward(struct fs_vault *v, const struct policy_practice *practice)
+{
+	const struct policy_settings *set = policy_practice_settings(practice);
+	int how = !set->log_forward	      ? POLICY_FORWARD_OFF
+		  : set->log_forward_names ? POLICY_FORWARD_NAMES
+					      : POLICY_FORWARD_ON;
+
+	atomic_store(&v->forward, how);
+	if (v->cfg.forward)
+		fs_state_forward_write(v, how != POLICY_FORWARD_OFF);
+}
+
 static int load_practice(struct fs_vault *v)
 {
 	struct policy_practice *practice = NULL;
@@ -211,6 +227,7 @@ static int load_practice(struct fs_vault *v)
 	free(text);
 	if (rc)
 		return rc;
+	fs_policies_forward(v, practice);
 	pthread_rwlock_wrlock(&v->lock);
 	v->practice = practice;
 	pthread_rwlock_unlock(&v->lock);

@@ -329,6 +329,7 @@ static void publish_practice(struct fs_vault *v, struct policy_practice **practi
 {
 	struct policy_practice *old;
 
+	fs_policies_forward(v, *practice);
 	pthread_rwlock_wrlock(&v->lock);
 	old = v->practice;
 	v->practice = *practice;

@@ -21,6 +21,7 @@
 #define DAEMON_KEY "daemon.key"
 #define DAEMON_CERT "daemon.cert"
 #define LAST "last"
+#define FORWARD "forward"
 #define DAEMON_KEY_LEN (KEYS_SIGN_SK_LEN + KEYS_LEN)
 #define LAST_LEN 128
 #define LAST_MAGIC "journalfs last 1"
@@ -248,6 +249,21 @@ int fs_state_last_write(struct fs_vault *v, const struct fs_last *last)
 	return rc == -ENOSPC ? fs_state_overwrite_file(v->statefd, LAST, bytes, sizeof(bytes)) : rc;
 }
 
+bool fs_state_forward_read(struct fs_vault *v)
+{
+	return !faccessat(v->statefd, FORWARD, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
+void fs_state_forward_write(struct fs_vault *v, bool on)
+{
+	if (on == fs_state_forward_read(v))
+		return;
+	if (on)
+		(void)fs_state_put_file(v->statefd, FORWARD, "on\n", 3, 0600);
+	else
+		(void)unlinkat(v->statefd, FORWARD, 0);
+}
+
 void fs_state_db(struct fs_vault *v, uint64_t *size, uint64_t *ctime_ns)
 {
 	struct stat st;
@@ -268,6 +284,7 @@ void fs_state_remove(struct fs_vault *v)
 		(void)unlinkat(v->statefd, SECRET, 0);
 	(void)unlinkat(v->statefd, DAEMON_KEY, 0);
 	(void)unlinkat(v->statefd, DAEMON_CERT, 0);
+	(void)unlinkat(v->statefd, FORWARD, 0);
 	(void)unlinkat(v->statefd, LAST, 0);
 	fs_log_forget(v->statefd, true);
 }

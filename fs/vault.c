@@ -338,6 +338,20 @@ static void announce_log(struct fs_vault *v)
 		v->cfg.alarm(v->cfg.ctx, "the access log was changed");
 }
 
+enum policy_forward fs_vault_forwards(const struct fs_vault *v)
+{
+	return (enum policy_forward)atomic_load(&v->forward);
+}
+
+static void told(void *ctx, const struct policy_record *r)
+{
+	struct fs_vault *v = ctx;
+	int how = atomic_load(&v->forward);
+
+	if (how != POLICY_FORWARD_OFF)
+		v->cfg.forward(v->cfg.ctx, r, (enum policy_forward)how);
+}
+
 int fs_vault_open_log(struct fs_vault *v)
 {
 	struct keys_list_entry readers[KEYS_LIST_MAX];
@@ -351,12 +365,16 @@ int fs_vault_open_log(struct fs_vault *v)
 		.root_pk = v->header.root_pk,
 		.daemon_cert = v->daemon_cert,
 		.statefd = &v->statefd,
+		.told = v->cfg.forward ? told : NULL,
+		.told_ctx = v,
 	};
 	int rc;
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s/log", v->path) >= sizeof(dir))
 		return -ENAMETOOLONG;
 	memcpy(cfg.vault, v->header.vault, sizeof(cfg.vault));
+	if (cfg.told)
+		atomic_store(&v->forward, fs_state_forward_read(v) ? POLICY_FORWARD_ON : POLICY_FORWARD_OFF);
 	rc = fs_log_open(&cfg, &v->log);
 	if (!rc)
 		announce_log(v);

@@ -19,6 +19,7 @@
 #define FS_VAULT_H
 
 #include "../policy/grounds.h"
+#include "../policy/syslog.h"
 #include "log.h"
 #include "../keys/header.h"
 #include "../keys/invite.h"
@@ -91,6 +92,11 @@ struct fs_vault_config {
 	 * no reason. Must return at once and not call back. NULL: nobody.
 	 */
 	void (*alert)(void *ctx, const char *text);
+	/*
+	 * A record was written that the practice policy forwards. From whoever appended it; must return at once and not
+	 * call back. NULL: nothing is forwarded.
+	 */
+	void (*forward)(void *ctx, const struct policy_record *r, enum policy_forward how);
 	bool notifies;	  /* notify_uid is set: the account of the notify service (fs/notice.h) */
 	uid_t notify_uid;
 	void *ctx;
@@ -108,6 +114,8 @@ const uint8_t *fs_vault_id(const struct fs_vault *v);
 const uint8_t *fs_vault_root_hash(const struct fs_vault *v);
 struct fs_records *fs_vault_records(struct fs_vault *v);
 struct fs_log *fs_vault_log(struct fs_vault *v);
+/* Whether records are forwarded, and how: as the practice policy says, or said when it was last known. */
+enum policy_forward fs_vault_forwards(const struct fs_vault *v);
 /* The daemon proves itself: fills header bytes (KEYS_HEADER_LEN), daemon_pk, cert and answer to
  * nonce. */
 struct fs_vault_proof {

@@ -297,6 +297,7 @@ struct fs_vault {
 	uint64_t log_walked;	      /* with these helpers the log was walked to its end */
 	bool log_dirty;
 	atomic_uint log_waiting;   /* auditors who lack streams that another one can open */
+	atomic_int forward;	   /* enum policy_forward: what the practice policy says, or said when it was last known */
 	atomic_uint lists_waiting; /* changes of the key list and break-glass wraps that wait */
 	pthread_mutex_t side;	   /* leaf: backoff, history */
 	struct fs_backoff backoff[FS_BACKOFF];
@@ -378,7 +379,7 @@ struct fs_log_some {
 	int (*fn)(void *ctx, const struct policy_record *r);
 	void (*bad)(void *ctx, uint64_t seq, const char *why); /* NULL: alarms alone */
 	void *ctx;
-	unsigned shut;	  /* as above */
+	unsigned *shut;	  /* as above */
 	uint64_t durable; /* the newest record on disk when it began */
 };
 int fs_vault_log_read_some(struct fs_vault *v, struct fs_session *by, struct fs_log_some *q);
@@ -408,6 +409,9 @@ int fs_state_make(struct fs_vault *v, const uint8_t root_sk[static KEYS_SIGN_SK_
 		  struct fs_say *say);
 int fs_state_last_read(struct fs_vault *v, struct fs_last *out, struct fs_say *say);
 int fs_state_last_write(struct fs_vault *v, const struct fs_last *last);
+/* Whether records were forwarded when the policy was last known; writing may fail, which only an earlier answer follows. */
+bool fs_state_forward_read(struct fs_vault *v);
+void fs_state_forward_write(struct fs_vault *v, bool on);
 void fs_state_db(struct fs_vault *v, uint64_t *size, uint64_t *ctime_ns);
 void fs_state_remove(struct fs_vault *v); /* init failed: takes back what make wrote */
 
@@ -509,6 +513,8 @@ int fs_policies_parse(struct fs_vault *v, uint32_t file, const char *name, const
 /* policy_keep.c: -EINVAL with the report's lines when it loses who is enrolled or locks a journal; edit held. */
 int fs_policies_keep(struct fs_vault *v, const struct policy_practice *next, char **report);
 /* policy_put.c: this version of a journal's policy holds from now on; edit held. *journal is taken. */
+/* What this practice says of forwarding is in force from now on; holds no lock, may write to the host's state. */
+void fs_policies_forward(struct fs_vault *v, const struct policy_practice *practice);
 void fs_policies_publish_journal(struct fs_vault *v, struct fs_entry *e,
 				 struct policy_journal **journal, uint32_t version);
 /*

@@ -243,11 +243,22 @@ static bool log_keep_parse(struct policy_practice_parser *pr)
 	return true;
 }
 
+/* Behind `forward`: nothing, or `names`. */
+static bool log_forward_parse(struct policy_practice_parser *pr)
+{
+	pr->p->settings.log_forward = true;
+	pr->p->settings.log_forward_names = policy_lexer_at(&pr->lx, "names");
+	if (pr->p->settings.log_forward_names)
+		policy_lexer_next(&pr->lx);
+	return true;
+}
+
 bool policy_practice_log(struct policy_practice_parser *pr)
 {
 	static const struct policy_practice_clause table[] = {
 		{"strict", log_strict_parse, SEEN_LOG, POLICY_FEATURE_LOG_STRICT},
 		{"keep", log_keep_parse, SEEN_LOG_KEEP, POLICY_FEATURE_ALWAYS},
+		{"forward", log_forward_parse, SEEN_LOG_FORWARD, POLICY_FEATURE_ALWAYS},
 	};
 
 	return policy_practice_clauses(pr, "log setting", table, COUNT(table));

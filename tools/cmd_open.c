@@ -55,6 +55,8 @@ int tools_cmd_serve(struct tool_options *o, int argc, char **argv)
 		snprintf(state, sizeof(state), "%s", c.state);
 		snprintf(socket_path, sizeof(socket_path), "%s", c.socket);
 	}
+	cfg.syslog = o->syslog;
+	cfg.syslog_enterprise = (uint32_t)o->syslog_enterprise;
 	cfg.vault = path;
 	cfg.state.dir = o->state ? o->state : state;
 	cfg.state.host_secret = o->host_secret;

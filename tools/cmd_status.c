@@ -136,6 +136,17 @@ static void print_notices(const json_t *n)
 		printf("%-14s %s\n", "", text(n, "last_error"));
 }
 
+static void print_forward(const json_t *f)
+{
+	if (!json_is_object(f))
+		return;
+	printf("%-14s %s: ", "forwarded to", text(f, "target"));
+	if (!strcmp(text(f, "policy"), "off"))
+		fputs("nothing, the practice policy does not say `log forward`; ", stdout);
+	printf("%lld records sent, %lld lost%s\n", (long long)number(f, "sent"), (long long)number(f, "lost"),
+	       number(f, "lost") ? ": nobody listened, or who does was behind" : "");
+}
+
 static void print_text(const json_t *j, const struct conf *c)
 {
 	const json_t *log = json_object_get(j, "log"), *me = json_object_get(j, "me");
@@ -164,6 +175,7 @@ static void print_text(const json_t *j, const struct conf *c)
 	printf("%-14s %lld records, %lld syncs%s\n", "access log", (long long)number(log, "records"),
 	       (long long)number(log, "syncs"),
 	       number(log, "failed") ? ", FAILED: nothing is read until it can be written" : "");
+	print_forward(json_object_get(j, "forward"));
 	printf("%-14s keys %s, landlock %s, seccomp %s\n", "protection",
 	       json_is_true(json_object_get(j, "keys_locked")) ? "locked in memory"
 							       : "NOT locked in memory",

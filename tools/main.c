@@ -28,7 +28,7 @@ static const struct verb verbs[] = {
 	  "make a vault, alone or for a clinic" },
 	{ "open", tools_cmd_open, 1, 2, "open VAULT [DIR]",
 	  "alone: start the daemon when there is none, log in, mount" },
-	{ "serve", tools_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] [--notify-account ACCOUNT] VAULT",
+	{ "serve", tools_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] [--notify-account ACCOUNT] [--syslog TARGET] VAULT",
 	  "the daemon of a clinic's vault" },
 	{ "notify", tools_cmd_notify, 0, 0, "notify [--vault NAME]",
 	  "the service that tells somebody of an emergency access at once" },
@@ -133,6 +133,8 @@ enum option_id {
 	OPT_STEWARD,
 	OPT_ACCOUNT,
 	OPT_NOTIFY_ACCOUNT,
+	OPT_SYSLOG,
+	OPT_SYSLOG_ENTERPRISE,
 	OPT_TITLE,
 	OPT_WHO,
 	OPT_JOURNAL,
@@ -213,6 +215,8 @@ static const struct option long_options[] = {
 	{ "steward", required_argument, NULL, OPT_STEWARD },
 	{ "account", required_argument, NULL, OPT_ACCOUNT },
 	{ "notify-account", required_argument, NULL, OPT_NOTIFY_ACCOUNT },
+	{ "syslog", required_argument, NULL, OPT_SYSLOG },
+	{ "syslog-enterprise", required_argument, NULL, OPT_SYSLOG_ENTERPRISE },
 	{ "title", required_argument, NULL, OPT_TITLE },
 	{ "who", required_argument, NULL, OPT_WHO },
 	{ "journal", required_argument, NULL, OPT_JOURNAL },
@@ -318,6 +322,8 @@ static int store_option(struct tool_options *o, int id, const char *arg)
 	case OPT_STEWARD: o->steward = arg; break;
 	case OPT_ACCOUNT: o->account = arg; break;
 	case OPT_NOTIFY_ACCOUNT: o->notify_account = arg; break;
+	case OPT_SYSLOG: o->syslog = arg; break;
+	case OPT_SYSLOG_ENTERPRISE: return number_option(arg, 1, INT32_MAX, &o->syslog_enterprise);
 	case OPT_TITLE: o->title = arg; break;
 	case OPT_WHO: o->who = arg; break;
 	case OPT_JOURNAL: o->journal = arg; break;

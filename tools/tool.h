@@ -31,6 +31,8 @@ struct tool_options {
 	const char *steward;	 /* init --steward NAME */
 	const char *account;	 /* init --account ACCOUNT */
 	const char *notify_account; /* serve --notify-account ACCOUNT */
+	const char *syslog;	    /* serve --syslog TARGET */
+	int syslog_enterprise;	    /* serve --syslog-enterprise N, 0 none */
 	const char *title;	 /* init --title TEXT */
 	const char *who, *journal, *since, *until; /* audit */
 	const char *log, *key;		 /* audit --log DIR --key FILE: a copied log */
