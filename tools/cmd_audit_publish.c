@@ -27,15 +27,26 @@
 
 struct publishing {
 	struct tiles tiles;
+	struct keys_tree before; /* of what was archived and has no leaves here */
+	bool begun;
 	char bad[TILES_PATH];
 };
+
+static int begin(struct publishing *p)
+{
+	if (p->begun || !p->before.size)
+		return 0;
+	p->begun = true;
+	return tools_tiles_resume(&p->tiles, &p->before, p->bad);
+}
 
 static int add_leaf(void *ctx, uint64_t index, const uint8_t leaf[static KEYS_LEN])
 {
 	struct publishing *p = ctx;
+	int rc = begin(p);
 
 	(void)index;
-	return tools_tiles_add(&p->tiles, leaf, p->bad);
+	return rc ? rc : tools_tiles_add(&p->tiles, leaf, p->bad);
 }
 
 /* All tiles, and the names that lead to them. */
@@ -76,6 +87,11 @@ static int say_rc(const struct publishing *p, int rc)
 			"%s/%s is there and says otherwise than the log: the directory holds "
 			"another history, or was changed; nothing more was published",
 			p->tiles.dir, p->bad);
+	if (rc == -ENOENT && p->bad[0])
+		return tools_fail(
+			"%s/%s is not there: records of it were archived, and the log's tree "
+			"can be published only where its tiles already are",
+			p->tiles.dir, p->bad);
 	if (rc == -ENOENT)
 		return tools_fail("segments of the log are gone: its tree can't be published");
 	return tools_fail("%s could not be written: %s", p->tiles.dir, strerror(-rc));
@@ -89,7 +105,9 @@ static int publish(const struct audit_whole *w, struct audit_source *s, const ch
 	if (!p)
 		return tools_fail("out of memory");
 	p->tiles.dir = dir;
-	rc = fs_log_leaves(tools_audit_segments(s), w->v.sealed, NULL, add_leaf, p);
+	rc = fs_log_leaves(tools_audit_segments(s), w->v.sealed, &p->before, add_leaf, p);
+	if (!rc)
+		rc = begin(p);
 	if (!rc)
 		rc = tools_tiles_end(&p->tiles, p->bad);
 	if (!rc)
