@@ -48,6 +48,7 @@ enum fs_log_finding_kind {
 	FS_LOG_FORKED,	    /* the kept checkpoint is of another history */
 	FS_LOG_UNREADABLE,  /* a segment can't be read */
 	FS_LOG_FOREIGN,	    /* of another vault, or another root than expected */
+	FS_LOG_UNPROVEN,    /* no seal anywhere: older than seals, or all were taken out */
 	/* No alarms, but told. */
 	FS_LOG_NOTES = 32,
 	FS_LOG_UNCLEAN = FS_LOG_NOTES, /* a daemon ended without stopping: an unfinished batch, or

@@ -24,6 +24,7 @@ const char *fs_log_finding_text(enum fs_log_finding_kind kind)
 		[FS_LOG_TRUNCATED] = "truncated",     [FS_LOG_RESEALED] = "re-sealed",
 		[FS_LOG_ROLLED_BACK] = "rolled back", [FS_LOG_FORKED] = "forked",
 		[FS_LOG_UNREADABLE] = "unreadable",   [FS_LOG_FOREIGN] = "foreign",
+		[FS_LOG_UNPROVEN] = "unproven",
 	};
 	static const char *const note[] = {
 		[FS_LOG_UNCLEAN - FS_LOG_NOTES] = "unclean end",

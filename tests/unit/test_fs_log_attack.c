@@ -704,6 +704,38 @@ START_TEST(key_that_leaves_one_out_is_resealed)
 }
 END_TEST
 
+/* Every seal is taken out, and segments made to look older than seals: no key is needed for it. */
+static void strip(uint64_t segment, uint64_t first_seq)
+{
+	struct t_segment *s = t_segment_load(dir, segment);
+	struct fs_log_header h = {
+		.version = 1, .number = segment, .first_seq = first_seq, .bytes = s->len};
+
+	for (size_t i = s->n; i > 0; i--) {
+		const struct fs_log_frame *f = &s->frame[i - 1];
+
+		if (f->kind == FS_LOG_TREE || f->kind == FS_LOG_CHECKPOINT)
+			t_cut_out(s, f->off, t_frame_end(f));
+	}
+	memcpy(h.vault, forge.vault, sizeof(h.vault));
+	fs_log_header_encode(&h, s->p);
+	t_segment_store(s);
+}
+
+START_TEST(log_made_to_look_older_than_seals_is_unproven)
+{
+	strip(1, 1);
+	strip(2, 21);
+	t_verify(dir, NULL, &found); /* some: the rest still tells that a change was made, or none */
+	t_first(&found, FS_LOG_OLD, 1);
+	strip(3, 41);
+	strip(4, 56);
+	t_verify(dir, NULL, &found);
+	t_first(&found, FS_LOG_UNPROVEN, 1);
+	ck_assert_uint_eq(found.v.alarms, 1);
+}
+END_TEST
+
 /* ---- back in time ---- */
 
 START_TEST(vault_put_back_is_rolled_back)
@@ -1125,6 +1157,7 @@ int main(void)
 	tcase_add_test(t, fork_with_the_current_key_is_seen_with_a_kept_checkpoint_alone);
 	tcase_add_test(t, key_without_its_predecessor_is_told);
 	tcase_add_test(t, key_that_leaves_one_out_is_resealed);
+	tcase_add_test(t, log_made_to_look_older_than_seals_is_unproven);
 	tcase_add_test(t, checkpoint_of_before_repeated_is_reordered);
 	suite_add_tcase(s, t);
 
