@@ -146,11 +146,16 @@ $(BUILD)/tests/bench/fill: tests/bench/fill.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(JF_CPPFLAGS) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(JF_LDLIBS)
 
-bench: $(BUILD)/journalfs $(addprefix $(BUILD)/tests/bench/,ops policy fill saves)
+$(BUILD)/tests/bench/log: tests/bench/log.c $(YEAR) $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(JF_CPPFLAGS) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(JF_LDLIBS)
+
+bench: $(BUILD)/journalfs $(addprefix $(BUILD)/tests/bench/,ops policy fill saves log)
 	@BUILD=$(BUILD) tests/bench/run.sh
 	@BUILD=$(BUILD) tests/bench/scale.sh
 	@BUILD=$(BUILD) tests/bench/policy.sh
 	@BUILD=$(BUILD) tests/bench/saves.sh
+	@BUILD=$(BUILD) tests/bench/log.sh
 
 install: $(BUILD)/journalfs
 	install -Dm755 $(BUILD)/journalfs $(DESTDIR)$(PREFIX)/bin/journalfs

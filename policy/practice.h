@@ -86,8 +86,8 @@ struct policy_settings {
 	bool history_off; /* no versions are kept */
 	uint32_t retention_years;
 	bool log_strict;
-	uint32_t log_keep_years; /* of the access log, POLICY_LOG_YEARS or more */
 	bool log_forward, log_forward_names; /* records go to the practice's monitoring too (syslog.h) */
+	uint32_t log_keep_years; /* of the access log, POLICY_LOG_YEARS or more */
 	bool durability_close;
 	bool statement_names;	/* a patient's statement names people; else their units only */
 	bool statement_refused; /* and says who was refused */

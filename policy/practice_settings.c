@@ -219,17 +219,6 @@ bool policy_practice_retention(struct policy_practice_parser *pr)
 	       policy_lexer_feature(lx, pr->column, POLICY_FEATURE_RETENTION);
 }
 
-/* forward [names]: behind the word */
-static bool log_forward_parse(struct policy_practice_parser *pr)
-{
-	pr->p->settings.log_forward = true;
-	if (policy_lexer_at(&pr->lx, "names")) {
-		pr->p->settings.log_forward_names = true;
-		policy_lexer_next(&pr->lx);
-	}
-	return true;
-}
-
 static bool log_strict_parse(struct policy_practice_parser *pr)
 {
 	pr->p->settings.log_strict = true;
@@ -251,6 +240,16 @@ static bool log_keep_parse(struct policy_practice_parser *pr)
 			"years old yet is never taken out of the log");
 	pr->p->settings.log_keep_years = years;
 	policy_lexer_next(lx);
+	return true;
+}
+
+/* Behind `forward`: nothing, or `names`. */
+static bool log_forward_parse(struct policy_practice_parser *pr)
+{
+	pr->p->settings.log_forward = true;
+	pr->p->settings.log_forward_names = policy_lexer_at(&pr->lx, "names");
+	if (pr->p->settings.log_forward_names)
+		policy_lexer_next(&pr->lx);
 	return true;
 }
 

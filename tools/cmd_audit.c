@@ -15,6 +15,7 @@ struct audit_command {
 
 static const struct audit_command commands[] = {
 	{ "anchor", tools_cmd_audit_anchor, 0, 0 },
+	{ "archive", tools_cmd_audit_archive, 0, 0 },
 	{ "check-proof", tools_cmd_audit_check_proof, 1, 2 },
 	{ "copy", tools_cmd_audit_copy, 1, 1 },
 	{ "incident", tools_cmd_audit_incident, 0, 0 },

@@ -278,9 +278,10 @@ START_TEST(policy_says_whether_and_with_names)
 		    {"log strict", false, false, true},
 		    {"log forward", true, false, false},
 		    {"log forward names", true, true, false},
-		    {"log strict\nlog forward names", true, true, true}};
+		    {"log strict\nlog forward names", true, true, true},
+		    {"log keep 5y forward strict", true, false, true}};
 	static const char *const bad[] = {"log forward name", "log forward names names",
-					  "log forward\nlog forward", "log forward strict", "log"};
+					  "log forward\nlog forward", "log"};
 	char error[256];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
