@@ -117,7 +117,7 @@ static void tell(struct statement *st, const char *journal)
 		{"From", "from", AUDIT_TIME},	  {"Until", "until", AUDIT_TIME},
 		{"By", "by", AUDIT_TEXT},	  {"As", "role", AUDIT_TEXT},
 		{"For", "purpose", AUDIT_TEXT},	  {"What", "what", AUDIT_TEXT},
-		{"Reason", "reason", AUDIT_TEXT}, {"", "emergency", AUDIT_TEXT},
+		{"Reason", "reason", AUDIT_TEXT}, {"Emergency", "emergency", AUDIT_TEXT},
 		{"Notes", "notes", AUDIT_TEXT},
 	};
 	const struct policy_visit *v;
