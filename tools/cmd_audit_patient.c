@@ -159,7 +159,7 @@ int tools_cmd_audit_patient(struct tool_options *o, int argc, char **argv)
 	if (policy_patient_new(&st.view, &st.p))
 		rc = tools_fail("memory is short");
 	if (!rc)
-		rc = tools_audit_read(st.ask.s, &st.ask.f, add, &st);
+		rc = tools_audit_ask_read(&st.ask, &st.ask.f, add, &st);
 	if (!rc && !st.fhir)
 		tell(&st, o->journal);
 	policy_patient_free(st.p);
