@@ -174,7 +174,8 @@ static int read_one(void *ctx, const struct policy_record *r)
 	struct reading *x = ctx;
 
 	x->n++;
-	if (x->seen && r->journal < x->journals && ++x->seen[r->journal] > x->seen[x->best]) {
+	if (x->seen && r->journal && r->journal < x->journals &&
+	    ++x->seen[r->journal] > x->seen[x->best]) {
 		x->best = r->journal;
 		memcpy(x->name, r->journal_name, sizeof(x->name));
 	}
@@ -243,6 +244,8 @@ static int busiest(char **argv)
 	free(x.seen);
 	if (rc)
 		return fail("busiest", rc);
+	if (!x.best)
+		return fail("busiest", ENOENT);
 	printf("%u %s\n", x.best, x.name);
 	return EXIT_SUCCESS;
 }
