@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "../policy/span.h"
-#include "log_plan.h"
+#include "log_age.h"
 #include "log_segment.h"
 #include "vault_impl.h"
 
@@ -93,7 +93,7 @@ static int plan(struct act *a, int64_t before_s, uint64_t last)
 {
 	uint32_t years = keep_years(a->v);
 	int64_t term_s = fs_vault_wall_s() - years * YEAR_S;
-	struct fs_log_planning q = {
+	struct fs_log_aging q = {
 		.dirfd = a->dirfd,
 		.vault = a->v->header.vault,
 		.root_pk = a->v->header.root_pk,
@@ -106,7 +106,7 @@ static int plan(struct act *a, int64_t before_s, uint64_t last)
 	if (before_s && before_s < term_s)
 		term_s = before_s;
 	q.before_s = term_s > 0 ? (uint64_t)term_s : 0;
-	rc = fs_log_plan(&q, &a->next, &a->bytes, &segment);
+	rc = fs_log_age(&q, &a->next, &a->bytes, &segment);
 	a->next.keep_years = years;
 	if (rc == -ESTALE)
 		fs_say(a->say,
@@ -250,7 +250,7 @@ static int finish(struct act *a)
 {
 	size_t removed = 0;
 
-	return fs_log_plan_sweep(a->dirfd, &a->have, &removed);
+	return fs_log_age_sweep(a->dirfd, &a->have, &removed);
 }
 
 /* ---- two stewards ---- */
@@ -322,7 +322,7 @@ int fs_archive_agreed(struct fs_vault *v, struct fs_session *by, const struct fs
 		rc = plan(&a, 0, last);
 	a.next.what = what;
 	if (!rc)
-		rc = fs_log_plan_sums(a.dirfd, &a.next, &a.sums, digest);
+		rc = fs_log_age_sums(a.dirfd, &a.next, &a.sums, digest);
 	if (!rc)
 		hex(digest, got);
 	if (rc == -ENOENT || (!rc && (a.next.last_segment != last || strcmp(want, got)))) {
@@ -353,7 +353,7 @@ int fs_archive_agreed(struct fs_vault *v, struct fs_session *by, const struct fs
 /* The files' hashes, and that the copies have the same. */
 static int compare(struct act *a, const struct fs_archive *in, uint8_t digest[static KEYS_LEN])
 {
-	int rc = fs_log_plan_sums(a->dirfd, &a->next, &a->sums, digest);
+	int rc = fs_log_age_sums(a->dirfd, &a->next, &a->sums, digest);
 
 	if (!rc && in->what == FS_LOG_ARCHIVE_KEPT &&
 	    (!in->digest || !keys_equal(in->digest, digest, KEYS_LEN))) {

@@ -62,7 +62,7 @@ static void read_shut(void *ctx, uint64_t seq)
 	struct reading *a = ctx;
 
 	(void)seq;
-	a->q->shut++;
+	(*a->q->shut)++;
 }
 
 int fs_vault_log_read_some(struct fs_vault *v, struct fs_session *by, struct fs_log_some *q)
@@ -73,7 +73,7 @@ int fs_vault_log_read_some(struct fs_vault *v, struct fs_session *by, struct fs_
 	char dir[4096];
 	int rc = box_sk ? 0 : -ENOMEM;
 
-	q->shut = 0;
+	*q->shut = 0;
 	if (!rc) {
 		pthread_rwlock_rdlock(&by->lock);
 		rc = by->secret ? 0 : -ENOKEY;
@@ -110,11 +110,9 @@ int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
 		      int (*fn)(void *ctx, const struct policy_record *r), void *ctx,
 		      unsigned *shut)
 {
-	struct fs_log_some q = {.fn = fn, .ctx = ctx};
-	int rc = fs_vault_log_read_some(v, by, &q);
+	struct fs_log_some q = {.fn = fn, .ctx = ctx, .shut = shut};
 
-	*shut = q.shut;
-	return rc;
+	return fs_vault_log_read_some(v, by, &q);
 }
 
 /* ---- who may ---- */
@@ -203,7 +201,9 @@ static void say_shut(unsigned shut, struct fs_say *say)
 
 static int read_filtered(struct auditing *a, struct fs_say *say)
 {
-	struct fs_log_some some = {.threads = THREADS, .fn = audit_one, .bad = audit_bad, .ctx = a};
+	unsigned shut = 0;
+	struct fs_log_some some = {
+		.threads = THREADS, .fn = audit_one, .bad = audit_bad, .ctx = a, .shut = &shut};
 	uint32_t *numbers = NULL;
 	int rc = fs_audit_numbers(&a->filter, &numbers, &some.journal_count);
 
@@ -215,10 +215,10 @@ static int read_filtered(struct auditing *a, struct fs_say *say)
 		rc = -ENOKEY;
 	if (a->result) {
 		a->result->durable = some.durable;
-		a->result->unread += some.shut;
+		a->result->unread += shut;
 	}
-	if (!rc && some.shut)
-		say_shut(some.shut, say);
+	if (!rc && shut)
+		say_shut(shut, say);
 	return rc;
 }
 

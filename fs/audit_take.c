@@ -376,7 +376,15 @@ int fs_vault_log_checkpoint(struct fs_vault *v, char text[static KEYS_CHECKPOINT
 {
 	uint8_t pk[KEYS_LEN], sk[KEYS_SIGN_SK_LEN];
 	char origin[KEYS_CHECKPOINT_ORIGIN], name[KEYS_CHECKPOINT_NAME];
+	uint64_t commit = 0;
+	uint8_t root[KEYS_LEN];
+	int rc;
 
+	/* Who asks wants all that is there until now under it. */
+	fs_records_head(v->records, &commit, root);
+	rc = fs_log_checkpoint_now(v->log, commit, root);
+	if (rc)
+		return rc;
 	if (!fs_log_newest(v->log, text))
 		return -ENOENT;
 	keys_checkpoint_witness(v->daemon_sk, pk, sk);

@@ -75,6 +75,8 @@ int fs_log_checkpoint(struct fs_log *l, uint64_t commit, const uint8_t root[stat
 		      enum keys_checkpoint_mark mark);
 /* What the next checkpoints say of the vault, those that the log writes by itself. */
 void fs_log_vault_root(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN]);
+/* The same for who asks for one: it is on disk when this returns, unless there was no room for it. Hold no lock. */
+int fs_log_checkpoint_now(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN]);
 /* The newest checkpoint on disk as text, NUL-terminated; 0: there is none yet. */
 size_t fs_log_newest(struct fs_log *l, char out[static KEYS_CHECKPOINT_MAX]);
 /* append and wait. */

@@ -10,6 +10,7 @@
  * Owns the decoded record; texts are wiped with their segment (log_read_segment.c).
  */
 #include "log_read_impl.h"
+#include "log_archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -200,14 +201,43 @@ static bool begins_before(struct reading *r, uint64_t number, uint64_t from)
 	return before;
 }
 
-/* The log begins with segment 1, record 1, and a stream that names none before it. */
-static void expect_beginning(struct reading *r, const uint64_t *list, size_t n)
+/* What signed statements took out of the log, by a daemon of this vault; its end, or zeros. */
+static int load_archive(struct reading *r, struct fs_log_archived *end)
 {
-	r->expect = 1;
-	memset(r->prev, 0, sizeof(r->prev));
+	struct fs_log_archive have;
+	const struct fs_log_archived *last;
+	int rc = fs_log_archive_load(r->shared.dirfd, r->q->vault, &have);
+
+	memset(end, 0, sizeof(*end));
+	if (rc == -EBADMSG)
+		say_bad(r, 1, "the statements about archived segments were changed");
+	if (rc)
+		return rc == -EBADMSG ? 0 : rc;
+	last = fs_log_archive_end(&have);
+	if (last && (!r->q->signer_ok || r->q->signer_ok(r->q->ctx, last->daemon_pk)))
+		*end = *last;
+	else if (last)
+		say_bad(r, 1,
+			"statements about archived segments are signed with a key that is not "
+			"the daemon's");
+	end->sha256 = NULL;
+	fs_log_archive_clear(&have);
+	return 0;
+}
+
+/*
+ * The log begins with segment 1, record 1, and a stream that names none before it; or behind what
+ * was archived.
+ */
+static void expect_beginning(struct reading *r, const struct fs_log_archived *end,
+			     const uint64_t *list, size_t n)
+{
+	r->expect = end->last_seq + 1;
+	memcpy(r->prev, end->head_sig, sizeof(r->prev));
 	r->have_prev = true;
-	if (n && list[0] > 1)
-		say_bad(r, 1, "segments 1 to %" PRIu64 " are missing", list[0] - 1);
+	if (n && list[0] > end->last_segment + 1)
+		say_bad(r, r->expect, "segments %" PRIu64 " to %" PRIu64 " are missing",
+			end->last_segment + 1, list[0] - 1);
 }
 
 /* What was known to be on disk must have been met. */
@@ -244,15 +274,23 @@ static int read_segments(struct reading *r, const uint64_t *list, size_t n)
 
 static int read_all(struct reading *r, const uint64_t *list, size_t n)
 {
-	size_t first = 0;
-	int rc;
+	struct fs_log_archived end;
+	size_t first = 0, found = n;
+	int rc = load_archive(r, &end);
 
-	for (size_t i = n; r->q->from > 1 && i > 0 && !first; i--) {
+	if (rc)
+		return rc;
+	/* What a statement speaks of may still lie there; it is gone all the same. */
+	while (first < n && list[first] <= end.last_segment)
+		first++;
+	for (size_t i = n; r->q->from > end.last_seq + 1 && i > first && found == n; i--) {
 		if (begins_before(r, list[i - 1], r->q->from))
-			first = i - 1;
+			found = i - 1;
 	}
-	if (!first)
-		expect_beginning(r, list, n);
+	if (found == n || found == first)
+		expect_beginning(r, &end, list + first, n - first);
+	else
+		first = found;
 	rc = read_segments(r, list + first, n - first);
 	if (!rc)
 		check_end(r);

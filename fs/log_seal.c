@@ -76,13 +76,21 @@ int fs_log_seal_segment(struct fs_log *l)
 
 /* ---- checkpoints ---- */
 
+static uint64_t wall_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec;
+}
+
 static struct fs_log_sealed *make(const struct fs_log *l, enum keys_checkpoint_mark mark)
 {
 	struct fs_log_sealed *s = calloc(1, sizeof(*s));
 	struct keys_checkpoint c = {
 		.size = l->tree.size,
 		.commit = l->commit,
-		.time_s = (uint64_t)time(NULL),
+		.time_s = wall_s(),
 		.mark = mark,
 	};
 
@@ -150,6 +158,26 @@ int fs_log_checkpoint(struct fs_log *l, uint64_t commit, const uint8_t root[stat
 	l->commit = commit;
 	memcpy(l->root, root, sizeof(l->root));
 	rc = fs_log_seal_put(l, mark);
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
+int fs_log_checkpoint_now(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN])
+{
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	l->commit = commit;
+	memcpy(l->root, root, sizeof(l->root));
+	rc = fs_log_seal_put(l, KEYS_CHECKPOINT_RUNNING);
+	while (!rc && (l->first || l->writing) &&
+	       l->sealed > (l->newest ? l->newest->tree.size : 0)) {
+		rc = l->failed;
+		if (!rc && l->first && !l->writing)
+			fs_log_write_batch(l);
+		else if (!rc)
+			pthread_cond_wait(&l->done, &l->lock);
+	}
 	pthread_mutex_unlock(&l->lock);
 	return rc;
 }

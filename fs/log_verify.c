@@ -347,7 +347,7 @@ static int judge_part(void *ctx, struct fs_log_part *p)
 	check_beginning(j, p);
 	judge_marks(j, p);
 	j->last_number = p->number;
-	j->last_full = p->end + STREAM_ROOM > p->bytes;
+	j->last_full = !p->rooted || p->end + STREAM_ROOM > p->bytes;
 	j->out->records += p->records;
 	return j->found.rc;
 }

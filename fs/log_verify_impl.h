@@ -169,7 +169,7 @@ struct fs_log_judge {
 
 	uint64_t expect;	/* number of the next record */
 	uint64_t last_number;	/* of the segment before */
-	bool last_full;		/* it had no room for another stream, or is of version 1 */
+	bool last_full;		/* a start begins another: no room for a stream, no tree frame */
 	uint8_t last_daemon[KEYS_LEN];
 	bool lost;		/* what precedes is not all there, and that was said: believe what follows */
 	struct keys_tree tree;	/* of all leaves so far; not while blind */

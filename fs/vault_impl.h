@@ -379,7 +379,7 @@ struct fs_log_some {
 	int (*fn)(void *ctx, const struct policy_record *r);
 	void (*bad)(void *ctx, uint64_t seq, const char *why); /* NULL: alarms alone */
 	void *ctx;
-	unsigned shut;	  /* as above */
+	unsigned *shut;	  /* as above */
 	uint64_t durable; /* the newest record on disk when it began */
 };
 int fs_vault_log_read_some(struct fs_vault *v, struct fs_session *by, struct fs_log_some *q);

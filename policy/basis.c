@@ -12,6 +12,11 @@
 
 #define SECURITY 110113 /* the type of a steward's look at a policy */
 
+static bool begins(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
 enum policy_act policy_basis_act(const struct policy_record *r)
 {
 	if (!r->journal || r->type == SECURITY)
@@ -20,8 +25,10 @@ enum policy_act policy_basis_act(const struct policy_record *r)
 	case POLICY_RECORD_REFUSED:
 		return POLICY_ACT_REFUSED;
 	case POLICY_RECORD_INTENT:
-	case POLICY_RECORD_LIST:
 		return POLICY_ACT_LOOK;
+	case POLICY_RECORD_LIST: /* whoever asked what emergency access would give saw nothing */
+		return begins(r->detail, "asked what emergency") ? POLICY_ACT_NONE
+								 : POLICY_ACT_LOOK;
 	case POLICY_RECORD_OPEN:
 	case POLICY_RECORD_EXPORT:
 		return POLICY_ACT_READ;
@@ -41,11 +48,6 @@ enum policy_act policy_basis_act(const struct policy_record *r)
 	default:
 		return POLICY_ACT_NONE;
 	}
-}
-
-static bool begins(const char *text, const char *with)
-{
-	return !strncmp(text, with, strlen(with));
 }
 
 enum policy_basis policy_basis_of(const struct policy_record *r)

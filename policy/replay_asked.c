@@ -465,13 +465,36 @@ static void by_kind(const struct policy_record *r, struct policy_asked *a)
 	}
 }
 
+/* What the vault never does by itself: a record of it that names nobody hides somebody. */
+static bool is_somebodys(uint8_t kind)
+{
+	switch (kind) {
+	case POLICY_RECORD_INTENT:
+	case POLICY_RECORD_OPEN:
+	case POLICY_RECORD_LIST:
+	case POLICY_RECORD_CREATE:
+	case POLICY_RECORD_WRITE:
+	case POLICY_RECORD_DELETE:
+	case POLICY_RECORD_RENAME:
+	case POLICY_RECORD_ATTRIBUTE:
+	case POLICY_RECORD_ATTEND:
+	case POLICY_RECORD_BREAK_GLASS:
+	case POLICY_RECORD_SIGN:
+	case POLICY_RECORD_AMEND:
+	case POLICY_RECORD_MOVE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void policy_asked_of(const struct policy_record *r, struct policy_asked *out)
 {
 	*out = (struct policy_asked){.what = POLICY_ASKED_NOTHING, .allowed = true};
 	/* The vault's own acts are nobody's: keys given, a draft that was locked for its age. */
 	if (r->kind == POLICY_RECORD_REFUSED)
 		refused(r, out);
-	else if (r->practitioner && r->outcome != 4)
+	else if ((r->practitioner || is_somebodys(r->kind)) && r->outcome != 4)
 		by_kind(r, out);
 	if (out->rule && !out->rule[0])
 		out->rule = NULL;

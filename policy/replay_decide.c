@@ -267,7 +267,7 @@ static int judge_moment(struct policy_redoing *d, const struct moment *m,
 	return rc;
 }
 
-/* The change before the version's successor and after it, as places in the past. */
+/* The place in the past of the first change after the version. */
 static size_t place_of(const struct policy_past *past, uint32_t version)
 {
 	size_t low = 0, high = policy_past_count(past);
@@ -288,25 +288,50 @@ static bool near(int64_t a_s, int64_t b_s, int64_t edge_s)
 	return a_s > b_s ? a_s - b_s <= edge_s : b_s - a_s <= edge_s;
 }
 
-#define MOMENTS 6
+#define BESIDE 4 /* versions, at most */
+#define MOMENTS (2 + 2 * BESIDE)
+#define LOOKED 64u /* changes that are looked at in each direction */
+
+static bool concerns(const struct policy_past_change *c, const struct policy_record *r)
+{
+	return !c->journal || c->journal == r->journal;
+}
+
+/* The versions before and after the changes of this decision's policies that were made just then.
+ */
+static size_t beside(const struct policy_redoing *d, const struct policy_record *r, int64_t now_s,
+		     int64_t edge_s, uint32_t out[static BESIDE])
+{
+	size_t at = place_of(d->past, r->policy_version), n = 0;
+	const struct policy_past_change *c;
+
+	for (size_t i = at; i > 1 && at - i < LOOKED && n < BESIDE / 2; i--) {
+		c = policy_past_at(d->past, i - 1);
+		if (!near(c->time_s, now_s, edge_s))
+			break;
+		if (concerns(c, r))
+			out[n++] = policy_past_at(d->past, i - 2)->version;
+	}
+	for (size_t i = at; i - at < LOOKED && n < BESIDE; i++) {
+		c = policy_past_at(d->past, i);
+		if (!c || !near(c->time_s, now_s, edge_s))
+			break;
+		if (concerns(c, r))
+			out[n++] = c->version;
+	}
+	return n;
+}
 
 /* Where else the decision may have been taken: the versions beside, and a moment before. */
 static size_t other_moments(const struct policy_redoing *d, const struct policy_record *r,
 			    struct moment out[static MOMENTS])
 {
 	int64_t now = r->time_ns / NS_PER_S, edge = r->count ? REPEAT_S : EDGE_S;
-	size_t at = place_of(d->past, r->policy_version), n = 0;
-	const struct policy_past_change *this = at ? policy_past_at(d->past, at - 1) : NULL;
-	const struct policy_past_change *next = policy_past_at(d->past, at);
-	uint32_t versions[2];
-	size_t k = 0;
+	uint32_t versions[BESIDE];
+	size_t n = 0, k = beside(d, r, now, edge, versions);
 
 	out[n++] = (struct moment){r->policy_version, now - EDGE_S};
 	out[n++] = (struct moment){r->policy_version, now - edge};
-	if (at > 1 && near(this->time_s, now, edge))
-		versions[k++] = policy_past_at(d->past, at - 2)->version;
-	if (next && near(next->time_s, now, edge))
-		versions[k++] = next->version;
 	while (k--) {
 		out[n++] = (struct moment){versions[k], now};
 		out[n++] = (struct moment){versions[k], now - edge};
@@ -426,7 +451,12 @@ static bool session_in_order(const struct policy_redoing *d, const struct policy
 {
 	const struct policy_replay_session *s = policy_replay_session(d->replay, r);
 
-	if (!s || r->kind == POLICY_RECORD_LOGIN || r->kind == POLICY_RECORD_UNLOCK ||
+	/* Another's name on somebody's session. */
+	if (s && (s->practitioner != r->practitioner || strcmp(s->who, r->who) != 0))
+		return false;
+	if (!s)
+		return !r->practitioner || !policy_replay_begun(d->replay);
+	if (r->kind == POLICY_RECORD_LOGIN || r->kind == POLICY_RECORD_UNLOCK ||
 	    r->kind == POLICY_RECORD_LOGOUT || r->count)
 		return true;
 	if (s->assumed && policy_replay_begun(d->replay))

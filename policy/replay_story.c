@@ -469,16 +469,16 @@ int policy_story_step(struct policy_story *s, const struct policy_record *r)
 		rc = policy_replay_step(s->replay, r, &turn);
 	if (!rc)
 		rc = remember(s, r);
-	if (!rc && policy_replay_missing(s->replay))
+	if (!rc && shown && policy_replay_missing(s->replay))
 		rc = tell_missing(s, r->time_ns);
 	if (rc)
 		return rc;
 	if (r->kind == POLICY_RECORD_START)
-		return step_start(s, r, last_ns, turn == POLICY_REPLAY_UNCLEAN);
+		return shown ? step_start(s, r, last_ns, turn == POLICY_REPLAY_UNCLEAN) : 0;
 	session = policy_replay_session(s->replay, r);
 	if (session)
 		return step_session(s, session, r, shown);
-	return shown || r->kind == POLICY_RECORD_STOP ? step_alone(s, r) : 0;
+	return shown ? step_alone(s, r) : 0;
 }
 
 int policy_story_end(struct policy_story *s)

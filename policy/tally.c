@@ -64,6 +64,12 @@ static bool in_period(const struct policy_tally *t, int64_t time_ns)
 	return time_ns >= t->set.since_ns && (!t->set.until_ns || time_ns < t->set.until_ns);
 }
 
+/* The closing of a note tells how much was read and written; it is part of its opening. */
+static enum policy_act act_of(const struct policy_record *r)
+{
+	return r->kind == POLICY_RECORD_CLOSE ? POLICY_ACT_NONE : policy_basis_act(r);
+}
+
 static enum policy_tally_basis basis_of(const struct policy_record *r)
 {
 	switch (policy_basis_of(r)) {
@@ -171,6 +177,18 @@ static int add_journal(struct policy_tally *t, const struct policy_record *r, en
 	return 0;
 }
 
+static void refuse_person(struct policy_tally *t, const struct policy_tally_refusal *f)
+{
+	struct policy_tally_person *p = policy_table_find(&t->people, f->practitioner, 0);
+
+	if (!p)
+		return;
+	p->refused_at += f->journal && f->count == 1;
+	p->refused_ns = f->last_ns;
+	policy_record_copy(p->refused_why, sizeof(p->refused_why), f->why);
+}
+
+/* After the person's own numbers. */
 static int add_refusal(struct policy_tally *t, const struct policy_record *r)
 {
 	struct policy_tally_refusal *f =
@@ -187,6 +205,7 @@ static int add_refusal(struct policy_tally *t, const struct policy_record *r)
 	if (r->journal_name[0])
 		policy_record_copy(f->name, sizeof(f->name), r->journal_name);
 	policy_record_copy(f->why, sizeof(f->why), r->rule[0] ? r->rule : r->detail);
+	refuse_person(t, f);
 	return 0;
 }
 
@@ -263,7 +282,7 @@ static int add_grant(struct policy_tally *t, const struct policy_record *r)
 		judge(g, r);
 	} else if (r->kind == POLICY_RECORD_NOTICE) {
 		g->told_failed = r->outcome != 0;
-	} else if (policy_basis_act(r) != POLICY_ACT_NONE) {
+	} else if (act_of(r) != POLICY_ACT_NONE) {
 		g->acts++;
 	}
 	return 0;
@@ -309,7 +328,7 @@ static void count(struct policy_tally *t, const struct policy_record *r, enum po
 
 static int add_counted(struct policy_tally *t, const struct policy_record *r)
 {
-	enum policy_act act = policy_basis_act(r);
+	enum policy_act act = act_of(r);
 	bool access = act == POLICY_ACT_READ || act == POLICY_ACT_WRITE;
 	bool told = access || act == POLICY_ACT_LOOK || r->kind == POLICY_RECORD_REFUSED ||
 		    r->kind == POLICY_RECORD_BREAK_GLASS;

@@ -14,7 +14,8 @@
 #include "basis.h"
 #include "record.h"
 
-/* An access: a note was opened, changed or exported (policy_basis_act READ and WRITE). */
+/* An access: a note was opened, changed or exported (policy_basis_act READ and WRITE, but for the
+ * closing of a note, which is part of its opening). */
 struct policy_tally_day {
 	int64_t day; /* days since 1970-01-01, local time */
 	uint32_t accesses, refused, grants;
@@ -36,6 +37,9 @@ struct policy_tally_person {
 	uint64_t reads, writes, looks, refused, grants;
 	uint64_t basis[POLICY_TALLY_BASES]; /* of reads and writes */
 	uint32_t journals;		    /* different ones, read or written */
+	uint32_t refused_at;		    /* different journals that refused him */
+	int64_t refused_ns;		    /* the last refusal */
+	char refused_why[256];
 };
 struct policy_tally_journal {
 	uint32_t journal;

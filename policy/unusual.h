@@ -5,8 +5,10 @@
  *
  * Records go in once, oldest first; what is explained (the practitioner's own entry, a stated care
  * relationship, care that colleagues of the same unit give at the same time) stays out. Memory
- * grows with pairs of practitioner and journal, not with records. Pure: no clock; local time comes
- * from the caller.
+ * grows with pairs of practitioner and journal (about 80 bytes each), journals (120) and
+ * practitioners (9 KB), not with records: 200 people over a year of 8 clinics take 42 MB, 100,000
+ * journals each opened by 20 people 200 MB. Pure: no clock; local time comes from the caller.
+ * FORMAT.md, Unusual accesses, says what explains an access and how each score comes about.
  */
 #ifndef POLICY_UNUSUAL_H
 #define POLICY_UNUSUAL_H

@@ -76,6 +76,8 @@ int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char
 
 int tools_audit_ask_close(struct audit_ask *a, int rc)
 {
+	if (rc < 0)
+		rc = TOOL_FAILED;
 	if (a->out && rc)
 		tools_audit_out_abort(a->out);
 	else if (a->out)

@@ -257,6 +257,16 @@ static int load_extra(void *ctx, const char *name, uint8_t **bytes, size_t *len)
 	return strcmp(name, "archive") ? -ENOENT : load_part(ctx, 0, name, bytes, len);
 }
 
+/* So that all that is there now, our own asking included, stands under a checkpoint. */
+static void seal_now(struct audit_source *s)
+{
+	struct fs_wire_message m;
+
+	fs_wire_message_init(&m);
+	(void)tools_client_ask(&s->cl, json_pack("{s:s}", "verb", "log-checkpoint"), &m);
+	fs_wire_message_clear(&m);
+}
+
 int tools_audit_daemon_segments(struct audit_source *s)
 {
 	uint64_t *numbers = NULL;
@@ -266,6 +276,7 @@ int tools_audit_daemon_segments(struct audit_source *s)
 	if (list_segments(s, &numbers, &n))
 		return TOOL_FAILED;
 	free(numbers);
+	seal_now(s);
 	s->segments = (struct fs_log_source){
 		.list = list_segments, .load = load_segment, .extra = load_extra, .ctx = s};
 	return TOOL_OK;

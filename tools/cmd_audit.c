@@ -15,13 +15,13 @@ struct audit_command {
 
 static const struct audit_command commands[] = {
 	{ "anchor", tools_cmd_audit_anchor, 0, 0 },
+	{ "archive", tools_cmd_audit_archive, 0, 0 },
 	{ "check-proof", tools_cmd_audit_check_proof, 1, 2 },
 	{ "copy", tools_cmd_audit_copy, 1, 1 },
 	{ "incident", tools_cmd_audit_incident, 0, 0 },
 	{ "key", tools_cmd_audit_key, 2, 2 },
 	{ "patient", tools_cmd_audit_patient, 1, 1 },
 	{ "practitioner", tools_cmd_audit_practitioner, 1, 1 },
-	{ "replay", tools_cmd_audit_replay, 0, 0 },
 	{ "prove", tools_cmd_audit_prove, 0, 1000 },
 	{ "publish", tools_cmd_audit_publish, 1, 1 },
 	{ "replay", tools_cmd_audit_replay, 0, 0 },

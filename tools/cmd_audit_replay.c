@@ -154,10 +154,12 @@ static bool is_shown(void *ctx, const struct policy_record *r)
 {
 	const struct telling *t = ctx;
 
+	/* When the daemon ran is told whoever is asked for. */
+	if (r->kind == POLICY_RECORD_START || r->kind == POLICY_RECORD_STOP)
+		return r->time_ns >= t->span->asked.since_ns;
 	return tools_audit_asked(t->span, r);
 }
 
-/* What of the lead-in is of nobody, such as starts, is not told. */
 static int tell_record(void *ctx, const struct policy_record *r)
 {
 	struct telling *t = ctx;

@@ -20,7 +20,7 @@ static const struct audit_column finding_columns[] = {
 	{ "what", "what", AUDIT_TEXT },	    { "alarm", "alarm", AUDIT_TEXT },
 	{ "first", "first", AUDIT_NUMBER }, { "last", "last", AUDIT_NUMBER },
 	{ "segment", "segment", AUDIT_NUMBER }, { "after", "after", AUDIT_TIME },
-	{ "which is", "text", AUDIT_TEXT },
+	{ "what was found", "text", AUDIT_TEXT },
 };
 
 static const struct audit_column verified_columns[] = {
@@ -86,12 +86,15 @@ static void put_done(struct audit_out *out, const struct audit_whole *w)
 	else
 		tools_audit_out_heading(out, "The access log is whole");
 	tools_audit_out_say(out,
-			    "Verified without reading what they say: %" PRIu64 " records in %" PRIu64
-			    " segments (%.1f MB), %" PRIu64 " stream heads, and %" PRIu64
-			    " checkpoints under %" PRIu64 " keys, each key certified by the one "
-			    "before it. The newest checkpoint that holds covers %" PRIu64 " records.",
+			    "Records: %" PRIu64 ", in segments: %" PRIu64 " (%.1f MB), streams: %" PRIu64
+			    ", checkpoints that hold: %" PRIu64 ", their keys: %" PRIu64
+			    ". The newest covers %" PRIu64 " records.",
 			    v->records, v->segments, (double)v->bytes / 1e6, v->streams, v->checkpoints,
 			    v->keys, v->sealed);
+	if (!v->alarms)
+		tools_audit_out_say(out,
+				    "All that is under it is as it was sealed, in number and order; each key "
+				    "is certified by the one before it. What records say was not read.");
 }
 
 static void put_kept(struct audit_out *out, const struct audit_whole *w)

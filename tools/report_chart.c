@@ -145,7 +145,8 @@ static void put_dates(FILE *to, const struct bars *b)
 	int last = -1;
 
 	for (size_t i = 0; i < b->n; i++) {
-		struct tm tm = date_of(b->bar[i].first);
+		/* A week is of the month that its Thursday is in. */
+		struct tm tm = date_of(b->bar[i].first + (b->step == BY_WEEK ? 3 : 0));
 		int part = b->step == BY_MONTH ? tm.tm_year : tm.tm_mon;
 		char text[40];
 		double x = x_of(b, (double)i);

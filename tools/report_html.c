@@ -328,14 +328,14 @@ void tools_report_html(FILE *to, const struct report_html *r)
 	put_state(to, r);
 	put_tiles(to, r);
 	put_todos(to, r);
-	fputs("<section><h2>Accesses over time</h2>\n", to);
+	fputs("<section><h2 id=\"unusual\">Worth asking about</h2>\n", to);
+	tools_report_findings(to, r);
+	fputs("</section>\n<section><h2>Accesses over time</h2>\n", to);
 	tools_report_timeline(to, r->tally);
 	fputs("</section>\n<section><h2>By weekday and hour</h2>\n", to);
 	tools_report_heat(to, r->tally);
 	fputs("</section>\n<section><h2 id=\"emergency\">Emergency accesses</h2>\n", to);
 	tools_report_grants(to, r);
-	fputs("</section>\n<section><h2 id=\"unusual\">Worth asking about</h2>\n", to);
-	tools_report_findings(to, r);
 	fputs("</section>\n<section><h2>Refusals</h2>\n", to);
 	tools_report_refusals(to, r->tally);
 	fputs("</section>\n<section><h2>People</h2>\n", to);

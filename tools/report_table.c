@@ -10,7 +10,8 @@
 #include "report_html.h"
 
 #define SHOWN 20
-#define GRANTS_SHOWN 200
+#define PAIRS_SHOWN 10
+#define GRANTS_SHOWN 40 /* and all that wait for somebody */
 #define FINDINGS_SHOWN 30
 
 /* ---- pieces */
@@ -132,6 +133,23 @@ static int grant_turn(const struct policy_tally_grant *g)
 											: 2;
 }
 
+/* How many stand where. */
+static void put_states(FILE *to, const struct policy_tally_view *v)
+{
+	fputs("<p class=\"states\">", to);
+	for (int s = 0; s < POLICY_TALLY_STATES; s++) {
+		enum policy_tally_state state = (enum policy_tally_state)s;
+
+		if (!v->grants_at[s])
+			continue;
+		fprintf(to, "<span class=\"tag %s\">%s ", state_class(state),
+			policy_tally_state_text(state));
+		tools_report_number(to, v->grants_at[s]);
+		fputs("</span> ", to);
+	}
+	fputs("</p>\n", to);
+}
+
 void tools_report_grants(FILE *to, const struct report_html *r)
 {
 	static const char *const titles[] = {"No.",	     "Began", "Who",   "Journal",
@@ -143,9 +161,10 @@ void tools_report_grants(FILE *to, const struct report_html *r)
 		fputs("<p class=\"soft\">Nobody used emergency access in this period.</p>\n", to);
 		return;
 	}
+	put_states(to, v);
 	fprintf(to,
 		"<p>Each is to be judged by somebody else within %llu hours. What still waits for "
-		"somebody stands first.</p>\n",
+		"somebody stands first, then the newest.</p>\n",
 		(unsigned long long)r->review_h);
 	open_table(to, "emergency accesses");
 	for (size_t i = 0; i < 7; i++)
@@ -153,8 +172,9 @@ void tools_report_grants(FILE *to, const struct report_html *r)
 			titles[i]);
 	fputs("</tr></thead>\n<tbody>\n", to);
 	for (int turn = 0; turn < 3; turn++) {
-		for (size_t i = v->grant_count; i-- && shown < GRANTS_SHOWN;) {
-			if (grant_turn(&v->grants[i]) != turn)
+		for (size_t i = v->grant_count; i--;) {
+			if (grant_turn(&v->grants[i]) != turn ||
+			    (turn == 2 && shown >= GRANTS_SHOWN))
 				continue;
 			put_grant(to, &v->grants[i]);
 			shown++;
@@ -167,7 +187,10 @@ void tools_report_grants(FILE *to, const struct report_html *r)
 
 static void put_finding(FILE *to, const struct policy_finding *f)
 {
-	fprintf(to, "<li><div class=\"line\"><span class=\"tag %s\">%s</span> <strong>",
+	fprintf(to,
+		"<li><div class=\"line\"><span class=\"score soft\" title=\"weight, of "
+		"1000\">%u</span> <span class=\"tag %s\">%s</span> <strong>",
+		f->score,
 		f->score >= 700	  ? "bad"
 		: f->score >= 400 ? "warn"
 				  : "info",
@@ -178,9 +201,7 @@ static void put_finding(FILE *to, const struct policy_finding *f)
 		fputs(" <span class=\"soft\">in</span> ", to);
 		put_journal(to, f->journal, f->journal_number);
 	}
-	fprintf(to, " <span class=\"score soft\" title=\"weight, of 1000\">%u</span></div>",
-		f->score);
-	put_text(to, "<p>", f->text, "</p><p class=\"soft\">");
+	put_text(to, "</div>\n<p>", f->text, "</p><p class=\"soft\">");
 	tools_html_time(to, f->first_ns, 0);
 	if (f->last_ns != f->first_ns) {
 		fputs(" to ", to);
@@ -222,16 +243,76 @@ void tools_report_findings(FILE *to, const struct report_html *r)
 
 /* ---- refusals */
 
+/* Who comes behind the one at *at, who was refused `below` times; NULL: nobody. */
+static const struct policy_tally_person *next_refused(const struct policy_tally_view *v,
+						      uint64_t below, size_t *at)
+{
+	const struct policy_tally_person *best = NULL;
+	size_t found = 0;
+
+	/* Those of the same number follow in their order. */
+	for (size_t i = 0; i < v->people_count; i++) {
+		const struct policy_tally_person *p = &v->people[i];
+		bool left = p->refused < below || (p->refused == below && i > *at);
+
+		if (!p->refused || !left || (best && p->refused <= best->refused))
+			continue;
+		best = p;
+		found = i;
+	}
+	*at = found;
+	return best;
+}
+
+static void put_refused_people(FILE *to, const struct policy_tally_view *v)
+{
+	static const char *const titles[] = {"Who", "Last said", "Last", "Journals", "Times"};
+	uint64_t below = UINT64_MAX, told = 0, all = 0, of_people = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < v->people_count; i++) {
+		all += v->people[i].refused > 0;
+		of_people += v->people[i].refused;
+	}
+	open_table(to, "refusals by person");
+	put_head(to, titles, 5, 3);
+	for (; told < SHOWN; told++) {
+		const struct policy_tally_person *p = next_refused(v, below, &at);
+
+		if (!p)
+			break;
+		below = p->refused;
+		fputs("<tr><th scope=\"row\">", to);
+		put_who(to, p->who, p->practitioner);
+		put_text(to, "</th><td class=\"wide\">", p->refused_why, "</td><td>");
+		tools_html_time(to, p->refused_ns, 0);
+		fputs("</td>", to);
+		put_number(to, p->refused_at);
+		put_number(to, p->refused);
+		fputs("</tr>\n", to);
+	}
+	if (v->refused > of_people) {
+		fputs("<tr><th scope=\"row\">", to);
+		put_who(to, "", 0);
+		fputs("</th><td></td><td></td><td></td>", to);
+		put_number(to, v->refused - of_people);
+		fputs("</tr>\n", to);
+	}
+	close_table(to, (size_t)told, (size_t)all, "people");
+}
+
 void tools_report_refusals(FILE *to, const struct policy_tally_view *v)
 {
 	static const char *const titles[] = {"Who", "Journal", "Last said", "Last", "Times"};
-	size_t shown = v->refusal_count < SHOWN ? v->refusal_count : SHOWN;
+	size_t shown = v->refusal_count < PAIRS_SHOWN ? v->refusal_count : PAIRS_SHOWN;
 
 	if (!v->refusal_count) {
 		fputs("<p class=\"soft\">Nothing was refused.</p>\n", to);
 		return;
 	}
-	open_table(to, "refusals");
+	put_refused_people(to, v);
+	fputs("<h3>Most often at one journal</h3>\n", to);
+	open_table(to, "refusals by person and journal");
 	put_head(to, titles, 5, 4);
 	for (size_t i = 0; i < shown; i++) {
 		const struct policy_tally_refusal *f = &v->refusals[i];

@@ -10,5 +10,5 @@ fi
 
 export BUILD=${BUILD:-build}
 rc=0
-for t in apps versions; do bash "tests/apps/$t.sh" || rc=1; done
+for t in apps versions report; do bash "tests/apps/$t.sh" || rc=1; done
 exit $rc

@@ -1046,6 +1046,35 @@ START_TEST(start_without_a_stop_is_told)
 }
 END_TEST
 
+/* Killed while a segment was begun: its header is there, some of its first frames. */
+START_TEST(segment_half_begun_is_no_alarm)
+{
+	uint64_t key = forge.key, next = forge.next_key;
+	uint8_t before_prev[KEYS_SIG_LEN];
+	size_t tree;
+
+	memcpy(before_prev, forge.prev, sizeof(before_prev));
+	forge_segment(&forge);
+	forge.key = key;
+	forge.next_key = next;
+	tree = forge.end - 512;
+	if (_i == 0) /* the header alone */
+		memset(forge.p + FS_LOG_HEADER, 0, SEGMENT - FS_LOG_HEADER);
+	else /* a sector of the tree frame is missing */
+		memset(forge.p + tree / 512 * 512, 0, 512);
+	if (_i == 0)
+		memcpy(forge.prev, before_prev, sizeof(before_prev));
+	forge_segment(&forge);
+	forge_record(&forge, 100);
+	forge_checkpoint(&forge, KEYS_CHECKPOINT_STOP);
+	forge_write(&forge);
+	t_verify(dir, NULL, &found);
+	t_whole(&found);
+	ck_assert_uint_eq(found.v.sealed, 61);
+	ck_assert_uint_le(found.n, 2);
+}
+END_TEST
+
 /* Times that go back, as after a clock was set: nothing. */
 START_TEST(clock_that_went_back_is_no_alarm)
 {
@@ -1175,6 +1204,7 @@ int main(void)
 	tcase_add_test(t, torn_bytes_amid_a_stream_are_an_alarm);
 	tcase_add_test(t, crash_made_up_before_a_start_is_an_alarm);
 	tcase_add_test(t, start_without_a_stop_is_told);
+	tcase_add_loop_test(t, segment_half_begun_is_no_alarm, 0, 2);
 	tcase_add_test(t, clock_that_went_back_is_no_alarm);
 	tcase_add_test(t, log_of_nothing_is_no_log);
 	suite_add_tcase(s, t);

@@ -54,6 +54,10 @@ START_TEST(basis_act_of_each_kind)
 	ck_assert_int_eq(policy_basis_act(&r), POLICY_ACT_WRITE);
 	r = t_record(POLICY_RECORD_LIST, 1, 0, 0);
 	ck_assert_int_eq(policy_basis_act(&r), POLICY_ACT_NONE);
+	r = t_record(POLICY_RECORD_LIST, 1, 2, 0);
+	ck_assert_int_eq(policy_basis_act(&r), POLICY_ACT_LOOK);
+	strcpy(r.detail, "asked what emergency access to it would give");
+	ck_assert_int_eq(policy_basis_act(&r), POLICY_ACT_NONE);
 	r = t_record(POLICY_RECORD_EXPORT, 1, 2, 0);
 	ck_assert_int_eq(policy_basis_act(&r), POLICY_ACT_READ);
 	r = t_record(POLICY_RECORD_REFUSED, 1, 2, 0);

@@ -276,8 +276,8 @@ static const struct {
 	{BASE "retention 10y after last-entry\n"
 	      "retention 11y after last-entry\n",
 	 "p:5:1: `retention` was given on line 4 already\n"},
-	{BASE "log\n", "p:4:4: missing here is one of strict, keep\n"},
-	{BASE "log lazy\n", "p:4:5: unknown log setting `lazy`: known are strict, keep\n"},
+	{BASE "log\n", "p:4:4: missing here is one of strict, keep, forward\n"},
+	{BASE "log lazy\n", "p:4:5: unknown log setting `lazy`: known are strict, keep, forward\n"},
 	{BASE "log strict strict\n", "p:4:12: `strict` was given on line 4 already\n"},
 	{BASE "log strict\n"
 	      "log strict\n",

@@ -378,6 +378,24 @@ START_TEST(a_locked_or_ended_session_does_nothing)
 }
 END_TEST
 
+START_TEST(an_act_of_nobody_or_under_anothers_name_is_found)
+{
+	log_in();
+	in_journal(POLICY_RECORD_OPEN, 1, "anna", "n", GROUND)->practitioner = 0;
+	r.who[0] = '\0';
+	ck_assert(policy_redo_alarms(judge(&r, 2)));
+	/* The vault's own: a draft that was locked for its age. */
+	in_journal(POLICY_RECORD_FINAL, 2, "", "n", "")->action = 'E';
+	ck_assert_int_eq(judge(&r, 2), POLICY_REDO_NONE);
+	rec(POLICY_RECORD_POLICY, 3, "dan");
+	memset(r.session, 'a', sizeof(r.session));
+	ck_assert_int_eq(judge(&r, 2), POLICY_REDO_SESSION);
+	rec(POLICY_RECORD_POLICY, 4, "dan");
+	memset(r.session, 0, sizeof(r.session));
+	ck_assert_int_eq(judge(&r, 2), POLICY_REDO_SESSION);
+}
+END_TEST
+
 START_TEST(a_log_in_that_may_stand_in_what_is_missing_is_not_held_against_anybody)
 {
 	log_in();
@@ -590,6 +608,7 @@ START_TEST(of_one_who_is_not_asked_for_nothing_is_told)
 	tell(rec(POLICY_RECORD_START, 600, ""));
 	ck_assert_int_eq(policy_story_end(story), 0);
 	ck_assert_ptr_null(strstr(said, "bo ("));
+	ck_assert_ptr_null(strstr(said, "the daemon starts"));
 	ck_assert_ptr_nonnull(strstr(said, "anna ("));
 	ck_assert_ptr_nonnull(strstr(said, "is cut off"));
 }
@@ -741,6 +760,7 @@ static TCase *deciding(void)
 	tcase_add_test(c, decisions_follow_the_version_of_their_moment);
 	tcase_add_test(c, a_counted_repeat_may_be_older_than_its_record);
 	tcase_add_test(c, a_locked_or_ended_session_does_nothing);
+	tcase_add_test(c, an_act_of_nobody_or_under_anothers_name_is_found);
 	tcase_add_test(c, a_log_in_that_may_stand_in_what_is_missing_is_not_held_against_anybody);
 	tcase_add_test(c, a_log_read_from_its_middle_accuses_nobody_of_not_logging_in);
 	tcase_add_test(c, only_steward_and_reader_of_the_log_may_what_is_theirs);

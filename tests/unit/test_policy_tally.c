@@ -60,6 +60,14 @@ static void put(int kind, int64_t time_ns, unsigned person, unsigned journal, co
 	add(&r);
 }
 
+static void put_close(int64_t time_ns, unsigned person, unsigned journal)
+{
+	struct policy_record r = at(POLICY_RECORD_CLOSE, time_ns, person, journal);
+
+	r.bytes_written = 100;
+	add(&r);
+}
+
 static void put_grant(int kind, int64_t time_ns, unsigned number, const char *detail)
 {
 	struct policy_record r = at(kind, time_ns, 3, 8);
@@ -83,9 +91,10 @@ START_TEST(accesses_are_counted_by_person_journal_and_basis)
 	put(POLICY_RECORD_OPEN, MONDAY, 2, 5, "default unit");
 	put(POLICY_RECORD_OPEN, MONDAY, 2, 5, "");
 	put(POLICY_RECORD_LOGIN, MONDAY, 2, 0, "");
+	put_close(MONDAY, 2, 5);
 	put(POLICY_RECORD_REFUSED, MONDAY, 2, 6, "no rule");
 	v = policy_tally_finish(tally);
-	ck_assert_uint_eq(v->records, 8);
+	ck_assert_uint_eq(v->records, 9);
 	ck_assert_uint_eq(v->reads, 4);
 	ck_assert_uint_eq(v->writes, 1);
 	ck_assert_uint_eq(v->looks, 1);
@@ -227,6 +236,12 @@ START_TEST(refusals_are_gathered_by_pair_most_first)
 	ck_assert_str_eq(v->refusals[0].who, "p2");
 	ck_assert_str_eq(v->refusals[0].why, "last");
 	ck_assert_int_eq(v->refusals[0].last_ns, MONDAY + 2);
+	ck_assert_uint_eq(v->people_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_uint_eq(v->people[i].refused_at, 1);
+		ck_assert_str_eq(v->people[i].refused_why,
+				 v->people[i].practitioner == 2 ? "last" : "one");
+	}
 	policy_tally_free(tally);
 }
 END_TEST

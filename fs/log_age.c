@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/log_plan.c - how old segments are, what a statement about them says, and their removal.
+ * fs/log_age.c - how old segments are, what a statement about them says, and their removal.
  *
  * Invariants: (1) what is planned ends where a tree frame by this vault's root begins; (2) only
  * segments that a statement in the file speaks of are removed. Locks nothing; safe beside a writer,
  * who never touches full segments.
  */
-#include "log_plan.h"
+#include "log_age.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static void see_head(const struct fs_log_planning *q, uint64_t number, const struct fs_log_frame *f,
+static void see_head(const struct fs_log_aging *q, uint64_t number, const struct fs_log_frame *f,
 		     struct looked *k, bool *any_head)
 {
 	struct fs_log_head h;
@@ -62,8 +62,8 @@ static void see_checkpoint(const struct fs_log_frame *f, struct looked *k)
 		k->newest_s = later(k->newest_s, c.time_s);
 }
 
-static void see_frames(const struct fs_log_planning *q, uint64_t number, const uint8_t *p,
-		       size_t len, const struct fs_log_header *header, struct looked *k)
+static void see_frames(const struct fs_log_aging *q, uint64_t number, const uint8_t *p, size_t len,
+		       const struct fs_log_header *header, struct looked *k)
 {
 	bool any_head = false, any_record = false;
 	struct fs_log_frame f;
@@ -98,7 +98,7 @@ static int load(int dirfd, uint64_t number, uint8_t **p, size_t *len)
 	return rc;
 }
 
-static int look(const struct fs_log_planning *q, uint64_t number, struct looked *k)
+static int look(const struct fs_log_aging *q, uint64_t number, struct looked *k)
 {
 	struct fs_log_header header;
 	uint8_t *p = NULL;
@@ -127,7 +127,7 @@ static uint64_t first_left(const struct fs_log_archive *have)
 }
 
 /* What is said of the segments up to `number`, by the one behind it. */
-static void take(const struct fs_log_planning *q, uint64_t number, uint64_t newest_s,
+static void take(const struct fs_log_aging *q, uint64_t number, uint64_t newest_s,
 		 const struct looked *behind, struct fs_log_archived *out)
 {
 	const struct fs_log_archived *end = fs_log_archive_end(q->have);
@@ -147,8 +147,8 @@ static void take(const struct fs_log_planning *q, uint64_t number, uint64_t newe
 	memcpy(out->head_sig, behind->before, sizeof(out->head_sig));
 }
 
-int fs_log_plan(const struct fs_log_planning *q, struct fs_log_archived *out, uint64_t *bytes,
-		uint64_t *seg)
+int fs_log_age(const struct fs_log_aging *q, struct fs_log_archived *out, uint64_t *bytes,
+	       uint64_t *seg)
 {
 	uint64_t number = first_left(q->have), newest_s = 0, sum = 0;
 	struct looked k, behind;
@@ -180,8 +180,8 @@ int fs_log_plan(const struct fs_log_planning *q, struct fs_log_archived *out, ui
 	return rc == -EBADMSG || rc == -ENOENT ? -ESTALE : rc ? rc : -ENOENT;
 }
 
-int fs_log_plan_sums(int dirfd, const struct fs_log_archived *a, uint8_t **sums,
-		     uint8_t digest[static KEYS_LEN])
+int fs_log_age_sums(int dirfd, const struct fs_log_archived *a, uint8_t **sums,
+		    uint8_t digest[static KEYS_LEN])
 {
 	size_t n = fs_log_archived_segments(a);
 	uint8_t *list = malloc(n * KEYS_LEN);
@@ -222,7 +222,7 @@ static int sweep_one(int dirfd, uint64_t number, bool *removed)
 	return unlinkat(dirfd, name, 0) && errno != ENOENT ? -errno : 0;
 }
 
-int fs_log_plan_sweep(int dirfd, const struct fs_log_archive *have, size_t *removed)
+int fs_log_age_sweep(int dirfd, const struct fs_log_archive *have, size_t *removed)
 {
 	const struct fs_log_archived *end = fs_log_archive_end(have);
 	uint64_t *list = NULL;
