@@ -54,6 +54,8 @@ static const struct {
 	{ "journalfs 1 stable checkpoint key", "f105be23c4ccbab683f6b94d06fe24dc" },
 	{ "journalfs 1 log index", "272b0a5e4c3f28a9f0e176715635f51c" },
 	{ "journalfs 1 log archive", "6f984605fe30d4821d8d27931112c383" },
+	{ "journalfs 1 audit key", "0da3920b735fac01ad1b3e2b89912703" },
+	{ "journalfs 1 log copy", "ce75e7395c28a94d30ebae14b5581429" },
 };
 
 static const char frozen_header[] =
