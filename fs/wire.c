@@ -25,7 +25,6 @@
 #include "../keys/slab.h"
 
 #define HEADER 8
-#define FDS_MAX 253 /* the kernel's SCM_MAX_FD: room for all, so that none stays open unseen */
 
 void fs_wire_message_init(struct fs_wire_message *m)
 {
@@ -80,54 +79,42 @@ void fs_wire_in_free(struct fs_wire_in *in)
 	free(in);
 }
 
-/* Takes over the descriptors that came; keeps one if it may, closes the rest. */
-static int take_fds(struct fs_wire_in *in, struct msghdr *m, bool allowed)
+/* Takes over the one descriptor that may have come. */
+static void take_fd(struct fs_wire_in *in, struct msghdr *m)
 {
-	int rc = m->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
-
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		size_t n;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (allowed && in->fd < 0) {
-				in->fd = fd;
-			} else {
-				close(fd);
-				rc = -EPROTO;
-			}
-		}
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		    c->cmsg_len >= CMSG_LEN(sizeof(int)))
+			memcpy(&in->fd, CMSG_DATA(c), sizeof(in->fd));
 	}
-	return rc;
 }
 
-/* 1: len bytes are there; 0: not yet. Bytes go to p + at, which is counted on. */
+/*
+ * 1: len bytes are there; 0: not yet. Bytes go to p + at, which is counted on. There is room for one
+ * descriptor, at a frame's first byte: more, or one that comes later, the kernel drops and says so.
+ * They are never ours, for closing a file that somebody's own file system serves can wait for it.
+ */
 static int receive(struct fs_wire_in *in, int sock, void *p, size_t len)
 {
 	union {
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control;
+	bool first = in->got == 0;
 	struct iovec iov = {.iov_base = p, .iov_len = len};
 	struct msghdr m = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
+		.msg_control = first ? control.bytes : NULL,
+		.msg_controllen = first ? CMSG_LEN(sizeof(int)) : 0,
 	};
 	ssize_t got = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int rc;
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
-	rc = take_fds(in, &m, in->got == 0 && got > 0);
-	if (rc)
-		return rc;
+	take_fd(in, &m);
+	if (m.msg_flags & MSG_CTRUNC)
+		return -EPROTO;
 	if (!got)
 		return in->got ? -EPROTO : -EPIPE;
 	in->got += (size_t)got;

@@ -316,6 +316,38 @@ START_TEST(segment_that_is_no_file_is_not_opened)
 }
 END_TEST
 
+static int count_segment(void *ctx, const struct fs_audit_segment *s)
+{
+	unsigned *n = ctx;
+
+	ck_assert_uint_gt(s->bytes, 0);
+	++*n;
+	return 0;
+}
+
+START_TEST(what_is_taken_is_sealed_to_its_end)
+{
+	char text[KEYS_CHECKPOINT_MAX], vkey[FS_VKEY_MAX];
+	struct keys_signed_note note;
+	struct keys_checkpoint c;
+	uint64_t durable = 0;
+	unsigned n = 0;
+
+	clinic();
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(
+			fs_vault_audit_segments(t.v, lis, "", count_segment, &n, &durable, &t.say),
+			0);
+		ck_assert_int_eq(fs_vault_log_checkpoint(t.v, text, vkey), 0);
+		ck_assert_int_eq(keys_signed_note_parse(text, strlen(text), &note), 0);
+		ck_assert_int_eq(keys_checkpoint_read(&note, &c), 0);
+		ck_assert_uint_ge(c.size, durable);
+	}
+	ck_assert_uint_ge(n, 5);
+	everybody_out();
+}
+END_TEST
+
 /* ---- policies ---- */
 
 struct versions {
@@ -446,6 +478,7 @@ int main(void)
 	tcase_add_test(tc, keys_of_a_time_are_of_stretches_that_reach_into_it);
 	tcase_add_test(tc, physician_takes_nothing_and_each_try_is_logged);
 	tcase_add_test(tc, segment_that_is_no_file_is_not_opened);
+	tcase_add_test(tc, what_is_taken_is_sealed_to_its_end);
 	tcase_add_test(tc, policies_are_all_there_with_names_as_they_were);
 	tcase_add_test(tc, damaged_version_is_left_out_and_said);
 	tcase_add_test(tc, frames_of_changes_come_back_and_damage_is_told);
