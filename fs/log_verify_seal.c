@@ -473,10 +473,11 @@ void fs_log_judge_rest(struct fs_log_judge *j)
 	}
 	if (!j->began && last && !j->found.alarms) {
 		f = fs_log_judge_at(j, FS_LOG_UNPROVEN, 1, last, 0);
-		fs_log_found_add(&j->found, &f,
-				 "nothing seals these records: they are from before there were "
-				 "checkpoints (a start of the daemon seals them), or all seals were taken "
-				 "out");
+		fs_log_found_add(
+			&j->found, &f,
+			"nothing seals these records: they are from before there were "
+			"checkpoints (a start of the daemon seals them), or all seals were taken "
+			"out");
 	}
 	if (!j->blind && j->began && last > sealed) {
 		f = fs_log_judge_at(j, FS_LOG_UNSEALED, sealed + 1, last, 0);
