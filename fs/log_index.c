@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/log_index.c - makes and reads the index of a segment.
+ * fs/log_index.c - makes the index of a segment.
  *
  * Implements fs/FORMAT.md, "Log", "Index files". Owns, while a segment is written: the entries of
  * the block that is being filled and the key that will seal it, both in guarded memory; what is
  * sealed is plain memory. The key of a block is derived from the one before and takes its place, so
  * that what the daemon can still tell of its own log are the last FS_LOG_INDEX_BLOCK records.
  *
- * Invariants: (1) entry i of a stream speaks of record first_seq + i, without a gap; an index that
- * could not hold to that is broken and never sealed; (2) nothing of a part is believed before its
- * signature was checked; (3) a part counts for streams whose keys a reader has, one by one.
+ * Invariant: entry i of a stream speaks of record first_seq + i, without a gap; an index that could
+ * not hold to that is broken and never sealed.
  *
  * Locks: none of its own; its caller's.
  */
-#include "log_index.h"
+#include "log_index_impl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,22 +27,16 @@
 #include "../keys/slab.h"
 #include "log_segment.h"
 
-#define VERSION 1
-#define PART_HEAD 80
-#define STREAM_LEN 40
-#define BASE_LEN 8 /* of a block: time of its first record */
-#define BLOCK_LEN(n) (BASE_LEN + (n) * (size_t)FS_LOG_INDEX_ENTRY)
 #define STREAMS_MAX (1u << 20)
-#define AD_LEN (KEYS_VAULT_ID_LEN + 8 + KEYS_STREAM_ID_LEN + 8)
 #define NS INT64_C(1000000000)
 
-static const uint8_t magic[8] = {'J', 'F', 'S', 'I', 'D', 'X', '\r', '\n'};
+const uint8_t fs_log_index_magic[8] = {'J', 'F', 'S', 'I', 'D', 'X', '\r', '\n'};
 static const struct keys_span next_part = {"next", 4};
 
 /* ---- what both sides do ---- */
 
-static void first_key(const uint8_t *vault, const uint8_t *stream, uint64_t segment,
-		      const uint8_t *k0, uint8_t *out)
+void fs_log_index_first_key(const uint8_t *vault, const uint8_t *stream, uint64_t segment,
+			    const uint8_t *k0, uint8_t *out)
 {
 	uint8_t number[8];
 	struct bytes_out b = bytes_out(number, sizeof(number));
@@ -57,7 +50,7 @@ static void first_key(const uint8_t *vault, const uint8_t *stream, uint64_t segm
 	keys_label_derive(KEYS_LABEL_LOG_INDEX, k0, parts, 3, out, KEYS_LEN);
 }
 
-static void next_key(uint8_t *key)
+void fs_log_index_next_key(uint8_t *key)
 {
 	uint8_t next[KEYS_LEN];
 
@@ -66,10 +59,10 @@ static void next_key(uint8_t *key)
 	keys_wipe(next, sizeof(next));
 }
 
-static void block_ad(const uint8_t *vault, uint64_t segment, const uint8_t *stream, uint64_t first,
-		     uint8_t ad[static AD_LEN])
+void fs_log_index_ad(const uint8_t *vault, uint64_t segment, const uint8_t *stream, uint64_t first,
+		     uint8_t ad[static FS_LOG_INDEX_AD])
 {
-	struct bytes_out b = bytes_out(ad, AD_LEN);
+	struct bytes_out b = bytes_out(ad, FS_LOG_INDEX_AD);
 
 	bytes_put(&b, vault, KEYS_VAULT_ID_LEN);
 	bytes_put_u64(&b, segment);
@@ -77,12 +70,21 @@ static void block_ad(const uint8_t *vault, uint64_t segment, const uint8_t *stre
 	bytes_put_u64(&b, first);
 }
 
-/* What the blocks of a stream take. */
-static uint64_t sealed_len(uint64_t count)
+uint64_t fs_log_index_sealed_len(uint64_t count)
 {
 	uint64_t blocks = count / FS_LOG_INDEX_BLOCK + (count % FS_LOG_INDEX_BLOCK != 0);
 
-	return count * FS_LOG_INDEX_ENTRY + blocks * (BASE_LEN + KEYS_SEAL_OVERHEAD);
+	return count * FS_LOG_INDEX_ENTRY + blocks * (FS_LOG_INDEX_BASE + KEYS_SEAL_OVERHEAD);
+}
+
+void fs_log_index_parts(const uint8_t *head, size_t head_len, const uint8_t *sealed, size_t len,
+			uint8_t digest[static KEYS_LEN], struct keys_span parts[static 2])
+{
+	const struct keys_span all = {sealed, len};
+
+	keys_sha256(&all, 1, digest);
+	parts[0] = (struct keys_span){head, head_len};
+	parts[1] = (struct keys_span){digest, KEYS_LEN};
 }
 
 /* ---- writing ---- */
@@ -94,7 +96,7 @@ struct written {
 
 struct open_block { /* guarded */
 	uint8_t key[KEYS_LEN];
-	uint8_t plain[BLOCK_LEN(FS_LOG_INDEX_BLOCK)];
+	uint8_t plain[FS_LOG_INDEX_BLOCK_LEN(FS_LOG_INDEX_BLOCK)];
 };
 
 struct fs_log_index {
@@ -168,18 +170,18 @@ static uint8_t *more_room(struct fs_log_index *x, size_t len)
 static int end_block(struct fs_log_index *x)
 {
 	const struct written *s = x->n ? &x->streams[x->n - 1] : NULL;
-	size_t plain = BLOCK_LEN(x->in_block);
-	uint8_t ad[AD_LEN], *out;
+	size_t plain = FS_LOG_INDEX_BLOCK_LEN(x->in_block);
+	uint8_t ad[FS_LOG_INDEX_AD], *out;
 
 	if (!x->in_block)
 		return 0;
 	out = more_room(x, plain + KEYS_SEAL_OVERHEAD);
 	if (!out)
 		return break_index(x, -ENOMEM);
-	block_ad(x->vault, x->segment, s->stream, s->first_seq + s->count - x->in_block, ad);
+	fs_log_index_ad(x->vault, x->segment, s->stream, s->first_seq + s->count - x->in_block, ad);
 	keys_seal(x->block->key, (struct keys_span){ad, sizeof(ad)},
 		  (struct keys_span){x->block->plain, plain}, out);
-	next_key(x->block->key);
+	fs_log_index_next_key(x->block->key);
 	keys_wipe(x->block->plain, plain);
 	x->in_block = 0;
 	return 0;
@@ -218,7 +220,7 @@ int fs_log_index_stream(struct fs_log_index *x, const struct keys_ratchet *ratch
 	x->segment = segment;
 	*s = (struct written){.first_seq = first_seq, .head_off = head_off};
 	memcpy(s->stream, ratchet->stream, sizeof(s->stream));
-	first_key(x->vault, s->stream, segment, ratchet->key, x->block->key);
+	fs_log_index_first_key(x->vault, s->stream, segment, ratchet->key, x->block->key);
 	return 0;
 }
 
@@ -239,12 +241,12 @@ int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r)
 		return break_index(x, -EINVAL);
 	if (!x->in_block) {
 		x->base_s = at;
-		b = bytes_out(x->block->plain, BASE_LEN);
+		b = bytes_out(x->block->plain, FS_LOG_INDEX_BASE);
 		bytes_put_u64(&b, (uint64_t)at);
 	}
 	if (at - x->base_s > INT32_MAX || at - x->base_s < INT32_MIN)
 		return break_index(x, -ERANGE);
-	b = bytes_out(x->block->plain + BLOCK_LEN(x->in_block), FS_LOG_INDEX_ENTRY);
+	b = bytes_out(x->block->plain + FS_LOG_INDEX_BLOCK_LEN(x->in_block), FS_LOG_INDEX_ENTRY);
 	bytes_put_u32(&b, r->journal);
 	bytes_put_u32(&b, r->practitioner);
 	bytes_put_u8(&b, r->kind);
@@ -256,30 +258,20 @@ int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r)
 	return x->in_block == FS_LOG_INDEX_BLOCK ? end_block(x) : 0;
 }
 
-static void sign_parts(const uint8_t *head, size_t head_len, const uint8_t *sealed, size_t len,
-		       uint8_t digest[static KEYS_LEN], struct keys_span parts[static 2])
-{
-	const struct keys_span all = {sealed, len};
-
-	keys_sha256(&all, 1, digest);
-	parts[0] = (struct keys_span){head, head_len};
-	parts[1] = (struct keys_span){digest, KEYS_LEN};
-}
-
 static void part_encode(const struct fs_log_index *x, const uint8_t *sk, struct bytes_out *b)
 {
 	uint8_t digest[KEYS_LEN], sig[KEYS_SIG_LEN];
 	struct keys_span parts[2];
 	size_t head;
 
-	bytes_put(b, magic, sizeof(magic));
-	bytes_put_u16(b, VERSION);
+	bytes_put(b, fs_log_index_magic, sizeof(fs_log_index_magic));
+	bytes_put_u16(b, FS_LOG_INDEX_VERSION);
 	bytes_put_zero(b, 2);
 	bytes_put_u32(b, (uint32_t)x->n);
 	bytes_put(b, x->vault, sizeof(x->vault));
 	bytes_put_u64(b, x->segment);
 	/* An Ed25519 secret key is its seed and the public key. */
-	bytes_put(b, sk + KEYS_SIGN_SK_LEN - KEYS_LEN, KEYS_LEN);
+	bytes_put(b, sk + (KEYS_SIGN_SK_LEN - KEYS_LEN), KEYS_LEN);
 	bytes_put_u64(b, b->cap);
 	for (size_t i = 0; i < x->n; i++) {
 		bytes_put(b, x->streams[i].stream, KEYS_STREAM_ID_LEN);
@@ -289,7 +281,7 @@ static void part_encode(const struct fs_log_index *x, const uint8_t *sk, struct 
 	}
 	head = b->len;
 	bytes_put(b, x->sealed, x->len);
-	sign_parts(b->p, head, x->sealed, x->len, digest, parts);
+	fs_log_index_parts(b->p, head, x->sealed, x->len, digest, parts);
 	keys_label_sign(KEYS_LABEL_LOG_INDEX, sk, parts, 2, sig);
 	bytes_put(b, sig, sizeof(sig));
 	assert(!b->bad && b->len == b->cap);
@@ -299,7 +291,7 @@ int fs_log_index_seal(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_
 		      uint8_t **out, size_t *len)
 {
 	int rc = x->broken || !x->n ? -ENODATA : end_block(x);
-	size_t size = PART_HEAD + x->n * STREAM_LEN + x->len + KEYS_SIG_LEN;
+	size_t size = FS_LOG_INDEX_HEAD + x->n * FS_LOG_INDEX_STREAM + x->len + KEYS_SIG_LEN;
 	uint8_t *p = rc ? NULL : malloc(size);
 	struct bytes_out b = bytes_out(p, size);
 
@@ -381,178 +373,5 @@ int fs_log_index_load(int dirfd, uint64_t segment, uint8_t **out, size_t *len)
 out:
 	free(p);
 	close(fd);
-	return rc;
-}
-
-/* ---- reading ---- */
-
-struct part {
-	uint32_t n;
-	const uint8_t *pk, *streams, *sealed;
-	size_t sealed_len, len;
-};
-
-static struct fs_log_index_stream_of stream_at(const struct part *part, uint32_t i)
-{
-	struct bytes_in in = bytes_in(part->streams + (size_t)i * STREAM_LEN, STREAM_LEN);
-	struct fs_log_index_stream_of s = {.daemon_pk = part->pk};
-
-	bytes_get(&in, s.stream, sizeof(s.stream));
-	s.first_seq = bytes_get_u64(&in);
-	s.count = bytes_get_u64(&in);
-	s.head_off = bytes_get_u64(&in);
-	return s;
-}
-
-/* Streams follow each other and fill the sealed bytes. */
-static bool streams_sound(const struct part *part)
-{
-	uint64_t left = part->sealed_len, next = 0;
-
-	for (uint32_t i = 0; i < part->n; i++) {
-		struct fs_log_index_stream_of s = stream_at(part, i);
-
-		if (!s.first_seq || s.first_seq > FS_LOG_SEQ_MAX || s.first_seq < next ||
-		    s.count > left || sealed_len(s.count) > left)
-			return false;
-		left -= sealed_len(s.count);
-		next = s.first_seq + s.count;
-	}
-	return !left;
-}
-
-/* Syntax and signature of the part at p. */
-static int part_decode(const struct fs_log_index_query *q, const uint8_t *p, size_t len,
-		       struct part *out)
-{
-	struct bytes_in in = bytes_in(p, len);
-	struct part part = {0};
-	const uint8_t *m = bytes_take(&in, sizeof(magic)), *vault, *sig;
-	uint16_t version = bytes_get_u16(&in);
-	uint8_t digest[KEYS_LEN];
-	struct keys_span parts[2];
-	uint64_t segment, size;
-
-	bytes_get_zero(&in, 2);
-	part.n = bytes_get_u32(&in);
-	vault = bytes_take(&in, KEYS_VAULT_ID_LEN);
-	segment = bytes_get_u64(&in);
-	part.pk = bytes_take(&in, KEYS_LEN);
-	size = bytes_get_u64(&in);
-	part.streams = bytes_take(&in, part.n * (size_t)STREAM_LEN);
-	if (in.bad || memcmp(m, magic, sizeof(magic)) != 0 || version != VERSION || !part.n ||
-	    memcmp(vault, q->vault, KEYS_VAULT_ID_LEN) != 0 || segment != q->segment ||
-	    size > len || size < in.off + KEYS_SIG_LEN ||
-	    (q->daemon_pk && !keys_equal(part.pk, q->daemon_pk, KEYS_LEN)))
-		return -EBADMSG;
-	part.len = (size_t)size;
-	part.sealed_len = part.len - in.off - KEYS_SIG_LEN;
-	part.sealed = bytes_take(&in, part.sealed_len);
-	sig = bytes_take(&in, KEYS_SIG_LEN);
-	sign_parts(p, (size_t)(part.sealed - p), part.sealed, part.sealed_len, digest, parts);
-	if (keys_label_verify(KEYS_LABEL_LOG_INDEX, part.pk, parts, 2, sig) ||
-	    !streams_sound(&part))
-		return -EBADMSG;
-	*out = part;
-	return 0;
-}
-
-static bool give_entries(const struct fs_log_index_query *q, uint64_t seq, const uint8_t *p,
-			 size_t n)
-{
-	struct bytes_in in = bytes_in(p, BLOCK_LEN(n));
-	int64_t base = (int64_t)bytes_get_u64(&in);
-
-	/* Whoever turns an entry's time into nanoseconds need not look. */
-	if (base > INT64_MAX / NS - 1 - INT32_MAX || base < INT64_MIN / NS - INT32_MIN)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		struct fs_log_index_entry e = {.seq = seq + i};
-
-		e.journal = bytes_get_u32(&in);
-		e.practitioner = bytes_get_u32(&in);
-		e.kind = bytes_get_u8(&in);
-		e.outcome = bytes_get_u8(&in);
-		bytes_get_zero(&in, 2);
-		e.time_s = base + (int32_t)bytes_get_u32(&in);
-		if (in.bad)
-			return false;
-		q->fn(q->ctx, &e);
-	}
-	return true;
-}
-
-/* The blocks of one stream, from p on. */
-static int read_stream(const struct fs_log_index_query *q, const struct fs_log_index_stream_of *s,
-		       uint8_t *key, const uint8_t *p, uint8_t *plain)
-{
-	uint8_t ad[AD_LEN], k0[KEYS_LEN];
-	int rc = 0;
-
-	memcpy(k0, key, sizeof(k0));
-	first_key(q->vault, s->stream, q->segment, k0, key);
-	keys_wipe(k0, sizeof(k0));
-	for (uint64_t done = 0; !rc && done < s->count; done += FS_LOG_INDEX_BLOCK) {
-		size_t n = s->count - done < FS_LOG_INDEX_BLOCK ? (size_t)(s->count - done)
-								: FS_LOG_INDEX_BLOCK;
-		size_t len = BLOCK_LEN(n) + KEYS_SEAL_OVERHEAD;
-
-		block_ad(q->vault, q->segment, s->stream, s->first_seq + done, ad);
-		rc = keys_unseal(key, (struct keys_span){ad, sizeof(ad)},
-				 (struct keys_span){p, len}, plain);
-		if (!rc && !give_entries(q, s->first_seq + done, plain, n))
-			rc = -EBADMSG;
-		next_key(key);
-		p += len;
-	}
-	return rc;
-}
-
-static int read_part(const struct fs_log_index_query *q, const struct part *part, uint8_t *plain,
-		     bool *partial)
-{
-	const uint8_t *p = part->sealed;
-	uint8_t key[KEYS_LEN];
-	int rc = 0;
-
-	for (uint32_t i = 0; !rc && i < part->n; i++) {
-		struct fs_log_index_stream_of s = stream_at(part, i);
-
-		if (q->key(q->ctx, &s, key))
-			*partial = true;
-		else
-			rc = read_stream(q, &s, key, p, plain);
-		p += sealed_len(s.count);
-	}
-	keys_wipe(key, sizeof(key));
-	return rc;
-}
-
-int fs_log_index_read(const struct fs_log_index_query *q, const uint8_t *p, size_t len,
-		      bool *partial)
-{
-	uint8_t *plain = malloc(BLOCK_LEN(FS_LOG_INDEX_BLOCK));
-	struct part part;
-	size_t done = 0;
-	int rc = plain ? 0 : -ENOMEM;
-
-	*partial = false;
-	while (!rc && done < len) {
-		rc = part_decode(q, p + done, len - done, &part);
-		if (rc && done) { /* appending was cut short: what is before counts */
-			*partial = true;
-			rc = 0;
-			break;
-		}
-		if (!rc) {
-			rc = read_part(q, &part, plain, partial);
-			done += part.len;
-		}
-	}
-	if (!rc && !len)
-		rc = -EBADMSG;
-	if (plain)
-		keys_wipe(plain, BLOCK_LEN(FS_LOG_INDEX_BLOCK));
-	free(plain);
 	return rc;
 }

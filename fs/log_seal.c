@@ -18,7 +18,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "clock.h"
 
 void fs_log_seal_add(struct fs_log *l, const uint8_t *p, size_t len)
 {
@@ -76,21 +77,13 @@ int fs_log_seal_segment(struct fs_log *l)
 
 /* ---- checkpoints ---- */
 
-static uint64_t wall_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec;
-}
-
 static struct fs_log_sealed *make(const struct fs_log *l, enum keys_checkpoint_mark mark)
 {
 	struct fs_log_sealed *s = calloc(1, sizeof(*s));
 	struct keys_checkpoint c = {
 		.size = l->tree.size,
 		.commit = l->commit,
-		.time_s = wall_s(),
+		.time_s = (uint64_t)(fs_clock_wall_ns() / 1000000000),
 		.mark = mark,
 	};
 

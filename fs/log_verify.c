@@ -98,17 +98,19 @@ static void judge_head(struct fs_log_judge *j, const struct fs_log_part *p,
 	}
 	if (!daemon_known(j, m->head.pk)) {
 		fs_log_found_add(&j->found, &f,
-				 "segment %" PRIu64 ", byte %zu: a stream by a daemon that this vault's "
+				 "segment %" PRIu64
+				 ", byte %zu: a stream by a daemon that this vault's "
 				 "root did not certify, before record %" PRIu64,
 				 p->number, m->off, m->seq);
 		return;
 	}
 	if (j->have_prev && !j->lost && memcmp(j->prev, m->head.prev, KEYS_SIG_LEN)) {
 		f.kind = FS_LOG_MISSING;
-		fs_log_found_add(&j->found, &f,
-				 "segment %" PRIu64 ", byte %zu: the stream that begins at record %" PRIu64
-				 " does not follow the one before it: a stream is gone between them",
-				 p->number, m->off, m->seq);
+		fs_log_found_add(
+			&j->found, &f,
+			"segment %" PRIu64 ", byte %zu: the stream that begins at record %" PRIu64
+			" does not follow the one before it: a stream is gone between them",
+			p->number, m->off, m->seq);
 	}
 	fs_log_judge_restart(j, p->number, first, first && begins_fresh(j, p));
 	memcpy(j->prev, m->head.sig, KEYS_SIG_LEN);
@@ -133,12 +135,12 @@ static void missing_segments(struct fs_log_judge *j, const struct fs_log_part *p
 		return;
 	if (last >= j->expect)
 		fs_log_found_add(&j->found, &f,
-				 "segments %" PRIu64 " to %" PRIu64 " are gone, with records %" PRIu64
-				 " to %" PRIu64,
+				 "segments %" PRIu64 " to %" PRIu64
+				 " are gone, with records %" PRIu64 " to %" PRIu64,
 				 from, p->number - 1, j->expect, last);
 	else
-		fs_log_found_add(&j->found, &f, "segments %" PRIu64 " to %" PRIu64 " are gone", from,
-				 p->number - 1);
+		fs_log_found_add(&j->found, &f, "segments %" PRIu64 " to %" PRIu64 " are gone",
+				 from, p->number - 1);
 	lose(j);
 }
 
@@ -148,11 +150,13 @@ static void not_readable(struct fs_log_judge *j, const struct fs_log_part *p)
 
 	if (p->state == FS_LOG_PART_FOREIGN) {
 		f.kind = FS_LOG_FOREIGN;
-		fs_log_found_add(&j->found, &f, "segment %" PRIu64 " is of another vault", p->number);
+		fs_log_found_add(&j->found, &f, "segment %" PRIu64 " is of another vault",
+				 p->number);
 	} else if (p->state == FS_LOG_PART_MOVED) {
 		f.kind = FS_LOG_REORDERED;
-		fs_log_found_add(&j->found, &f, "segment %" PRIu64 " holds what was segment %" PRIu64,
-				 p->number, p->moved);
+		fs_log_found_add(&j->found, &f,
+				 "segment %" PRIu64 " holds what was segment %" PRIu64, p->number,
+				 p->moved);
 	} else {
 		fs_log_found_add(&j->found, &f, "segment %" PRIu64 " can't be read: %s", p->number,
 				 p->load_rc == -EBADMSG ? "it is no file of a segment's size"
@@ -200,7 +204,8 @@ static void check_beginning(struct fs_log_judge *j, const struct fs_log_part *p)
 		return;
 	if (!j->lost && p->from > j->expect) {
 		fs_log_found_add(&j->found, &f,
-				 "records %" PRIu64 " to %" PRIu64 " are gone from the end of segment %" PRIu64,
+				 "records %" PRIu64 " to %" PRIu64
+				 " are gone from the end of segment %" PRIu64,
 				 j->expect, p->from - 1, j->last_number);
 		j->blind = true;
 	} else if (!j->lost) {
@@ -222,8 +227,8 @@ static void check_beginning(struct fs_log_judge *j, const struct fs_log_part *p)
 struct replay {
 	struct fs_log_judge *j;
 	struct fs_log_part *p;
-	size_t leaf;   /* the next to be added to j->tree */
-	bool rooted;   /* behind the tree frame from which the segment counts */
+	size_t leaf; /* the next to be added to j->tree */
+	bool rooted; /* behind the tree frame from which the segment counts */
 	bool any_tree;
 };
 
@@ -300,7 +305,8 @@ static void no_tree(struct replay *r)
 
 	if (r->any_tree || r->p->version < 2 || !r->p->records)
 		return;
-	fs_log_found_add(&j->found, &f, "segment %" PRIu64 ": its tree frame is gone", r->p->number);
+	fs_log_found_add(&j->found, &f, "segment %" PRIu64 ": its tree frame is gone",
+			 r->p->number);
 	j->have_key = false;
 	j->key_open = true;
 }
@@ -321,7 +327,8 @@ static void judge_marks(struct fs_log_judge *j, struct fs_log_part *p)
 	if (p->damages > 100) {
 		f = fs_log_judge_at(j, FS_LOG_CHANGED, p->from, p->next, p->number);
 		fs_log_found_add(&j->found, &f,
-				 "segment %" PRIu64 ": %zu places are damaged; the first hundred are named",
+				 "segment %" PRIu64
+				 ": %zu places are damaged; the first hundred are named",
 				 p->number, p->damages);
 	}
 }
@@ -436,6 +443,8 @@ int fs_log_verify(const struct fs_log_verifying *q, struct fs_log_verified *out)
 	rc = q->source->list(q->source->ctx, &numbers, &n);
 	if (!rc)
 		rc = begin(j, numbers, n);
+	if (!rc)
+		rc = fs_log_judge_archive(j, numbers, &n);
 	if (!rc)
 		rc = fs_log_kept_read(j);
 	if (!rc)

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "../keys/checkpoint.h"
+#include "../keys/merkle.h"
 
 /* Where segments come from: a directory, or a daemon that hands them out. Called from several
  * threads at once. */
@@ -47,6 +48,7 @@ enum fs_log_finding_kind {
 	FS_LOG_FORKED,	    /* the kept checkpoint is of another history */
 	FS_LOG_UNREADABLE,  /* a segment can't be read */
 	FS_LOG_FOREIGN,	    /* of another vault, or another root than expected */
+	FS_LOG_UNPROVEN,    /* no seal anywhere: older than seals, or all were taken out */
 	/* No alarms, but told. */
 	FS_LOG_NOTES = 32,
 	FS_LOG_UNCLEAN = FS_LOG_NOTES, /* a daemon ended without stopping: an unfinished batch, or
@@ -95,9 +97,9 @@ int fs_log_verify(const struct fs_log_verifying *q, struct fs_log_verified *out)
 
 /*
  * Proofs against the last good checkpoint (out->checkpoint of a verification, or one of the
- * caller's): one pass over the log for all numbers. fn gets for each its leaf's hash and proof.
- * -ENOENT: a number is not covered, or segments are gone. -EBADMSG: the log is not the checkpoint's.
- * Numbers from 1; the tree's index is one less.
+ * caller's): one pass over the log for all numbers. fn gets for each, ascending, its leaf's hash
+ * and proof. -ENOENT: a number is not covered, or segments are gone. -EBADMSG: the log is not the
+ * checkpoint's. Numbers from 1; the tree's index is one less.
  */
 int fs_log_prove(const struct fs_log_source *source, const struct keys_checkpoint *c,
 		 const uint64_t *seqs, size_t n,
@@ -106,11 +108,16 @@ int fs_log_prove(const struct fs_log_source *source, const struct keys_checkpoin
 		 void *ctx);
 int fs_log_prove_consistency(const struct fs_log_source *source, uint64_t old_size,
 			     const struct keys_checkpoint *c, uint8_t *proof, size_t *count);
-/* A record's stored bytes, sealed as they are: what its leaf is the hash of. The caller frees. -ENOENT. */
+/* A record's stored bytes, sealed as they are: what its leaf is the hash of. The caller frees.
+ * -ENOENT. */
 int fs_log_record_bytes(const struct fs_log_source *source, uint64_t seq, uint8_t **out,
 			size_t *len);
-/* All leaf hashes in order, for tiles. fn not 0: stop. */
-int fs_log_leaves(const struct fs_log_source *source, uint64_t size,
+/*
+ * Leaf hashes in order, for tiles; all of them, or (before not NULL) those behind what a signed
+ * statement took out, whose tree is then *before from the first call on; else it is empty. fn not
+ * 0: stop.
+ */
+int fs_log_leaves(const struct fs_log_source *source, uint64_t size, struct keys_tree *before,
 		  int (*fn)(void *ctx, uint64_t index, const uint8_t leaf[static KEYS_LEN]),
 		  void *ctx);
 

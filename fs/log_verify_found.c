@@ -4,8 +4,8 @@
  * the records.
  *
  * Some is known late (whose key a checkpoint was sealed with, whether a kept checkpoint agrees) and
- * speaks of early records: whoever asks for the first one wants the first. Bounded: a log of garbage
- * has a finding a frame.
+ * speaks of early records: whoever asks for the first one wants the first. Bounded: a log of
+ * garbage has a finding a frame.
  */
 #include "log_verify_impl.h"
 
@@ -19,11 +19,12 @@
 const char *fs_log_finding_text(enum fs_log_finding_kind kind)
 {
 	static const char *const alarm[] = {
-		[FS_LOG_MISSING] = "missing",	    [FS_LOG_CHANGED] = "changed",
-		[FS_LOG_REORDERED] = "reordered",   [FS_LOG_INSERTED] = "inserted",
-		[FS_LOG_TRUNCATED] = "truncated",   [FS_LOG_RESEALED] = "re-sealed",
+		[FS_LOG_MISSING] = "missing",	      [FS_LOG_CHANGED] = "changed",
+		[FS_LOG_REORDERED] = "reordered",     [FS_LOG_INSERTED] = "inserted",
+		[FS_LOG_TRUNCATED] = "truncated",     [FS_LOG_RESEALED] = "re-sealed",
 		[FS_LOG_ROLLED_BACK] = "rolled back", [FS_LOG_FORKED] = "forked",
-		[FS_LOG_UNREADABLE] = "unreadable", [FS_LOG_FOREIGN] = "foreign",
+		[FS_LOG_UNREADABLE] = "unreadable",   [FS_LOG_FOREIGN] = "foreign",
+		[FS_LOG_UNPROVEN] = "unproven",
 	};
 	static const char *const note[] = {
 		[FS_LOG_UNCLEAN - FS_LOG_NOTES] = "unclean end",
@@ -34,8 +35,9 @@ const char *fs_log_finding_text(enum fs_log_finding_kind kind)
 	};
 
 	if (kind >= FS_LOG_NOTES)
-		return kind - FS_LOG_NOTES < sizeof(note) / sizeof(note[0]) ? note[kind - FS_LOG_NOTES]
-									   : "?";
+		return kind - FS_LOG_NOTES < sizeof(note) / sizeof(note[0])
+			       ? note[kind - FS_LOG_NOTES]
+			       : "?";
 	return kind && kind < sizeof(alarm) / sizeof(alarm[0]) ? alarm[kind] : "?";
 }
 
@@ -88,8 +90,8 @@ static int by_record(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-void fs_log_found_give(struct fs_log_founds *l, void (*fn)(void *ctx, const struct fs_log_finding *f),
-		       void *ctx)
+void fs_log_found_give(struct fs_log_founds *l,
+		       void (*fn)(void *ctx, const struct fs_log_finding *f), void *ctx)
 {
 	if (l->n)
 		qsort(l->list, l->n, sizeof(*l->list), by_record);

@@ -2,12 +2,13 @@
 /*
  * fs/log_verify_impl.h - inside of verification: what one segment shows (log_verify_part.c), all
  * segments in order while several are read at once (log_verify_scan.c), and what that says of the
- * log (log_verify.c, log_verify_seal.c, log_verify_kept.c, log_verify_found.c). log_prove.c reads
- * leaves the same way. Nobody else includes it.
+ * log (log_verify.c, log_verify_seal.c, log_verify_kept.c, log_verify_archive.c,
+ * log_verify_found.c). log_prove.c reads leaves the same way. Nobody else includes it.
  */
 #ifndef FS_LOG_VERIFY_IMPL_H
 #define FS_LOG_VERIFY_IMPL_H
 
+#include "log_archive.h"
 #include "log_segment.h"
 #include "log_tree.h"
 #include "log_verify.h"
@@ -36,14 +37,14 @@ struct fs_log_mark {
 	/* A gap: other bytes stand where its records could. Else: the bytes are as power that fails
 	 * in a write leaves them. */
 	bool torn;
-	uint8_t root[KEYS_LEN]; /* tree, checkpoint, size: of the leaves before; part->rooted */
-	struct fs_log_head head; /* its wraps are gone */
+	uint8_t root[KEYS_LEN];	  /* tree, checkpoint, size: of the leaves before; part->rooted */
+	struct fs_log_head head;  /* its wraps are gone */
 	struct fs_log_tree *tree; /* owned */
 	struct keys_checkpoint checkpoint;
 	char *text; /* of a checkpoint, owned, NUL-terminated */
 	size_t text_len;
-	int signature; /* of a checkpoint by the segment's own key: 0, -ENOKEY, -EBADMSG; 1: there is
-			  no such key */
+	int signature; /* of a checkpoint by the segment's own key: 0, -ENOKEY, -EBADMSG; 1: there
+			  is no such key */
 };
 
 enum fs_log_part_state {
@@ -61,14 +62,14 @@ struct fs_log_part {
 	bool header_bad; /* damaged, but what follows is this segment's */
 	bool cut;	 /* the file is not as long as its header says */
 	unsigned version;
-	uint64_t moved;		/* number that it bears */
-	uint64_t bytes, end;	/* of the file; behind all that is not zero */
-	uint64_t from, next;	/* of its records; equal: none. from 0: it holds no frame */
-	uint64_t records;	/* frames found */
+	uint64_t moved;	     /* number that it bears */
+	uint64_t bytes, end; /* of the file; behind all that is not zero */
+	uint64_t from, next; /* of its records; equal: none. from 0: it holds no frame */
+	uint64_t records;    /* frames found */
 	struct fs_log_mark *mark;
 	size_t marks, cap;
-	size_t damages; /* marks of damage; more than a bound are left out */
-	bool rooted;	/* the tree counts from this segment's own tree frame */
+	size_t damages;	       /* marks of damage; more than a bound are left out */
+	bool rooted;	       /* the tree counts from this segment's own tree frame */
 	struct keys_tree tree; /* rooted: behind the last record */
 	/* Not rooted, or asked for: leaf of record from + i. */
 	uint8_t (*leaf)[KEYS_LEN];
@@ -121,8 +122,8 @@ struct fs_log_founds {
 void fs_log_found_add(struct fs_log_founds *l, const struct fs_log_finding *f, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Oldest record first. */
-void fs_log_found_give(struct fs_log_founds *l, void (*fn)(void *ctx, const struct fs_log_finding *f),
-		       void *ctx);
+void fs_log_found_give(struct fs_log_founds *l,
+		       void (*fn)(void *ctx, const struct fs_log_finding *f), void *ctx);
 void fs_log_found_clear(struct fs_log_founds *l);
 
 /* ---- judging ---- */
@@ -142,8 +143,8 @@ struct fs_log_kept {
 struct fs_log_damage {
 	struct fs_log_finding f;
 	char text[200];
-	bool frame; /* a tree's: it is durable before what follows */
-	bool crash; /* a daemon that was killed can have left it */
+	bool frame;   /* a tree's: it is durable before what follows */
+	bool crash;   /* a daemon that was killed can have left it */
 	bool restart; /* a stream began behind it */
 };
 #define FS_LOG_DAMAGES_MAX 256
@@ -167,14 +168,15 @@ struct fs_log_judge {
 	struct fs_log_kept *kept;
 	size_t kept_count;
 
-	uint64_t expect;	/* number of the next record */
-	uint64_t last_number;	/* of the segment before */
-	bool last_full;		/* a start begins another: no room for a stream, no tree frame */
+	uint64_t archived;    /* so many first records are gone, by signed statements */
+	uint64_t expect;      /* number of the next record */
+	uint64_t last_number; /* of the segment before */
+	bool last_full;	      /* a start begins another: no room for a stream, no tree frame */
 	uint8_t last_daemon[KEYS_LEN];
-	bool lost;		/* what precedes is not all there, and that was said: believe what follows */
-	struct keys_tree tree;	/* of all leaves so far; not while blind */
-	bool blind;		/* it differs from a seal, and that was said */
-	bool began;		/* a segment of version 2 was met */
+	bool lost; /* what precedes is not all there, and that was said: believe what follows */
+	struct keys_tree tree;	      /* of all leaves so far; not while blind */
+	bool blind;		      /* it differs from a seal, and that was said */
+	bool began;		      /* a segment of version 2 was met */
 	uint64_t old_first, old_last; /* records in segments of version 1 */
 	bool have_root;
 	uint8_t root_pk[KEYS_LEN];
@@ -185,13 +187,13 @@ struct fs_log_judge {
 	size_t daemons;
 
 	bool have_key;
-	bool key_open; /* which one comes next can't be checked, and why was said */
+	bool key_open;	       /* which one comes next can't be checked, and why was said */
 	struct fs_log_key key; /* in force */
 	struct fs_log_key *keys;
 	size_t key_count;
 	uint8_t witness_pk[KEYS_LEN];
 
-	uint64_t sealed; /* records that the last seal, good or not, covers */
+	uint64_t sealed;      /* records that the last seal, good or not, covers */
 	bool have_checkpoint; /* a good one */
 	struct keys_checkpoint checkpoint;
 	struct fs_log_damage damage[FS_LOG_DAMAGES_MAX];
@@ -211,11 +213,21 @@ void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 		       const struct fs_log_mark *m, const uint8_t root[static KEYS_LEN]);
 void fs_log_judge_checkpoint(struct fs_log_judge *j, const struct fs_log_part *p,
 			     struct fs_log_mark *m, const uint8_t root[static KEYS_LEN]);
-/* A stream begins: what is pending may be a killed daemon's. first: in its segment; fresh: and a start
- * does not go on in the one before. */
+/* A stream begins: what is pending may be a killed daemon's. first: in its segment; fresh: and a
+ * start does not go on in the one before. */
 void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first, bool fresh);
 /* At the end: what no seal covers, checkpoints by other keys. */
 void fs_log_judge_rest(struct fs_log_judge *j);
+
+/*
+ * Archived segments (log_verify_archive.c): takes the statements' word for what is not there, tells
+ * of it, and leaves out of the list what remains of it. -ENOMEM.
+ */
+int fs_log_judge_archive(struct fs_log_judge *j, uint64_t *numbers, size_t *n);
+/* The newest statement's end where segments that it covers are gone; end->last_segment 0: none are.
+ */
+int fs_log_archive_beginning(const struct fs_log_source *source, const uint8_t *vault,
+			     uint64_t *numbers, size_t *n, struct fs_log_archived *end);
 
 /* Kept checkpoints (log_verify_kept.c). */
 int fs_log_kept_read(struct fs_log_judge *j);

@@ -2,9 +2,10 @@
 /*
  * fs/log_verify_kept.c - checkpoints that somebody kept elsewhere, against this log.
  *
- * The log is hashed anyway: the root at a kept checkpoint's size needs no proof. Another root at the
- * same size is another history, whoever signed what; a log that does not reach that far was rolled
- * back; and so was the vault, where a later checkpoint of the log speaks of an earlier commit.
+ * The log is hashed anyway: the root at a kept checkpoint's size needs no proof. Another root at
+ * the same size is another history, whoever signed what; a log that does not reach that far was
+ * rolled back; and so was the vault, where a later checkpoint of the log speaks of an earlier
+ * commit.
  */
 #include "log_verify_impl.h"
 
@@ -96,11 +97,13 @@ void fs_log_kept_beside(struct fs_log_judge *j, const struct keys_checkpoint *c,
 			fs_log_found_add(&j->found, &f,
 					 "the vault was at commit %" PRIu64
 					 " when the checkpoint over %" PRIu64
-					 " records was kept, and is at %" PRIu64 " behind record %" PRIu64
+					 " records was kept, and is at %" PRIu64
+					 " behind record %" PRIu64
 					 ": an older copy of it was put in place",
 					 k->commit, k->size, c->commit, c->size);
 			j->kept[i].rc = 1; /* said once */
-		} else if (c->commit == k->commit && memcmp(c->vault_root, k->vault_root, KEYS_LEN)) {
+		} else if (c->commit == k->commit &&
+			   memcmp(c->vault_root, k->vault_root, KEYS_LEN)) {
 			f.kind = FS_LOG_FORKED;
 			fs_log_found_add(&j->found, &f,
 					 "the vault at commit %" PRIu64
@@ -150,7 +153,8 @@ static void end_one(struct fs_log_judge *j, const struct fs_log_kept *k)
 		f.seq = j->expect;
 		f.last = k->c.size;
 		fs_log_found_add(&j->found, &f,
-				 "a kept checkpoint covers %" PRIu64 " records, and the log ends at %" PRIu64
+				 "a kept checkpoint covers %" PRIu64
+				 " records, and the log ends at %" PRIu64
 				 ": it was cut off, or an older copy was put in place",
 				 k->c.size, j->expect - 1);
 	} else if (k->rooted && memcmp(k->root, k->c.root, KEYS_LEN) && !explained(j, k->c.size)) {
@@ -159,6 +163,12 @@ static void end_one(struct fs_log_judge *j, const struct fs_log_kept *k)
 		fs_log_found_add(&j->found, &f,
 				 "the first %" PRIu64
 				 " records are not those of the kept checkpoint: another history",
+				 k->c.size);
+	} else if (k->c.size < j->archived) {
+		f.kind = FS_LOG_ARCHIVED;
+		fs_log_found_add(&j->found, &f,
+				 "a kept checkpoint over %" PRIu64
+				 " records can't be compared: what it covers was archived",
 				 k->c.size);
 	} else if (j->key_count && !known_signer(j, k)) {
 		f.kind = FS_LOG_FOREIGN;

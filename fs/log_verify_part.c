@@ -4,8 +4,8 @@
  * is no record in order.
  *
  * Judges nothing. The tree counts from the segment's own tree frame, so that segments are hashed
- * side by side; without one (version 1, or it is damaged) the leaves are kept for whoever knows what
- * came before. Bytes are hostile: marks of damage are bounded, the rest counted.
+ * side by side; without one (version 1, or it is damaged) the leaves are kept for whoever knows
+ * what came before. Bytes are hostile: marks of damage are bounded, the rest counted.
  *
  * Locks: none; called from several threads at once.
  */
@@ -177,8 +177,8 @@ static void head_frame(struct reading *r, const struct fs_log_frame *f)
 	if (!m)
 		return;
 	m->rc = fs_log_head_decode(f->body, f->len, r->part->number, &m->head);
-	if (!m->rc && (memcmp(m->head.vault, r->q->vault, KEYS_VAULT_ID_LEN) ||
-		       m->head.first_seq != f->seq))
+	if (!m->rc &&
+	    (memcmp(m->head.vault, r->q->vault, KEYS_VAULT_ID_LEN) || m->head.first_seq != f->seq))
 		m->rc = -EBADMSG;
 	m->head.wraps = NULL;
 }

@@ -4,9 +4,9 @@
  *
  * Workers take the next number and leave what they found in its slot; the caller's thread takes the
  * slots in order and is at most WINDOW behind. The newest TAIL segments are read by the caller
- * alone, at the end and from the newest back: a segment is complete once one behind it is in use, so
- * that a log which is written meanwhile never shows a hole. What looks wrong among them may be half
- * written and is read again a few times.
+ * alone, at the end and from the newest back: a segment is complete once one behind it is in use,
+ * so that a log which is written meanwhile never shows a hole. What looks wrong among them may be
+ * half written and is read again a few times.
  *
  * Locks: `lock` (leaf), for all of struct crew below it.
  */

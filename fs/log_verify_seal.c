@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/log_verify_seal.c - seals (checkpoints, and the tree frame with which a segment begins) and what
- * is damaged between them.
+ * fs/log_verify_seal.c - seals (checkpoints, and the tree frame with which a segment begins) and
+ * what is damaged between them.
  *
  * A seal that agrees vouches for every record before it. Damage is held until the next seal: where
  * a daemon began anew behind it, where no checkpoint says that everything was there, and where the
@@ -93,8 +93,8 @@ static void gap(struct fs_log_judge *j, const struct fs_log_mark *m, uint64_t se
 	d->f.last = m->last;
 	d->crash = m->torn;
 	snprintf(d->text, sizeof(d->text),
-		 "segment %" PRIu64 ": records %" PRIu64 " to %" PRIu64 " are missing", segment, m->seq,
-		 m->last);
+		 "segment %" PRIu64 ": records %" PRIu64 " to %" PRIu64 " are missing", segment,
+		 m->seq, m->last);
 }
 
 /* A frame out of order: what was taken for missing, or a number that came before. */
@@ -124,8 +124,7 @@ static void stray(struct fs_log_judge *j, const struct fs_log_mark *m, uint64_t 
 static void bytes_damaged(struct fs_log_judge *j, const struct fs_log_mark *m, uint64_t segment)
 {
 	bool zero = m->kind == FS_LOG_MARK_ERASED;
-	struct fs_log_damage *d =
-		damage_add(j, zero ? FS_LOG_MISSING : FS_LOG_CHANGED, m, segment);
+	struct fs_log_damage *d = damage_add(j, zero ? FS_LOG_MISSING : FS_LOG_CHANGED, m, segment);
 
 	d->crash = m->torn;
 	snprintf(d->text, sizeof(d->text),
@@ -185,7 +184,8 @@ void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first, 
 
 		/* Behind the last checkpoint of a daemon that stopped nothing is written; and a
 		 * start goes on in the same segment while there is room. */
-		if (stopped || (first && !fresh && !j->last_full) || (d->frame && d->f.seq != j->expect))
+		if (stopped || (first && !fresh && !j->last_full) ||
+		    (d->frame && d->f.seq != j->expect))
 			d->crash = false;
 		d->restart = true;
 	}
@@ -213,11 +213,12 @@ void fs_log_judge_sealed(struct fs_log_judge *j, uint64_t size, bool agrees, uin
 	}
 	j->damages = 0;
 	if (!agrees && !told) {
-		f = fs_log_judge_at(j, FS_LOG_CHANGED, j->sealed < size ? j->sealed + 1 : size, size,
-				    segment);
+		f = fs_log_judge_at(j, FS_LOG_CHANGED, j->sealed < size ? j->sealed + 1 : size,
+				    size, segment);
 		fs_log_found_add(&j->found, &f,
-				 "%s over %" PRIu64 " records does not agree: one of records %" PRIu64
-				 " to %" PRIu64 " was changed",
+				 "%s over %" PRIu64
+				 " records does not agree: one of records %" PRIu64 " to %" PRIu64
+				 " was changed",
 				 seal, size, f.seq, size);
 	}
 	j->sealed = size;
@@ -265,15 +266,17 @@ static void check_key(struct fs_log_judge *j, const struct fs_log_tree *t, uint6
 				 segment, t->key_number);
 	} else if (t->flags & FS_LOG_TREE_LOST) {
 		f = fs_log_judge_at(j, FS_LOG_KEY_LOST, seq, seq, segment);
-		fs_log_found_add(&j->found, &f,
-				 "segment %" PRIu64 ": the daemon vouched for checkpoint key %" PRIu64
-				 " alone: the one before was lost with the host's state, or left out",
-				 segment, t->key_number);
+		fs_log_found_add(
+			&j->found, &f,
+			"segment %" PRIu64 ": the daemon vouched for checkpoint key %" PRIu64
+			" alone: the one before was lost with the host's state, or left out",
+			segment, t->key_number);
 	}
 	key_add(j, t);
 }
 
-static bool same_root(const struct fs_log_judge *j, const struct fs_log_tree *t, const uint8_t *root)
+static bool same_root(const struct fs_log_judge *j, const struct fs_log_tree *t,
+		      const uint8_t *root)
 {
 	uint8_t claimed[KEYS_LEN];
 
@@ -290,7 +293,8 @@ void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 	if (memcmp(t->root_pk, j->root_pk, KEYS_LEN)) {
 		f = fs_log_judge_at(j, FS_LOG_FOREIGN, m->seq, m->seq, p->number);
 		fs_log_found_add(&j->found, &f,
-				 "segment %" PRIu64 ": its daemon was certified by another root key",
+				 "segment %" PRIu64
+				 ": its daemon was certified by another root key",
 				 p->number);
 		j->blind = j->key_open = true;
 		j->have_key = false;
@@ -460,11 +464,19 @@ void fs_log_judge_rest(struct fs_log_judge *j)
 	if (j->old_last) {
 		f = fs_log_judge_at(j, FS_LOG_OLD, j->old_first, j->old_last, 0);
 		f.time_s = 0;
+		fs_log_found_add(
+			&j->found, &f,
+			"records %" PRIu64 " to %" PRIu64
+			" are from before there were checkpoints: they are sealed as they were "
+			"when the first one was made",
+			j->old_first, j->old_last);
+	}
+	if (!j->began && last && !j->found.alarms) {
+		f = fs_log_judge_at(j, FS_LOG_UNPROVEN, 1, last, 0);
 		fs_log_found_add(&j->found, &f,
-				 "records %" PRIu64 " to %" PRIu64
-				 " are from before there were checkpoints: they are sealed as they were "
-				 "when the first one was made",
-				 j->old_first, j->old_last);
+				 "nothing seals these records: they are from before there were "
+				 "checkpoints (a start of the daemon seals them), or all seals were taken "
+				 "out");
 	}
 	if (!j->blind && j->began && last > sealed) {
 		f = fs_log_judge_at(j, FS_LOG_UNSEALED, sealed + 1, last, 0);

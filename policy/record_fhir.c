@@ -413,7 +413,7 @@ static void put_detail(struct policy_writer *w, bool *some, const char *type, co
 
 static void put_detail_number(struct policy_writer *w, bool *some, const char *type, uint64_t v)
 {
-	char text[24];
+	char text[24] = "";
 	struct policy_writer t = {.out = text, .cap = sizeof(text)};
 
 	if (!v)
@@ -426,7 +426,7 @@ static void put_detail_number(struct policy_writer *w, bool *some, const char *t
 static void put_session(struct policy_writer *w, bool *some, const uint8_t *session)
 {
 	static const uint8_t none[16];
-	char hex[33];
+	char hex[33] = "";
 	struct policy_writer t = {.out = hex, .cap = sizeof(hex)};
 
 	if (!memcmp(session, none, sizeof(none)))

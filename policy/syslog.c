@@ -80,16 +80,16 @@ static void put_raw(struct message *m, const char *name, const char *value, size
 static void put_number(struct message *m, const char *name, uint64_t n)
 {
 	char text[24];
+	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
 
 	if (n)
-		put_raw(m, name, text,
-			(size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)n));
+		put_raw(m, name, text, (size_t)len);
 }
 
 /* As people see it in the log's own text, then escaped as the protocol wants: " \ ] */
 static void put_text(struct message *m, const char *name, const char *text)
 {
-	char shown[4 * VALUE_MOST + 8], value[2 * sizeof(shown)];
+	char shown[4 * VALUE_MOST + 8] = "", value[2 * sizeof(shown)];
 	struct policy_writer w = {.out = shown, .cap = sizeof(shown)};
 	size_t len = strlen(text), n = 0;
 	char part[VALUE_MOST + 4];
@@ -123,12 +123,13 @@ static void put_data(struct message *m, const struct policy_record *r,
 		     const struct policy_syslog *as)
 {
 	char id[48], action[2] = {r->action, '\0'}, outcome[8];
+	int len = snprintf(id, sizeof(id), "[journalfs@%u", as->enterprise);
 
-	add(m, id, (size_t)snprintf(id, sizeof(id), "[journalfs@%u", as->enterprise));
+	add(m, id, (size_t)len);
 	put_number(m, "seq", r->seq);
 	put_text(m, "action", action);
-	put_raw(m, "outcome", outcome,
-		(size_t)snprintf(outcome, sizeof(outcome), "%u", r->outcome));
+	len = snprintf(outcome, sizeof(outcome), "%u", r->outcome);
+	put_raw(m, "outcome", outcome, (size_t)len);
 	put_number(m, "type", r->type);
 	put_number(m, "subtype", r->subtype);
 	put_text(m, "who", r->who);
@@ -184,8 +185,9 @@ size_t policy_syslog_format(const struct policy_record *r, const struct policy_s
 {
 	struct message m = {.out = out, .most = POLICY_SYSLOG_MAX};
 	char head[32], when[48], pid[16];
+	int len = snprintf(head, sizeof(head), "<%u>1 ", AUTHPRIV * 8 + severity(r));
 
-	add(&m, head, (size_t)snprintf(head, sizeof(head), "<%u>1 ", AUTHPRIV * 8 + severity(r)));
+	add(&m, head, (size_t)len);
 	policy_span_text(r->time_ns, 'T', 6, when);
 	put_word(&m, when, sizeof(when));
 	put_word(&m, as->host, 255);

@@ -117,6 +117,13 @@ show anna "head -n 1 '010190-1234 Hansen, Anna/2026-11-21 consultation.txt'"
 step 'The auditor reads who did what (dan holds that right too here, and the product says so)'
 audit | sed 's/^/    /' | cut -c1-220 | tail -n 28
 
+step 'Is that log whole? What did the patient get to know, what should somebody ask about, was every decision by the policy?'
+jfs dan audit verify | sed 's/^/    /'
+jfs dan audit patient '020285-4321 Olsen, Ole' | sed 's/^/    /'
+jfs dan audit unusual | sed 's/^/    /' | cut -c1-220
+jfs dan audit replay --decisions | sed 's/^/    /' | tail -n 4
+as dan "$JFS" audit anchor --vault "$ROOT/clinic.conf" | sed 's/^/    /' | grep -v '[█▀▄]'
+
 step 'On disk there is only ciphertext'
 for n in anna bo eva dan; do logout $n; done
 stop_daemon
@@ -124,4 +131,12 @@ for w in Hansen 'chest pain' consultation 'Klinik Nord'; do
 	printf '    grep -r "%s" in the vault: ' "$w"
 	grep -rqaF "$w" "$ROOT/disk/" && die "found in clear" || echo nothing
 done
+step 'Somebody turns one bit in the log of the stopped vault; the operator, who can read nothing in it, sees that it was changed'
+as daemon cp -r "$ROOT/disk/vault/log" "$ROOT/disk/copy"
+as daemon "$JFS" audit verify --log "$ROOT/disk/copy" >"$ROOT/verified" 2>&1 || die "the copy of the log is not whole"
+sed -n '1,2s/^/    /p' "$ROOT/verified"
+printf '\x5a' | dd of="$ROOT/disk/copy/00000001.seg" bs=1 seek=9001 conv=notrunc status=none
+as daemon "$JFS" audit verify --log "$ROOT/disk/copy" >"$ROOT/verified" 2>&1 && die "a changed log was believed"
+sed -n '1,7s/^/    /p' "$ROOT/verified"
+
 step 'Done; the accounts, the vault and the mounts of this demonstration are removed'

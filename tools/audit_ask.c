@@ -88,6 +88,29 @@ int tools_audit_ask_close(struct audit_ask *a, int rc)
 	return rc;
 }
 
+struct reading {
+	int (*fn)(void *ctx, const struct policy_record *r);
+	void *ctx;
+	int rc;
+};
+
+static int read_one(void *ctx, const struct policy_record *r)
+{
+	struct reading *x = ctx;
+
+	x->rc = x->fn(x->ctx, r);
+	return x->rc != 0;
+}
+
+int tools_audit_ask_read(struct audit_ask *a, const struct audit_filter *f,
+			 int (*fn)(void *ctx, const struct policy_record *r), void *ctx)
+{
+	struct reading x = {.fn = fn, .ctx = ctx};
+	int rc = tools_audit_read(a->s, f, read_one, &x);
+
+	return x.rc < 0 ? tools_fail("memory is short") : rc;
+}
+
 void tools_audit_ask_period(const struct audit_ask *a, char *out, size_t cap)
 {
 	int64_t from = a->f.since_ns / 1000000000, until = a->f.until_ns / 1000000000;

@@ -27,6 +27,13 @@ int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char
 /* Ends the document: rc as it was, or TOOL_FAILED when it could not be written. */
 int tools_audit_ask_close(struct audit_ask *a, int rc);
 
+/*
+ * As tools_audit_read; a negative answer of fn ends it with TOOL_FAILED and a message (memory is
+ * short: half an answer is none), a positive one with TOOL_OK.
+ */
+int tools_audit_ask_read(struct audit_ask *a, const struct audit_filter *f,
+			 int (*fn)(void *ctx, const struct policy_record *r), void *ctx);
+
 /* "2026-01-01 to 2026-06-30", "since ...", "until ...", "all that the log holds". */
 void tools_audit_ask_period(const struct audit_ask *a, char *out, size_t cap);
 /* Says which records could not be read, if any. */

@@ -110,8 +110,9 @@ void tools_audit_out_vault(struct audit_out *out, const uint8_t *id)
 
 /* ---- what is said */
 
-static void say(struct audit_out *out, void (*fn)(struct audit_out *, const char *),
-		const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void say(struct audit_out *out,
+						      void (*fn)(struct audit_out *, const char *),
+						      const char *fmt, va_list ap)
 {
 	char *text = NULL;
 

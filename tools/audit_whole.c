@@ -2,10 +2,10 @@
 /*
  * tools/audit_whole.c - verifies the access log, and remembers what was verified.
  *
- * Beside what a log-in saw last (kept.c), which follows whatever the daemon says, the last checkpoint
- * that a verification found good is kept in STATE/journalfs/checkpoints/<vault id>.verified: it moves
- * only behind a verification that compared with it, so that a log which forked since is found even
- * when somebody logged in meanwhile.
+ * Beside what a log-in saw last (kept.c), which follows whatever the daemon says, the last
+ * checkpoint that a verification found good is kept in STATE/journalfs/checkpoints/<vault
+ * id>.verified: it moves only behind a verification that compared with it, so that a log which
+ * forked since is found even when somebody logged in meanwhile.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -72,8 +72,10 @@ int tools_audit_checkpoint(const char *path, const char *text, size_t len,
 
 	if (strlen(text) != len || keys_signed_note_parse(text, len, &note) ||
 	    keys_checkpoint_read(&note, out))
-		return tools_fail("%s is no checkpoint of journalfs (`journalfs audit anchor --to FILE` "
-				  "writes one)", path);
+		return tools_fail(
+			"%s is no checkpoint of journalfs (`journalfs audit anchor --to FILE` "
+			"writes one)",
+			path);
 	return TOOL_OK;
 }
 
@@ -151,8 +153,8 @@ void tools_audit_whole_remember(const struct audit_whole *w)
 	struct tools_new_file f = {0};
 	char path[PATH_MAX];
 
-	if (w->v.alarms || !w->v.checkpoint[0] ||
-	    verified_path(w->v.vault, path, sizeof(path)) || tools_new_file_open(&f, path))
+	if (w->v.alarms || !w->v.checkpoint[0] || verified_path(w->v.vault, path, sizeof(path)) ||
+	    tools_new_file_open(&f, path))
 		return;
 	fputs(w->v.checkpoint, f.to);
 	(void)tools_new_file_commit(&f);
@@ -161,11 +163,11 @@ void tools_audit_whole_remember(const struct audit_whole *w)
 /* ---- whose log ---- */
 
 /*
- * --root: the hash of the vault's header, as configurations pin it, where the header lies beside the
- * log (VAULT/header, VAULT/log) or the daemon showed it; else the root key itself.
+ * --root: the hash of the vault's header, as configurations pin it, where the header lies beside
+ * the log (VAULT/header, VAULT/log) or the daemon showed it; else the root key itself.
  */
-static int root_of(const struct tool_options *o, const uint8_t *pinned, uint8_t root_pk[static KEYS_LEN],
-		   bool *known)
+static int root_of(const struct tool_options *o, const uint8_t *pinned,
+		   uint8_t root_pk[static KEYS_LEN], bool *known)
 {
 	uint8_t raw[KEYS_HEADER_LEN], hash[KEYS_LEN];
 	char path[PATH_MAX], *text = NULL;
@@ -180,7 +182,8 @@ static int root_of(const struct tool_options *o, const uint8_t *pinned, uint8_t 
 	if (tools_conf_unhex(o->root, root_pk, KEYS_LEN))
 		return tools_usage("--root takes 64 hexadecimal digits: `root` of the vault's "
 				   "configuration, or the root key that `audit verify` names");
-	if (!o->log || (size_t)snprintf(path, sizeof(path), "%s/../header", o->log) >= sizeof(path) ||
+	if (!o->log ||
+	    (size_t)snprintf(path, sizeof(path), "%s/../header", o->log) >= sizeof(path) ||
 	    read_whole(path, sizeof(raw), &text, &len))
 		return TOOL_OK;
 	if (len == sizeof(raw) && !keys_header_decode((const uint8_t *)text, len, &h)) {
@@ -198,8 +201,7 @@ static int root_of(const struct tool_options *o, const uint8_t *pinned, uint8_t 
 static void take_finding(void *ctx, const struct fs_log_finding *f)
 {
 	struct audit_whole *w = ctx;
-	struct audit_whole_finding *more =
-		reallocarray(w->finding, w->findings + 1, sizeof(*more));
+	struct audit_whole_finding *more = reallocarray(w->finding, w->findings + 1, sizeof(*more));
 
 	if (!more)
 		return; /* it was counted */
@@ -226,7 +228,8 @@ static int say_failed(const struct tool_options *o, int rc)
 	const char *where = o->log ? o->log : "the access log";
 
 	if (rc == -ENODATA)
-		return tools_fail("%s holds no access log: no segment in it begins as one does", where);
+		return tools_fail("%s holds no access log: no segment in it begins as one does",
+				  where);
 	if (rc == -ENOMEM)
 		return tools_fail("out of memory");
 	return tools_fail("%s could not be verified: %s", where, strerror(-rc));

@@ -14,7 +14,7 @@ struct audit_whole {
 	struct fs_log_verified v;
 	struct audit_whole_finding {
 		struct fs_log_finding f; /* text is owned */
-	} *finding;
+	} * finding;
 	size_t findings;
 	unsigned kept;	     /* checkpoints that it was compared with */
 	unsigned remembered; /* of these, by this account itself */
@@ -27,8 +27,8 @@ struct audit_whole {
 /*
  * Kept checkpoints: those of --from, what a log-in saw last (kept.h) and what was verified last.
  * --root, or what is pinned, says whose log it is. Progress on standard error where that is a
- * terminal. TOOL_OK when it ran to its end (w->v.alarms is the answer), TOOL_FAILED after a message.
- * Clear it either way.
+ * terminal. TOOL_OK when it ran to its end (w->v.alarms is the answer), TOOL_FAILED after a
+ * message. Clear it either way.
  */
 int tools_audit_whole(struct audit_source *s, const struct tool_options *o, struct audit_whole *w);
 void tools_audit_whole_clear(struct audit_whole *w);

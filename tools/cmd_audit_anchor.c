@@ -3,9 +3,9 @@
  * tools/cmd_audit_anchor.c - audit anchor: the newest checkpoint, to be kept where nobody who could
  * change the log reaches: on paper, by mail, with a witness.
  *
- * The log is verified first: a checkpoint of a damaged log vouches for nothing. The text is the signed
- * note alone, so that it can be given to a witness as it is; the stable key's line ("vkey") is what a
- * witness or `audit check-proof --key` is configured with.
+ * The log is verified first: a checkpoint of a damaged log vouches for nothing. The text is the
+ * signed note alone, so that it can be given to a witness as it is; the stable key's line ("vkey")
+ * is what a witness or `audit check-proof --key` is configured with.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,8 +55,10 @@ static int print(const struct tool_options *o, const struct fs_log_verified *v, 
 	if (isatty(STDOUT_FILENO) && tools_qr_print(stdout, v->checkpoint))
 		fputs("(too long for a QR code)\n", stdout);
 	if (o->to)
-		printf("The checkpoint over %llu records is in %s. Keep it where nobody who could change "
-		       "the log reaches.\n", (unsigned long long)v->sealed, o->to);
+		printf("The checkpoint over %llu records is in %s. Keep it where nobody who could "
+		       "change "
+		       "the log reaches.\n",
+		       (unsigned long long)v->sealed, o->to);
 	if (o->to || isatty(STDOUT_FILENO))
 		printf("For a witness: %s\n", vkey);
 	return fflush(stdout) ? tools_fail("the output could not be written") : TOOL_OK;
@@ -68,11 +70,13 @@ static int anchor(const struct tool_options *o, const struct audit_whole *w)
 	char vkey[AUDIT_VKEY];
 
 	if (v->alarms)
-		return tools_fail("the access log is not whole, and its checkpoint would vouch for it: "
-				  "see `journalfs audit verify`");
+		return tools_fail(
+			"the access log is not whole, and its checkpoint would vouch for it: "
+			"see `journalfs audit verify`");
 	if (!v->checkpoint[0])
-		return tools_fail("there is no checkpoint yet: the daemon makes one within a minute of "
-				  "work, and when it stops");
+		return tools_fail(
+			"there is no checkpoint yet: the daemon makes one within a minute of "
+			"work, and when it stops");
 	tools_audit_vkey(v->vault, v->witness_pk, vkey);
 	if (o->to && write_text(o->to, v->checkpoint))
 		return TOOL_FAILED;

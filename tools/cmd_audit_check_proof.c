@@ -2,7 +2,8 @@
 /*
  * tools/cmd_audit_check_proof.c - audit check-proof: a proof against nothing but files.
  *
- * A proof is worth what its checkpoint is: it must be signed by the key of --key, or be the one that
+ * A proof is worth what its checkpoint is: it must be signed by the key of --key, or be the one
+ * that
  * --from holds, which somebody kept. That a log continues a kept checkpoint needs both: the kept
  * one, and the key for the newer.
  */
@@ -42,8 +43,9 @@ static int read_vkey(const char *arg, char name[static KEYS_CHECKPOINT_NAME],
 	if (!keys_note_vkey_parse(arg, name, pk))
 		return TOOL_OK;
 	if (strchr(arg, '+') && access(arg, F_OK))
-		return tools_usage("--key takes the line that `audit anchor` prints for a witness, or a "
-				   "file with it");
+		return tools_usage(
+			"--key takes the line that `audit anchor` prints for a witness, or a "
+			"file with it");
 	text = tools_audit_text_file(arg, KEYS_CHECKPOINT_MAX, &len);
 	if (!text)
 		return TOOL_FAILED;
@@ -63,7 +65,8 @@ static int check_signature(const struct checking *k)
 		return rc;
 	rc = keys_signed_note_verify(&k->note, name, pk);
 	if (rc)
-		return tools_fail("the proof's checkpoint is not signed by %s: it proves nothing", name);
+		return tools_fail("the proof's checkpoint is not signed by %s: it proves nothing",
+				  name);
 	printf("The checkpoint is signed by %s.\n", name);
 	return TOOL_OK;
 }
@@ -128,15 +131,18 @@ static int check_inclusion(const struct checking *k, const char *path, const cha
 	uint8_t leaf[KEYS_LEN];
 	char when[32];
 
-	if (k->have_kept && (k->kept.size != k->c.size || memcmp(k->kept.root, k->c.root, KEYS_LEN)))
-		return tools_fail("the proof's checkpoint (%" PRIu64 " records) is not the one in %s (%" PRIu64
-				  " records)", k->c.size, k->o->from, k->kept.size);
+	if (k->have_kept &&
+	    (k->kept.size != k->c.size || memcmp(k->kept.root, k->c.root, KEYS_LEN)))
+		return tools_fail("the proof's checkpoint (%" PRIu64
+				  " records) is not the one in %s (%" PRIu64 " records)",
+				  k->c.size, k->o->from, k->kept.size);
 	if (read_leaf(path, record, leaf))
 		return TOOL_FAILED;
 	if (keys_tree_check_inclusion(leaf, k->proof.number, k->c.size,
 				      (const uint8_t *)k->proof.hash, k->proof.count, k->c.root))
 		return tools_fail("the proof does not hold: these bytes are not record %" PRIu64
-				  " of that log", k->proof.number + 1);
+				  " of that log",
+				  k->proof.number + 1);
 	printf("These bytes are record %" PRIu64 " of the %" PRIu64
 	       " that the checkpoint of %s covers.\n",
 	       k->proof.number + 1, k->c.size, tools_when_text((int64_t)k->c.time_s, when));
@@ -148,12 +154,15 @@ static int check_inclusion(const struct checking *k, const char *path, const cha
 static int check_consistency(const struct checking *k)
 {
 	if (k->kept.size != k->proof.number)
-		return tools_fail("the proof is from a checkpoint over %" PRIu64 " records, and %s is over "
-				  "%" PRIu64, k->proof.number, k->o->from, k->kept.size);
+		return tools_fail("the proof is from a checkpoint over %" PRIu64
+				  " records, and %s is over "
+				  "%" PRIu64,
+				  k->proof.number, k->o->from, k->kept.size);
 	if (keys_tree_check_consistency(k->kept.size, k->kept.root, k->c.size, k->c.root,
 					(const uint8_t *)k->proof.hash, k->proof.count))
-		return tools_fail("the proof does not hold: the newer log is not a continuation of %s",
-				  k->o->from);
+		return tools_fail(
+			"the proof does not hold: the newer log is not a continuation of %s",
+			k->o->from);
 	printf("The log of %" PRIu64 " records continues the one of %" PRIu64 " in %s unchanged.\n",
 	       k->c.size, k->kept.size, k->o->from);
 	return TOOL_OK;
@@ -166,12 +175,14 @@ static int check(struct checking *k, const char *path, const char *record)
 	if (rc)
 		return rc;
 	if (k->proof.consistency && (!k->o->from || !k->o->key))
-		return tools_usage("this proof says that a log continues a kept checkpoint: name that one "
-				   "with --from FILE, and the key of the newer with --key VKEY");
+		return tools_usage(
+			"this proof says that a log continues a kept checkpoint: name that one "
+			"with --from FILE, and the key of the newer with --key VKEY");
 	if (!k->o->from && !k->o->key)
-		return tools_usage("a proof is worth what its checkpoint is: --key VKEY (the line that "
-				   "`audit anchor` prints for a witness), or --from FILE with that "
-				   "checkpoint as it was kept");
+		return tools_usage(
+			"a proof is worth what its checkpoint is: --key VKEY (the line that "
+			"`audit anchor` prints for a witness), or --from FILE with that "
+			"checkpoint as it was kept");
 	if (k->o->key)
 		rc = check_signature(k);
 	if (!rc)

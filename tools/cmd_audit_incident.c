@@ -104,7 +104,7 @@ static int records_write(struct packing *p)
 		rc = form_begin(p, "records.txt", &tools_audit_form_text, "", &p->text_file,
 				&p->text);
 	if (!rc)
-		rc = tools_audit_read(p->ask.s, &p->ask.f, record, p);
+		rc = tools_audit_ask_read(&p->ask, &p->ask.f, record, p);
 	if (form_end(p, "records.jsonl", &p->json_file, &p->json) && !rc)
 		rc = TOOL_FAILED;
 	if (form_end(p, "records.csv", &p->csv_file, &p->csv) && !rc)

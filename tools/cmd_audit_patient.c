@@ -117,7 +117,7 @@ static void tell(struct statement *st, const char *journal)
 		{"From", "from", AUDIT_TIME},	  {"Until", "until", AUDIT_TIME},
 		{"By", "by", AUDIT_TEXT},	  {"As", "role", AUDIT_TEXT},
 		{"For", "purpose", AUDIT_TEXT},	  {"What", "what", AUDIT_TEXT},
-		{"Reason", "reason", AUDIT_TEXT}, {"", "emergency", AUDIT_TEXT},
+		{"Reason", "reason", AUDIT_TEXT}, {"Emergency", "emergency", AUDIT_TEXT},
 		{"Notes", "notes", AUDIT_TEXT},
 	};
 	const struct policy_visit *v;
@@ -159,7 +159,7 @@ int tools_cmd_audit_patient(struct tool_options *o, int argc, char **argv)
 	if (policy_patient_new(&st.view, &st.p))
 		rc = tools_fail("memory is short");
 	if (!rc)
-		rc = tools_audit_read(st.ask.s, &st.ask.f, add, &st);
+		rc = tools_audit_ask_read(&st.ask, &st.ask.f, add, &st);
 	if (!rc && !st.fhir)
 		tell(&st, o->journal);
 	policy_patient_free(st.p);

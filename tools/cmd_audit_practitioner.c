@@ -195,7 +195,7 @@ int tools_cmd_audit_practitioner(struct tool_options *o, int argc, char **argv)
 	if (policy_use_new(&set, &u))
 		rc = tools_fail("memory is short");
 	if (!rc)
-		rc = tools_audit_read(a.s, &a.f, add, u);
+		rc = tools_audit_ask_read(&a, &a.f, add, u);
 	if (!rc)
 		rc = tell(&a, o->who, u);
 	policy_use_free(u);

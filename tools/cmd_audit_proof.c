@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/cmd_audit_proof.c - audit prove: that records are in the log, or that the log continues a kept
- * checkpoint, as text that is checked elsewhere (cmd_audit_check_proof.c).
+ * tools/cmd_audit_proof.c - audit prove: that records are in the log, or that the log continues a
+ * kept checkpoint, as text that is checked elsewhere (cmd_audit_check_proof.c).
  *
  * Beside a proof of inclusion, FILE.record holds the record's stored bytes: sealed, so that giving
  * them away tells nobody what they say, and the leaf that the proof is about.
@@ -43,10 +43,12 @@ static int write_file(const char *path, const void *p, size_t len)
 static int say_rc(int rc)
 {
 	if (rc == -ENOENT)
-		return tools_fail("no proof: a record is not there, or no checkpoint covers it yet");
+		return tools_fail(
+			"no proof: a record is not there, or no checkpoint covers it yet");
 	if (rc == -EBADMSG)
-		return tools_fail("no proof: the stored records do not give the checkpoint's root; see "
-				  "`journalfs audit verify`");
+		return tools_fail(
+			"no proof: the stored records do not give the checkpoint's root; see "
+			"`journalfs audit verify`");
 	return tools_fail("no proof: %s", strerror(-rc));
 }
 
@@ -60,7 +62,8 @@ static int proof_path(const struct proving *p, uint64_t seq, char *out, size_t c
 	return n < 0 || (size_t)n >= cap ? tools_fail("%s is too long a name", p->o->to) : TOOL_OK;
 }
 
-static int write_record(const struct proving *p, uint64_t seq, const uint8_t *leaf, const char *path)
+static int write_record(const struct proving *p, uint64_t seq, const uint8_t *leaf,
+			const char *path)
 {
 	uint8_t *bytes = NULL, hash[KEYS_LEN];
 	char record[PATH_MAX + 16];
@@ -98,8 +101,8 @@ static int give_proof(void *ctx, uint64_t seq, const uint8_t leaf[static KEYS_LE
 	if (!rc)
 		rc = write_record(p, seq, leaf, path);
 	if (!rc)
-		printf("%s proves record %" PRIu64 "; its sealed bytes are in %s.record\n", path, seq,
-		       path);
+		printf("%s proves record %" PRIu64 "; its sealed bytes are in %s.record\n", path,
+		       seq, path);
 	return rc;
 }
 
@@ -111,7 +114,8 @@ static int numbers(int argc, char **argv, uint64_t *seqs)
 		errno = 0;
 		seqs[i - 1] = strtoull(argv[i], &end, 10);
 		if (errno || *end || !*argv[i] || argv[i][0] == '-' || !seqs[i - 1])
-			return tools_usage("%s is no record's number (`audit show` prints them)", argv[i]);
+			return tools_usage("%s is no record's number (`audit show` prints them)",
+					   argv[i]);
 	}
 	return TOOL_OK;
 }
@@ -144,7 +148,8 @@ static int prove_from(struct proving *p, const struct keys_checkpoint *c)
 	if (rc)
 		return rc;
 	if (old.size > c->size)
-		return tools_fail("%s covers %" PRIu64 " records, the log's newest checkpoint %" PRIu64
+		return tools_fail("%s covers %" PRIu64
+				  " records, the log's newest checkpoint %" PRIu64
 				  ": the log was rolled back, or the checkpoint is of another",
 				  p->o->from, old.size, c->size);
 	rc = fs_log_prove_consistency(p->source, old.size, c, proof, &count);
@@ -152,7 +157,8 @@ static int prove_from(struct proving *p, const struct keys_checkpoint *c)
 		return say_rc(rc);
 	if (keys_tree_check_consistency(old.size, old.root, c->size, c->root, proof, count))
 		return tools_fail("the log does not continue %s: its first %" PRIu64
-				  " records are other ones", p->o->from, old.size);
+				  " records are other ones",
+				  p->o->from, old.size);
 	text = keys_proof_consistency_text(old.size, proof, count, p->checkpoint);
 	if (!text)
 		return tools_fail("out of memory");
@@ -181,7 +187,8 @@ static int prove(struct tool_options *o, struct audit_source *s, const uint64_t 
 	if (!rc && !w.v.checkpoint[0])
 		rc = tools_fail("there is no checkpoint yet to prove against");
 	if (!rc && w.v.alarms)
-		fputs("journalfs: the access log is not whole (`journalfs audit verify`)\n", stderr);
+		fputs("journalfs: the access log is not whole (`journalfs audit verify`)\n",
+		      stderr);
 	p.source = tools_audit_segments(s);
 	p.checkpoint = w.v.checkpoint;
 	if (!rc)
@@ -202,7 +209,8 @@ int tools_cmd_audit_prove(struct tool_options *o, int argc, char **argv)
 	int rc;
 
 	if ((argc > 1) == (o->from != NULL))
-		return tools_usage("`audit prove` takes numbers of records, or --from CHECKPOINT-FILE");
+		return tools_usage(
+			"`audit prove` takes numbers of records, or --from CHECKPOINT-FILE");
 	if (argc - 1 > PROVE_MAX)
 		return tools_usage("at most %d records at once", PROVE_MAX);
 	if (argc > 2 && !is_dir(o->to))

@@ -3,12 +3,13 @@
  * tools/cmd_audit_publish.c - audit publish: the log's tree in the layout of C2SP tlog-tiles, for
  * witnesses and monitors (tiles.h).
  *
- * Only hashes. Entry bundles are left out: sealed records are for auditors, not for everybody to keep
- * until a key leaks; and a bundle's entry is at most 65,535 bytes, a sealed record up to 67,624.
+ * Only hashes. Entry bundles are left out: sealed records are for auditors, not for everybody to
+ * keep until a key leaks; and a bundle's entry is at most 65,535 bytes, a sealed record up to
+ * 67,624.
  *
- * The directory's own checkpoint is a kept one: the log is verified against it first, and a log that
- * does not continue what was published is not published. Nothing is published of a log that is not
- * whole. The new checkpoint appears when all of its tiles are on disk.
+ * The directory's own checkpoint is a kept one: the log is verified against it first, and a log
+ * that does not continue what was published is not published. Nothing is published of a log that is
+ * not whole. The new checkpoint appears when all of its tiles are on disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,15 +27,26 @@
 
 struct publishing {
 	struct tiles tiles;
+	struct keys_tree before; /* of what was archived and has no leaves here */
+	bool begun;
 	char bad[TILES_PATH];
 };
+
+static int begin(struct publishing *p)
+{
+	if (p->begun || !p->before.size)
+		return 0;
+	p->begun = true;
+	return tools_tiles_resume(&p->tiles, &p->before, p->bad);
+}
 
 static int add_leaf(void *ctx, uint64_t index, const uint8_t leaf[static KEYS_LEN])
 {
 	struct publishing *p = ctx;
+	int rc = begin(p);
 
 	(void)index;
-	return tools_tiles_add(&p->tiles, leaf, p->bad);
+	return rc ? rc : tools_tiles_add(&p->tiles, leaf, p->bad);
 }
 
 /* All tiles, and the names that lead to them. */
@@ -71,9 +83,15 @@ static int put_checkpoint(const char *dir, const char *text)
 static int say_rc(const struct publishing *p, int rc)
 {
 	if (rc == -EUCLEAN)
-		return tools_fail("%s/%s is there and says otherwise than the log: the directory holds "
-				  "another history, or was changed; nothing more was published",
-				  p->tiles.dir, p->bad);
+		return tools_fail(
+			"%s/%s is there and says otherwise than the log: the directory holds "
+			"another history, or was changed; nothing more was published",
+			p->tiles.dir, p->bad);
+	if (rc == -ENOENT && p->bad[0])
+		return tools_fail(
+			"%s/%s is not there: records of it were archived, and the log's tree "
+			"can be published only where its tiles already are",
+			p->tiles.dir, p->bad);
 	if (rc == -ENOENT)
 		return tools_fail("segments of the log are gone: its tree can't be published");
 	return tools_fail("%s could not be written: %s", p->tiles.dir, strerror(-rc));
@@ -87,7 +105,9 @@ static int publish(const struct audit_whole *w, struct audit_source *s, const ch
 	if (!p)
 		return tools_fail("out of memory");
 	p->tiles.dir = dir;
-	rc = fs_log_leaves(tools_audit_segments(s), w->v.sealed, add_leaf, p);
+	rc = fs_log_leaves(tools_audit_segments(s), w->v.sealed, &p->before, add_leaf, p);
+	if (!rc)
+		rc = begin(p);
 	if (!rc)
 		rc = tools_tiles_end(&p->tiles, p->bad);
 	if (!rc)
@@ -97,8 +117,8 @@ static int publish(const struct audit_whole *w, struct audit_source *s, const ch
 	if (rc)
 		rc = say_rc(p, rc);
 	else
-		printf("%s: checkpoint over %" PRIu64 " records, %" PRIu64 " tiles written, %" PRIu64
-		       " there already\n",
+		printf("%s: checkpoint over %" PRIu64 " records, %" PRIu64
+		       " tiles written, %" PRIu64 " there already\n",
 		       dir, w->v.sealed, p->tiles.written, p->tiles.there);
 	free(p);
 	return rc;
@@ -125,8 +145,10 @@ static int refuse(const struct audit_whole *w, const char *dir)
 		const struct fs_log_finding *f = &w->finding[i].f;
 
 		if (f->kind < FS_LOG_NOTES)
-			return tools_fail("nothing was published in %s, for the access log is not whole: "
-					  "%s (`journalfs audit verify`)", dir, f->text);
+			return tools_fail(
+				"nothing was published in %s, for the access log is not whole: "
+				"%s (`journalfs audit verify`)",
+				dir, f->text);
 	}
 	return tools_fail("nothing was published in %s: there is no checkpoint yet", dir);
 }

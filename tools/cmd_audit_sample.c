@@ -108,7 +108,7 @@ static int run(struct drawing *d, struct tool_options *o, const char *seed)
 			    seed, o->per_thousand);
 	if (!d->records)
 		tools_audit_out_table(d->ask.out, "access", columns, COLUMNS);
-	rc = tools_audit_read(d->ask.s, &d->ask.f, draw, d);
+	rc = tools_audit_ask_read(&d->ask, &d->ask.f, draw, d);
 	if (rc)
 		return rc;
 	tools_audit_out_say(

@@ -104,7 +104,7 @@ int tools_cmd_audit_unusual(struct tool_options *o, int argc, char **argv)
 	if (policy_unusual_new(&set, &u))
 		rc = tools_fail("memory is short");
 	if (!rc)
-		rc = tools_audit_read(a.s, &all, add, u);
+		rc = tools_audit_ask_read(&a, &all, add, u);
 	if (!rc && policy_unusual_finish(u, &f, &n))
 		rc = tools_fail("memory is short");
 	if (!rc)

@@ -55,7 +55,7 @@ static const char *const tools_html_style[] = {
 	"tbody th{font-weight:600}\n"
 	"tbody tr:last-child>*{border-bottom:0}\n"
 	"tbody tr:nth-child(even){background:var(--stripe)}\n"
-	"td.wide{min-width:16em}\n"
+	"td.wide{min-width:16em}.name{min-width:9.5em}\n"
 	".n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\n"
 	".tag{display:inline-block;font-size:12.5px;font-weight:600;line-height:1.5;"
 	"padding:1px 8px;border-radius:999px;border:1px solid currentColor}\n"
@@ -125,7 +125,7 @@ static const char *const tools_html_style[] = {
 	"tr,figure,.tiles li,.findings li,.state,.box{break-inside:avoid}"
 	"h2{break-after:avoid;margin-top:26px}h1{font-size:19pt}h2{font-size:13pt}"
 	".scroll,.draw{overflow:visible}.draw svg{min-width:0}details{display:none}"
-	"td.wide{min-width:0}.mark{font-size:17px}thead th{white-space:normal}"
+	"td.wide,.name{min-width:0}.mark{font-size:17px}thead th{white-space:normal}"
 	".tiles{grid-template-columns:repeat(4,1fr)}.tiles b{font-size:17pt}"
 	".todo a{color:inherit;text-decoration:none}"
 	"rect,path,.tag,.state{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n",

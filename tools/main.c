@@ -90,6 +90,8 @@ static const struct verb verbs[] = {
 	{ "audit", tools_cmd_audit, 1, 1001,
 	  "audit show|usage [--who NAME] [--journal NAME] [--grant NUMBER] [--since TIME] "
 	  "[--until TIME] [--json] | audit patient JOURNAL | audit practitioner NAME | audit unusual | "
+	  "audit replay [--decisions | --policy FILE] | audit state [--at TIME] | "
+	  "audit report --html FILE | "
 	  "audit sample --per-thousand N | audit incident --practitioner NAME --since TIME --to DIR",
 	  "auditor: who did what, when, on which ground; who used which journal last" },
 	{ "status", tools_cmd_status, 0, 0, "status [--json]",

@@ -107,7 +107,7 @@ static void put_grant(FILE *to, const struct policy_tally_grant *g)
 	tools_html_time(to, g->from_ns, 0);
 	fputs("</td><td>", to);
 	put_who(to, g->who, g->practitioner);
-	fputs("</td><td>", to);
+	fputs("</td><td class=\"name\">", to);
 	put_journal(to, g->journal, 0);
 	put_text(to, "</td><td class=\"wide\">", g->reason, "");
 	put_text(to, "<br><span class=\"soft\">", g->ground, "</span></td>");
@@ -319,7 +319,7 @@ void tools_report_refusals(FILE *to, const struct policy_tally_view *v)
 
 		fputs("<tr><th scope=\"row\">", to);
 		put_who(to, f->who, f->practitioner);
-		fputs("</th><td>", to);
+		fputs("</th><td class=\"name\">", to);
 		put_journal(to, f->name, f->journal);
 		put_text(to, "</td><td class=\"wide\">", f->why, "</td><td>");
 		tools_html_time(to, f->last_ns, 0);
@@ -419,7 +419,7 @@ void tools_report_journals(FILE *to, const struct policy_tally_view *v)
 	for (size_t i = 0; i < shown; i++) {
 		const struct policy_tally_journal *j = &v->journals[i];
 
-		fputs("<tr><th scope=\"row\">", to);
+		fputs("<tr><th scope=\"row\" class=\"name\">", to);
 		put_journal(to, j->name, j->journal);
 		fputs("</th>", to);
 		put_shares(to, j->basis);

@@ -145,7 +145,8 @@ static void root_of(const struct tiles_level *l, uint8_t out[static KEYS_LEN])
 	keys_tree_root(&tree, out);
 }
 
-int tools_tiles_add(struct tiles *t, const uint8_t leaf[static KEYS_LEN], char bad[static TILES_PATH])
+int tools_tiles_add(struct tiles *t, const uint8_t leaf[static KEYS_LEN],
+		    char bad[static TILES_PATH])
 {
 	uint8_t hash[KEYS_LEN];
 
@@ -165,6 +166,60 @@ int tools_tiles_add(struct tiles *t, const uint8_t leaf[static KEYS_LEN], char b
 		l->number++;
 	}
 	return -EFBIG;
+}
+
+/* ---- going on ---- */
+
+/* The first hashes of a tile, from the full one or a partial one that is wide enough. */
+static int read_tile(const struct tiles *t, unsigned level, struct tiles_level *l,
+		     char bad[static TILES_PATH])
+{
+	char path[PATH_MAX];
+	int fd = -1;
+	size_t len = (size_t)l->width * KEYS_LEN;
+	ssize_t n;
+
+	for (unsigned w = TILES_WIDTH; fd < 0 && w >= l->width; w--) {
+		tools_tiles_path(level, l->number, w, bad);
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", t->dir, bad) >= sizeof(path))
+			return -ENAMETOOLONG;
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+			return -errno;
+	}
+	if (fd < 0)
+		return -ENOENT;
+	n = read(fd, l->hash, len);
+	close(fd);
+	return n < 0 ? -EIO : (size_t)n == len ? 0 : -EUCLEAN;
+}
+
+int tools_tiles_resume(struct tiles *t, const struct keys_tree *before, char bad[static TILES_PATH])
+{
+	unsigned at = 0;
+
+	for (unsigned i = TILES_LEVELS; i > 0; i--) {
+		struct tiles_level *l = &t->level[i - 1];
+		uint64_t hashes = before->size >> (8 * (i - 1));
+		struct keys_tree tree;
+		int rc;
+
+		l->number = hashes / TILES_WIDTH;
+		l->width = (unsigned)(hashes % TILES_WIDTH);
+		rc = l->width ? read_tile(t, i - 1, l, bad) : 0;
+		if (rc)
+			return rc;
+		keys_tree_init(&tree);
+		for (unsigned k = 0; k < l->width; k++)
+			keys_tree_add(&tree, l->hash[k]);
+		/* The tree's compact range is that of the highest level's last tile, then the
+		 * next's. */
+		if (at + tree.count > before->count ||
+		    memcmp(tree.hash, before->hash[at], (size_t)tree.count * KEYS_LEN))
+			return -EUCLEAN;
+		at += tree.count;
+	}
+	return at == before->count ? 0 : -EUCLEAN;
 }
 
 int tools_tiles_end(struct tiles *t, char bad[static TILES_PATH])

@@ -31,8 +31,15 @@ struct tiles {
 
 /* "tile/0/x001/234", width 0 or 256: full; else with ".p/W". */
 void tools_tiles_path(unsigned level, uint64_t number, unsigned width, char out[static TILES_PATH]);
+/*
+ * Goes on behind leaves that are gone, from the tiles that the directory has of them: they must
+ * give this tree. Before the first leaf. -ENOENT: a tile is not there; -EUCLEAN: they give another.
+ */
+int tools_tiles_resume(struct tiles *t, const struct keys_tree *before,
+		       char bad[static TILES_PATH]);
 /* The next leaf. 0; -EUCLEAN: a full tile is there and says otherwise (*bad names it); -errno. */
-int tools_tiles_add(struct tiles *t, const uint8_t leaf[static KEYS_LEN], char bad[static TILES_PATH]);
+int tools_tiles_add(struct tiles *t, const uint8_t leaf[static KEYS_LEN],
+		    char bad[static TILES_PATH]);
 /* The partial tiles behind the last leaf. The same errors. */
 int tools_tiles_end(struct tiles *t, char bad[static TILES_PATH]);
 

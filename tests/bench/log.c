@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/bench/log.c - the access log at the size of many years, and what its parts cost. For
+ * tests/bench/log.c - the access log at the size of many years, and what its parts cost: for
  * log.sh.
  *
- *   log fill DIR RECORDS CLINICS PATIENTS KEYFILE   a made log of about so many records
- * (tests/year) log append DIR RECORDS                          cost of an append besides syncs log
- * read DIR THREADS                            every record, decrypted and decoded log verify DIR
- * THREADS                          every byte hashed, every chain followed log patient DIR JOURNAL
- * one journal's records, through the index log busiest DIR                                 a
- * journal with many records, and its name log run COMMAND...                              a
- * command's wall time and peak memory
+ * - fill DIR RECORDS CLINICS PATIENTS KEYFILE: a made log of about so many records (tests/year)
+ * - append DIR RECORDS: the cost of an append besides syncs
+ * - read DIR THREADS: every record, decrypted and decoded
+ * - verify DIR THREADS: every byte hashed, every chain followed
+ * - journals DIR: the numbers of a common journal and of the busiest, and the name of that
+ * - patient DIR JOURNAL: one journal's records, through the index
+ * - run COMMAND...: a command's wall time and peak memory
  *
  * Each prints one line: numbers and what they are.
  */
@@ -42,6 +42,16 @@ static double peak_mib(int who)
 
 	getrusage(who, &r);
 	return (double)r.ru_maxrss / 1024;
+}
+
+/* Seconds of processor that this process took, all threads. */
+static double cpu_s(void)
+{
+	struct rusage r;
+
+	getrusage(RUSAGE_SELF, &r);
+	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
 }
 
 static int fail(const char *what, int rc)
@@ -91,8 +101,8 @@ static int fill(char **argv)
 	if (rc)
 		return fail("fill", rc);
 	took = now(CLOCK_MONOTONIC) - begun;
-	printf("%.0f records/s filled, %.0f s, %.0f MiB peak\n", (double)f.most / took, took,
-	       peak_mib(RUSAGE_SELF));
+	printf("%.0f records/s filled, %.0f s (%.0f s CPU), %.0f MiB peak\n", (double)f.most / took,
+	       took, cpu_s(), peak_mib(RUSAGE_SELF));
 	return EXIT_SUCCESS;
 }
 
@@ -174,7 +184,8 @@ static int read_one(void *ctx, const struct policy_record *r)
 	struct reading *x = ctx;
 
 	x->n++;
-	if (x->seen && r->journal < x->journals && ++x->seen[r->journal] > x->seen[x->best]) {
+	if (x->seen && r->journal && r->journal < x->journals &&
+	    ++x->seen[r->journal] > x->seen[x->best]) {
 		x->best = r->journal;
 		memcpy(x->name, r->journal_name, sizeof(x->name));
 	}
@@ -213,9 +224,16 @@ static int read_all(char **argv)
 	took = now(CLOCK_MONOTONIC) - took;
 	if (rc || x.bad)
 		return fail("read", rc ? rc : EBADMSG);
-	printf("%.0f records/s read, %llu records, %.1f s, %.0f MiB peak\n", (double)x.n / took,
-	       (unsigned long long)x.n, took, peak_mib(RUSAGE_SELF));
+	printf("%.0f records/s read, %llu records, %.1f s (%.1f s CPU), %.0f MiB peak\n",
+	       (double)x.n / took, (unsigned long long)x.n, took, cpu_s(), peak_mib(RUSAGE_SELF));
 	return EXIT_SUCCESS;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
 }
 
 static int patient(char **argv)
@@ -228,23 +246,36 @@ static int patient(char **argv)
 	took = now(CLOCK_MONOTONIC) - took;
 	if (rc || x.bad)
 		return fail("patient", rc ? rc : EBADMSG);
-	printf("%.3f s, %llu records of one journal, %.0f MiB peak\n", took,
+	printf("%.3f s (%.3f s CPU), %llu records of one journal, %.0f MiB peak\n", took, cpu_s(),
 	       (unsigned long long)x.n, peak_mib(RUSAGE_SELF));
 	return EXIT_SUCCESS;
 }
 
-static int busiest(char **argv)
+/* Two journals: one with as many records as half of all have at most, and the one with the most. */
+static int journals(char **argv)
 {
 	struct reading x = {.journals = 1000000};
+	uint32_t *by_count, n = 0, middle = 0;
 	int rc;
 
 	x.seen = calloc(x.journals, sizeof(*x.seen));
-	rc = x.seen ? read_log(argv[0], 2, NULL, &x) : -ENOMEM;
+	by_count = calloc(x.journals, sizeof(*by_count));
+	rc = x.seen && by_count ? read_log(argv[0], 2, NULL, &x) : -ENOMEM;
+	for (uint32_t i = 1; !rc && i < x.journals; i++) {
+		if (x.seen[i])
+			by_count[n++] = x.seen[i];
+	}
+	if (!rc && !n)
+		rc = -ENOENT;
+	if (!rc) {
+		qsort(by_count, n, sizeof(*by_count), by_number);
+		for (middle = 1; x.seen[middle] != by_count[n / 2];)
+			middle++;
+		printf("%u %u %s\n", middle, x.best, x.name);
+	}
 	free(x.seen);
-	if (rc)
-		return fail("busiest", rc);
-	printf("%u %s\n", x.best, x.name);
-	return EXIT_SUCCESS;
+	free(by_count);
+	return rc ? fail("journals", rc) : EXIT_SUCCESS;
 }
 
 /* ---- verify ---- */
@@ -274,9 +305,10 @@ static int verify(char **argv)
 	fs_log_source_close(&source);
 	if (rc || v.alarms)
 		return fail("verify", rc ? rc : EBADMSG);
-	printf("%.0f MB/s verified, %llu records, %llu checkpoints, %.1f s, %.0f MiB peak\n",
+	printf("%.0f MB/s verified, %llu records, %llu checkpoints, %.1f s (%.1f s CPU), %.0f MiB "
+	       "peak\n",
 	       (double)v.bytes / 1e6 / took, (unsigned long long)v.records,
-	       (unsigned long long)v.checkpoints, took, peak_mib(RUSAGE_SELF));
+	       (unsigned long long)v.checkpoints, took, cpu_s(), peak_mib(RUSAGE_SELF));
 	return EXIT_SUCCESS;
 }
 
@@ -304,7 +336,7 @@ int main(int argc, char **argv)
 		int args;
 		int (*fn)(char **argv);
 	} table[] = {{"fill", 5, fill},	    {"append", 2, append},   {"read", 2, read_all},
-		     {"verify", 2, verify}, {"patient", 2, patient}, {"busiest", 1, busiest},
+		     {"verify", 2, verify}, {"patient", 2, patient}, {"journals", 1, journals},
 		     {"run", -1, run}};
 
 	if (keys_init())

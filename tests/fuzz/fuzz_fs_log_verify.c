@@ -2,9 +2,9 @@
 /*
  * tests/fuzz/fuzz_fs_log_verify.c - verification over hostile segments.
  *
- * Even first byte: the rest is one segment. Odd: the rest are changes to a log of three segments that
- * is whole (segment, place, byte), and then it must not pass while a record of the first two, which
- * later segments seal, is not what it was. Never crashes, never hangs, always ends.
+ * Even first byte: the rest is one segment. Odd: the rest are changes to a log of three segments
+ * that is whole (segment, place, byte), and then it must not pass while a record of the first two,
+ * which later segments seal, is not what it was. Never crashes, never hangs, always ends.
  */
 #include "tests/unit/test_fs_log_forge.h"
 
@@ -124,7 +124,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *texts[] = {kept};
 	struct fs_log_source source = {.list = list, .load = load, .still = true};
-	struct fs_log_verifying q = {.source = &source, .finding = finding, .kept = texts, .threads = 1};
+	struct fs_log_verifying q = {
+		.source = &source, .finding = finding, .kept = texts, .threads = 1};
 	struct fs_log_verified v;
 	int rc;
 

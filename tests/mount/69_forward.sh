@@ -142,8 +142,8 @@ t_start_is_told_before_anybody_logs_in() {
 t_target_that_is_none_is_said_at_start() {
 	local said
 	stop_daemon || return 1
-	said=$(as daemon "$JFS" serve --syslog udp:localhost:514 --state "$ROOT/state" --socket "$ROOT/run/socket" "$ROOT/vault" 2>&1)
-	[ $? -ne 0 ] || return 1
+	said=$(as daemon "$JFS" serve --syslog udp:localhost:514 --state "$ROOT/state" --socket "$ROOT/run/socket" "$ROOT/vault" 2>&1) &&
+		{ fail "it serves"; return 1; }
 	echo "$said" | grep -q -- '--syslog udp:localhost:514: give unix:/PATH, udp:ADDRESS:PORT' || fail "$said"
 }
 

@@ -11,39 +11,7 @@ static char dir[64], other[64];
 static struct forge forge;
 static struct t_found found;
 
-#define SEGMENT (128u << 10)
-
-/*
- * Segment 1: records 1 to 20, checkpoints behind 10 and 20. Segment 2: 21 to 40; behind 30 the daemon
- * stopped and began again. Segment 3: 41 to 55, stopped. Segment 4: 56 to 60, and no checkpoint yet.
- */
-static void make_log(struct forge *f, const char *where)
-{
-	forge_init(f, where, SEGMENT);
-	forge_segment(f);
-	for (int i = 1; i <= 20; i++) {
-		forge_record(f, i == 5 ? 13 : (size_t)(100 + i)); /* one that is filled up */
-		if (i % 10 == 0)
-			forge_checkpoint(f, KEYS_CHECKPOINT_RUNNING);
-	}
-	forge_segment(f);
-	for (int i = 21; i <= 40; i++) {
-		forge_record(f, (size_t)(100 + i));
-		if (i != 30)
-			continue;
-		forge_checkpoint(f, KEYS_CHECKPOINT_STOP);
-		forge_stream(f);
-	}
-	forge_segment(f);
-	for (int i = 41; i <= 55; i++)
-		forge_record(f, (size_t)(100 + i));
-	forge_checkpoint(f, KEYS_CHECKPOINT_STOP);
-	forge_stream(f);
-	forge_segment(f);
-	for (int i = 56; i <= 60; i++)
-		forge_record(f, 100);
-	forge_write(f);
-}
+#define SEGMENT FORGE_SEGMENT
 
 static void setup(void)
 {
@@ -52,7 +20,7 @@ static void setup(void)
 	strcpy(other, "/tmp/journalfs-attack-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_ptr_nonnull(mkdtemp(other));
-	make_log(&forge, dir);
+	forge_log(&forge, dir);
 }
 
 static void teardown(void)
@@ -82,37 +50,9 @@ END_TEST
 
 /* ---- one byte ---- */
 
-/* Every bit pattern would do; this one never gives the same byte. */
-static void flip(uint64_t segment, size_t off)
-{
-	struct t_segment *s = t_segment_load(dir, segment);
-
-	s->p[off] ^= 0x21;
-	t_segment_store(s);
-}
-
-/* Offsets of one segment's frames, before anything was flipped. */
-static size_t record_off(uint64_t segment, uint64_t seq)
-{
-	struct t_segment *s = t_segment_load(dir, segment);
-	size_t off = t_record(s, seq)->off;
-
-	t_segment_drop(s);
-	return off;
-}
-
-static size_t frame_off(uint64_t segment, enum fs_log_frame_kind kind, size_t i)
-{
-	struct t_segment *s = t_segment_load(dir, segment);
-	size_t off = t_frame(s, kind, i)->off;
-
-	t_segment_drop(s);
-	return off;
-}
-
 START_TEST(record_flip_nonce_is_placed_between_checkpoints)
 {
-	flip(1, record_off(1, 15) + FS_LOG_FRAME + 3);
+	t_flip(dir, 1, t_record_off(dir, 1, 15) + FS_LOG_FRAME + 3);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 11);
 	ck_assert_uint_eq(found.f[0].last, 20);
@@ -123,7 +63,7 @@ END_TEST
 
 START_TEST(record_flip_ciphertext_is_placed_between_checkpoints)
 {
-	flip(2, record_off(2, 30) + FS_LOG_FRAME + 60);
+	t_flip(dir, 2, t_record_off(dir, 2, 30) + FS_LOG_FRAME + 60);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 21);
 	ck_assert_uint_eq(found.f[0].last, 30);
@@ -148,7 +88,7 @@ END_TEST
 
 START_TEST(record_flip_under_no_checkpoint_is_not_seen)
 {
-	flip(4, record_off(4, 58) + FS_LOG_FRAME + 60);
+	t_flip(dir, 4, t_record_off(dir, 4, 58) + FS_LOG_FRAME + 60);
 	t_verify(dir, NULL, &found);
 	t_only(&found, FS_LOG_UNSEALED, 56);
 }
@@ -172,7 +112,7 @@ END_TEST
 /* By offset in a frame's header: magic, length, complement, zero. */
 START_TEST(record_flip_frame_header_names_the_record)
 {
-	flip(1, record_off(1, 15) + (size_t)_i);
+	t_flip(dir, 1, t_record_off(dir, 1, 15) + (size_t)_i);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 15);
 	ck_assert_uint_eq(found.f[0].last, 15);
@@ -182,7 +122,7 @@ END_TEST
 
 START_TEST(record_flip_number_names_the_record)
 {
-	flip(1, record_off(1, 15) + 16 + (size_t)_i);
+	t_flip(dir, 1, t_record_off(dir, 1, 15) + 16 + (size_t)_i);
 	t_verify(dir, NULL, &found);
 	ck_assert_uint_ge(found.v.alarms, 1);
 	ck_assert_uint_eq(found.f[0].seq, 15);
@@ -192,13 +132,14 @@ END_TEST
 /* By offset in the segment's header, which holds no record. */
 START_TEST(header_flip_names_the_segments_first_record)
 {
-	static const size_t at[] = { 0, 3, 8, 10, 13, 16, 31, 32, 35, 40, 43, 48, 50, 56, 127};
+	static const size_t at[] = {0, 3, 8, 10, 13, 16, 31, 32, 35, 40, 43, 48, 50, 56, 127};
 
-	flip(2, at[_i]);
+	t_flip(dir, 2, at[_i]);
 	t_verify(dir, NULL, &found);
 	ck_assert_uint_ge(found.v.alarms, 1);
 	/* Only a size that lies has nothing to do with the first record. */
-	t_first(&found, at[_i] / 8 == 6 ? FS_LOG_TRUNCATED : FS_LOG_CHANGED, at[_i] / 8 == 6 ? 41 : 21);
+	t_first(&found, at[_i] / 8 == 6 ? FS_LOG_TRUNCATED : FS_LOG_CHANGED,
+		at[_i] / 8 == 6 ? 41 : 21);
 	ck_assert_uint_eq(found.f[0].segment, 2);
 	ck_assert_uint_eq(found.v.alarms, 1);
 }
@@ -206,7 +147,7 @@ END_TEST
 
 START_TEST(head_flip_is_named)
 {
-	flip(2, frame_off(2, FS_LOG_STREAM, 1) + FS_LOG_FRAME + (size_t)_i);
+	t_flip(dir, 2, t_frame_off(dir, 2, FS_LOG_STREAM, 1) + FS_LOG_FRAME + (size_t)_i);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 31);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -215,7 +156,7 @@ END_TEST
 
 START_TEST(head_flip_at_a_segments_beginning_is_named)
 {
-	flip(3, frame_off(3, FS_LOG_STREAM, 0) + FS_LOG_FRAME + 90);
+	t_flip(dir, 3, t_frame_off(dir, 3, FS_LOG_STREAM, 0) + FS_LOG_FRAME + 90);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 41);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -224,7 +165,7 @@ END_TEST
 
 START_TEST(tree_flip_is_named)
 {
-	flip(2, frame_off(2, FS_LOG_TREE, 0) + FS_LOG_FRAME + (size_t)_i * 7);
+	t_flip(dir, 2, t_frame_off(dir, 2, FS_LOG_TREE, 0) + FS_LOG_FRAME + (size_t)_i * 7);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 21);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -233,7 +174,7 @@ END_TEST
 
 START_TEST(tree_flip_magic_is_named)
 {
-	flip(3, frame_off(3, FS_LOG_TREE, 0));
+	t_flip(dir, 3, t_frame_off(dir, 3, FS_LOG_TREE, 0));
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 41);
 }
@@ -301,7 +242,7 @@ START_TEST(zeros_behind_the_end_flipped_are_named)
 	size_t end = t_segment_end(s);
 
 	t_segment_drop(s);
-	flip(1, end + 1000);
+	t_flip(dir, 1, end + 1000);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 21);
 	ck_assert_uint_eq(found.v.alarms, 1);
@@ -456,7 +397,7 @@ START_TEST(segment_cut_short_is_told)
 	char path[300];
 
 	t_segment_path(dir, 2, path);
-	ck_assert_int_eq(truncate(path, (off_t)record_off(2, 35)), 0);
+	ck_assert_int_eq(truncate(path, (off_t)t_record_off(dir, 2, 35)), 0);
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_TRUNCATED, 35);
 	ck_assert_ptr_nonnull(t_any(&found, FS_LOG_MISSING));
@@ -534,7 +475,7 @@ START_TEST(segment_of_another_vault_is_foreign)
 	struct forge f;
 	char a[300], b[300];
 
-	make_log(&f, other);
+	forge_log(&f, other);
 	t_segment_path(other, 2, a);
 	t_segment_path(dir, 2, b);
 	ck_assert_int_eq(rename(a, b), 0);
@@ -577,7 +518,7 @@ START_TEST(whole_log_of_another_root_is_foreign_to_who_knows_the_root)
 	struct t_asking a = {.root_pk = forge.root_pk};
 	struct forge f;
 
-	make_log(&f, other);
+	forge_log(&f, other);
 	t_verify(other, NULL, &found);
 	t_whole(&found);
 	t_verify(other, &a, &found);
@@ -622,7 +563,8 @@ END_TEST
 
 /* ---- with keys ---- */
 
-/* The last frame of a segment's first ten records is rewritten, and its checkpoint with some key. */
+/* The last frame of a segment's first ten records is rewritten, and its checkpoint with some key.
+ */
 static void rewrite_segment_1(uint64_t key)
 {
 	struct forge f;
@@ -700,7 +642,8 @@ static void fork_newest(void)
 
 			if (o->frame[i].kind != FS_LOG_RECORD || o->frame[i].seq > 60)
 				continue;
-			keys_tree_leaf(o->p + o->frame[i].off + FS_LOG_FRAME, o->frame[i].len, leaf);
+			keys_tree_leaf(o->p + o->frame[i].off + FS_LOG_FRAME, o->frame[i].len,
+				       leaf);
 			keys_tree_add(&k.tree, leaf);
 		}
 		if (n < 4)
@@ -761,6 +704,38 @@ START_TEST(key_that_leaves_one_out_is_resealed)
 }
 END_TEST
 
+/* Every seal is taken out, and segments made to look older than seals: no key is needed for it. */
+static void strip(uint64_t segment, uint64_t first_seq)
+{
+	struct t_segment *s = t_segment_load(dir, segment);
+	struct fs_log_header h = {
+		.version = 1, .number = segment, .first_seq = first_seq, .bytes = s->len};
+
+	for (size_t i = s->n; i > 0; i--) {
+		const struct fs_log_frame *f = &s->frame[i - 1];
+
+		if (f->kind == FS_LOG_TREE || f->kind == FS_LOG_CHECKPOINT)
+			t_cut_out(s, f->off, t_frame_end(f));
+	}
+	memcpy(h.vault, forge.vault, sizeof(h.vault));
+	fs_log_header_encode(&h, s->p);
+	t_segment_store(s);
+}
+
+START_TEST(log_made_to_look_older_than_seals_is_unproven)
+{
+	strip(1, 1);
+	strip(2, 21);
+	t_verify(dir, NULL, &found); /* some: the rest still tells that a change was made, or none */
+	t_first(&found, FS_LOG_OLD, 1);
+	strip(3, 41);
+	strip(4, 56);
+	t_verify(dir, NULL, &found);
+	t_first(&found, FS_LOG_UNPROVEN, 1);
+	ck_assert_uint_eq(found.v.alarms, 1);
+}
+END_TEST
+
 /* ---- back in time ---- */
 
 START_TEST(vault_put_back_is_rolled_back)
@@ -776,7 +751,8 @@ END_TEST
 START_TEST(vault_with_two_states_at_one_commit_is_told)
 {
 	char text[KEYS_CHECKPOINT_MAX];
-	struct keys_checkpoint c = {.size = 60, .commit = 4, .time_s = 1, .mark = KEYS_CHECKPOINT_RUNNING};
+	struct keys_checkpoint c = {
+		.size = 60, .commit = 4, .time_s = 1, .mark = KEYS_CHECKPOINT_RUNNING};
 	size_t len;
 
 	memcpy(c.vault, forge.vault, sizeof(c.vault));
@@ -866,7 +842,7 @@ START_TEST(kept_checkpoint_of_another_vault_or_key_is_foreign)
 	struct t_asking a = {.kept = {kept}, .kept_count = 1};
 	struct forge f;
 
-	make_log(&f, other);
+	forge_log(&f, other);
 	forge_note(&f, KEYS_CHECKPOINT_RUNNING, 4, kept);
 	t_verify(dir, &a, &found);
 	t_first(&found, FS_LOG_FOREIGN, 0);
@@ -1181,6 +1157,7 @@ int main(void)
 	tcase_add_test(t, fork_with_the_current_key_is_seen_with_a_kept_checkpoint_alone);
 	tcase_add_test(t, key_without_its_predecessor_is_told);
 	tcase_add_test(t, key_that_leaves_one_out_is_resealed);
+	tcase_add_test(t, log_made_to_look_older_than_seals_is_unproven);
 	tcase_add_test(t, checkpoint_of_before_repeated_is_reordered);
 	suite_add_tcase(s, t);
 

@@ -20,6 +20,7 @@
 #include "../../keys/wrap.h"
 
 #define FORGE_KEYS 12
+#define FORGE_SEGMENT (128u << 10)
 
 struct forge {
 	uint8_t vault[KEYS_VAULT_ID_LEN];
@@ -82,7 +83,8 @@ static inline void forge_stream(struct forge *f)
 
 	keys_ratchet_new(&f->ratchet, f->vault);
 	memcpy(h.prev, f->prev, sizeof(h.prev));
-	assert(!fs_log_head_make(&h, &f->ratchet, &f->reader, 1, f->number, f->daemon_sk, body, &len));
+	assert(!fs_log_head_make(&h, &f->ratchet, &f->reader, 1, f->number, f->daemon_sk, body,
+				 &len));
 	forge_frame(f, FS_LOG_STREAM, f->seq, body, len);
 	memcpy(f->prev, h.sig, sizeof(f->prev));
 }
@@ -101,7 +103,8 @@ static inline void forge_tree(struct forge *f)
 	memcpy(t.witness_pk, f->witness_pk, KEYS_LEN);
 	memcpy(t.root_pk, f->root_pk, KEYS_LEN);
 	memcpy(t.cert, f->cert, KEYS_SIG_LEN);
-	len = fs_log_tree_make(&t, f->number, certified ? f->key_sk[f->key] : NULL, f->daemon_sk, body);
+	len = fs_log_tree_make(&t, f->number, certified ? f->key_sk[f->key] : NULL, f->daemon_sk,
+			       body);
 	forge_frame(f, FS_LOG_TREE, f->seq, body, len);
 	f->key = f->next_key++;
 	f->flags = 0;
@@ -125,7 +128,8 @@ static inline void forge_write(const struct forge *f)
 /* Writes the segment at hand, if any, and begins the next. */
 static inline void forge_segment(struct forge *f)
 {
-	struct fs_log_header h = {.number = f->number + 1, .first_seq = f->seq, .bytes = f->segment_bytes};
+	struct fs_log_header h = {
+		.number = f->number + 1, .first_seq = f->seq, .bytes = f->segment_bytes};
 
 	if (f->number)
 		forge_write(f);
@@ -175,6 +179,39 @@ static inline void forge_checkpoint(struct forge *f, enum keys_checkpoint_mark m
 	f->commit++;
 	len = forge_note(f, mark, f->key, text);
 	forge_frame(f, FS_LOG_CHECKPOINT, f->seq, text, len);
+}
+
+/*
+ * Segment 1: records 1 to 20, checkpoints behind 10 and 20. Segment 2: 21 to 40; behind 30 the
+ * daemon stopped and began again. Segment 3: 41 to 55, stopped. Segment 4: 56 to 60, and no
+ * checkpoint yet.
+ */
+static inline void forge_log(struct forge *f, const char *where)
+{
+	forge_init(f, where, FORGE_SEGMENT);
+	forge_segment(f);
+	for (int i = 1; i <= 20; i++) {
+		forge_record(f, i == 5 ? 13 : (size_t)(100 + i)); /* one that is filled up */
+		if (i % 10 == 0)
+			forge_checkpoint(f, KEYS_CHECKPOINT_RUNNING);
+	}
+	forge_segment(f);
+	for (int i = 21; i <= 40; i++) {
+		forge_record(f, (size_t)(100 + i));
+		if (i != 30)
+			continue;
+		forge_checkpoint(f, KEYS_CHECKPOINT_STOP);
+		forge_stream(f);
+	}
+	forge_segment(f);
+	for (int i = 41; i <= 55; i++)
+		forge_record(f, (size_t)(100 + i));
+	forge_checkpoint(f, KEYS_CHECKPOINT_STOP);
+	forge_stream(f);
+	forge_segment(f);
+	for (int i = 56; i <= 60; i++)
+		forge_record(f, 100);
+	forge_write(f);
 }
 
 static inline void forge_clear(struct forge *f)

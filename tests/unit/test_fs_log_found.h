@@ -93,8 +93,8 @@ static inline const struct fs_log_finding *t_first(const struct t_found *t,
 		      fs_log_finding_text(kind), (unsigned long long)seq);
 	ck_assert_msg(t->f[i].kind == kind && t->f[i].seq == seq,
 		      "found first: %s, record %llu (%s); expected %s, record %llu",
-		      fs_log_finding_text(t->f[i].kind), (unsigned long long)t->f[i].seq, t->text[i],
-		      fs_log_finding_text(kind), (unsigned long long)seq);
+		      fs_log_finding_text(t->f[i].kind), (unsigned long long)t->f[i].seq,
+		      t->text[i], fs_log_finding_text(kind), (unsigned long long)seq);
 	return &t->f[i];
 }
 
@@ -102,8 +102,9 @@ static inline const struct fs_log_finding *t_first(const struct t_found *t,
 static inline void t_only(const struct t_found *t, enum fs_log_finding_kind kind, uint64_t seq)
 {
 	t_first(t, kind, seq);
-	ck_assert_msg(t->n == 1, "found also: %s, record %llu (%s)", fs_log_finding_text(t->f[1].kind),
-		      (unsigned long long)t->f[1].seq, t->text[1]);
+	ck_assert_msg(t->n == 1, "found also: %s, record %llu (%s)",
+		      fs_log_finding_text(t->f[1].kind), (unsigned long long)t->f[1].seq,
+		      t->text[1]);
 }
 
 static inline const struct fs_log_finding *t_any(const struct t_found *t,
@@ -118,8 +119,9 @@ static inline const struct fs_log_finding *t_any(const struct t_found *t,
 
 static inline void t_whole(const struct t_found *t)
 {
-	ck_assert_msg(!t->v.alarms, "alarm: %s, record %llu (%s)", fs_log_finding_text(t->f[0].kind),
-		      (unsigned long long)t->f[0].seq, t->text[0]);
+	ck_assert_msg(!t->v.alarms, "alarm: %s, record %llu (%s)",
+		      fs_log_finding_text(t->f[0].kind), (unsigned long long)t->f[0].seq,
+		      t->text[0]);
 }
 
 /* ---- segment files ---- */
@@ -170,7 +172,8 @@ static inline struct fs_log_frame *t_record(struct t_segment *s, uint64_t seq)
 	return NULL;
 }
 
-static inline struct fs_log_frame *t_frame(struct t_segment *s, enum fs_log_frame_kind kind, size_t i)
+static inline struct fs_log_frame *t_frame(struct t_segment *s, enum fs_log_frame_kind kind,
+					   size_t i)
 {
 	for (size_t k = 0; k < s->n; k++) {
 		if (s->frame[k].kind == kind && i-- == 0)
@@ -205,6 +208,35 @@ static inline void t_segment_drop(struct t_segment *s)
 {
 	free(s->p);
 	free(s);
+}
+
+/* Every bit pattern would do; this one never gives the same byte. */
+static inline void t_flip(const char *dir, uint64_t segment, size_t off)
+{
+	struct t_segment *s = t_segment_load(dir, segment);
+
+	s->p[off] ^= 0x21;
+	t_segment_store(s);
+}
+
+/* Offsets of one segment's frames, before anything was flipped. */
+static inline size_t t_record_off(const char *dir, uint64_t segment, uint64_t seq)
+{
+	struct t_segment *s = t_segment_load(dir, segment);
+	size_t off = t_record(s, seq)->off;
+
+	t_segment_drop(s);
+	return off;
+}
+
+static inline size_t t_frame_off(const char *dir, uint64_t segment, enum fs_log_frame_kind kind,
+				 size_t i)
+{
+	struct t_segment *s = t_segment_load(dir, segment);
+	size_t off = t_frame(s, kind, i)->off;
+
+	t_segment_drop(s);
+	return off;
 }
 
 /* Takes these bytes out; what follows moves up. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of fs/log_verify*.c and fs/log_prove.c on logs as a daemon writes them: whole whatever happened
- * that was no attack (crashes, a full disk, a writer at work), and proofs that hold.
+ * Tests of fs/log_verify*.c and fs/log_prove.c on logs as a daemon writes them: whole whatever
+ * happened that was no attack (crashes, a full disk, a writer at work), and proofs that hold.
  *
  * posix_fallocate is defined here, before the C library's, so that the disk can be full.
  */
@@ -498,8 +498,8 @@ static int take_proof(void *ctx, uint64_t seq, const uint8_t leaf[static KEYS_LE
 	keys_tree_leaf(bytes, len, hash);
 	ck_assert_mem_eq(hash, leaf, KEYS_LEN);
 	free(bytes);
-	ck_assert_int_eq(keys_tree_check_inclusion(leaf, seq - 1, p->c.size, proof, count, p->c.root),
-			 0);
+	ck_assert_int_eq(
+		keys_tree_check_inclusion(leaf, seq - 1, p->c.size, proof, count, p->c.root), 0);
 	p->n++;
 	return 0;
 }
@@ -556,7 +556,8 @@ START_TEST(proofs_of_consistency_hold)
 	checkpoint_of(found.v.checkpoint, &c);
 	ck_assert_int_eq(fs_log_source_dir(dir, &source), 0);
 	ck_assert_int_eq(fs_log_prove_consistency(&source, old.size, &c, proof, &n), 0);
-	ck_assert_int_eq(keys_tree_check_consistency(old.size, old.root, c.size, c.root, proof, n), 0);
+	ck_assert_int_eq(keys_tree_check_consistency(old.size, old.root, c.size, c.root, proof, n),
+			 0);
 	old.root[0] ^= 1;
 	ck_assert_int_eq(keys_tree_check_consistency(old.size, old.root, c.size, c.root, proof, n),
 			 -EBADMSG);
@@ -587,15 +588,15 @@ START_TEST(leaves_come_in_order_and_all)
 	t_verify(dir, NULL, &found);
 	ck_assert_int_eq(fs_log_source_dir(dir, &source), 0);
 	keys_tree_init(&t);
-	ck_assert_int_eq(fs_log_leaves(&source, found.v.sealed, count_leaf, &t), 0);
+	ck_assert_int_eq(fs_log_leaves(&source, found.v.sealed, NULL, count_leaf, &t), 0);
 	keys_tree_root(&t, root);
 	ck_assert_mem_eq(root, found.v.root, KEYS_LEN);
 	keys_tree_init(&t);
-	ck_assert_int_eq(fs_log_leaves(&source, found.v.sealed + 1, count_leaf, &t), -ENOENT);
+	ck_assert_int_eq(fs_log_leaves(&source, found.v.sealed + 1, NULL, count_leaf, &t), -ENOENT);
 	t_segment_path(dir, 2, path);
 	ck_assert_int_eq(unlink(path), 0);
 	keys_tree_init(&t);
-	ck_assert_int_eq(fs_log_leaves(&source, found.v.sealed, count_leaf, &t), -ENOENT);
+	ck_assert_int_eq(fs_log_leaves(&source, found.v.sealed, NULL, count_leaf, &t), -ENOENT);
 	fs_log_source_close(&source);
 }
 END_TEST

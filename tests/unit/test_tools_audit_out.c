@@ -14,6 +14,7 @@
 
 #include "policy/record_csv.h"
 #include "tools/audit_out_impl.h"
+#include "tools/pager.h"
 #include "tools/plain.h"
 #include "tools/tool.h"
 
@@ -384,6 +385,47 @@ START_TEST(full_disk_is_a_failure_but_a_closed_pipe_is_quiet)
 }
 END_TEST
 
+START_TEST(pager_gets_all_is_waited_for_and_may_leave)
+{
+	char file[] = "/tmp/journalfs-pager-XXXXXX", line[128], read[64] = "";
+	bool color = true;
+	int fd = mkstemp(file);
+	FILE *f;
+
+	ck_assert_int_ge(fd, 0);
+	snprintf(line, sizeof(line), "sleep 0.1; cat >%s", file);
+	setenv("PAGER", line, 1);
+	f = tools_pager_open(&color);
+	ck_assert_ptr_nonnull(f);
+	ck_assert(!color); /* nobody knows what that one shows */
+	fputs("all of it", f);
+	ck_assert_int_eq(tools_pager_close(f), 0);
+	ck_assert_int_gt(pread(fd, read, sizeof(read) - 1, 0), 0);
+	ck_assert_str_eq(read, "all of it");
+	close(fd);
+	unlink(file);
+	/* One that leaves at once: an error of the stream, no signal. */
+	setenv("PAGER", "exit 0", 1);
+	f = tools_pager_open(&color);
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < 100000; i++)
+		fputs("more than a pipe holds", f);
+	ck_assert(ferror(f));
+	ck_assert_int_eq(tools_pager_close(f), 0);
+	setenv("PAGER", "/no/such/program", 1);
+	f = tools_pager_open(&color);
+	ck_assert_int_eq(tools_pager_close(f), -1);
+	setenv("PAGER", "less -S", 1);
+	f = tools_pager_open(&color);
+	ck_assert(color);
+	tools_pager_close(f);
+	setenv("PAGER", "", 1);
+	ck_assert_ptr_null(tools_pager_open(&color));
+	setenv("PAGER", "cat", 1);
+	ck_assert_ptr_null(tools_pager_open(&color));
+}
+END_TEST
+
 START_TEST(html_file_takes_its_place_at_close_alone)
 {
 	char path[] = "/tmp/journalfs-out-XXXXXX", file[64], read[8192] = "";
@@ -440,6 +482,7 @@ int main(void)
 	tcase_add_test(t, html_escapes_names_and_loads_nothing);
 	tcase_add_test(t, two_forms_at_once_are_wrong_usage);
 	tcase_add_test(t, full_disk_is_a_failure_but_a_closed_pipe_is_quiet);
+	tcase_add_test(t, pager_gets_all_is_waited_for_and_may_leave);
 	tcase_add_test(t, html_file_takes_its_place_at_close_alone);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);

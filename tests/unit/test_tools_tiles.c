@@ -149,7 +149,8 @@ START_TEST(growing_writes_what_is_new_and_drops_partial_tiles_that_filled)
 	ck_assert_uint_eq(tiles->written, 0);
 	ck_assert_int_eq(build(400), 0);
 	ck_assert_uint_eq(tiles->written, 1);
-	ck_assert_int_eq(size_of("tile/0/001.p/44"), 44 * 32); /* of a checkpoint that was given out */
+	ck_assert_int_eq(size_of("tile/0/001.p/44"),
+			 44 * 32); /* of a checkpoint that was given out */
 	ck_assert_int_eq(size_of("tile/0/001.p/144"), 144 * 32);
 	ck_assert_int_eq(build(600), 0);
 	ck_assert_int_eq(size_of("tile/0/001"), 8192);
@@ -174,6 +175,48 @@ START_TEST(tile_that_says_otherwise_is_told_and_left)
 	/* One that was cut short too. */
 	ck_assert_int_eq(truncate(path, 8000), 0);
 	ck_assert_int_eq(build(700), -EUCLEAN);
+}
+END_TEST
+
+static void grow(struct keys_tree *t, uint64_t size)
+{
+	uint8_t leaf[KEYS_LEN];
+
+	while (t->size < size) {
+		leaf_of(t->size, leaf);
+		keys_tree_add(t, leaf);
+	}
+}
+
+/* Behind leaves that are gone: the same files as with all of them. */
+START_TEST(publishing_goes_on_from_the_tiles_that_are_there)
+{
+	static const uint64_t gone[] = {1, 255, 256, 300, 65536, 66000};
+	struct keys_tree t;
+	uint8_t leaf[KEYS_LEN];
+
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) {
+		keys_tree_init(&t);
+		grow(&t, gone[i]);
+		ck_assert_int_eq(build(gone[i] + 30), 0);
+		memset(tiles, 0, sizeof(*tiles));
+		tiles->dir = dir;
+		ck_assert_int_eq(tools_tiles_resume(tiles, &t, bad), 0);
+		for (uint64_t k = gone[i]; k < gone[i] + 700; k++) {
+			leaf_of(k, leaf);
+			ck_assert_int_eq(tools_tiles_add(tiles, leaf, bad), 0);
+		}
+		ck_assert_int_eq(tools_tiles_end(tiles, bad), 0);
+		/* Every tile is compared with what all leaves give. */
+		ck_assert_int_eq(build(gone[i] + 700), 0);
+		ck_assert_uint_eq(tiles->written, 0);
+	}
+	memset(tiles, 0, sizeof(*tiles));
+	tiles->dir = dir;
+	t.hash[0][0] ^= 1;
+	ck_assert_int_eq(tools_tiles_resume(tiles, &t, bad), -EUCLEAN);
+	tiles->dir = "/nowhere";
+	ck_assert_int_eq(tools_tiles_resume(tiles, &t, bad), -ENOENT);
 }
 END_TEST
 
@@ -204,6 +247,7 @@ int main(void)
 	tcase_add_test(t, tree_of_256_has_a_full_tile_and_one_hash_above);
 	tcase_add_test(t, growing_writes_what_is_new_and_drops_partial_tiles_that_filled);
 	tcase_add_test(t, tile_that_says_otherwise_is_told_and_left);
+	tcase_add_test(t, publishing_goes_on_from_the_tiles_that_are_there);
 	tcase_add_test(t, place_that_is_a_link_is_not_followed);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
