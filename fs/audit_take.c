@@ -57,37 +57,20 @@ static int look_at_segment(int dirfd, uint64_t number, struct fs_audit_segment *
 	return 0;
 }
 
-#define SEAL_TRIES 500
-#define SEAL_PAUSE_NS 2000000
-
-/*
- * So that what is taken is sealed to its end: without it the newest minute would not be. before:
- * the newest checkpoint until now. A disk that is slow or full leaves it as it was.
- */
-static void seal_newest(struct fs_vault *v, const char *before)
+/* So that what is taken is sealed to its end; a full disk leaves it as it was. */
+static int seal_newest(struct fs_vault *v)
 {
-	const struct timespec pause = {.tv_nsec = SEAL_PAUSE_NS};
-	char now[KEYS_CHECKPOINT_MAX];
 	uint8_t root[KEYS_LEN];
 	uint64_t commit = 0;
 
 	fs_records_head(v->records, &commit, root);
-	if (fs_log_checkpoint(v->log, commit, root, KEYS_CHECKPOINT_RUNNING))
-		return;
-	for (int i = 0; i < SEAL_TRIES; i++) {
-		(void)fs_log_ask(v->log);
-		fs_log_newest(v->log, now);
-		if (strcmp(before, now) != 0)
-			return;
-		nanosleep(&pause, NULL);
-	}
+	return fs_log_checkpoint_now(v->log, commit, root);
 }
 
 int fs_vault_audit_segments(struct fs_vault *v, struct fs_session *by, const char *purpose,
 			    int (*fn)(void *ctx, const struct fs_audit_segment *s), void *ctx,
 			    uint64_t *durable, struct fs_say *say)
 {
-	char before[KEYS_CHECKPOINT_MAX];
 	uint64_t *list = NULL;
 	struct fs_log_stat st;
 	size_t n = 0;
@@ -95,13 +78,12 @@ int fs_vault_audit_segments(struct fs_vault *v, struct fs_session *by, const cha
 
 	if (rc)
 		return rc;
-	fs_log_newest(v->log, before);
 	rc = fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, NULL,
 			   "the log's segments were taken, sealed%s%s",
 			   purpose && purpose[0] ? ", for " : "", purpose ? purpose : "");
 	if (rc)
 		return rc;
-	seal_newest(v, before);
+	(void)seal_newest(v);
 	fd = log_dirfd(v);
 	if (fd < 0)
 		return fd;
@@ -405,13 +387,9 @@ int fs_vault_log_checkpoint(struct fs_vault *v, char text[static KEYS_CHECKPOINT
 {
 	uint8_t pk[KEYS_LEN], sk[KEYS_SIGN_SK_LEN];
 	char origin[KEYS_CHECKPOINT_ORIGIN], name[KEYS_CHECKPOINT_NAME];
-	uint64_t commit = 0;
-	uint8_t root[KEYS_LEN];
-	int rc;
-
 	/* Who asks wants all that is there until now under it. */
-	fs_records_head(v->records, &commit, root);
-	rc = fs_log_checkpoint_now(v->log, commit, root);
+	int rc = seal_newest(v);
+
 	if (rc)
 		return rc;
 	if (!fs_log_newest(v->log, text))
