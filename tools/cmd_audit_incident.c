@@ -327,7 +327,8 @@ static void log_tell(const struct packing *p, struct audit_out *out)
 		tools_audit_out_say(out,
 				    "proofs/ holds %zu proofs, each that one record is in the log "
 				    "that checkpoint.txt seals: `journalfs audit check-proof "
-				    "proofs/N.tlog-proof`.",
+				    "proofs/N.tlog-proof --from checkpoint.txt`, or better, from "
+				    "that checkpoint as somebody else kept it.",
 				    p->proofs);
 	if (p->uncovered)
 		tools_audit_out_say(out,
