@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../fs/log_segment.h"
 #include "audit_ask.h"
 #include "audit_out_impl.h"
 #include "cmd_audit.h"
@@ -149,6 +150,60 @@ static int proof(void *ctx, uint64_t seq, const uint8_t leaf[static KEYS_LEN],
 	return p->proof_rc ? -EIO : 0;
 }
 
+static int by_seq(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The stored, sealed bytes of those records in one segment, beside their proofs. */
+static int bytes_of(struct packing *p, const uint8_t *bytes, size_t len, size_t n)
+{
+	struct fs_log_header header;
+	struct fs_log_frame f;
+	struct fs_log_walk w;
+	int rc = TOOL_OK;
+
+	if (len < FS_LOG_HEADER || fs_log_header_decode(bytes, &header))
+		return TOOL_OK;
+	fs_log_walk_init(&w, &header, bytes, len);
+	while (!rc && fs_log_walk_next(&w, &f)) {
+		char name[80];
+		FILE *file;
+
+		if (f.kind != FS_LOG_RECORD ||
+		    !bsearch(&f.seq, p->in.seq, n, sizeof(f.seq), by_seq))
+			continue;
+		snprintf(name, sizeof(name), "proofs/%" PRIu64 ".tlog-proof.record", f.seq);
+		file = tools_pack_file(&p->pack, name);
+		if (file)
+			fwrite(f.body, 1, f.len, file);
+		rc = file ? tools_pack_done(&p->pack, name, file) : TOOL_FAILED;
+	}
+	return rc;
+}
+
+/* One pass over the log, which was proved whole up to here. */
+static int bytes_write(struct packing *p, const struct fs_log_source *segments, size_t n)
+{
+	uint64_t *numbers = NULL;
+	size_t count = 0;
+	int rc = segments->list(segments->ctx, &numbers, &count);
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		uint8_t *bytes = NULL;
+		size_t len = 0;
+
+		rc = segments->load(segments->ctx, numbers[i], &bytes, &len);
+		if (!rc)
+			rc = bytes_of(p, bytes, len, n);
+		free(bytes);
+	}
+	free(numbers);
+	return rc < 0 ? tools_fail("the log can't be read again: %s", strerror(-rc)) : rc;
+}
+
 /* How many of the records the checkpoint covers, and of how many proofs are made. */
 static size_t covered(struct packing *p, uint64_t size)
 {
@@ -192,6 +247,7 @@ static int proofs_write(struct packing *p)
 		.ctx = p,
 	};
 	int rc = segments ? fs_log_verify(&q, &p->verified) : -EIO;
+	size_t n;
 
 	if (rc) {
 		snprintf(p->no_proofs, sizeof(p->no_proofs), "the log could not be verified: %s",
@@ -204,8 +260,11 @@ static int proofs_write(struct packing *p)
 		return rc;
 	if (tools_pack_folder(&p->pack, "proofs"))
 		return TOOL_FAILED;
-	rc = fs_log_prove(segments, &c, p->in.seq, covered(p, c.size), proof, p);
-	if (rc && !p->proof_rc)
+	n = covered(p, c.size);
+	rc = fs_log_prove(segments, &c, p->in.seq, n, proof, p);
+	if (!rc)
+		return bytes_write(p, segments, n);
+	if (!p->proof_rc)
 		snprintf(p->no_proofs, sizeof(p->no_proofs), "%s",
 			 rc == -ENOENT	  ? "segments of the log are not here"
 			 : rc == -EBADMSG ? "the log is not what the checkpoint sealed"
@@ -324,11 +383,14 @@ static void log_tell(const struct packing *p, struct audit_out *out)
 	if (p->no_proofs[0])
 		tools_audit_out_say(out, "There are no proofs in this pack: %s.", p->no_proofs);
 	else
-		tools_audit_out_say(out,
-				    "proofs/ holds %zu proofs, each that one record is in the log "
-				    "that checkpoint.txt seals: `journalfs audit check-proof "
-				    "proofs/N.tlog-proof`.",
-				    p->proofs);
+		tools_audit_out_say(
+			out,
+			"proofs/ holds %zu proofs, each that one record is in the log "
+			"that checkpoint.txt seals: `journalfs audit check-proof "
+			"proofs/N.tlog-proof --from checkpoint.txt`, or better, from "
+			"that checkpoint as somebody else kept it. N.tlog-proof.record holds "
+			"the record as it is stored, sealed.",
+			p->proofs);
 	if (p->uncovered)
 		tools_audit_out_say(out,
 				    "%zu of the newest records are not sealed yet and have no "

@@ -140,6 +140,9 @@ t_incident_pack_is_whole_and_has_proofs() {
 	grep -q '"who":"bo"' "$ROOT/home/lis/out/pack/records.jsonl" && fail 'somebody else' && return 1
 	n=$(find "$ROOT/home/lis/out/pack/proofs" -name '*.tlog-proof' | wc -l)
 	[ "$n" -ge 1 ] || fail 'no proofs' || return 1
+	for n in "$ROOT"/home/lis/out/pack/proofs/*.tlog-proof; do
+		"$JFS" audit check-proof "$n" --from "$ROOT/home/lis/out/pack/checkpoint.txt" >/dev/null || fail "$n" || return 1
+	done
 	refused 1 'is there already' ask incident --practitioner eva --since -1d --to out/pack || return 1
 	refused 2 'is of somebody or something' ask incident --since -1d --to out/more || return 1
 	refused 2 'since when' ask incident --practitioner eva --to out/more || return 1
