@@ -92,7 +92,9 @@ static void found(void *ctx, const struct fs_log_finding *f)
 {
 	struct report_integrity *i = ctx;
 
-	if (i->finding_count == REPORT_FINDINGS)
+	/* Notes leave half of the room to alarms. */
+	if (i->finding_count == REPORT_FINDINGS ||
+	    (f->kind >= FS_LOG_NOTES && i->finding_count >= REPORT_FINDINGS / 2))
 		return;
 	i->findings[i->finding_count].alarm = f->kind < FS_LOG_NOTES;
 	policy_record_copy(i->findings[i->finding_count].text, sizeof(i->findings[0].text),

@@ -12,6 +12,8 @@
 
 #include "html.h"
 
+#define NOTES_SHOWN 6
+
 static void put_text(FILE *to, const char *before, const char *text, const char *after)
 {
 	fputs(before, to);
@@ -235,6 +237,32 @@ static void put_count(FILE *to, const char *what, uint64_t n)
 	fputs("</dd>\n", to);
 }
 
+/* Alarms, and some of the notes: those of one sort may be many. */
+static void put_found(FILE *to, const struct report_integrity *i)
+{
+	uint64_t all = (uint64_t)i->verified.alarms + i->verified.notes;
+	size_t notes = 0, shown = 0;
+
+	if (!i->finding_count)
+		return;
+	fputs("<ul>\n", to);
+	for (size_t k = 0; k < i->finding_count; k++) {
+		if (!i->findings[k].alarm && ++notes > NOTES_SHOWN)
+			continue;
+		fprintf(to, "<li><span class=\"tag %s\">%s</span> ",
+			i->findings[k].alarm ? "bad" : "info",
+			i->findings[k].alarm ? "alarm" : "note");
+		put_text(to, "", i->findings[k].text, "</li>\n");
+		shown++;
+	}
+	fputs("</ul>\n", to);
+	if (shown < all)
+		fprintf(to,
+			"<p class=\"soft\">%llu more are told by <code>journalfs audit "
+			"verify</code>.</p>\n",
+			(unsigned long long)(all - shown));
+}
+
 static void put_verified(FILE *to, const struct report_integrity *i)
 {
 	const struct fs_log_verified *v = &i->verified;
@@ -249,16 +277,7 @@ static void put_verified(FILE *to, const struct report_integrity *i)
 	put_hex(to, "Vault", v->vault, sizeof(v->vault));
 	put_hex(to, "Tree's root", v->root, sizeof(v->root));
 	fputs("</dl></div>\n", to);
-	if (i->finding_count) {
-		fputs("<ul>\n", to);
-		for (size_t k = 0; k < i->finding_count; k++) {
-			fprintf(to, "<li><span class=\"tag %s\">%s</span> ",
-				i->findings[k].alarm ? "bad" : "info",
-				i->findings[k].alarm ? "alarm" : "note");
-			put_text(to, "", i->findings[k].text, "</li>\n");
-		}
-		fputs("</ul>\n", to);
-	}
+	put_found(to, i);
 	if (!v->checkpoint[0])
 		return;
 	fputs("<p>The newest checkpoint. Whoever keeps it, on paper or elsewhere, can prove later "

@@ -225,13 +225,18 @@ START_TEST(damage_stands_first_and_what_was_found_is_told)
 	integrity.verified.alarms = 2;
 	strcpy(integrity.findings[0].text, "record 77 was changed");
 	integrity.findings[0].alarm = true;
-	integrity.finding_count = 1;
+	integrity.finding_count = 20;
+	for (size_t i = 1; i < 20; i++)
+		strcpy(integrity.findings[i].text, "a note");
+	integrity.verified.notes = 30;
 	report.unread = 5;
 	print();
 	ck_sound();
 	ck_assert_ptr_nonnull(strstr(page, "The log is not whole: 2 alarms."));
 	ck_assert_ptr_null(strstr(page, "The log is whole."));
 	ck_assert_ptr_nonnull(strstr(page, "record 77 was changed"));
+	ck_assert_int_eq(times("a note</li>"), 6);
+	ck_assert_ptr_nonnull(strstr(page, "25 more are told by"));
 	ck_assert_ptr_nonnull(strstr(page, "records or stretches that could not be read"));
 	end();
 	begin();
