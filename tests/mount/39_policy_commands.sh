@@ -390,7 +390,7 @@ t_sign_off_names_the_reports_digest_in_the_access_log() {
 # A copy of a program under another name is another program to the practice.
 named() { install -m 755 "$(command -v "$1")" "$PROBES/$2"; }
 deny_line() { { practice_policy; echo 'practitioner rut user jft-rut role steward'; [ $# = 0 ] || echo "program deny $*"; } | put rut practice; }
-denials() { audit show | grep REFUSED | grep -c "program deny $1"; }
+denials() { audit | grep REFUSED | grep -c "program deny $1"; }
 
 t_denied_programs_find_nothing_and_are_counted() {
 	local note out
@@ -407,8 +407,8 @@ t_denied_programs_find_nothing_and_are_counted() {
 	out=$(as anna "$PROBES/updatedb" "$(J anna)" 2>/dev/null)
 	[ "$out" = "$(J anna)" ] || fail "walked: $out" || return 1
 	as anna stat "$(J anna)" >/dev/null && as anna cat "$note" | grep -qx finding && as anna ls "$(J anna)" | grep -qxF "$HANSEN" || fail "others are kept out too" || return 1
-	[ "$(denials tracker-miner-f)" = 1 ] && [ "$(denials plocate)" = 1 ] && [ "$(denials updatedb)" = 1 ] || fail "not one record each: $(audit show | grep 'program deny')" || return 1
-	audit show | grep 'program deny' | grep -F "${HANSEN#* }" && fail "a journal is named" && return 1
+	[ "$(denials tracker-miner-f)" = 1 ] && [ "$(denials plocate)" = 1 ] && [ "$(denials updatedb)" = 1 ] || fail "not one record each: $(audit | grep "program deny")" || return 1
+	audit | grep "program deny" | grep -F "${HANSEN#* }" && fail "a journal is named" && return 1
 	logout anna || return 1
 	[ "$(denials tracker-miner-f)" = 2 ] || fail "the end of the session told no number" || return 1
 	login anna && deny_line || return 1
