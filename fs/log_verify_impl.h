@@ -205,9 +205,6 @@ struct fs_log_judge {
 /* A finding about this segment, at the time of the last good checkpoint. */
 struct fs_log_finding fs_log_judge_at(const struct fs_log_judge *j, enum fs_log_finding_kind kind,
 				      uint64_t seq, uint64_t last, uint64_t segment);
-/* The tree with these leaves says otherwise than a seal, or not (log_verify_seal.c). */
-void fs_log_judge_sealed(struct fs_log_judge *j, uint64_t size, bool agrees, uint64_t segment,
-			 const char *seal);
 void fs_log_judge_damage(struct fs_log_judge *j, const struct fs_log_mark *m, uint64_t segment);
 void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 		       const struct fs_log_mark *m, const uint8_t root[static KEYS_LEN]);

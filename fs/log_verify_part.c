@@ -16,7 +16,7 @@
 
 #define DAMAGES_MAX 100
 #define SECTOR 512u
-#define SECTOR_PART 16u /* fewer zeros may be anything */
+#define SECTOR_PART 16u /* within a frame: fewer zeros may be anything */
 
 struct reading {
 	const struct fs_log_part_query *q;
@@ -114,13 +114,18 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
-/* Of a write that power cut short, whole sectors are missing: zeros, to or from a sector's edge. */
+/*
+ * Of a write that power cut short, whole sectors are missing: zeros, to or from a sector's edge. A
+ * frame never begins with zeros, and what is missing at a frame's end goes on as the zeros behind
+ * it.
+ */
 static bool half_written(const struct reading *r, size_t from, size_t to)
 {
 	for (size_t at = from / SECTOR * SECTOR; at < to; at += SECTOR) {
 		size_t a = at < from ? from : at, b = at + SECTOR < to ? at + SECTOR : to;
 
-		if (b - a >= SECTOR_PART && all_zero(r->p + a, b - a))
+		if ((b - a >= SECTOR_PART || at < from || (b == to && a == at)) &&
+		    all_zero(r->p + a, b - a))
 			return true;
 	}
 	return false;
@@ -152,8 +157,10 @@ static void look_at_torn(struct reading *r, size_t from, size_t to)
 	if (at < to && !all_zero(r->p + at, to - at))
 		rest += to - at;
 	m = rest ? damage_add(r, FS_LOG_MARK_GARBAGE, from, rest) : NULL;
+	/* A write that ends at a sector's edge lacks what came behind: the next start goes on
+	 * there. */
 	if (m)
-		m->torn = half_written(r, from, to);
+		m->torn = to % SECTOR == 0 || half_written(r, from, to);
 }
 
 static void gap(struct reading *r, const struct fs_log_frame *f)
