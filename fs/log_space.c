@@ -185,7 +185,7 @@ int fs_log_load(struct fs_log *l, uint64_t number, uint8_t **p, size_t *len)
 	int fd, rc;
 
 	fs_log_segment_name(number, name);
-	fd = openat(l->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(l->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	rc = fs_log_segment_load(fd, p, len);

@@ -169,6 +169,7 @@ struct fs_log_judge {
 	size_t kept_count;
 
 	uint64_t archived;    /* so many first records are gone, by signed statements */
+	uint64_t archived_s;  /* time of the newest of them */
 	uint64_t expect;      /* number of the next record */
 	uint64_t last_number; /* of the segment before */
 	bool last_full;	      /* a start begins another: no room for a stream, no tree frame */
@@ -221,6 +222,8 @@ void fs_log_judge_rest(struct fs_log_judge *j);
  * of it, and leaves out of the list what remains of it. -ENOMEM.
  */
 int fs_log_judge_archive(struct fs_log_judge *j, uint64_t *numbers, size_t *n);
+/* At the end: no statement is later than the log that goes on behind it. */
+void fs_log_judge_archive_clock(struct fs_log_judge *j);
 /* The newest statement's end where segments that it covers are gone; end->last_segment 0: none are.
  */
 int fs_log_archive_beginning(const struct fs_log_source *source, const uint8_t *vault,
