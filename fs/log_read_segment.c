@@ -52,7 +52,7 @@ int fs_log_job_open(const struct fs_log_shared *s, uint64_t number)
 	int fd;
 
 	fs_log_segment_name(number, name);
-	fd = openat(s->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(s->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }
 
