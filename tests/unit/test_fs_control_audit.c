@@ -218,6 +218,29 @@ START_TEST(segments_come_byte_for_byte)
 }
 END_TEST
 
+START_TEST(segment_without_the_list_is_logged_before_it_comes)
+{
+	struct reader r;
+	int s;
+
+	start_alone();
+	s = agent("anna");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(stream(s,
+					"{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"seg\"}",
+					NULL, 0, &r),
+				 0);
+		ck_assert_uint_gt(r.len, 4096);
+		free(r.p);
+		/* The second one is the same taking; the third is long after. */
+		ck_assert_uint_eq(t_logged(POLICY_RECORD_AUDIT, "segments were taken"), i < 2 ? 1 : 2);
+		if (i)
+			skew_s += 601;
+	}
+	close(s);
+}
+END_TEST
+
 START_TEST(keys_of_streams_come_once_they_are_logged_or_sealed)
 {
 	uint8_t seal[KEYS_LEN], got[KEYS_LEN], k0[KEYS_LEN];
@@ -656,6 +679,7 @@ int main(void)
 	tcase_add_test(tc, records_come_as_frames_and_the_reading_is_among_them);
 	tcase_add_test(tc, policies_come_oldest_first_with_who_and_why);
 	tcase_add_test(tc, segments_come_byte_for_byte);
+	tcase_add_test(tc, segment_without_the_list_is_logged_before_it_comes);
 	tcase_add_test(tc, keys_of_streams_come_once_they_are_logged_or_sealed);
 	tcase_add_test(tc, sign_off_says_something_and_is_logged);
 	tcase_add_test(tc, checkpoint_is_of_this_vault_and_verifies);
