@@ -567,6 +567,34 @@ END_TEST
 
 /* ---- readers who stop ---- */
 
+START_TEST(account_has_few_streams_at_once)
+{
+	enum { MOST = 4 };
+	int slow[MOST], reader[MOST], s;
+	struct reader r;
+
+	start_alone();
+	s = agent("anna");
+	fill_log(3000, 600);
+	for (int i = 0; i < MOST; i++)
+		slow[i] = busy_peer(&reader[i]);
+	ck_assert_int_eq(stream(s, RECORDS, NULL, 0, &r), -EBUSY);
+	ck_assert_uint_eq(r.len, 0);
+	free(r.p);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"list\"}"), 0);
+	close(reader[0]);
+	ck_assert_int_eq(next(slow[0], false), 0);
+	ck_assert_int_eq(stream(s, RECORDS, NULL, 0, &r), 0);
+	free(r.p);
+	for (int i = 0; i < MOST; i++) {
+		if (i)
+			close(reader[i]);
+		close(slow[i]);
+	}
+	close(s);
+}
+END_TEST
+
 START_TEST(reader_who_takes_nothing_is_let_go_and_delays_nobody)
 {
 	int slow, good, pair[2], rc = -EAGAIN;
@@ -688,6 +716,7 @@ int main(void)
 	tcase_add_test(tc, locked_session_gets_nothing);
 	tcase_add_test(tc, descriptors_that_are_no_pair_of_streams_are_refused);
 	tcase_add_test(tc, descriptor_whose_close_waits_delays_nobody);
+	tcase_add_test(tc, account_has_few_streams_at_once);
 	tcase_add_test(tc, reader_who_takes_nothing_is_let_go_and_delays_nobody);
 	tcase_add_test(tc, reader_who_closes_has_enough_and_is_not_refused);
 	tcase_add_test(tc, locking_ends_a_stream_that_is_under_way);
