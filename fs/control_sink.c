@@ -8,9 +8,9 @@
  * somebody else's service the daemon would speak with its own name.
  *
  * Invariants: (1) no call on the descriptor waits but poll, which waits PATIENCE seconds at most
- * for a reader who takes nothing; (2) who is gone, locked or stopped is sent nothing more; (3) an account has
- * FS_CONTROL_STREAMS of them at most.
- * Locks: c->lock for the count; else none: one request's own.
+ * for a reader who takes nothing; (2) who is gone, locked or stopped is sent nothing more; (3) an
+ * account has FS_CONTROL_STREAMS of them at most. Locks: c->lock for the count; else none: one
+ * request's own.
  */
 #include <errno.h>
 #include <poll.h>
@@ -99,7 +99,8 @@ int fs_control_sink_open(struct fs_control_sink *to, struct fs_control_request *
 		return -EINVAL;
 	}
 	if (!count_in(rq->c, rq->conn->uid)) {
-		fs_say(&rq->say, "%d long answers to your account are under way: wait for one to end",
+		fs_say(&rq->say,
+		       "%d long answers to your account are under way: wait for one to end",
 		       FS_CONTROL_STREAMS);
 		return -EBUSY;
 	}

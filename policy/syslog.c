@@ -4,8 +4,8 @@
  *
  * Invariants: (1) no byte of a message is a control character, and a name can end neither a
  * parameter nor the structured data; (2) without names, of all texts of a record only the
- * practitioner's name, role, unit and place are in it: a program bears the name that some file has; (3) a message is never longer than
- * POLICY_SYSLOG_MAX. Locks: none.
+ * practitioner's name, role, unit and place are in it: a program bears the name that some file has;
+ * (3) a message is never longer than POLICY_SYSLOG_MAX. Locks: none.
  */
 #include "syslog.h"
 

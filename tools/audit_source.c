@@ -112,7 +112,8 @@ int tools_audit_filter(const struct tool_options *o, struct audit_filter *out)
 	if ((o->since && tools_when_parse(o->since, &since_s)) ||
 	    (o->until && tools_when_parse(o->until, &until_s)))
 		return tools_usage("a time is " TOOLS_WHEN_FORMS);
-	/* Times of records end in 2262: until after that is no end, and before 1970 there is none. */
+	/* Times of records end in 2262: until after that is no end, and before 1970 there is none.
+	 */
 	if (since_s < 0)
 		since_s = 0;
 	if (since_s > TIME_MAX_S)

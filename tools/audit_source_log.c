@@ -207,7 +207,8 @@ static int names_of(struct audit_source *s, const char *journal, struct fs_audit
 	return rc;
 }
 
-/* Then records under a name that the journal once had are not found: nobody may take that for all. */
+/* Then records under a name that the journal once had are not found: nobody may take that for all.
+ */
 static void say_no_names(struct audit_source *s, const char *journal, int rc)
 {
 	(void)say_past(s, rc);

@@ -226,14 +226,15 @@ START_TEST(segment_without_the_list_is_logged_before_it_comes)
 	start_alone();
 	s = agent("anna");
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(stream(s,
-					"{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"seg\"}",
-					NULL, 0, &r),
-				 0);
+		ck_assert_int_eq(
+			stream(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"seg\"}",
+			       NULL, 0, &r),
+			0);
 		ck_assert_uint_gt(r.len, 4096);
 		free(r.p);
 		/* The second one is the same taking; the third is long after. */
-		ck_assert_uint_eq(t_logged(POLICY_RECORD_AUDIT, "segments were taken"), i < 2 ? 1 : 2);
+		ck_assert_uint_eq(t_logged(POLICY_RECORD_AUDIT, "segments were taken"),
+				  i < 2 ? 1 : 2);
 		if (i)
 			skew_s += 601;
 	}
@@ -529,8 +530,8 @@ START_TEST(descriptor_whose_close_waits_delays_nobody)
 	static const struct {
 		const char *bytes;
 		size_t len;
-	} of[] = {{"", 1},				 /* a frame that never ends */
-		  {"\xff\xff\xff\xff\0\0\0", 8},	 /* one too long */
+	} of[] = {{"", 1},			 /* a frame that never ends */
+		  {"\xff\xff\xff\xff\0\0\0", 8}, /* one too long */
 		  {"\2\0\0\0\0\0\0\0{}", 10},	 /* no verb at all */
 		  {"\2\0\0\0\0\0\0\0{]", 10}};	 /* no JSON */
 	enum { N = sizeof(of) / sizeof(of[0]) };

@@ -282,14 +282,17 @@ START_TEST(no_time_that_can_be_typed_hides_records)
 		const char *since, *until;
 		int64_t since_ns, until_ns; /* -1: anything above 2^62 */
 	} of[] = {
-		{"1960-01-01", NULL, 0, 0},	  {NULL, "2262-05-01", 0, 0},
-		{NULL, "2600-01-01", 0, 0},	  {NULL, "9999-12-31", 0, 0},
-		{"2300-01-01", NULL, -1, 0},	  {"2555-01-01", NULL, -1, 0},
-		{"9999-12-31", NULL, -1, 0},	  {"1960-01-01", "9999-12-31", 0, 0},
+		{"1960-01-01", NULL, 0, 0},
+		{NULL, "2262-05-01", 0, 0},
+		{NULL, "2600-01-01", 0, 0},
+		{NULL, "9999-12-31", 0, 0},
+		{"2300-01-01", NULL, -1, 0},
+		{"2555-01-01", NULL, -1, 0},
+		{"9999-12-31", NULL, -1, 0},
+		{"1960-01-01", "9999-12-31", 0, 0},
 		{NULL, "1970-01-01T00:01Z", 0, INT64_C(60000000000)},
 	};
-	static const char *const never[] = {"1960-01-01", "1970-01-01T00:00Z",
-					    "1969-12-31T23:59Z"};
+	static const char *const never[] = {"1960-01-01", "1970-01-01T00:00Z", "1969-12-31T23:59Z"};
 	struct audit_filter f;
 
 	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
