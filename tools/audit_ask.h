@@ -38,8 +38,11 @@ int tools_audit_ask_read(struct audit_ask *a, const struct audit_filter *f,
 void tools_audit_ask_period(const struct audit_ask *a, char *out, size_t cap);
 /* Says which records could not be read, if any. */
 void tools_audit_ask_unread(struct audit_ask *a);
-/* Verifies the log where that takes no longer than a moment, and says what came of it, or that it
- * was not done. */
+/*
+ * Verifies the log where that takes no longer than a moment, and says what came of it, or that it
+ * was not done. Where this account has verified the log before (audit verify), only what came since
+ * is read, and it says so.
+ */
 void tools_audit_ask_integrity(struct audit_ask *a);
 
 /* Local time less UTC, for policy/; ctx is not looked at. Not for several threads. */
