@@ -37,20 +37,6 @@ int32_t tools_audit_ask_offset(void *ctx, int64_t time_s)
 	return offset;
 }
 
-static void practice_find(struct audit_ask *a)
-{
-	struct policy_past *past = tools_audit_past(a->s);
-	size_t n = past ? policy_past_count(past) : 0;
-	struct policy_journal *journal = NULL;
-
-	if (n &&
-	    policy_past_get(past, policy_past_at(past, n - 1)->version, 0, &a->practice, &journal))
-		a->practice = NULL;
-	if (journal)
-		policy_journal_put(journal);
-	policy_past_free(past);
-}
-
 int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char *title,
 			 struct audit_ask *a)
 {
@@ -66,7 +52,7 @@ int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char
 	a->s = tools_audit_open(o);
 	if (!a->s)
 		return TOOL_FAILED;
-	practice_find(a);
+	a->practice = tools_audit_practice(a->s);
 	if (!title)
 		return TOOL_OK;
 	a->out = tools_audit_out_open(o, title);
