@@ -47,7 +47,10 @@ int fs_vault_audit_segments(struct fs_vault *v, struct fs_session *by, const cha
 			    int (*fn)(void *ctx, const struct fs_audit_segment *s), void *ctx,
 			    uint64_t *durable, struct fs_say *say);
 enum fs_audit_part { FS_AUDIT_SEGMENT, FS_AUDIT_INDEX, FS_AUDIT_ARCHIVE };
-/* The file itself, open for reading; number 0 for the archive. Not logged each. -ENOENT. */
+/*
+ * The file itself, open for reading; number 0 for the archive. Logged unless the list was taken, or
+ * another file, within ten minutes. -ENOENT.
+ */
 int fs_vault_audit_segment(struct fs_vault *v, struct fs_session *by, uint64_t number,
 			   enum fs_audit_part part, int *fd, struct fs_say *say);
 

@@ -17,9 +17,11 @@
 #include <unistd.h>
 
 #include "../policy/which.h"
+#include "clock.h"
 #include "log_segment.h"
 #include "vault_impl.h"
 
+#define TAKING_NS (UINT64_C(600) * 1000000000)
 #define ANY_RIGHT (POLICY_AUDIT | POLICY_REVIEW | POLICY_POLICY)
 
 static int log_dirfd(struct fs_vault *v)
@@ -67,6 +69,28 @@ static int seal_newest(struct fs_vault *v)
 	return fs_log_checkpoint_now(v->log, commit, root);
 }
 
+/* One record for what a session takes within a while, before its first byte. */
+static int tell_taking(struct fs_vault *v, struct fs_session *by, const char *purpose)
+{
+	int rc = fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, NULL,
+			       "the log's segments were taken, sealed%s%s",
+			       purpose && purpose[0] ? ", for " : "", purpose ? purpose : "");
+
+	if (!rc)
+		atomic_store(&by->taking_ns, (unsigned long long)fs_clock_boot_ns());
+	return rc;
+}
+
+/* So is a segment that is asked for without the list, or long after it. */
+static int check_told(struct fs_vault *v, struct fs_session *by)
+{
+	unsigned long long told = atomic_load(&by->taking_ns);
+
+	if (told && (unsigned long long)fs_clock_boot_ns() - told < TAKING_NS)
+		return 0;
+	return tell_taking(v, by, NULL);
+}
+
 int fs_vault_audit_segments(struct fs_vault *v, struct fs_session *by, const char *purpose,
 			    int (*fn)(void *ctx, const struct fs_audit_segment *s), void *ctx,
 			    uint64_t *durable, struct fs_say *say)
@@ -78,9 +102,7 @@ int fs_vault_audit_segments(struct fs_vault *v, struct fs_session *by, const cha
 
 	if (rc)
 		return rc;
-	rc = fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, NULL,
-			   "the log's segments were taken, sealed%s%s",
-			   purpose && purpose[0] ? ", for " : "", purpose ? purpose : "");
+	rc = tell_taking(v, by, purpose);
 	if (rc)
 		return rc;
 	(void)seal_newest(v);
@@ -115,6 +137,9 @@ int fs_vault_audit_segment(struct fs_vault *v, struct fs_session *by, uint64_t n
 		return rc;
 	if (part != FS_AUDIT_ARCHIVE && (!number || number > FS_LOG_NUMBER_MAX))
 		return -ENOENT;
+	rc = check_told(v, by);
+	if (rc)
+		return rc;
 	dirfd = log_dirfd(v);
 	if (dirfd < 0)
 		return dirfd;

@@ -359,6 +359,13 @@ int fs_control_verb_mount(struct fs_control_request *rq)
 		fs_say(&rq->say, "a mount is handed over on the connection that logged in");
 		return -EACCES;
 	}
+	/* Before the agent's lock, and closed as what a client sent: a file that makes us wait must not
+	 * keep the session from ending. */
+	if (fs_device_check(fd)) {
+		fs_control_agent_put(a);
+		fs_say(&rq->say, "what was handed over is no FUSE device");
+		return -EINVAL;
+	}
 	rq->m.fd = -1; /* taken over by the mount layer in any case */
 	pthread_mutex_lock(&a->lock);
 	if (!rq->c->serve) {

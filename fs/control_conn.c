@@ -8,8 +8,8 @@
  * closed. Connections that are no session's agent are limited together and by
  * account, so that strangers can't keep practitioners out.
  *
- * Invariants: (1) a descriptor is closed by the loop only, after it left the
- * epoll set; (2) after `gone` nothing is queued; (3) while busy nothing is read.
+ * Invariants: (1) a descriptor is let go of by the loop only, after it left
+ * the epoll set, and never closed in it (wire_fd.h); (2) after `gone` nothing is queued; (3) while busy nothing is read.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@
 
 #include "container.h"
 #include "control_impl.h"
+#include "wire_fd.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define DRAIN_BYTES (1u << 20) /* a long answer waits while more than this is queued */
@@ -63,6 +64,8 @@ static int conn_new(int fd, uid_t uid, pid_t pid, struct fs_control_conn **out)
 	conn->pid = pid;
 	conn->quiet_ns = fs_control_now_ns();
 	rc = fs_wire_in_new(&conn->in);
+	if (!rc)
+		fs_wire_in_from(conn->in, uid);
 	if (!rc)
 		rc = fs_wire_out_new(&conn->out);
 	if (rc) {
@@ -129,18 +132,19 @@ static int add(struct fs_control *c, struct fs_control_conn *conn)
 static void accept_one(struct fs_control *c, int fd)
 {
 	struct fs_control_conn *conn = NULL;
-	uid_t uid;
+	uid_t uid = (uid_t)-1;
 	gid_t gid;
 	pid_t pid;
 
 	if (fs_wire_peer(fd, &uid, &gid, &pid) || (c->alone && uid != geteuid()) ||
 	    !room_for(c, uid) || conn_new(fd, uid, pid, &conn)) {
-		close(fd);
+		/* Who is nobody (no account known) can't be told from others. */
+		fs_wire_fd_drop(uid, fd);
 		return;
 	}
 	if (add(c, conn)) {
 		fs_control_conn_put(conn);
-		close(fd);
+		fs_wire_fd_drop(uid, fd);
 	}
 }
 
@@ -223,7 +227,8 @@ static void drop(struct fs_control *c, size_t n)
 	struct fs_control_agent *agent;
 
 	epoll_ctl(c->epoll, EPOLL_CTL_DEL, conn->fd, NULL);
-	close(conn->fd);
+	shutdown(conn->fd, SHUT_RDWR);
+	fs_wire_fd_drop(conn->uid, conn->fd);
 	pthread_mutex_lock(&c->lock);
 	pthread_mutex_lock(&conn->lock);
 	conn->gone = true;
@@ -271,6 +276,8 @@ static int dispatch(struct fs_control *c, struct fs_control_conn *conn, struct f
 	if (!rc)
 		return 0;
 	/* Without a thread there is no answer but the end of the connection. */
+	fs_wire_fd_drop(conn->uid, m->fd);
+	m->fd = -1;
 	fs_wire_message_clear(m);
 	if (rq)
 		fs_control_conn_put(conn);

@@ -80,6 +80,14 @@ struct fs_control_tries {
 	int64_t used_ns; /* 0: free */
 };
 
+/* Long answers that are under way: each holds segments of the log in memory for as long as its reader likes. */
+#define FS_CONTROL_STREAMING 64 /* accounts that have any */
+#define FS_CONTROL_STREAMS 4	/* of one account */
+struct fs_control_streams {
+	uid_t uid;
+	unsigned n; /* 0: free */
+};
+
 /* A practitioner's last log-in. */
 struct fs_control_last {
 	uint32_t pid; /* practitioner number */
@@ -120,6 +128,7 @@ struct fs_control {
 	struct fs_control_agent **agent;
 	size_t agents, agent_cap;
 	struct fs_control_tries tries[FS_CONTROL_TRIES];
+	struct fs_control_streams streams[FS_CONTROL_STREAMING];
 };
 
 /* ---- requests (control_verbs.c and those with the verbs) ---- */

@@ -8,8 +8,9 @@
  * somebody else's service the daemon would speak with its own name.
  *
  * Invariants: (1) no call on the descriptor waits but poll, which waits PATIENCE seconds at most
- * for a reader who takes nothing; (2) who is gone, locked or stopped is sent nothing more.
- * Locks: none; one request's own.
+ * for a reader who takes nothing; (2) who is gone, locked or stopped is sent nothing more; (3) an
+ * account has FS_CONTROL_STREAMS of them at most. Locks: c->lock for the count; else none: one
+ * request's own.
  */
 #include <errno.h>
 #include <poll.h>
@@ -52,6 +53,43 @@ static bool is_pair_of(int fd, uid_t uid)
 	       !fs_wire_peer(fd, &peer, NULL, NULL) && peer == uid;
 }
 
+/* With c->lock: the account's entry, a free one, or NULL. */
+static struct fs_control_streams *streams_of(struct fs_control *c, uid_t uid)
+{
+	struct fs_control_streams *room = NULL;
+
+	for (unsigned i = 0; i < FS_CONTROL_STREAMING; i++) {
+		if (c->streams[i].n && c->streams[i].uid == uid)
+			return &c->streams[i];
+		if (!c->streams[i].n && !room)
+			room = &c->streams[i];
+	}
+	if (room)
+		room->uid = uid;
+	return room;
+}
+
+static bool count_in(struct fs_control *c, uid_t uid)
+{
+	struct fs_control_streams *s;
+	bool may;
+
+	pthread_mutex_lock(&c->lock);
+	s = streams_of(c, uid);
+	may = s && s->n < FS_CONTROL_STREAMS;
+	if (may)
+		s->n++;
+	pthread_mutex_unlock(&c->lock);
+	return may;
+}
+
+static void count_out(struct fs_control *c, uid_t uid)
+{
+	pthread_mutex_lock(&c->lock);
+	streams_of(c, uid)->n--;
+	pthread_mutex_unlock(&c->lock);
+}
+
 int fs_control_sink_open(struct fs_control_sink *to, struct fs_control_request *rq)
 {
 	*to = (struct fs_control_sink){.rq = rq};
@@ -60,14 +98,25 @@ int fs_control_sink_open(struct fs_control_sink *to, struct fs_control_request *
 		       "the descriptor is not one end of a pair of stream sockets of yours");
 		return -EINVAL;
 	}
+	if (!count_in(rq->c, rq->conn->uid)) {
+		fs_say(&rq->say,
+		       "%d long answers to your account are under way: wait for one to end",
+		       FS_CONTROL_STREAMS);
+		return -EBUSY;
+	}
 	to->buf = malloc(BUFFER);
-	return to->buf ? 0 : -ENOMEM;
+	if (to->buf)
+		return 0;
+	count_out(rq->c, rq->conn->uid);
+	return -ENOMEM;
 }
 
 void fs_control_sink_close(struct fs_control_sink *to)
 {
-	if (to->buf)
-		keys_wipe(to->buf, BUFFER);
+	if (!to->buf)
+		return;
+	keys_wipe(to->buf, BUFFER);
+	count_out(to->rq->c, to->rq->conn->uid);
 	free(to->buf);
 	to->buf = NULL;
 }

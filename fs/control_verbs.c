@@ -17,6 +17,7 @@
 #include "../keys/slab.h"
 #include "control_impl.h"
 #include "notes.h"
+#include "wire_fd.h"
 
 enum need {
 	NEED_HELLO = 1,	  /* the peer has greeted */
@@ -652,6 +653,9 @@ void fs_control_serve(struct fs_control_request *rq)
 	keys_guard_free(rq->blob);
 	free(rq->report);
 	fs_session_put(rq->session);
+	/* A job that waited for a client's file would be waited for when the daemon stops. */
+	fs_wire_fd_drop(rq->conn->uid, rq->m.fd);
+	rq->m.fd = -1;
 	fs_wire_message_clear(&rq->m);
 	keys_wipe(&rq->say, sizeof(rq->say));
 }

@@ -162,8 +162,6 @@ bool fs_mount_enter(struct fs_mount *m, int *rc);
 void fs_mount_leave(struct fs_mount *m);
 
 /* mount_device.c */
-/* 0 when fd is a FUSE device; -EINVAL. */
-int fs_device_check(int fd);
 /*
  * The mount's requests on an open file of our own, whose flags the practitioner cannot change.
  * Takes over fd; where we may not open the device, fd itself serves. Negative errno on failure.

@@ -20,6 +20,8 @@ int fs_serve_new(struct fs_vault *v, struct fs_serve **out);
 /* All mounts must have ended. Stops the workers. */
 void fs_serve_free(struct fs_serve *sv);
 
+/* 0 when fd is a FUSE device; -EINVAL. Never waits, whatever file a client handed over. */
+int fs_device_check(int fd);
 /*
  * Takes over fd: a FUSE device (character 10:229, else -EINVAL) that the practitioner's fusermount3
  * mounted. It is cloned onto the daemon's own open of /dev/fuse where that is possible and the

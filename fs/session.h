@@ -41,6 +41,7 @@ struct fs_session {
 	atomic_ullong active_ns;     /* boot time of the last OPEN, READ or WRITE */
 	atomic_int factor;	     /* enum fs_factor_kind: what is enrolled */
 	atomic_ullong factor_ns;     /* boot time of the last proof of it; 0: none since log-in or unlock */
+	atomic_ullong taking_ns;     /* boot time when its taking of the log's segments was logged; 0: never */
 	atomic_int state;
 	pthread_rwlock_t lock;
 	struct keys_identity identity;

@@ -6,7 +6,7 @@
  * always taken with the frame that it rides on, and a client needs no state
  * between two frames. Everything from the peer is hostile: lengths are checked
  * before anything is allocated, a descriptor is taken only with a frame's first
- * byte and never more than one; what came too much is closed at once.
+ * byte and never more than one; what came too much is let go of at once.
  * Format: fs/FORMAT.md, "Control socket".
  */
 #include "wire.h"
@@ -23,8 +23,10 @@
 #include "../keys/bytes.h"
 #include "../keys/label.h"
 #include "../keys/slab.h"
+#include "wire_fd.h"
 
 #define HEADER 8
+#define FDS_MAX 253 /* the kernel's SCM_MAX_FD: room for all, so that none stays open unseen */
 
 void fs_wire_message_init(struct fs_wire_message *m)
 {
@@ -49,6 +51,8 @@ struct fs_wire_in {
 	char *text;
 	uint8_t *blob;
 	int fd;
+	bool hostile; /* the peer, an account: */
+	uid_t uid;
 };
 
 int fs_wire_in_new(struct fs_wire_in **out)
@@ -62,13 +66,26 @@ int fs_wire_in_new(struct fs_wire_in **out)
 	return 0;
 }
 
+void fs_wire_in_from(struct fs_wire_in *in, uid_t uid)
+{
+	in->hostile = true;
+	in->uid = uid;
+}
+
+static void let_go(const struct fs_wire_in *in, int fd)
+{
+	if (in->hostile)
+		fs_wire_fd_drop(in->uid, fd);
+	else if (fd >= 0)
+		close(fd);
+}
+
 static void in_reset(struct fs_wire_in *in)
 {
 	free(in->text);
 	keys_guard_free(in->blob);
-	if (in->fd >= 0)
-		close(in->fd);
-	*in = (struct fs_wire_in){.fd = -1};
+	let_go(in, in->fd);
+	*in = (struct fs_wire_in){.fd = -1, .hostile = in->hostile, .uid = in->uid};
 }
 
 void fs_wire_in_free(struct fs_wire_in *in)
@@ -79,42 +96,57 @@ void fs_wire_in_free(struct fs_wire_in *in)
 	free(in);
 }
 
-/* Takes over the one descriptor that may have come. */
-static void take_fd(struct fs_wire_in *in, struct msghdr *m)
+/* Takes over the descriptors that came; keeps one if it may, lets go of the rest. */
+static int take_fds(struct fs_wire_in *in, struct msghdr *m, bool allowed)
 {
+	int rc = m->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		    c->cmsg_len >= CMSG_LEN(sizeof(int)))
-			memcpy(&in->fd, CMSG_DATA(c), sizeof(in->fd));
+		size_t n;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (allowed && in->fd < 0) {
+				in->fd = fd;
+			} else {
+				let_go(in, fd);
+				rc = -EPROTO;
+			}
+		}
 	}
+	return rc;
 }
 
 /*
- * 1: len bytes are there; 0: not yet. Bytes go to p + at, which is counted on. There is room for one
- * descriptor, at a frame's first byte: more, or one that comes later, the kernel drops and says so.
- * They are never ours, for closing a file that somebody's own file system serves can wait for it.
+ * 1: len bytes are there; 0: not yet. Bytes go to p + at, which is counted on. All descriptors are
+ * received, for what the kernel drops it closes in this thread (fs/wire_fd.h).
  */
 static int receive(struct fs_wire_in *in, int sock, void *p, size_t len)
 {
 	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	bool first = in->got == 0;
 	struct iovec iov = {.iov_base = p, .iov_len = len};
 	struct msghdr m = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = first ? control.bytes : NULL,
-		.msg_controllen = first ? CMSG_LEN(sizeof(int)) : 0,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
 	};
 	ssize_t got = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int rc;
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
-	take_fd(in, &m);
-	if (m.msg_flags & MSG_CTRUNC)
-		return -EPROTO;
+	rc = take_fds(in, &m, in->got == 0 && got > 0);
+	if (rc)
+		return rc;
 	if (!got)
 		return in->got ? -EPROTO : -EPIPE;
 	in->got += (size_t)got;

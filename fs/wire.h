@@ -38,6 +38,8 @@ int fs_wire_receive(int sock, struct fs_wire_message *out, int timeout_ms);
 /* Non-blocking receiving end, for the daemon: feed when readable. */
 struct fs_wire_in;
 int fs_wire_in_new(struct fs_wire_in **out);
+/* The peer is an account that must not make us wait: what it sends is let go as wire_fd.h says. */
+void fs_wire_in_from(struct fs_wire_in *in, uid_t uid);
 void fs_wire_in_free(struct fs_wire_in *in);
 /* 1: a whole message in *out; 0: more is needed; -EPIPE, -EPROTO, -EMSGSIZE: end the connection. */
 int fs_wire_in_feed(struct fs_wire_in *in, int sock, struct fs_wire_message *out);

@@ -263,7 +263,8 @@ void policy_patient_did(const struct policy_visit *v, char *out, size_t cap)
 		{v->read, "read"},
 		{v->written, "wrote"},
 		{v->exported, "took out of the vault"},
-		{v->looked && !v->read && !v->written && !v->exported, "looked, opened nothing"},
+		{v->looked && !v->read && !v->written && !v->exported,
+		 "looked; no opening is recorded"},
 		{v->refused, "was refused"},
 	};
 
@@ -285,6 +286,11 @@ bool policy_patient_record(const struct policy_patient_view *view, const struct 
 	out->uid = out->pid = 0;
 	out->boot_ns = 0;
 	out->program[0] = out->origin[0] = out->rule[0] = out->detail[0] = '\0';
+	/* Why a note was moved or was in error may name other patients, and where it went is one.
+	 */
+	out->reason[0] = '\0';
+	if (r->kind != POLICY_RECORD_RENAME)
+		out->name2[0] = '\0';
 	if (!view->names) {
 		out->practitioner = 0;
 		policy_record_copy(out->who, sizeof(out->who), r->unit);

@@ -111,6 +111,8 @@ static void add_list(struct policy_asked *a, const uint32_t *list)
 
 static const char *gate_other(const struct policy_record *r)
 {
+	if (begins(r->rule, "program deny "))
+		return "the practice keeps this program out";
 	for (size_t i = 0; i < sizeof(gate_others) / sizeof(gate_others[0]); i++) {
 		if (!strcmp(r->rule, gate_others[i].rule))
 			return gate_others[i].why;
@@ -192,6 +194,20 @@ static const struct words refusals[] = {
 	{"rejecting a proposal", NULL, POLICY_ASKED_VAULT, {POLICY_POLICY}},
 	{"listing proposals", NULL, POLICY_ASKED_VAULT, {POLICY_POLICY}},
 	{"reading the log", NULL, POLICY_ASKED_VAULT, {POLICY_AUDIT}},
+	{"exporting keys of the log", NULL, POLICY_ASKED_VAULT, {POLICY_AUDIT}},
+	{"sealing policies beside a copy", NULL, POLICY_ASKED_VAULT, {POLICY_AUDIT}},
+	{"signing off a review of the log",
+	 NULL,
+	 POLICY_ASKED_VAULT,
+	 {POLICY_AUDIT, POLICY_REVIEW}},
+	{"taking the log's segments",
+	 NULL,
+	 POLICY_ASKED_VAULT,
+	 {POLICY_AUDIT, POLICY_REVIEW, POLICY_POLICY}},
+	{"reading all versions of the policies",
+	 NULL,
+	 POLICY_ASKED_VAULT,
+	 {POLICY_AUDIT, POLICY_REVIEW, POLICY_POLICY}},
 	{"making an access review", NULL, POLICY_ASKED_VAULT, {POLICY_POLICY, POLICY_REVIEW}},
 	{"signing off an access review", NULL, POLICY_ASKED_VAULT, {POLICY_POLICY, POLICY_REVIEW}},
 	{"reading earlier versions of a policy",

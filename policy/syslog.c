@@ -4,8 +4,8 @@
  *
  * Invariants: (1) no byte of a message is a control character, and a name can end neither a
  * parameter nor the structured data; (2) without names, of all texts of a record only the
- * practitioner's name, role, unit, place and program are in it; (3) a message is never longer than
- * POLICY_SYSLOG_MAX. Locks: none.
+ * practitioner's name, role, unit and place are in it: a program bears the name that some file has;
+ * (3) a message is never longer than POLICY_SYSLOG_MAX. Locks: none.
  */
 #include "syslog.h"
 
@@ -137,7 +137,8 @@ static void put_data(struct message *m, const struct policy_record *r,
 	put_text(m, "role", r->role);
 	put_text(m, "unit", r->unit);
 	put_text(m, "origin", r->origin);
-	put_text(m, "program", r->program);
+	if (as->names)
+		put_text(m, "program", r->program);
 	put_number(m, "journal", r->journal);
 	put_number(m, "note", r->note);
 	put_number(m, "grant", r->grant);
@@ -162,7 +163,7 @@ static void put_line(struct message *m, const struct policy_record *r, bool name
 
 	if (!names) {
 		bare.journal_name[0] = bare.name[0] = bare.name2[0] = '\0';
-		bare.rule[0] = bare.reason[0] = bare.detail[0] = '\0';
+		bare.rule[0] = bare.reason[0] = bare.detail[0] = bare.program[0] = '\0';
 		bare.notes = NULL;
 		bare.note_count = bare.note_total = 0;
 	}

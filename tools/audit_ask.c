@@ -46,6 +46,11 @@ static void practice_find(struct audit_ask *a)
 		a->practice = NULL;
 	if (journal)
 		policy_journal_put(journal);
+	for (size_t i = 0; i < n && a->f.journal && !a->named; i++) {
+		const struct policy_past_change *c = policy_past_at(past, i);
+
+		a->named = c->journal && c->name && !strcmp(c->name, a->f.journal);
+	}
 	policy_past_free(past);
 }
 

@@ -14,6 +14,7 @@ struct audit_ask {
 	struct audit_source *s;
 	struct audit_filter f;
 	struct policy_practice *practice; /* in force now; NULL: not known, which has been said */
+	bool named; /* a journal has or had the name that is asked for, as far as policies tell */
 	struct audit_out *out;
 };
 

@@ -88,9 +88,10 @@ int tools_audit_file_write(const char *path, const uint8_t *p, size_t len)
 	size_t done = 0;
 	int fd, rc = 0;
 
-	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
+	/* A name that nobody could have made before, with another owner or mode. */
+	if ((size_t)snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >= sizeof(temp))
 		return -ENAMETOOLONG;
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = mkostemp(temp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	while (done < len && !rc) {

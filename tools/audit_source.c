@@ -12,6 +12,8 @@
 #include "audit_source_impl.h"
 #include "when.h"
 
+#define TIME_MAX_S (INT64_MAX / 1000000000)
+
 struct audit_source *tools_audit_open(const struct tool_options *o)
 {
 	struct audit_source *s = calloc(1, sizeof(*s));
@@ -110,6 +112,17 @@ int tools_audit_filter(const struct tool_options *o, struct audit_filter *out)
 	if ((o->since && tools_when_parse(o->since, &since_s)) ||
 	    (o->until && tools_when_parse(o->until, &until_s)))
 		return tools_usage("a time is " TOOLS_WHEN_FORMS);
+	/* Times of records end in 2262: until after that is no end, and before 1970 there is none.
+	 */
+	if (since_s < 0)
+		since_s = 0;
+	if (since_s > TIME_MAX_S)
+		since_s = TIME_MAX_S;
+	if (o->until && until_s <= 0)
+		return tools_usage("--until %s lies before the first record there can be",
+				   o->until);
+	if (until_s > TIME_MAX_S)
+		until_s = 0;
 	*out = (struct audit_filter){
 		.who = o->who ? o->who : "",
 		.journal = o->journal ? o->journal : "",

@@ -207,6 +207,15 @@ static int names_of(struct audit_source *s, const char *journal, struct fs_audit
 	return rc;
 }
 
+/* Then records under a name that the journal once had are not found: nobody may take that for all.
+ */
+static void say_no_names(struct audit_source *s, const char *journal, int rc)
+{
+	(void)say_past(s, rc);
+	(void)tools_fail("what was recorded when \"%s\" had another name is left out", journal);
+	s->unread++;
+}
+
 /* ---- records ---- */
 
 struct log_reading {
@@ -300,8 +309,13 @@ int tools_audit_log_read(struct audit_source *s, const struct audit_filter *f,
 
 	if (need_key(s))
 		return TOOL_FAILED;
-	if (f->journal && f->journal[0] && !names_of(s, f->journal, &names))
-		a.filter.names = &names;
+	if (f->journal && f->journal[0]) {
+		rc = names_of(s, f->journal, &names);
+		if (rc)
+			say_no_names(s, f->journal, rc);
+		else
+			a.filter.names = &names;
+	}
 	rc = fs_audit_numbers(&a.filter, &numbers, &n);
 	if (!rc)
 		rc = fs_log_read_as(&(struct fs_log_reading){

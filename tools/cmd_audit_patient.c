@@ -100,7 +100,11 @@ static void begin(struct statement *st, const char *journal)
 
 static void end(struct statement *st, size_t n)
 {
-	if (!n)
+	if (!n && !st->ask.named)
+		tools_audit_out_say(st->ask.out,
+				    "NO JOURNAL OF THAT NAME IS KNOWN, now or before: look at how "
+				    "it is spelled. This is no statement.");
+	else if (!n)
 		tools_audit_out_say(st->ask.out, "Nobody used this journal in the period.");
 	tools_audit_ask_unread(&st->ask);
 	tools_audit_ask_integrity(&st->ask);

@@ -225,6 +225,8 @@ static int moment(const struct tool_options *o, int64_t *at_s)
 	*at_s = (int64_t)time(NULL);
 	if (o->at && tools_when_parse(o->at, at_s))
 		return tools_usage("--at takes " TOOLS_WHEN_FORMS);
+	if (*at_s <= 0 || *at_s >= INT64_MAX / 1000000000)
+		return tools_usage("--at %s: times of the log are from 1970 to 2262", o->at);
 	if (o->who && o->who[0] && o->journal && o->journal[0])
 		return tools_usage("--who lists the journals of one practitioner, --journal the "
 				   "practitioners of one journal: one of them");

@@ -5,6 +5,7 @@
  */
 #include "test_fs_control.h"
 
+#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -213,6 +214,30 @@ START_TEST(segments_come_byte_for_byte)
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_AUDIT, "sealed, for audit copy"), 1);
 	free(disk);
 	free(got);
+	close(s);
+}
+END_TEST
+
+START_TEST(segment_without_the_list_is_logged_before_it_comes)
+{
+	struct reader r;
+	int s;
+
+	start_alone();
+	s = agent("anna");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(
+			stream(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"seg\"}",
+			       NULL, 0, &r),
+			0);
+		ck_assert_uint_gt(r.len, 4096);
+		free(r.p);
+		/* The second one is the same taking; the third is long after. */
+		ck_assert_uint_eq(t_logged(POLICY_RECORD_AUDIT, "segments were taken"),
+				  i < 2 ? 1 : 2);
+		if (i)
+			skew_s += 601;
+	}
 	close(s);
 }
 END_TEST
@@ -436,7 +461,140 @@ START_TEST(descriptors_that_are_no_pair_of_streams_are_refused)
 }
 END_TEST
 
+/*
+ * A descriptor whose close waits 1000 seconds for its other end, as that of a file does whose own
+ * file system answers nothing. *end is the other end.
+ */
+static int lingering(int *end)
+{
+	struct linger wait = {.l_onoff = 1, .l_linger = 1000};
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(at);
+	static const uint8_t much[65536];
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&at, len), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, len), 0);
+	*end = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_ge(*end, 0);
+	close(listener);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)), 0);
+	while (send(fd, much, sizeof(much), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* Of a frame so many bytes, and the descriptor with the first; ours is closed. */
+static void send_part(int s, const void *bytes, size_t len, int fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} room = {{0}};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = room.bytes,
+			   .msg_controllen = sizeof(room.bytes)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	ck_assert_int_eq(sendmsg(s, &m, MSG_NOSIGNAL), (ssize_t)len);
+	close(fd);
+}
+
+/* A connection that is busy with a stream nobody reads: what is sent next waits in the kernel. */
+static int busy_peer(int *reader)
+{
+	json_t *json = json_loads(RECORDS, 0, NULL);
+	int s = peer(), pair[2];
+	char byte;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(fs_wire_send(s, json, NULL, 0, pair[1]), 0);
+	json_decref(json);
+	close(pair[1]);
+	ck_assert_int_eq(read(pair[0], &byte, 1), 1);
+	*reader = pair[0];
+	return s;
+}
+
+START_TEST(descriptor_whose_close_waits_delays_nobody)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} of[] = {{"", 1},			 /* a frame that never ends */
+		  {"\xff\xff\xff\xff\0\0\0", 8}, /* one too long */
+		  {"\2\0\0\0\0\0\0\0{}", 10},	 /* no verb at all */
+		  {"\2\0\0\0\0\0\0\0{]", 10}};	 /* no JSON */
+	enum { N = sizeof(of) / sizeof(of[0]) };
+	int end[N + 1], s, other, reader;
+
+	start_alone();
+	s = agent("anna");
+	fill_log(3000, 600);
+	for (unsigned i = 0; i < N; i++) {
+		other = busy_peer(&reader);
+		send_part(other, of[i].bytes, of[i].len, lingering(&end[i]));
+		close(reader);
+		/* The stream's answer; then what the frame leads to, or nothing. */
+		ck_assert_int_eq(next(other, false), 0);
+		if (i)
+			(void)next(other, false);
+		close(other);
+		ck_assert_int_eq(ask(s, "{\"verb\":\"list\"}"), 0);
+	}
+	/* One that the daemon never received: it goes with the connection. */
+	other = busy_peer(&reader);
+	send_part(other, of[0].bytes, of[0].len, lingering(&end[N]));
+	close(other);
+	close(reader);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(ask(s, "{\"verb\":\"list\"}"), 0);
+	/* Nor does the daemon's end wait. */
+	close(s);
+	stop();
+	for (unsigned i = 0; i <= N; i++)
+		close(end[i]);
+}
+END_TEST
+
 /* ---- readers who stop ---- */
+
+START_TEST(account_has_few_streams_at_once)
+{
+	enum { MOST = 4 };
+	int slow[MOST], reader[MOST], s;
+	struct reader r;
+
+	start_alone();
+	s = agent("anna");
+	fill_log(3000, 600);
+	for (int i = 0; i < MOST; i++)
+		slow[i] = busy_peer(&reader[i]);
+	ck_assert_int_eq(stream(s, RECORDS, NULL, 0, &r), -EBUSY);
+	ck_assert_uint_eq(r.len, 0);
+	free(r.p);
+	ck_assert_int_eq(ask(s, "{\"verb\":\"list\"}"), 0);
+	close(reader[0]);
+	ck_assert_int_eq(next(slow[0], false), 0);
+	ck_assert_int_eq(stream(s, RECORDS, NULL, 0, &r), 0);
+	free(r.p);
+	for (int i = 0; i < MOST; i++) {
+		if (i)
+			close(reader[i]);
+		close(slow[i]);
+	}
+	close(s);
+}
+END_TEST
 
 START_TEST(reader_who_takes_nothing_is_let_go_and_delays_nobody)
 {
@@ -550,6 +708,7 @@ int main(void)
 	tcase_add_test(tc, records_come_as_frames_and_the_reading_is_among_them);
 	tcase_add_test(tc, policies_come_oldest_first_with_who_and_why);
 	tcase_add_test(tc, segments_come_byte_for_byte);
+	tcase_add_test(tc, segment_without_the_list_is_logged_before_it_comes);
 	tcase_add_test(tc, keys_of_streams_come_once_they_are_logged_or_sealed);
 	tcase_add_test(tc, sign_off_says_something_and_is_logged);
 	tcase_add_test(tc, checkpoint_is_of_this_vault_and_verifies);
@@ -557,6 +716,8 @@ int main(void)
 	tcase_add_test(tc, practitioner_without_any_right_takes_nothing);
 	tcase_add_test(tc, locked_session_gets_nothing);
 	tcase_add_test(tc, descriptors_that_are_no_pair_of_streams_are_refused);
+	tcase_add_test(tc, descriptor_whose_close_waits_delays_nobody);
+	tcase_add_test(tc, account_has_few_streams_at_once);
 	tcase_add_test(tc, reader_who_takes_nothing_is_let_go_and_delays_nobody);
 	tcase_add_test(tc, reader_who_closes_has_enough_and_is_not_refused);
 	tcase_add_test(tc, locking_ends_a_stream_that_is_under_way);

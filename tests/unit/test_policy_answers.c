@@ -122,7 +122,7 @@ START_TEST(patient_merges_what_belongs_together)
 	policy_patient_did(&v[1], did, sizeof(did));
 	ck_assert_str_eq(did, "read");
 	policy_patient_did(&v[2], did, sizeof(did));
-	ck_assert_str_eq(did, "looked, opened nothing");
+	ck_assert_str_eq(did, "looked; no opening is recorded");
 	policy_patient_free(p);
 }
 END_TEST
@@ -225,6 +225,12 @@ START_TEST(patient_record_leaves_machines_and_names_out)
 	ck_assert(policy_patient_record(&all, &r, &out));
 	ck_assert_str_eq(out.who, "p1");
 	ck_assert_str_eq(out.name, "note.txt");
+	/* Of where a note was moved, and why, another patient is named. */
+	r = t_record(POLICY_RECORD_MOVE, 1, 5, t_at(0, 9, 0));
+	strcpy(r.name2, "010101-0101 Olsen, Ida");
+	strcpy(r.reason, "it is Ida Olsen's");
+	ck_assert(policy_patient_record(&all, &r, &out));
+	ck_assert(!out.name2[0] && !out.reason[0]);
 	r = t_record(POLICY_RECORD_REFUSED, 1, 5, t_at(0, 9, 0));
 	ck_assert(!policy_patient_record(&units, &r, &out) &&
 		  policy_patient_record(&all, &r, &out));

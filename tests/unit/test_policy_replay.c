@@ -256,11 +256,25 @@ START_TEST(refusals_that_policy_does_not_decide_are_told_apart)
 	ck_assert_str_eq(a.other, "a final note does not change");
 	ck_assert_int_eq(a.what, POLICY_ASKED_NOTHING);
 	ck_assert_ptr_nonnull(refused("open: EACCES", "its key still waits").other);
+	ck_assert_ptr_nonnull(refused("opendir: EACCES", "program deny tracker-miner-f").other);
 	ck_assert_ptr_nonnull(refused("open: EACCES", "another account than the session's").other);
 	ck_assert_ptr_nonnull(refused("break-glass: you have 3 emergency accesses open", "").other);
 	ck_assert_ptr_nonnull(refused("second factor: wrong", "").other);
 	a = refused("inviting eva", "");
 	ck_assert(!a.other && a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_POLICY));
+	/* What an auditor takes is policy's to refuse, and so it is judged. */
+	a = refused("taking the log's segments", "");
+	ck_assert(!a.other && a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_POLICY) &&
+		  asks(&a, POLICY_AUDIT) && asks(&a, POLICY_REVIEW));
+	a = refused("exporting keys of the log", "");
+	ck_assert(!a.other && a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_AUDIT) &&
+		  !asks(&a, POLICY_POLICY));
+	a = refused("sealing policies beside a copy of the log", "");
+	ck_assert(!a.other && asks(&a, POLICY_AUDIT));
+	a = refused("signing off a review of the log", "");
+	ck_assert(!a.other && asks(&a, POLICY_REVIEW));
+	a = refused("reading all versions of the policies", "");
+	ck_assert(!a.other && asks(&a, POLICY_AUDIT));
 	a = refused("finalizing: you may not read this journal: block user:anna (line 4)", "");
 	ck_assert_str_eq(a.rule, "block user:anna (line 4)");
 	ck_assert(asks(&a, POLICY_READ));

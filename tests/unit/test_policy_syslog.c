@@ -122,12 +122,12 @@ START_TEST(message_has_the_form_of_the_standard)
 			 "[journalfs@32473 seq=\"12\" "
 			 "action=\"R\" outcome=\"0\" type=\"110110\" who=\"anna\" "
 			 "practitioner=\"3\" role=\"physician\" "
-			 "unit=\"doctors\" origin=\"ssh 10.0.1.12\" program=\"xed\" journal=\"17\" "
+			 "unit=\"doctors\" origin=\"ssh 10.0.1.12\" journal=\"17\" "
 			 "note=\"5\" "
 			 "purpose=\"TREAT\" basis=\"own entry\" policyVersion=\"4\"] \xef\xbb\xbf"
 			 "anna (physician, doctors)  opened  journal 17 / note 5  TREAT  policy "
 			 "version 4  from \"ssh "
-			 "10.0.1.12\"  by xed");
+			 "10.0.1.12\"");
 	check_whole();
 }
 END_TEST
@@ -166,6 +166,7 @@ START_TEST(without_names_no_name_and_nothing_typed_is_in_it)
 		strcpy(r.reason, "Hansen is my neighbour");
 		strcpy(r.detail, "emergency search for \"Hansen\"");
 		strcpy(r.rule, "the policy of Hansen does not parse");
+		strcpy(r.program, "Hansen.sh");
 		r.notes = &note;
 		r.note_count = r.note_total = 1;
 		ck_assert_msg(!strstr(format(&r, &plain), "Hansen"), "%s", out);

@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,9 @@
 
 #include "keys/bytes.h"
 #include "keys/slab.h"
+#include "tools/audit_key_file.h"
 #include "tools/audit_policies.h"
+#include "tools/audit_source.h"
 #include "tools/kept.h"
 
 /* In place of main.c's, which is not linked. */
@@ -271,6 +274,67 @@ START_TEST(damaged_kept_file_is_told)
 }
 END_TEST
 
+/* ---- what is asked for ---- */
+
+START_TEST(no_time_that_can_be_typed_hides_records)
+{
+	static const struct {
+		const char *since, *until;
+		int64_t since_ns, until_ns; /* -1: anything above 2^62 */
+	} of[] = {
+		{"1960-01-01", NULL, 0, 0},
+		{NULL, "2262-05-01", 0, 0},
+		{NULL, "2600-01-01", 0, 0},
+		{NULL, "9999-12-31", 0, 0},
+		{"2300-01-01", NULL, -1, 0},
+		{"2555-01-01", NULL, -1, 0},
+		{"9999-12-31", NULL, -1, 0},
+		{"1960-01-01", "9999-12-31", 0, 0},
+		{NULL, "1970-01-01T00:01Z", 0, INT64_C(60000000000)},
+	};
+	static const char *const never[] = {"1960-01-01", "1970-01-01T00:00Z", "1969-12-31T23:59Z"};
+	struct audit_filter f;
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		struct tool_options o = {.since = of[i].since, .until = of[i].until};
+
+		ck_assert_int_eq(tools_audit_filter(&o, &f), 0);
+		if (of[i].since_ns < 0)
+			ck_assert_int_gt(f.since_ns, INT64_MAX / 2);
+		else
+			ck_assert_int_eq(f.since_ns, of[i].since_ns);
+		ck_assert_int_eq(f.until_ns, of[i].until_ns);
+	}
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+		struct tool_options o = {.until = never[i]};
+
+		ck_assert_int_eq(tools_audit_filter(&o, &f), TOOL_USAGE);
+	}
+}
+END_TEST
+
+/* Somebody else can have made any name that can be told before. */
+START_TEST(written_file_was_nobodys_before)
+{
+	char path[PATH_MAX], planted[PATH_MAX + 8], text[8] = "";
+	struct stat st;
+	int fd;
+
+	ck_assert_int_eq(tools_kept_path(vault, path, sizeof(path)), 0);
+	snprintf(planted, sizeof(planted), "%s.new", path);
+	fd = open(planted, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fchmod(fd, 0666), 0);
+	ck_assert_int_eq(tools_audit_file_write(path, (const uint8_t *)"secret", 6), 0);
+	ck_assert_int_eq(pread(fd, text, sizeof(text), 0), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	ck_assert_int_eq(st.st_size, 6);
+	close(fd);
+	ck_assert_int_eq(unlink(planted), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("tools/audit");
@@ -286,6 +350,8 @@ int main(void)
 	tcase_add_test(tc, kept_checkpoint_comes_back_and_only_grows);
 	tcase_add_test(tc, what_contradicts_the_kept_one_is_named);
 	tcase_add_test(tc, damaged_kept_file_is_told);
+	tcase_add_test(tc, no_time_that_can_be_typed_hides_records);
+	tcase_add_test(tc, written_file_was_nobodys_before);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
