@@ -726,7 +726,8 @@ START_TEST(log_made_to_look_older_than_seals_is_unproven)
 {
 	strip(1, 1);
 	strip(2, 21);
-	t_verify(dir, NULL, &found); /* some: the rest still tells that a change was made, or none */
+	t_verify(dir, NULL,
+		 &found); /* some: the rest still tells that a change was made, or none */
 	t_first(&found, FS_LOG_OLD, 1);
 	strip(3, 41);
 	strip(4, 56);
@@ -1118,7 +1119,8 @@ START_TEST(checkpoint_of_before_repeated_is_reordered)
 }
 END_TEST
 
-/* So many that what is remembered of them would fill the memory: some are named, the rest counted. */
+/* So many that what is remembered of them would fill the memory: some are named, the rest counted.
+ */
 START_TEST(flood_of_bad_frames_is_bounded)
 {
 	static const enum fs_log_frame_kind kind[] = {FS_LOG_STREAM, FS_LOG_TREE,
