@@ -37,6 +37,7 @@ static int daemon_add(struct fs_log_judge *j, const uint8_t *pk)
 		return -ENOMEM;
 	j->daemon = more;
 	memcpy(j->daemon[j->daemons++], pk, KEYS_LEN);
+	j->new_daemon = j->began && j->daemons > 1;
 	return 0;
 }
 

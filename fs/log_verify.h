@@ -58,6 +58,7 @@ enum fs_log_finding_kind {
 			    made anew */
 	FS_LOG_OLD,	 /* segments from before there were checkpoints */
 	FS_LOG_ARCHIVED, /* segments that a signed statement took out */
+	FS_LOG_RESTORED, /* an older vault, accepted with the recovery key */
 };
 const char *fs_log_finding_text(enum fs_log_finding_kind kind); /* "missing", "changed" ... */
 

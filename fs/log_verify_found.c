@@ -32,6 +32,7 @@ const char *fs_log_finding_text(enum fs_log_finding_kind kind)
 		[FS_LOG_KEY_LOST - FS_LOG_NOTES] = "key lost",
 		[FS_LOG_OLD - FS_LOG_NOTES] = "older format",
 		[FS_LOG_ARCHIVED - FS_LOG_NOTES] = "archived",
+		[FS_LOG_RESTORED - FS_LOG_NOTES] = "restored",
 	};
 
 	if (kind >= FS_LOG_NOTES)

@@ -176,6 +176,11 @@ struct fs_log_judge {
 	uint64_t last_number; /* of the segment before */
 	bool last_full;	      /* a start begins another: no room for a stream, no tree frame */
 	uint8_t last_daemon[KEYS_LEN];
+	/* A daemon that this log did not know before: the root, which only the recovery key opens,
+	 * certified it. */
+	bool new_daemon;   /* met in the segment at hand */
+	bool accepted;	   /* it has sealed nothing yet */
+	uint64_t restored; /* the vault of these first records was replaced by an older one */
 	bool lost; /* what precedes is not all there, and that was said: believe what follows */
 	struct keys_tree tree;	      /* of all leaves so far; not while blind */
 	bool blind;		      /* it differs from a seal, and that was said */

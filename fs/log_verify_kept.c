@@ -91,7 +91,8 @@ void fs_log_kept_beside(struct fs_log_judge *j, const struct keys_checkpoint *c,
 		struct fs_log_finding f =
 			fs_log_judge_at(j, FS_LOG_ROLLED_BACK, c->size, c->size, segment);
 
-		if (j->kept[i].rc || c->size < k->size)
+		/* What was replaced knowingly, after it was kept, was said. */
+		if (j->kept[i].rc || c->size < k->size || k->size <= j->restored)
 			continue;
 		if (c->commit < k->commit) {
 			fs_log_found_add(&j->found, &f,

@@ -316,6 +316,10 @@ void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 	}
 	check_key(j, t, p->number, m->seq);
 	memcpy(j->last_daemon, t->daemon_pk, KEYS_LEN);
+	if (j->new_daemon) {
+		j->new_daemon = false;
+		j->accepted = true;
+	}
 	judge_sealed(j, t->tree.size, j->lost || same_root(j, t, root), p->number, p->number,
 		     "the tree of the next segment");
 	j->tree = t->tree;
@@ -357,25 +361,37 @@ static void check_commit(struct fs_log_judge *j, const struct keys_checkpoint *c
 	const struct keys_checkpoint *b = &j->checkpoint;
 	struct fs_log_finding f = fs_log_judge_at(j, FS_LOG_ROLLED_BACK, c->size, 0, segment);
 
-	if (!j->have_checkpoint)
+	if (!j->have_checkpoint || c->commit > b->commit ||
+	    (c->commit == b->commit && !memcmp(c->vault_root, b->vault_root, KEYS_LEN)))
 		return;
-	if (c->commit < b->commit)
+	if (j->accepted) {
+		j->restored = b->size;
+		f.kind = FS_LOG_RESTORED;
+		fs_log_found_add(
+			&j->found, &f,
+			"between records %" PRIu64 " and %" PRIu64
+			" an older copy of the vault was put in place and accepted with the "
+			"recovery key: commit %" PRIu64 ", then %" PRIu64,
+			b->size, c->size, b->commit, c->commit);
+	} else if (c->commit < b->commit) {
 		fs_log_found_add(&j->found, &f,
 				 "the vault went back from commit %" PRIu64 " to %" PRIu64
 				 " between records %" PRIu64 " and %" PRIu64
 				 ": an older copy of it was put in place",
 				 b->commit, c->commit, b->size, c->size);
-	else if (c->commit == b->commit && memcmp(c->vault_root, b->vault_root, KEYS_LEN))
+	} else {
 		fs_log_found_add(&j->found, &f,
 				 "at commit %" PRIu64
 				 " the vault had two states, at records %" PRIu64 " and %" PRIu64,
 				 c->commit, b->size, c->size);
+	}
 }
 
 static void checkpoint_agrees(struct fs_log_judge *j, const struct fs_log_part *p,
 			      const struct fs_log_mark *m)
 {
 	check_commit(j, &m->checkpoint, p->number);
+	j->accepted = false;
 	fs_log_kept_beside(j, &m->checkpoint, p->number);
 	j->checkpoint = m->checkpoint;
 	j->have_checkpoint = true;

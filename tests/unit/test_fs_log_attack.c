@@ -726,7 +726,8 @@ START_TEST(log_made_to_look_older_than_seals_is_unproven)
 {
 	strip(1, 1);
 	strip(2, 21);
-	t_verify(dir, NULL, &found); /* some: the rest still tells that a change was made, or none */
+	t_verify(dir, NULL,
+		 &found); /* some: the rest still tells that a change was made, or none */
 	t_first(&found, FS_LOG_OLD, 1);
 	strip(3, 41);
 	strip(4, 56);
@@ -745,6 +746,39 @@ START_TEST(vault_put_back_is_rolled_back)
 	forge_write(&forge);
 	t_verify(dir, NULL, &found);
 	t_only(&found, FS_LOG_ROLLED_BACK, 60);
+}
+END_TEST
+
+/* A true restore: the root certified a daemon anew, for which it takes the recovery key. */
+START_TEST(vault_put_back_and_accepted_with_the_recovery_key_is_no_alarm)
+{
+	char kept[KEYS_CHECKPOINT_MAX];
+	struct t_asking a = {.kept = {kept}, .kept_count = 1};
+
+	forge.commit = 100;
+	forge_note(&forge, KEYS_CHECKPOINT_RUNNING, 4, kept);
+	forge_checkpoint(&forge, KEYS_CHECKPOINT_STOP);
+	forge_write(&forge);
+	if (_i) { /* else as before */
+		keys_sign_new(forge.daemon_pk, forge.daemon_sk);
+		keys_daemon_certify(forge.vault, forge.daemon_pk, forge.root_sk, forge.cert);
+		keys_checkpoint_witness(forge.daemon_sk, forge.witness_pk, forge.witness_sk);
+	}
+	forge_segment(&forge);
+	forge.commit = 10;
+	forge_record(&forge, 100);
+	forge_checkpoint(&forge, KEYS_CHECKPOINT_RUNNING);
+	forge.commit = _i == 2 ? 5 : 99; /* and once more, without; or up to what it was */
+	forge_record(&forge, 100);
+	forge_checkpoint(&forge, KEYS_CHECKPOINT_STOP);
+	forge_write(&forge);
+	t_verify(dir, &a, &found);
+	if (_i == 1) {
+		t_whole(&found);
+		t_first(&found, FS_LOG_RESTORED, 61);
+	} else {
+		t_first(&found, FS_LOG_ROLLED_BACK, _i ? 62 : 61);
+	}
 }
 END_TEST
 
@@ -1085,7 +1119,8 @@ START_TEST(checkpoint_of_before_repeated_is_reordered)
 }
 END_TEST
 
-/* So many that what is remembered of them would fill the memory: some are named, the rest counted. */
+/* So many that what is remembered of them would fill the memory: some are named, the rest counted.
+ */
 START_TEST(flood_of_bad_frames_is_bounded)
 {
 	static const enum fs_log_frame_kind kind[] = {FS_LOG_STREAM, FS_LOG_TREE,
@@ -1184,6 +1219,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, vault_put_back_is_rolled_back);
+	tcase_add_loop_test(t, vault_put_back_and_accepted_with_the_recovery_key_is_no_alarm, 0, 3);
 	tcase_add_test(t, vault_with_two_states_at_one_commit_is_told);
 	tcase_add_test(t, log_put_back_is_seen_with_a_kept_checkpoint_alone);
 	tcase_add_test(t, log_put_back_that_went_on_is_forked);
