@@ -358,10 +358,11 @@ static void listed(const struct policy_record *r, struct policy_asked *a)
 /* Of reading the log, or a part that may be one's own. */
 static void audited(const struct policy_record *r, struct policy_asked *a)
 {
-	if (begins(r->detail, "own ") || strstr(r->detail, " was shown")) {
-		a->what = POLICY_ASKED_STATUS;
-	} else if (begins(r->detail, "the log was read")) {
+	/* First, for the rest of its words are whoever's who read. */
+	if (begins(r->detail, "the log was read")) {
 		vault_right(a, POLICY_AUDIT);
+	} else if (begins(r->detail, "own ") || strstr(r->detail, " was shown")) {
+		a->what = POLICY_ASKED_STATUS;
 	} else {
 		vault_right(a, POLICY_AUDIT);
 		add(a, POLICY_REVIEW);
