@@ -11,6 +11,8 @@
  */
 #include "vault_impl.h"
 
+#include "program.h"
+
 struct fs_entry *fs_catalog_new_entry(uint32_t index, const char *name)
 {
 	size_t n = strlen(name) + 1;
@@ -232,6 +234,24 @@ int fs_vault_decide_vault(struct fs_vault *v, struct fs_session *s, uint32_t rig
 			  struct policy_verdict *out, char *rule, size_t rule_cap)
 {
 	return decide(v, s, NULL, rights, out, rule, rule_cap);
+}
+
+bool fs_vault_denies_program(struct fs_vault *v, pid_t tid, char name[static 16])
+{
+	char process[FS_PROGRAM_NAME];
+	bool denied;
+
+	if (!atomic_load(&v->denies))
+		return false;
+	fs_program_names(tid, name, process);
+	pthread_rwlock_rdlock(&v->lock);
+	denied = v->practice && policy_practice_denies_program(v->practice, name);
+	if (!denied && v->practice && process[0] && policy_practice_denies_program(v->practice, process)) {
+		denied = true;
+		memcpy(name, process, sizeof(process));
+	}
+	pthread_rwlock_unlock(&v->lock);
+	return denied;
 }
 
 int fs_vault_journal_by_name(struct fs_vault *v, const char *name, uint32_t *index)

@@ -11,7 +11,7 @@
  * that polls a locked mount tells an auditor nothing, and the lock itself is
  * logged. All other refusals are logged; identical ones within a minute are
  * counted and written once, with their number (gate_log.c). Which notes records
- * cover: gate_cover.c.
+ * cover: gate_cover.c. Programs that are kept out: gate_program.c.
  *
  * Locks: the gate's mutex (leaf) protects journals, repeats and the quota. Never
  * held across vault, log or tree calls.
@@ -435,6 +435,10 @@ static int begin(struct fs_gate *g, const struct fs_gate_request *rq, struct fs_
 		return rc;
 	if (!rq->by_handle && rq->uid != g->session->uid)
 		return fs_gate_refuse(g, rq, index, -EACCES, "another account than the session's");
+	/* Before anything that such a program does keeps the session awake or is looked at. */
+	rc = at_policy(rq) ? 0 : fs_gate_program(g, rq);
+	if (rc)
+		return rc;
 	if (rq->activity)
 		atomic_store(&g->session->active_ns, (uint64_t)fs_gate_clock_ns(CLOCK_BOOTTIME));
 	if (rq->nodeid2 && fs_nodeid_journal(rq->nodeid2) != index)
@@ -506,6 +510,7 @@ void fs_gate_free(struct fs_gate *g)
 	if (!g)
 		return;
 	fs_gate_reset(g);
+	fs_gate_programs_flush(g, true);
 	pthread_mutex_destroy(&g->lock);
 	fs_session_put(g->session);
 	free(g);

@@ -5,7 +5,8 @@
  * Every FUSE operation passes fs_gate_begin before it touches an inode and
  * fs_gate_end after its reply. The gate checks, in this order: session state;
  * that the caller's fsuid is the session's (path operations and OPEN; operations
- * on a handle go by the handle); the journal's policy, now; that the journal is
+ * on a handle go by the handle); that the practice does not keep the program out
+ * (`program deny`; not of what is open or under .policy); the journal's policy, now; that the journal is
  * open with this session's key; and log before light: refusals are durable
  * before the reply, the first plaintext of a (session, journal) directory waits
  * for a durable intent record that names its notes, an OPEN or READ of a note
@@ -119,7 +120,7 @@ int fs_gate_cover(struct fs_gate *g, const struct fs_gate_request *rq, uint64_t 
 void fs_gate_created(struct fs_gate *g, const struct fs_gate_pass *pass, uint64_t ino, bool dir);
 /* After lock: nothing is covered any more; counters are flushed to the log. */
 void fs_gate_reset(struct fs_gate *g);
-/* Now and then: writes counted repeats that are older than a minute. */
+/* Now and then: writes counted repeats that are older than a minute, and of programs kept out than an hour. */
 void fs_gate_tick(struct fs_gate *g);
 /* Journals (at most cap) in which this session may do more or less than it could; each told once.
  */

@@ -2,7 +2,7 @@
 /*
  * fs/gate_impl.h - inside the gate: only for gate*.c.
  *
- * Lock: fs_gate.lock, a leaf, protects journals, repeats and the quota. Never held
+ * Lock: fs_gate.lock, a leaf, protects journals, repeats, programs and the quota. Never held
  * across vault, log or tree calls.
  */
 #ifndef FS_GATE_IMPL_H
@@ -10,9 +10,11 @@
 
 #include "cover.h"
 #include "gate.h"
+#include "program.h"
 
 #define FS_GATE_BUCKETS 64u
 #define FS_GATE_REPEATS 16u
+#define FS_GATE_PROGRAMS 16u
 /* So many at a time, so many a second from then on; what comes faster is slowed. */
 #define FS_GATE_REFUSALS 400u
 #define FS_GATE_REFUSALS_RATE 100u
@@ -45,6 +47,14 @@ struct fs_gate_repeat {
 	struct policy_record *record;
 };
 
+/* A program that policy keeps out: its record is written again with the number of refusals. */
+struct fs_gate_program {
+	char name[FS_PROGRAM_NAME]; /* "": free */
+	int64_t since_ns;	    /* boot time of its last record */
+	uint64_t count;		    /* refusals since then */
+	struct policy_record *record; /* NULL: the first one is being written */
+};
+
 struct fs_gate_quota {
 	double left;
 	int64_t filled_ns; /* boot time */
@@ -56,6 +66,7 @@ struct fs_gate {
 	pthread_mutex_t lock;
 	struct fs_gate_journal *bucket[FS_GATE_BUCKETS];
 	struct fs_gate_repeat repeat[FS_GATE_REPEATS];
+	struct fs_gate_program program[FS_GATE_PROGRAMS];
 	struct fs_gate_quota refusals, acts;
 	bool policy; /* something under .policy was let pass: the session had the right */
 	/* The directory whose subdirectories are walked, and how many are covered ahead. */
@@ -87,6 +98,12 @@ void fs_gate_rule(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t 
 		  char rule[static POLICY_RECORD_TEXT]);
 /* Writes the counted repeats that are older than this. */
 void fs_gate_flush(struct fs_gate *g, int64_t older_ns);
+
+/* gate_program.c */
+/* 0, or -EACCES: a program that the practice keeps out asks for something of a journal; -EIO as fs_gate_refuse. */
+int fs_gate_program(struct fs_gate *g, const struct fs_gate_request *rq);
+/* Writes what was counted for an hour; end: all of it, and the table is empty then. */
+void fs_gate_programs_flush(struct fs_gate *g, bool end);
 
 /* gate_cover.c */
 /* Whether dir (or, without one, note) is covered now; *until_ns for a record that is to cover it.

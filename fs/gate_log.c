@@ -227,6 +227,7 @@ void fs_gate_flush(struct fs_gate *g, int64_t older_ns)
 void fs_gate_tick(struct fs_gate *g)
 {
 	fs_gate_flush(g, REPEAT_NS);
+	fs_gate_programs_flush(g, false);
 }
 
 int fs_gate_refuse(struct fs_gate *g, const struct fs_gate_request *rq, uint32_t journal, int rc,

@@ -90,7 +90,7 @@ static int load(int dirfd, uint64_t number, uint8_t **p, size_t *len)
 	int fd, rc;
 
 	fs_log_segment_name(number, name);
-	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	rc = fs_log_segment_load(fd, p, len);

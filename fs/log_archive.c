@@ -268,7 +268,7 @@ int fs_log_archive_read(const uint8_t *p, size_t len, const uint8_t *vault,
 
 int fs_log_archive_load(int dirfd, const uint8_t *vault, struct fs_log_archive *out)
 {
-	int fd = openat(dirfd, FS_LOG_ARCHIVE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(dirfd, FS_LOG_ARCHIVE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	uint8_t *p = NULL;
 	struct stat st;
 	int rc;

@@ -318,13 +318,18 @@ static void index_name(uint64_t segment, char out[static FS_LOG_NAME])
 int fs_log_index_store(int dirfd, uint64_t segment, const uint8_t *p, size_t len)
 {
 	char name[FS_LOG_NAME];
+	struct stat st;
 	size_t done = 0;
 	int fd, rc = 0;
 
 	index_name(segment, name);
-	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* Whatever somebody put there: the log's preparer does not wait for it. */
+	fd = openat(dirfd, name,
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return -errno;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		rc = -EBADMSG;
 	while (!rc && done < len) {
 		ssize_t got = write(fd, p + done, len - done);
 

@@ -18,6 +18,7 @@
 #include "state_file.h"
 
 #define KEY "log.key"
+#define KEY_UNFINISHED ".log.key.new" /* as fs_state_put_file names it */
 #define LAST "log.last"
 #define MAGIC_LEN 16
 #define KEY_MAGIC "journalfs lkey 1"
@@ -75,8 +76,11 @@ static void erase(int fd)
 
 static int put_keys(int statefd, const uint8_t *p)
 {
-	int old = openat(statefd, KEY, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	int rc = fs_state_put_file(statefd, KEY, p, KEY_LEN, 0600);
+	int old = openat(statefd, KEY, O_WRONLY | O_NOFOLLOW | O_CLOEXEC), rc;
+
+	/* What a daemon left that was killed while it wrote: it holds keys too. */
+	erase(openat(statefd, KEY_UNFINISHED, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+	rc = fs_state_put_file(statefd, KEY, p, KEY_LEN, 0600);
 
 	if (!rc) {
 		erase(old);

@@ -78,6 +78,7 @@ struct fs_log_job {
 	struct fs_log_shared *shared;
 	uint64_t number;
 	bool newest; /* or the one before: may be written while it is read */
+	unsigned pauses; /* made so far, for records that looked half written */
 
 	int rc;	       /* -ENOENT, -EBADMSG, -EIO: could not be read */
 	int header_rc; /* -ENODATA: a spare; -EBADMSG: damaged */

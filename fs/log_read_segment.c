@@ -21,6 +21,7 @@
 
 #define RETRIES 5
 #define RETRY_MS 10
+#define PAUSES_MAX 25 /* a segment: what is only half written is done long before; the rest is damage */
 
 void fs_log_job_init(struct fs_log_job *j, struct fs_log_shared *shared, uint64_t number,
 		     bool newest)
@@ -51,7 +52,7 @@ int fs_log_job_open(const struct fs_log_shared *s, uint64_t number)
 	int fd;
 
 	fs_log_segment_name(number, name);
-	fd = openat(s->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(s->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -251,7 +252,7 @@ static int unseal(struct fs_log_job *j, const struct fs_log_frame *f, size_t *le
 		if (!rc || !j->newest)
 			break;
 		if (!changed_meanwhile(j, f)) {
-			if (tries++ == RETRIES)
+			if (tries++ == RETRIES || j->pauses++ >= PAUSES_MAX)
 				break;
 			nanosleep(&pause, NULL);
 		}

@@ -185,7 +185,7 @@ int fs_log_load(struct fs_log *l, uint64_t number, uint8_t **p, size_t *len)
 	int fd, rc;
 
 	fs_log_segment_name(number, name);
-	fd = openat(l->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(l->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	rc = fs_log_segment_load(fd, p, len);
@@ -213,6 +213,27 @@ static int find_used(struct fs_log *l, const uint64_t *list, size_t n, bool *who
 	return 0;
 }
 
+/* A daemon that ended while it began a segment left no head there: the newest stands before it. */
+static int find_head(struct fs_log *l, const uint64_t *list, size_t n)
+{
+	static const uint8_t none[KEYS_SIG_LEN];
+
+	for (size_t i = n; i > 0 && keys_equal(l->prev, none, sizeof(none)); i--) {
+		struct found f;
+		int rc = list[i - 1] < l->number ? look(l, list[i - 1], &f) : -ENOENT;
+
+		if (rc == -ENOENT)
+			continue;
+		if (rc)
+			return rc;
+		if (f.any_head)
+			memcpy(l->prev, f.head_sig, sizeof(l->prev));
+		if (f.fd >= 0)
+			close(f.fd);
+	}
+	return 0;
+}
+
 int fs_log_find_end(struct fs_log *l)
 {
 	uint64_t *list = NULL;
@@ -223,6 +244,8 @@ int fs_log_find_end(struct fs_log *l)
 	rc = fs_log_segment_list(l->dirfd, &list, &n);
 	if (!rc)
 		rc = find_used(l, list, n, &whole, &damaged);
+	if (!rc && whole)
+		rc = find_head(l, list, n);
 	if (!rc && !whole && damaged)
 		rc = -EBADMSG; /* files of that name, and not one that is a log of ours */
 	if (!rc) {

@@ -6,7 +6,8 @@
  * Owns the walk over parts; seals and damage are judged in log_verify_seal.c, kept checkpoints in
  * log_verify_kept.c. Invariants: (1) `expect` is the number of the next record, whatever was found;
  * (2) what follows a stretch that is gone is believed once (`lost`), so that one loss is one
- * finding; (3) nothing is judged by a clock.
+ * finding; (3) nothing is judged by a clock,
+ * but whether one was ahead that old segments were taken by.
  *
  * Locks: none; log_verify_scan.c calls from one thread.
  */
@@ -405,6 +406,7 @@ static int scan(struct fs_log_judge *j, const uint64_t *numbers, size_t n)
 static void end(struct fs_log_judge *j)
 {
 	fs_log_judge_rest(j);
+	fs_log_judge_archive_clock(j);
 	fs_log_kept_end(j);
 	fs_log_found_give(&j->found, j->q->finding, j->q->ctx);
 	j->out->alarms = j->found.alarms;
@@ -447,6 +449,12 @@ int fs_log_verify(const struct fs_log_verifying *q, struct fs_log_verified *out)
 		rc = fs_log_judge_archive(j, numbers, &n);
 	if (!rc)
 		rc = fs_log_kept_read(j);
+	if (!rc && j->archived) {
+		uint8_t root[KEYS_LEN];
+
+		keys_tree_root(&j->tree, root); /* of what was taken: no segment marks it */
+		fs_log_kept_root(j, j->archived, root);
+	}
 	if (!rc)
 		rc = scan(j, numbers, n);
 	if (!rc)

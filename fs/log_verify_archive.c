@@ -16,6 +16,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define CLOCK_SLACK_S UINT64_C(86400)
+
 /* 0, -ENOENT: there is no such file, -EBADMSG, -ENOMEM. */
 static int load(const struct fs_log_source *source, const uint8_t *vault, struct fs_log_archive *a)
 {
@@ -87,6 +89,7 @@ static void tell(struct fs_log_judge *j, const struct fs_log_archived *a)
 static void go_on(struct fs_log_judge *j, const struct fs_log_archived *end)
 {
 	j->archived = end->last_seq;
+	j->archived_s = end->time_s;
 	j->expect = end->last_seq + 1;
 	j->sealed = end->last_seq;
 	j->last_number = end->last_segment;
@@ -98,6 +101,22 @@ static void go_on(struct fs_log_judge *j, const struct fs_log_archived *end)
 	memcpy(j->key.pk, end->key_pk, KEYS_LEN);
 	j->have_key = j->began = end->key_number != 0;
 	memcpy(j->last_daemon, end->daemon_pk, KEYS_LEN);
+}
+
+/* What may go is told by the daemon's clock: one that was set forward for it goes back some time.
+ */
+void fs_log_judge_archive_clock(struct fs_log_judge *j)
+{
+	struct fs_log_finding f = fs_log_judge_at(j, FS_LOG_MISSING, 1, j->archived, 0);
+
+	if (!j->archived || !j->have_checkpoint ||
+	    j->archived_s <= j->checkpoint.time_s + CLOCK_SLACK_S)
+		return;
+	fs_log_found_add(&j->found, &f,
+			 "records 1 to %" PRIu64
+			 " were taken out on the word of a clock that was ahead: the newest "
+			 "checkpoint is %" PRIu64 " days older than the statement about them",
+			 j->archived, (j->archived_s - j->checkpoint.time_s) / CLOCK_SLACK_S);
 }
 
 static bool of_this_root(struct fs_log_judge *j, const struct fs_log_archived *first)

@@ -169,6 +169,7 @@ struct fs_log_judge {
 	size_t kept_count;
 
 	uint64_t archived;    /* so many first records are gone, by signed statements */
+	uint64_t archived_s;  /* time of the newest of them */
 	uint64_t expect;      /* number of the next record */
 	uint64_t last_number; /* of the segment before */
 	bool last_full;	      /* a start begins another: no room for a stream, no tree frame */
@@ -205,9 +206,6 @@ struct fs_log_judge {
 /* A finding about this segment, at the time of the last good checkpoint. */
 struct fs_log_finding fs_log_judge_at(const struct fs_log_judge *j, enum fs_log_finding_kind kind,
 				      uint64_t seq, uint64_t last, uint64_t segment);
-/* The tree with these leaves says otherwise than a seal, or not (log_verify_seal.c). */
-void fs_log_judge_sealed(struct fs_log_judge *j, uint64_t size, bool agrees, uint64_t segment,
-			 const char *seal);
 void fs_log_judge_damage(struct fs_log_judge *j, const struct fs_log_mark *m, uint64_t segment);
 void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 		       const struct fs_log_mark *m, const uint8_t root[static KEYS_LEN]);
@@ -224,6 +222,8 @@ void fs_log_judge_rest(struct fs_log_judge *j);
  * of it, and leaves out of the list what remains of it. -ENOMEM.
  */
 int fs_log_judge_archive(struct fs_log_judge *j, uint64_t *numbers, size_t *n);
+/* At the end: no statement is later than the log that goes on behind it. */
+void fs_log_judge_archive_clock(struct fs_log_judge *j);
 /* The newest statement's end where segments that it covers are gone; end->last_segment 0: none are.
  */
 int fs_log_archive_beginning(const struct fs_log_source *source, const uint8_t *vault,

@@ -16,7 +16,7 @@
 
 #define DAMAGES_MAX 100
 #define SECTOR 512u
-#define SECTOR_PART 16u /* fewer zeros may be anything */
+#define SECTOR_PART 16u /* within a frame: fewer zeros may be anything */
 
 struct reading {
 	const struct fs_log_part_query *q;
@@ -114,13 +114,17 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
-/* Of a write that power cut short, whole sectors are missing: zeros, to or from a sector's edge. */
-static bool half_written(const struct reading *r, size_t from, size_t to)
+/*
+ * Of a write that power cut short, whole sectors are missing: zeros, to or from a sector's edge.
+ * Begins: what lies before `from` was written before, and no frame begins with zeros.
+ */
+static bool half_written(const struct reading *r, size_t from, size_t to, bool begins)
 {
 	for (size_t at = from / SECTOR * SECTOR; at < to; at += SECTOR) {
 		size_t a = at < from ? from : at, b = at + SECTOR < to ? at + SECTOR : to;
 
-		if (b - a >= SECTOR_PART && all_zero(r->p + a, b - a))
+		if ((b - a >= SECTOR_PART || a == at || (begins && b == at + SECTOR)) &&
+		    all_zero(r->p + a, b - a))
 			return true;
 	}
 	return false;
@@ -152,8 +156,10 @@ static void look_at_torn(struct reading *r, size_t from, size_t to)
 	if (at < to && !all_zero(r->p + at, to - at))
 		rest += to - at;
 	m = rest ? damage_add(r, FS_LOG_MARK_GARBAGE, from, rest) : NULL;
+	/* A write that ends at a sector's edge lacks what came behind: the next start goes on
+	 * there. */
 	if (m)
-		m->torn = half_written(r, from, to);
+		m->torn = to % SECTOR == 0 || half_written(r, from, to, true);
 }
 
 static void gap(struct reading *r, const struct fs_log_frame *f)
@@ -251,6 +257,22 @@ static void record_frame(struct reading *r, const struct fs_log_frame *f)
 	r->part->next = r->expect;
 }
 
+/* The frame's mark is dropped where it is one too many of those that are not what they should be.
+ */
+static void bound_damage(struct reading *r)
+{
+	struct fs_log_part *part = r->part;
+	struct fs_log_mark *m = &part->mark[part->marks - 1];
+
+	if (!m->rc && m->signature >= 0)
+		return;
+	if (part->damages++ < DAMAGES_MAX)
+		return;
+	free(m->tree);
+	free(m->text);
+	part->marks--;
+}
+
 static void one_frame(struct reading *r, const struct fs_log_frame *f, size_t before)
 {
 	static void (*const by_kind[])(struct reading *, const struct fs_log_frame *) = {
@@ -273,9 +295,11 @@ static void one_frame(struct reading *r, const struct fs_log_frame *f, size_t be
 	r->part->next = r->expect;
 	marks = r->part->marks;
 	by_kind[f->kind](r, f);
-	for (; f->kind != FS_LOG_RECORD && marks < r->part->marks; marks++)
-		r->part->mark[marks].torn =
-			half_written(r, f->off + FS_LOG_FRAME, f->off + FS_LOG_FRAME + f->len);
+	if (f->kind == FS_LOG_RECORD || r->rc || marks == r->part->marks)
+		return;
+	r->part->mark[marks].torn =
+		half_written(r, f->off + FS_LOG_FRAME, f->off + FS_LOG_FRAME + f->len, false);
+	bound_damage(r);
 }
 
 static int read_frames(struct reading *r, const struct fs_log_header *header)

@@ -182,10 +182,9 @@ void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first, 
 	for (size_t i = 0; i < j->damages; i++) {
 		struct fs_log_damage *d = &j->damage[i];
 
-		/* Behind the last checkpoint of a daemon that stopped nothing is written; and a
-		 * start goes on in the same segment while there is room. */
-		if (stopped || (first && !fresh && !j->last_full) ||
-		    (d->frame && d->f.seq != j->expect))
+		/* A start goes on in the same segment while there is room. Behind the last
+		 * checkpoint of a daemon that stopped it can be a start that was cut short. */
+		if ((first && !fresh && !j->last_full) || (d->frame && d->f.seq != j->expect))
 			d->crash = false;
 		d->restart = true;
 	}
@@ -200,18 +199,33 @@ void fs_log_judge_restart(struct fs_log_judge *j, uint64_t segment, bool first, 
 
 /* ---- seals ---- */
 
-void fs_log_judge_sealed(struct fs_log_judge *j, uint64_t size, bool agrees, uint64_t segment,
-			 const char *seal)
+/*
+ * Damage before this seal is judged. What a daemon can have left of its stream's head, in the same
+ * write as the tree frame behind it, waits for the next head (left).
+ */
+static void damages_tell(struct fs_log_judge *j, bool agrees, uint64_t left)
 {
-	bool told = j->damages || j->blind || j->lost;
-	struct fs_log_finding f;
+	size_t n = 0;
 
 	for (size_t i = 0; i < j->damages; i++) {
 		struct fs_log_damage *d = &j->damage[i];
 
-		damage_tell(j, d, agrees && d->crash && d->restart);
+		if (left && agrees && d->crash && !d->restart && d->f.segment == left &&
+		    d->f.seq == j->expect)
+			j->damage[n++] = *d;
+		else
+			damage_tell(j, d, agrees && d->crash && d->restart);
 	}
-	j->damages = 0;
+	j->damages = n;
+}
+
+static void judge_sealed(struct fs_log_judge *j, uint64_t size, bool agrees, uint64_t segment,
+			 uint64_t left, const char *seal)
+{
+	bool told = j->damages || j->blind || j->lost;
+	struct fs_log_finding f;
+
+	damages_tell(j, agrees, left);
 	if (!agrees && !told) {
 		f = fs_log_judge_at(j, FS_LOG_CHANGED, j->sealed < size ? j->sealed + 1 : size,
 				    size, segment);
@@ -302,8 +316,8 @@ void fs_log_judge_tree(struct fs_log_judge *j, const struct fs_log_part *p,
 	}
 	check_key(j, t, p->number, m->seq);
 	memcpy(j->last_daemon, t->daemon_pk, KEYS_LEN);
-	fs_log_judge_sealed(j, t->tree.size, j->lost || same_root(j, t, root), p->number,
-			    "the tree of the next segment");
+	judge_sealed(j, t->tree.size, j->lost || same_root(j, t, root), p->number, p->number,
+		     "the tree of the next segment");
 	j->tree = t->tree;
 	j->blind = j->lost = false;
 	j->began = true;
@@ -399,7 +413,7 @@ void fs_log_judge_checkpoint(struct fs_log_judge *j, const struct fs_log_part *p
 	if (j->blind)
 		return;
 	agrees = !memcmp(root, c->root, KEYS_LEN);
-	fs_log_judge_sealed(j, c->size, agrees, p->number, "the checkpoint");
+	judge_sealed(j, c->size, agrees, p->number, 0, "the checkpoint");
 	if (agrees)
 		checkpoint_agrees(j, p, m);
 }

@@ -230,6 +230,7 @@ static int load_practice(struct fs_vault *v)
 	fs_policies_forward(v, practice);
 	pthread_rwlock_wrlock(&v->lock);
 	v->practice = practice;
+	atomic_store(&v->denies, policy_practice_denies_programs(v->practice));
 	pthread_rwlock_unlock(&v->lock);
 	return 0;
 }

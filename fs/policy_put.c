@@ -333,6 +333,7 @@ static void publish_practice(struct fs_vault *v, struct policy_practice **practi
 	pthread_rwlock_wrlock(&v->lock);
 	old = v->practice;
 	v->practice = *practice;
+	atomic_store(&v->denies, policy_practice_denies_programs(v->practice));
 	pthread_rwlock_unlock(&v->lock);
 	*practice = NULL;
 	fs_grants_changed(v);

@@ -13,27 +13,31 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define KEPT 4u
+#define KEPT 16u /* a desktop's programs and their pools */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	pid_t pid; /* 0: free */
 	int fd;
+	pid_t process; /* 0: not asked for yet; as long as the thread lives it is the same */
 } kept[KEPT];
 static unsigned next;
 
-static ssize_t read_kept(pid_t pid, char *out, size_t cap)
+/* Reads the name of a thread whose file is open. *at is its place. */
+static ssize_t read_kept(pid_t pid, char *out, size_t cap, unsigned *at)
 {
 	for (unsigned n = 0; n < KEPT; n++) {
 		ssize_t got;
 
 		if (kept[n].pid != pid)
 			continue;
+		*at = n;
 		got = pread(kept[n].fd, out, cap, 0);
 		if (got > 0)
 			return got;
@@ -43,9 +47,8 @@ static ssize_t read_kept(pid_t pid, char *out, size_t cap)
 	return 0;
 }
 
-static ssize_t read_new(pid_t pid, char *out, size_t cap)
+static ssize_t read_new(pid_t pid, char *out, size_t cap, unsigned *at)
 {
-	unsigned at = next++ % KEPT;
 	char path[64];
 	int fd;
 
@@ -53,26 +56,54 @@ static ssize_t read_new(pid_t pid, char *out, size_t cap)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	if (kept[at].pid)
-		close(kept[at].fd);
-	kept[at].pid = pid;
-	kept[at].fd = fd;
+	*at = next++ % KEPT;
+	if (kept[*at].pid)
+		close(kept[*at].fd);
+	kept[*at].pid = pid;
+	kept[*at].fd = fd;
+	kept[*at].process = 0;
 	return pread(fd, out, cap, 0);
 }
 
-void fs_program_name(pid_t pid, char *out, size_t cap)
+/* With the lock. False: no such thread, out is empty. */
+static bool read_name(pid_t pid, char *out, size_t cap, unsigned *at)
 {
 	ssize_t got = 0;
 
 	if (pid > 0) {
-		pthread_mutex_lock(&lock);
-		got = read_kept(pid, out, cap - 1);
+		got = read_kept(pid, out, cap - 1, at);
 		if (got <= 0)
-			got = read_new(pid, out, cap - 1);
-		pthread_mutex_unlock(&lock);
+			got = read_new(pid, out, cap - 1, at);
 	}
 	out[got > 0 ? got : 0] = '\0';
 	out[strcspn(out, "\n")] = '\0';
+	return got > 0;
+}
+
+void fs_program_name(pid_t pid, char *out, size_t cap)
+{
+	unsigned at;
+
+	pthread_mutex_lock(&lock);
+	(void)read_name(pid, out, cap, &at);
+	pthread_mutex_unlock(&lock);
+}
+
+void fs_program_names(pid_t tid, char thread[static FS_PROGRAM_NAME], char process[static FS_PROGRAM_NAME])
+{
+	unsigned at = 0;
+	pid_t first = 0;
+
+	process[0] = '\0';
+	pthread_mutex_lock(&lock);
+	if (read_name(tid, thread, FS_PROGRAM_NAME, &at)) {
+		if (!kept[at].process)
+			kept[at].process = fs_program_process(tid);
+		first = kept[at].process;
+	}
+	if (first && first != tid)
+		(void)read_name(first, process, FS_PROGRAM_NAME, &at);
+	pthread_mutex_unlock(&lock);
 }
 
 void fs_program_name_of(pid_t pid, uid_t uid, char *out, size_t cap)

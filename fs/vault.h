@@ -530,6 +530,11 @@ bool fs_vault_drafts(struct fs_vault *v, struct fs_session *s, uint32_t index, i
 /* Its number, and since when. False: there is none. */
 bool fs_vault_grant(struct fs_vault *v, struct fs_session *s, uint32_t index, uint64_t *number,
 		    int64_t *since_s);
+/*
+ * Does the practice policy in force keep the program of this thread out (`program deny`)? By the name of the thread or of
+ * its process, which goes to name when it does. Without such a line that is one load; else a read of /proc.
+ */
+bool fs_vault_denies_program(struct fs_vault *v, pid_t tid, char name[static 16]);
 /* The same for vault-level rights (create, policy, audit). */
 int fs_vault_decide_vault(struct fs_vault *v, struct fs_session *s, uint32_t rights,
 			  struct policy_verdict *out, char *rule, size_t rule_cap);

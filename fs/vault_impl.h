@@ -298,6 +298,7 @@ struct fs_vault {
 	bool log_dirty;
 	atomic_uint log_waiting;   /* auditors who lack streams that another one can open */
 	atomic_int forward;	   /* enum policy_forward: what the practice policy says, or said when it was last known */
+	atomic_bool denies;	   /* the practice policy has a `program deny` line; set when v->practice is */
 	atomic_uint lists_waiting; /* changes of the key list and break-glass wraps that wait */
 	pthread_mutex_t side;	   /* leaf: backoff, history */
 	struct fs_backoff backoff[FS_BACKOFF];

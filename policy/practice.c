@@ -131,6 +131,11 @@ const struct policy_default *policy_practice_defaults(const struct policy_practi
 	return p->deflt + p->default_first[n];
 }
 
+bool policy_practice_denies_programs(const struct policy_practice *p)
+{
+	return p->denied_count != 0;
+}
+
 bool policy_practice_denies_program(const struct policy_practice *p, const char *comm)
 {
 	for (size_t i = 0; i < p->denied_count; i++)

@@ -136,6 +136,8 @@ struct policy_keep {
 /* No allocation; a name that no pattern fits is record content, of which every version is kept. */
 void policy_practice_keep(const struct policy_practice *p, const char *name,
 			  struct policy_keep *out);
+/* There is a `program deny` line at all: names need not be asked for without one. */
+bool policy_practice_denies_programs(const struct policy_practice *p);
 /* True when a `program deny` line names this (kernel-truncated, 15 bytes) comm. */
 bool policy_practice_denies_program(const struct policy_practice *p, const char *comm);
 

@@ -111,6 +111,8 @@ static void add_list(struct policy_asked *a, const uint32_t *list)
 
 static const char *gate_other(const struct policy_record *r)
 {
+	if (begins(r->rule, "program deny "))
+		return "the practice keeps this program out";
 	for (size_t i = 0; i < sizeof(gate_others) / sizeof(gate_others[0]); i++) {
 		if (!strcmp(r->rule, gate_others[i].rule))
 			return gate_others[i].why;

@@ -92,8 +92,7 @@ static int journal_add(struct policy_unusual *u, uint32_t person, const struct p
 /* A refused program (`program deny`) is an indexer that was kept out, not a person at a door. */
 static bool is_noise(const struct policy_record *r)
 {
-	return r->kind == POLICY_RECORD_REFUSED &&
-	       (!strncmp(r->rule, "program ", 8) || strstr(r->detail, "program") != NULL);
+	return r->kind == POLICY_RECORD_REFUSED && !strncmp(r->rule, "program deny ", 13);
 }
 
 int policy_unusual_add(struct policy_unusual *u, const struct policy_record *r)

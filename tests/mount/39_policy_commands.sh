@@ -387,6 +387,57 @@ t_sign_off_names_the_reports_digest_in_the_access_log() {
 	[ "$(grep -c 'version [0-9]' "$ROOT/changes")" = 1 ] || fail "$(cat "$ROOT/changes")"
 }
 
+# A copy of a program under another name is another program to the practice.
+named() { install -m 755 "$(command -v "$1")" "$PROBES/$2"; }
+deny_line() { { practice_policy; echo 'practitioner rut user jft-rut role steward'; [ $# = 0 ] || echo "program deny $*"; } | put rut practice; }
+denials() { audit | grep REFUSED | grep -c "program deny $1"; }
+
+t_denied_programs_find_nothing_and_are_counted() {
+	local note out
+	note="$(J anna)/$HANSEN/note.txt"
+	logout anna && login anna || return 1 # a session of which nothing was counted yet
+	named cat tracker-miner-fs && named find updatedb && named ls plocate || return 1
+	as anna "$PROBES/tracker-miner-fs" "$note" | grep -qx finding || fail "kept out before the line" || return 1
+	deny_line tracker-miner-fs updatedb plocate || return 1
+	for out in 1 2 3; do
+		expect_errno EACCES as anna "$PROBES/tracker-miner-fs" "$note" || return 1
+		expect_errno EACCES as anna "$PROBES/plocate" "$(J anna)" || return 1
+		expect_errno EACCES as anna "$PROBES/plocate" "$(J anna)/$HANSEN" || return 1
+	done
+	out=$(as anna "$PROBES/updatedb" "$(J anna)" 2>/dev/null)
+	[ "$out" = "$(J anna)" ] || fail "walked: $out" || return 1
+	as anna stat "$(J anna)" >/dev/null && as anna cat "$note" | grep -qx finding && as anna ls "$(J anna)" | grep -qxF "$HANSEN" || fail "others are kept out too" || return 1
+	[ "$(denials tracker-miner-f)" = 1 ] && [ "$(denials plocate)" = 1 ] && [ "$(denials updatedb)" = 1 ] || fail "not one record each: $(audit | grep "program deny")" || return 1
+	audit | grep "program deny" | grep -F "${HANSEN#* }" && fail "a journal is named" && return 1
+	logout anna || return 1
+	[ "$(denials tracker-miner-f)" = 2 ] || fail "the end of the session told no number" || return 1
+	login anna && deny_line || return 1
+	as anna "$PROBES/tracker-miner-fs" "$note" | grep -qx finding
+}
+
+t_denied_program_saves_what_it_has_open() {
+	local note p
+	note="$(J anna)/$HANSEN/open.txt"
+	named sh baloo_file || return 1
+	as anna "$PROBES/baloo_file" -c "exec 7>>'$note' && echo one >&7 && touch '$ROOT/home/anna/opened' &&
+		until [ -e '$ROOT/home/anna/go' ]; do sleep 0.05; done && echo two >&7 && exec 7>&-" &
+	p=$!
+	wait_for 10 test -e "$ROOT/home/anna/opened" && deny_line baloo_file && as anna touch "$ROOT/home/anna/go" && wait "$p" || return 1
+	[ "$(as anna cat "$note" | tr '\n' ' ')" = 'one two ' ] || return 1
+	expect_errno EACCES as anna "$PROBES/baloo_file" -c "echo three >>'$note'" || return 1
+	deny_line
+}
+
+t_steward_takes_a_line_back_with_a_denied_program() {
+	local file
+	file="$(J rut)/.policy/practice.policy"
+	named tee noted && deny_line noted bash cat ls && grep -q . <(as rut cat "$file") || return 1
+	as rut ls "$(J rut)/.policy" | grep -qx practice.policy || fail ".policy can't be listed" || return 1
+	expect_errno EACCES as rut ls "$(J rut)" || return 1
+	{ practice_policy; echo 'practitioner rut user jft-rut role steward'; } | as rut "$PROBES/noted" "$file" >/dev/null || return 1
+	as rut ls "$(J rut)" >/dev/null && as anna cat "$(J anna)/$HANSEN/note.txt" | grep -qx finding
+}
+
 t_long_answers_come_whole() {
 	mounted anna || login anna || return 1
 	as anna sh -c 'cd "$1" && for i in $(seq 230); do mkdir "many $i" || exit 1; done' sh "$(J anna)" || return 1

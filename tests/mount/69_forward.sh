@@ -84,7 +84,9 @@ t_names_only_with_the_word_and_at_once() {
 	arrives ' create ' || return 1
 	sleep 0.3
 	! grep -qi 'hansen\|without-a-name' "$GOT" || fail "names go on: $(cat "$GOT")" || return 1
+	[ -e "$ROOT/state/forward" ] || fail "the host does not remember" || return 1
 	policy_with '' || return 1
+	[ ! -e "$ROOT/state/forward" ] || fail "the host remembers what is over" || return 1
 	sleep 0.3
 	: >"$GOT"
 	write_note unseen || return 1

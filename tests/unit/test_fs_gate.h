@@ -27,6 +27,8 @@ static struct {
 	bool strict;
 	unsigned decided;
 	int64_t grant_since_s; /* 0: there is no emergency grant */
+	const char *denied;    /* the program that asks is kept out under this name; NULL: it is not */
+	unsigned asked_program;
 	/* log */
 	struct policy_record record[256];
 	size_t records, notes_named;
@@ -76,6 +78,17 @@ bool fs_vault_drafts(struct fs_vault *v, struct fs_session *s, uint32_t index, i
 	uint64_t number;
 
 	return fs_vault_grant(v, s, index, &number, since_s);
+}
+
+/* `program deny` lines. */
+bool fs_vault_denies_program(struct fs_vault *v, pid_t tid, char name[static 16])
+{
+	ck_assert_ptr_eq(v, the_vault);
+	ck_assert_int_eq(tid, 42);
+	w.asked_program++;
+	if (w.denied)
+		snprintf(name, 16, "%s", w.denied);
+	return w.denied != NULL;
 }
 
 /* The policy right: under .policy. */

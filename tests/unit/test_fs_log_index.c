@@ -362,6 +362,27 @@ START_TEST(index_shows_nothing_in_clear)
 }
 END_TEST
 
+/* Nobody reads it: whoever stores would wait for ever, and the log with him. */
+START_TEST(index_is_not_written_to_what_is_no_file)
+{
+	char dir[] = "/tmp/journalfs-index-XXXXXX", path[64];
+	uint8_t *p = NULL;
+	size_t len = 0;
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	fd = open(dir, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_ge(fd, 0);
+	snprintf(path, sizeof(path), "%s/00000007.idx", dir);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_ne(fs_log_index_store(fd, 7, (const uint8_t *)"x", 1), 0);
+	ck_assert_int_ne(fs_log_index_load(fd, 7, &p, &len), 0);
+	ck_assert_int_eq(unlink(path), 0);
+	close(fd);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -373,6 +394,7 @@ int main(void)
 		index_can_not_be_forged_by_a_reader,
 		index_that_went_wrong_is_not_sealed,
 		index_shows_nothing_in_clear,
+		index_is_not_written_to_what_is_no_file,
 	};
 
 	return run_tests("fs/log_index", tests, COUNT(tests));

@@ -11,6 +11,7 @@
 static char dir[64], other[64];
 static struct forge forge;
 static struct t_found found;
+static uint64_t ahead_s; /* of the statement, before the newest checkpoint */
 
 static void setup(void)
 {
@@ -20,6 +21,7 @@ static void setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_ptr_nonnull(mkdtemp(other));
 	forge_log(&forge, dir);
+	ahead_s = 60;
 }
 
 static void teardown(void)
@@ -43,7 +45,7 @@ static void take_two(const struct forge *f)
 		.first_seq = 1,
 		.last_seq = 40,
 		.key_number = 2,
-		.time_s = 2000000000,
+		.time_s = forge.time_s + ahead_s,
 		.newest_s = 1800000000,
 		.keep_years = 5,
 		.by = {.pid = 3, .enrolment = 1, .who = "dan"},
@@ -103,6 +105,47 @@ START_TEST(archived_beginning_is_told_and_the_rest_verified)
 	t_verify(dir, NULL, &found);
 	t_first(&found, FS_LOG_CHANGED, 41);
 	ck_assert_uint_eq(found.v.alarms, 1);
+}
+END_TEST
+
+/* A clock that was set forward, so that all is old enough, and back. */
+START_TEST(what_a_clock_that_was_ahead_took_is_missing)
+{
+	ahead_s = UINT64_C(6) * 365 * 86400;
+	take_two(&forge);
+	gone(1);
+	gone(2);
+	t_verify(dir, NULL, &found);
+	t_first(&found, FS_LOG_MISSING, 1);
+	ck_assert_uint_eq(t_any(&found, FS_LOG_MISSING)->last, 40);
+	ck_assert_uint_eq(found.v.alarms, 1);
+}
+END_TEST
+
+/* No segment is left that marks this size; the statement's tree is compared. */
+START_TEST(checkpoint_kept_over_just_what_was_archived_is_compared)
+{
+	struct t_segment *three = t_segment_load(dir, 3);
+	struct fs_log_frame *t = t_frame(three, FS_LOG_TREE, 0);
+	struct keys_checkpoint c = {.size = 40, .mark = KEYS_CHECKPOINT_RUNNING};
+	struct t_asking a = {.kept_count = 1};
+	char text[KEYS_CHECKPOINT_MAX];
+	struct fs_log_tree tree;
+
+	ck_assert_int_eq(fs_log_tree_decode(t->body, t->len, 3, forge.vault, &tree), 0);
+	memcpy(c.vault, forge.vault, sizeof(c.vault));
+	keys_tree_root(&tree.tree, c.root);
+	c.root[0] ^= _i ? 1 : 0;
+	ck_assert_uint_gt(keys_checkpoint_make(&c, forge.key_sk[2], forge.witness_sk, text), 0);
+	a.kept[0] = text;
+	take_two(&forge);
+	gone(1);
+	gone(2);
+	t_verify(dir, &a, &found);
+	ck_assert_uint_eq(found.v.alarms, (unsigned)_i);
+	if (_i)
+		t_first(&found, FS_LOG_FORKED, 1);
+	t_segment_drop(three);
 }
 END_TEST
 
@@ -214,6 +257,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, archived_beginning_is_told_and_the_rest_verified);
+	tcase_add_test(t, what_a_clock_that_was_ahead_took_is_missing);
+	tcase_add_loop_test(t, checkpoint_kept_over_just_what_was_archived_is_compared, 0, 2);
 	tcase_add_test(t, more_than_was_archived_is_missing);
 	tcase_add_test(t, statement_that_was_changed_counts_for_nothing);
 	tcase_add_test(t, statement_under_another_root_counts_for_nothing);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of fs/program.c: whose name a record bears. */
 #include <check.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +111,50 @@ START_TEST(name_is_told_of_the_accounts_own_processes_only)
 }
 END_TEST
 
+static void *named_thread(void *ctx)
+{
+	int *ends = ctx;
+	pid_t tid = (pid_t)syscall(SYS_gettid);
+	char c;
+
+	ck_assert_int_eq(prctl(PR_SET_NAME, "pool-1"), 0);
+	ck_assert_int_eq(write(ends[0], &tid, sizeof(tid)), sizeof(tid));
+	ck_assert_int_eq(read(ends[0], &c, 1), 1);
+	return NULL;
+}
+
+/* A program's pool asks under names of its own: the program is still itself. */
+START_TEST(thread_of_a_pool_is_told_with_its_program)
+{
+	char thread[FS_PROGRAM_NAME], process[FS_PROGRAM_NAME];
+	pthread_t t;
+	pid_t tid;
+	int ends[2];
+
+	ck_assert_int_eq(prctl(PR_SET_NAME, "tracker-miner-fs"), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(pthread_create(&t, NULL, named_thread, ends), 0);
+	ck_assert_int_eq(read(ends[1], &tid, sizeof(tid)), sizeof(tid));
+	for (int n = 0; n < 2; n++) {
+		fs_program_names(tid, thread, process);
+		ck_assert_str_eq(thread, "pool-1");
+		ck_assert_str_eq(process, "tracker-miner-f");
+		fs_program_names(getpid(), thread, process);
+		ck_assert_str_eq(thread, "tracker-miner-f");
+		ck_assert_str_eq(process, "");
+	}
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(pthread_join(t, NULL), 0);
+	fs_program_names(tid, thread, process);
+	ck_assert_str_eq(thread, "");
+	ck_assert_str_eq(process, "");
+	fs_program_names(0, thread, process);
+	ck_assert_str_eq(thread, "");
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/program");
@@ -117,6 +164,7 @@ int main(void)
 
 	tcase_add_test(t, own_name_follows_a_change);
 	tcase_add_test(t, ended_process_has_no_name);
+	tcase_add_test(t, thread_of_a_pool_is_told_with_its_program);
 	tcase_add_test(t, long_name_is_cut_to_the_room_there_is);
 	tcase_add_test(t, name_is_told_of_the_accounts_own_processes_only);
 	tcase_add_test(t, more_programs_than_are_kept_keep_their_names);

@@ -604,6 +604,7 @@ START_TEST(practice_full_text_gives_every_setting)
 	ck_assert(policy_practice_denies_program(p, "Web Content"));
 	ck_assert(!policy_practice_denies_program(p, "tracker-miner"));
 	ck_assert(!policy_practice_denies_program(p, ""));
+	ck_assert(policy_practice_denies_programs(p));
 	ck_assert_ptr_eq(policy_practice_get(p), p);
 	policy_practice_put(p);
 	policy_practice_put(p);
@@ -625,6 +626,7 @@ START_TEST(practice_settings_left_out_have_defaults)
 	ck_assert_uint_eq(s->attend_reason, 10);
 	ck_assert(!s->blocks_shown);
 	ck_assert(!policy_practice_denies_program(p, "updatedb"));
+	ck_assert(!policy_practice_denies_programs(p));
 	policy_practice_put(p);
 }
 END_TEST

@@ -256,6 +256,7 @@ START_TEST(refusals_that_policy_does_not_decide_are_told_apart)
 	ck_assert_str_eq(a.other, "a final note does not change");
 	ck_assert_int_eq(a.what, POLICY_ASKED_NOTHING);
 	ck_assert_ptr_nonnull(refused("open: EACCES", "its key still waits").other);
+	ck_assert_ptr_nonnull(refused("opendir: EACCES", "program deny tracker-miner-f").other);
 	ck_assert_ptr_nonnull(refused("open: EACCES", "another account than the session's").other);
 	ck_assert_ptr_nonnull(refused("break-glass: you have 3 emergency accesses open", "").other);
 	ck_assert_ptr_nonnull(refused("second factor: wrong", "").other);

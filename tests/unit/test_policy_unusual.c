@@ -609,7 +609,8 @@ START_TEST(unusual_few_doors_are_left_out)
 		act(&x, POLICY_RECORD_REFUSED, 2, 900 + n, t_at(31 + 2 * (int)n, 9, 0));
 	for (unsigned n = 0; n < 9; n++) {
 		r = t_record(POLICY_RECORD_REFUSED, 3, 900 + n, t_at(60, 9, (int)n));
-		strcpy(r.detail, "open: the practice denies this program");
+		strcpy(r.detail, "opendir: EACCES");
+		strcpy(r.rule, "program deny tracker-miner-f");
 		add(&x, &r);
 	}
 	for (int n = 0; n < 3; n++) {

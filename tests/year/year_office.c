@@ -216,7 +216,7 @@ static void emergency(struct year_clinic *c, int day)
 			       year_emergency_reason(c, &c->random), false, &c->random);
 }
 
-/* A program that walks through all files meets the policy's list of programs. */
+/* A program that walks through all files meets the policy's list of programs: at the first door, then it is counted. */
 static void indexer(struct year_clinic *c, int day)
 {
 	struct year_person *who = &c->person[year_below(&c->random, YEAR_INGRID)];
@@ -224,21 +224,20 @@ static void indexer(struct year_clinic *c, int day)
 
 	if (!c->session[who->place])
 		return;
-	for (unsigned i = 0; i < 12 && who->panel_count; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		struct year_hand h = {.c = c,
 				      .who = who,
 				      .s = c->session[who->place],
 				      .rule = YEAR_RULE_PROGRAM,
-				      .p = &c->patient[who->panel[i % who->panel_count]],
 				      .program = "tracker-miner-f"};
 		struct year_item *it = year_item(&h, ns, POLICY_RECORD_REFUSED);
 
 		if (it) {
-			it->note = 1;
 			it->outcome = 4;
 			it->detail = "opendir: EACCES";
+			it->count = i ? who->panel_count : 0;
 		}
-		ns += YEAR_NS / 20;
+		ns += 3600 * YEAR_NS;
 	}
 }
 

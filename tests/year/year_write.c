@@ -2,7 +2,7 @@
 /*
  * tests/year/year_write.c - an item as the record that the daemon would have written.
  *
- * Owns nothing. Texts as in fs/gate_log.c, fs/audit.c, fs/break_glass.c, policy/decide.c.
+ * Owns nothing. Texts as in fs/gate_log.c, fs/gate_program.c, fs/audit.c, fs/break_glass.c, policy/decide.c.
  */
 #include "year_impl.h"
 
@@ -49,7 +49,7 @@ static void rule(const struct year_item *it, char out[static POLICY_RECORD_TEXT]
 		snprintf(out, POLICY_RECORD_TEXT, "no entry admits %s", who->name);
 		return;
 	case YEAR_RULE_PROGRAM:
-		snprintf(out, POLICY_RECORD_TEXT, "program deny tracker-miner-fs");
+		snprintf(out, POLICY_RECORD_TEXT, "program deny tracker-miner-f");
 		return;
 	}
 }
