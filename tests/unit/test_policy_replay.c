@@ -266,6 +266,8 @@ START_TEST(refusals_that_policy_does_not_decide_are_told_apart)
 	a = refused("taking the log's segments", "");
 	ck_assert(!a.other && a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_POLICY) &&
 		  asks(&a, POLICY_AUDIT) && asks(&a, POLICY_REVIEW));
+	a = refused("archiving the log", "");
+	ck_assert(!a.other && asks(&a, POLICY_POLICY) && !asks(&a, POLICY_AUDIT));
 	a = refused("exporting keys of the log", "");
 	ck_assert(!a.other && a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_AUDIT) &&
 		  !asks(&a, POLICY_POLICY));
@@ -301,6 +303,13 @@ START_TEST(names_that_people_give_change_no_meaning)
 	strcpy(r.detail, "the log was read, journal what was shown, for audit patient");
 	a = asked(&r);
 	ck_assert(a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_AUDIT));
+	/* Who may sign off may not archive, and the other way round. */
+	in_journal(POLICY_RECORD_LOG_REVIEW, 0, "anna", "", "");
+	a = asked(&r);
+	ck_assert(asks(&a, POLICY_AUDIT) && asks(&a, POLICY_REVIEW) && !asks(&a, POLICY_POLICY));
+	in_journal(POLICY_RECORD_ARCHIVE, 0, "anna", "", "");
+	a = asked(&r);
+	ck_assert(asks(&a, POLICY_POLICY) && !asks(&a, POLICY_AUDIT) && !asks(&a, POLICY_REVIEW));
 }
 END_TEST
 
