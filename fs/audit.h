@@ -79,6 +79,12 @@ int fs_vault_audit_policies(struct fs_vault *v, struct fs_session *by,
 			    int (*fn)(void *ctx, const struct policy_past_change *c), void *ctx,
 			    struct fs_audit_result *result, struct fs_say *say);
 
+/* The practice's policy in force alone, the same way: whoever asks about people and units needs no
+ * more. -ENOENT: there is none. */
+int fs_vault_audit_practice(struct fs_vault *v, struct fs_session *by,
+			    int (*fn)(void *ctx, const struct policy_past_change *c), void *ctx,
+			    struct fs_audit_result *result, struct fs_say *say);
+
 /* Signs off a review of the log, durable: the audit or the review right. -EINVAL: nothing was said.
  */
 int fs_vault_audit_sign_off(struct fs_vault *v, struct fs_session *by, const char *what,

@@ -99,6 +99,8 @@ int fs_vault_log_read_some(struct fs_vault *v, struct fs_session *by, struct fs_
 			.shut = read_shut,
 			.journals = q->journals,
 			.journal_count = q->journal_count,
+			.since_ns = q->since_ns,
+			.until_ns = q->until_ns,
 			.threads = q->threads,
 			.ctx = &a,
 		});
@@ -208,6 +210,8 @@ static int read_filtered(struct auditing *a, struct fs_say *say)
 	int rc = fs_audit_numbers(&a->filter, &numbers, &some.journal_count);
 
 	some.journals = numbers;
+	some.since_ns = a->filter.since_ns;
+	some.until_ns = a->filter.until_ns;
 	if (!rc)
 		rc = fs_vault_log_read_some(a->v, a->by, &some);
 	free(numbers);

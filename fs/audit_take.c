@@ -389,6 +389,36 @@ int fs_vault_audit_policies(struct fs_vault *v, struct fs_session *by,
 	return rc < 0 ? rc : 0;
 }
 
+int fs_vault_audit_practice(struct fs_vault *v, struct fs_session *by,
+			    int (*fn)(void *ctx, const struct policy_past_change *c), void *ctx,
+			    struct fs_audit_result *result, struct fs_say *say)
+{
+	struct fs_version ver;
+	uint32_t n;
+	int rc = fs_audit_may(v, by, ANY_RIGHT, "reading the practice policy", say);
+
+	if (rc)
+		return rc;
+	pthread_rwlock_rdlock(&v->lock);
+	n = v->counters.practice;
+	pthread_rwlock_unlock(&v->lock);
+	if (!n)
+		return -ENOENT;
+	rc = fs_vault_tell(v, by, POLICY_RECORD_AUDIT, 0, NULL,
+			   "the practice policy was read, version %u", n);
+	if (!rc)
+		rc = fs_policies_read(v, n, &ver);
+	if (rc == -EBADMSG) {
+		note_damaged(v, n, result);
+		return 0;
+	}
+	if (!rc) {
+		rc = give_version(v, &ver, fn, ctx);
+		fs_policies_clear(&ver);
+	}
+	return rc < 0 ? rc : 0;
+}
+
 /* ---- reviews and checkpoints ---- */
 
 int fs_vault_audit_sign_off(struct fs_vault *v, struct fs_session *by, const char *what,

@@ -326,6 +326,7 @@ static int send_change(void *ctx, const struct policy_past_change *c)
 int fs_control_verb_audit_policies(struct fs_control_request *rq)
 {
 	struct fs_audit_result *res = calloc(1, sizeof(*res));
+	bool practice = json_is_true(json_object_get(rq->m.json, "practice"));
 	struct fs_control_sink sink;
 	int rc;
 
@@ -333,9 +334,10 @@ int fs_control_verb_audit_policies(struct fs_control_request *rq)
 		return -ENOMEM;
 	rc = fs_control_sink_open(&sink, rq);
 	if (!rc)
-		rc = fs_control_sink_end(&sink, fs_vault_audit_policies(rq->c->vault, rq->session,
-									send_change, &sink, res,
-									&rq->say));
+		rc = fs_control_sink_end(
+			&sink,
+			(practice ? fs_vault_audit_practice : fs_vault_audit_policies)(
+				rq->c->vault, rq->session, send_change, &sink, res, &rq->say));
 	fs_control_sink_close(&sink);
 	if (!rc)
 		rc = put_result(rq, res);

@@ -24,7 +24,7 @@ enum need {
 	NEED_SESSION = 2, /* the connection's session, or the account's newest; in any state */
 	NEED_ACTIVE = 4,  /* and its keys are there */
 	NEED_FD = 8,
-	NEED_TRIES = 16, /* refusals are logged: not too many of them */
+	NEED_TRIES = 16,  /* refusals are logged: not too many of them */
 	NEED_PIECES = 32, /* the blob's length lies between the two; the verb looks closer */
 };
 
@@ -41,7 +41,7 @@ struct verb {
 	const char *name;
 	unsigned need;
 	fs_control_verb_fn fn;
-	size_t blob[2]; /* lengths that are accepted */
+	size_t blob[2];	       /* lengths that are accepted */
 	struct field field[8]; /* the last is empty */
 };
 
@@ -225,100 +225,214 @@ static int verb_invite(struct fs_control_request *rq)
 /* ---- the table ---- */
 
 #define ACTIVE (NEED_HELLO | NEED_ACTIVE)
-#define STREAM (ACTIVE | NEED_TRIES | NEED_FD) /* the answer goes into the descriptor: control_sink.c */
-#define PURPOSE {"purpose", TEXT, false, 0, 100}
-#define WHO {"who", TEXT, false, 0, KEYS_NAME_MAX}
-#define ORIGIN {"origin", TEXT, false, 0, 255}
+#define STREAM                                                                                     \
+	(ACTIVE | NEED_TRIES | NEED_FD) /* the answer goes into the descriptor: control_sink.c */
+#define PURPOSE                                                                                    \
+	{                                                                                          \
+		"purpose", TEXT, false, 0, 100                                                     \
+	}
+#define WHO                                                                                        \
+	{                                                                                          \
+		"who", TEXT, false, 0, KEYS_NAME_MAX                                               \
+	}
+#define ORIGIN                                                                                     \
+	{                                                                                          \
+		"origin", TEXT, false, 0, 255                                                      \
+	}
 #define COST                                                                                       \
-	{"passes", NUMBER, true, 1, 16}, {"memory_kib", NUMBER, true, 8192, 1048576}
+	{"passes", NUMBER, true, 1, 16},                                                           \
+	{                                                                                          \
+		"memory_kib", NUMBER, true, 8192, 1048576                                          \
+	}
 #define COST_MAYBE                                                                                 \
-	{"passes", NUMBER, false, 1, 16}, {"memory_kib", NUMBER, false, 8192, 1048576}
-#define CODE {"code", TEXT, false, 0, FS_FACTOR_CODE_MAX}
-#define OLDS {"olds", NUMBER, false, 0, FS_PASSPHRASES_MAX}
-#define RENEW_LEN (2 * KEYS_LEN + KEYS_SALT_LEN) /* the passphrase, then the next one's salt and itself */
+	{"passes", NUMBER, false, 1, 16},                                                          \
+	{                                                                                          \
+		"memory_kib", NUMBER, false, 8192, 1048576                                         \
+	}
+#define CODE                                                                                       \
+	{                                                                                          \
+		"code", TEXT, false, 0, FS_FACTOR_CODE_MAX                                         \
+	}
+#define OLDS                                                                                       \
+	{                                                                                          \
+		"olds", NUMBER, false, 0, FS_PASSPHRASES_MAX                                       \
+	}
+#define RENEW_LEN                                                                                  \
+	(2 * KEYS_LEN + KEYS_SALT_LEN) /* the passphrase, then the next one's salt and itself */
 #define CODES_LEN (KEYS_FACTOR_CODES * KEYS_FACTOR_CODE_LEN)
-#define FILE_NAME {"file", TEXT, true, 1, 255}
-#define PROPOSAL(required) {"number", NUMBER, required, 0, INT32_MAX}
+#define FILE_NAME                                                                                  \
+	{                                                                                          \
+		"file", TEXT, true, 1, 255                                                         \
+	}
+#define PROPOSAL(required)                                                                         \
+	{                                                                                          \
+		"number", NUMBER, required, 0, INT32_MAX                                           \
+	}
 #define MOMENT_MAX INT64_C(9000000000) /* the year 2255: in nanoseconds it still fits */
-#define REASON {"reason", TEXT, false, 0, FS_REASON_MAX}
-#define UNIT {"unit", TEXT, false, 0, KEYS_NAME_MAX}
+#define REASON                                                                                     \
+	{                                                                                          \
+		"reason", TEXT, false, 0, FS_REASON_MAX                                            \
+	}
+#define UNIT                                                                                       \
+	{                                                                                          \
+		"unit", TEXT, false, 0, KEYS_NAME_MAX                                              \
+	}
 #define WHEN                                                                                       \
-	{"version", NUMBER, false, 0, UINT32_MAX}, {"at_s", NUMBER, false, 0, MOMENT_MAX}
+	{"version", NUMBER, false, 0, UINT32_MAX},                                                 \
+	{                                                                                          \
+		"at_s", NUMBER, false, 0, MOMENT_MAX                                               \
+	}
 #define NOTE                                                                                       \
-	{"journal", TEXT, true, 1, 255}, {"path", TEXT, true, 1, KEYS_NOTE_PATH_MAX}
-#define NOTE_REASON {"reason", TEXT, true, 1, KEYS_NOTE_REASON_MAX}
-#define POLICY_TEXT {"text", TEXT, true, 0, 262144}
+	{"journal", TEXT, true, 1, 255},                                                           \
+	{                                                                                          \
+		"path", TEXT, true, 1, KEYS_NOTE_PATH_MAX                                          \
+	}
+#define NOTE_REASON                                                                                \
+	{                                                                                          \
+		"reason", TEXT, true, 1, KEYS_NOTE_REASON_MAX                                      \
+	}
+#define POLICY_TEXT                                                                                \
+	{                                                                                          \
+		"text", TEXT, true, 0, 262144                                                      \
+	}
 
 static const struct verb verbs[] = {
-	{"hello", 0, verb_hello, {KEYS_NONCE_LEN, KEYS_NONCE_LEN},
+	{"hello",
+	 0,
+	 verb_hello,
+	 {KEYS_NONCE_LEN, KEYS_NONCE_LEN},
 	 {{"protocol", NUMBER, true, 1, INT32_MAX}}},
 	{"salt", NEED_HELLO, verb_salt, {0, 0}, {WHO}},
-	{"login", NEED_HELLO | NEED_TRIES | NEED_PIECES, fs_control_verb_login,
+	{"login",
+	 NEED_HELLO | NEED_TRIES | NEED_PIECES,
+	 fs_control_verb_login,
 	 {KEYS_LEN, RENEW_LEN + (1 + FS_PASSPHRASES_MAX) * KEYS_LEN},
 	 {WHO, ORIGIN, CODE, {"renew", TRUTH, false, 0, 0}, OLDS, COST_MAYBE}},
 	{"mount", NEED_HELLO | NEED_FD, fs_control_verb_mount, {0, 0}, {{0}}},
-	{"unlock", NEED_HELLO | NEED_TRIES, fs_control_verb_unlock, {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN}},
-	{"lock", NEED_HELLO, fs_control_verb_lock, {0, 0},
+	{"unlock",
+	 NEED_HELLO | NEED_TRIES,
+	 fs_control_verb_unlock,
+	 {KEYS_LEN, 2 * KEYS_LEN},
+	 {WHO, ORIGIN}},
+	{"lock",
+	 NEED_HELLO,
+	 fs_control_verb_lock,
+	 {0, 0},
 	 {ORIGIN,
 	  {"own", TRUTH, false, 0, 0},
 	  {"because", TEXT, false, 0, 16},
 	  {"idle_s", NUMBER, false, 0, INT32_MAX}}},
 	{"logout", NEED_HELLO, fs_control_verb_logout, {0, 0}, {ORIGIN}},
 	{"sessions", NEED_HELLO, fs_control_verb_sessions, {0, 0}, {{0}}},
-	{"session-end", NEED_HELLO | NEED_TRIES, fs_control_verb_session_end, {0, 0},
+	{"session-end",
+	 NEED_HELLO | NEED_TRIES,
+	 fs_control_verb_session_end,
+	 {0, 0},
 	 {{"id", TEXT, true, 4, 2 * KEYS_SESSION_ID_LEN}, REASON, ORIGIN}},
-	{"enroll", NEED_HELLO | NEED_TRIES, verb_enroll,
+	{"enroll",
+	 NEED_HELLO | NEED_TRIES,
+	 verb_enroll,
 	 {KEYS_CODE_LEN + KEYS_SALT_LEN + KEYS_LEN, KEYS_CODE_LEN + KEYS_SALT_LEN + 2 * KEYS_LEN},
 	 {ORIGIN, COST}},
-	{"invite", ACTIVE | NEED_TRIES, verb_invite, {0, 0},
+	{"invite",
+	 ACTIVE | NEED_TRIES,
+	 verb_invite,
+	 {0, 0},
 	 {{"name", TEXT, true, 1, KEYS_NAME_MAX},
 	  {"again", TRUTH, false, 0, 0},
 	  {"days", NUMBER, false, 1, 90}}},
-	{"passwd", ACTIVE | NEED_TRIES | NEED_PIECES, fs_control_verb_passwd,
-	 {RENEW_LEN, RENEW_LEN + (1 + FS_PASSPHRASES_MAX) * KEYS_LEN}, {OLDS, COST}},
+	{"passwd",
+	 ACTIVE | NEED_TRIES | NEED_PIECES,
+	 fs_control_verb_passwd,
+	 {RENEW_LEN, RENEW_LEN + (1 + FS_PASSPHRASES_MAX) * KEYS_LEN},
+	 {OLDS, COST}},
 	{"passphrases", NEED_HELLO | NEED_TRIES, fs_control_verb_passphrases, {0, 0}, {WHO}},
 	{"factor-status", NEED_HELLO | NEED_TRIES, fs_control_verb_factor_status, {0, 0}, {WHO}},
-	{"factor-enroll", NEED_HELLO | NEED_TRIES, fs_control_verb_factor_enroll,
+	{"factor-enroll",
+	 NEED_HELLO | NEED_TRIES,
+	 fs_control_verb_factor_enroll,
 	 {KEYS_LEN + KEYS_TOTP_SECRET_LEN + CODES_LEN,
 	  2 * KEYS_LEN + KEYS_TOTP_SECRET_LEN + CODES_LEN},
 	 {WHO, ORIGIN, CODE, {"new_code", TEXT, true, 1, FS_FACTOR_CODE_MAX}}},
-	{"factor-codes", NEED_HELLO | NEED_TRIES, fs_control_verb_factor_codes,
-	 {KEYS_LEN + CODES_LEN, 2 * KEYS_LEN + CODES_LEN}, {WHO, ORIGIN, CODE}},
-	{"factor-remove", NEED_HELLO | NEED_TRIES, fs_control_verb_factor_remove,
-	 {KEYS_LEN, 2 * KEYS_LEN}, {WHO, ORIGIN, CODE}},
+	{"factor-codes",
+	 NEED_HELLO | NEED_TRIES,
+	 fs_control_verb_factor_codes,
+	 {KEYS_LEN + CODES_LEN, 2 * KEYS_LEN + CODES_LEN},
+	 {WHO, ORIGIN, CODE}},
+	{"factor-remove",
+	 NEED_HELLO | NEED_TRIES,
+	 fs_control_verb_factor_remove,
+	 {KEYS_LEN, 2 * KEYS_LEN},
+	 {WHO, ORIGIN, CODE}},
 	{"status", NEED_HELLO, fs_control_verb_status, {0, 0}, {{0}}},
 	{"policy-show", ACTIVE | NEED_TRIES, fs_control_verb_policy_show, {0, 0}, {FILE_NAME}},
-	{"policy-check", ACTIVE | NEED_TRIES, fs_control_verb_policy_check, {0, 0},
+	{"policy-check",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_policy_check,
+	 {0, 0},
 	 {FILE_NAME, POLICY_TEXT}},
-	{"policy-put", ACTIVE | NEED_TRIES, fs_control_verb_policy_put, {0, 0},
+	{"policy-put",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_policy_put,
+	 {0, 0},
 	 {FILE_NAME, POLICY_TEXT, {"base", NUMBER, true, 0, UINT32_MAX}, REASON}},
-	{"attend", ACTIVE | NEED_TRIES, fs_control_verb_attend, {0, 0},
+	{"attend",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_attend,
+	 {0, 0},
 	 {{"journal", TEXT, true, 1, 255},
 	  {"reason", TEXT, true, 0, 1024},
 	  {"seconds", NUMBER, false, 0, 7 * 86400}}},
-	{"glass-ask", ACTIVE | NEED_TRIES, fs_control_verb_glass_ask, {0, 0},
+	{"glass-ask",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_glass_ask,
+	 {0, 0},
 	 {{"journal", TEXT, true, 1, 255}}},
-	{"glass-search", ACTIVE | NEED_TRIES, fs_control_verb_glass_search, {0, 0},
+	{"glass-search",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_glass_search,
+	 {0, 0},
 	 {{"part", TEXT, true, 1, 255}}},
-	{"glass", ACTIVE | NEED_TRIES, fs_control_verb_glass, {0, 2 * KEYS_LEN},
+	{"glass",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_glass,
+	 {0, 2 * KEYS_LEN},
 	 {{"journal", TEXT, true, 1, 255},
 	  {"ground", TEXT, true, 1, 16},
 	  {"reason", TEXT, true, 0, 4096},
 	  {"pass_block", TRUTH, false, 0, 0},
 	  {"code", TEXT, false, 0, 64}}},
-	{"glass-close", ACTIVE | NEED_TRIES, fs_control_verb_glass_close, {0, 0},
+	{"glass-close",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_glass_close,
+	 {0, 0},
 	 {{"journal", TEXT, true, 1, 255}}},
-	{"notice-next", NEED_HELLO | NEED_TRIES, fs_control_verb_notice_next, {0, 0},
+	{"notice-next",
+	 NEED_HELLO | NEED_TRIES,
+	 fs_control_verb_notice_next,
+	 {0, 0},
 	 {{"wait_s", NUMBER, false, 0, FS_CONTROL_LISTEN_S}, {"fresh", TRUTH, false, 0, 0}}},
-	{"notice-done", NEED_HELLO | NEED_TRIES, fs_control_verb_notice_done, {0, 0},
+	{"notice-done",
+	 NEED_HELLO | NEED_TRIES,
+	 fs_control_verb_notice_done,
+	 {0, 0},
 	 {{"number", NUMBER, true, 1, UINT32_MAX},
 	  {"delivered", TRUTH, true, 0, 0},
 	  {"error", TEXT, false, 0, 200}}},
-	{"grants", ACTIVE | NEED_TRIES, fs_control_verb_grants, {0, 0},
+	{"grants",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_grants,
+	 {0, 0},
 	 {{"number", NUMBER, false, 0, UINT32_MAX}, {"state", TEXT, false, 0, 16}}},
-	{"grant-show", ACTIVE | NEED_TRIES, fs_control_verb_grant_show, {0, 0},
+	{"grant-show",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_grant_show,
+	 {0, 0},
 	 {{"number", NUMBER, true, 1, UINT32_MAX}}},
-	{"grant-judge", ACTIVE | NEED_TRIES, fs_control_verb_grant_judge, {0, 0},
+	{"grant-judge",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_grant_judge,
+	 {0, 0},
 	 {{"number", NUMBER, true, 1, UINT32_MAX},
 	  {"verdict", TEXT, true, 1, 16},
 	  {"note", TEXT, true, 0, 4096}}},
@@ -327,56 +441,105 @@ static const struct verb verbs[] = {
 	{"approve", ACTIVE | NEED_TRIES, fs_control_verb_approve, {0, 0}, {PROPOSAL(true)}},
 	{"reject", ACTIVE | NEED_TRIES, fs_control_verb_reject, {0, 0}, {PROPOSAL(true)}},
 	{"policy-at", ACTIVE | NEED_TRIES, fs_control_verb_policy_at, {0, 0}, {FILE_NAME, WHEN}},
-	{"policy-log", ACTIVE | NEED_TRIES, fs_control_verb_policy_log, {0, 0},
+	{"policy-log",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_policy_log,
+	 {0, 0},
 	 {{"file", TEXT, false, 0, 255}, {"after", NUMBER, false, 0, UINT32_MAX}}},
-	{"policy-status", ACTIVE | NEED_TRIES, fs_control_verb_policy_status, {0, 0},
+	{"policy-status",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_policy_status,
+	 {0, 0},
 	 {{"days", NUMBER, false, 1, 3650}}},
 	{"policy-review", ACTIVE | NEED_TRIES, fs_control_verb_policy_review, {0, 0}, {UNIT}},
-	{"policy-sign-off", ACTIVE | NEED_TRIES, fs_control_verb_policy_sign_off, {0, 0},
+	{"policy-sign-off",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_policy_sign_off,
+	 {0, 0},
 	 {{"practice", NUMBER, true, 1, UINT32_MAX},
 	  {"version", NUMBER, true, 1, UINT32_MAX},
 	  {"text", TEXT, true, 1, FS_REASON_MAX},
 	  {"digest", TEXT, true, 2 * FS_REVIEW_DIGEST, 2 * FS_REVIEW_DIGEST},
 	  UNIT}},
-	{"policy-explain", ACTIVE | NEED_TRIES, fs_control_verb_policy_explain, {0, 0},
+	{"policy-explain",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_policy_explain,
+	 {0, 0},
 	 {WHO,
 	  {"journal", TEXT, false, 0, 255},
 	  {"note", TEXT, false, 0, 255},
 	  {"action", TEXT, false, 0, 127},
 	  {"at_s", NUMBER, false, 0, MOMENT_MAX}}},
-	{"policy-test", ACTIVE | NEED_TRIES, fs_control_verb_policy_test, {0, 0},
+	{"policy-test",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_policy_test,
+	 {0, 0},
 	 {POLICY_TEXT,
 	  {"name", TEXT, true, 1, 255},
 	  {"at_s", NUMBER, false, 0, MOMENT_MAX},
 	  {"drafts", LIST, false, 0, 64}}},
-	{"note-look", ACTIVE | NEED_TRIES, fs_control_verb_note_look, {0, 0},
+	{"note-look",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_note_look,
+	 {0, 0},
 	 {{"journal", TEXT, true, 1, 255}, {"path", TEXT, true, 0, KEYS_NOTE_PATH_MAX}}},
-	{"note-finalize", ACTIVE | NEED_TRIES, fs_control_verb_note_finalize, {0, 0},
+	{"note-finalize",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_note_finalize,
+	 {0, 0},
 	 {NOTE, {"stamp", TEXT, false, 0, 63}}},
 	{"note-sign", ACTIVE | NEED_TRIES, fs_control_verb_note_sign, {0, 0}, {NOTE}},
-	{"note-error", ACTIVE | NEED_TRIES, fs_control_verb_note_error, {0, 0}, {NOTE, NOTE_REASON}},
-	{"note-amend", ACTIVE | NEED_TRIES, fs_control_verb_note_amend, {0, 0},
+	{"note-error",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_note_error,
+	 {0, 0},
+	 {NOTE, NOTE_REASON}},
+	{"note-amend",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_note_amend,
+	 {0, 0},
 	 {NOTE, {"name", TEXT, false, 0, 255}}},
-	{"note-move", ACTIVE | NEED_TRIES, fs_control_verb_note_move, {0, 0},
+	{"note-move",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_note_move,
+	 {0, 0},
 	 {NOTE, {"to", TEXT, true, 1, 255}, NOTE_REASON}},
-	{"note-verify", ACTIVE | NEED_TRIES, fs_control_verb_note_verify, {0, 0},
+	{"note-verify",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_note_verify,
+	 {0, 0},
 	 {{"journal", TEXT, false, 0, 255}, {"path", TEXT, false, 0, KEYS_NOTE_PATH_MAX}}},
 	{"note-export", ACTIVE | NEED_TRIES, fs_control_verb_note_export, {0, 0}, {NOTE}},
-	{"note-history", ACTIVE | NEED_TRIES, fs_control_verb_note_history, {0, 0},
+	{"note-history",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_note_history,
+	 {0, 0},
 	 {{"journal", TEXT, true, 1, 255}, {"path", TEXT, true, 0, KEYS_NOTE_PATH_MAX}}},
 	{"list", ACTIVE, fs_control_verb_list, {0, 0}, {{0}}},
-	{"keys-renew", ACTIVE | NEED_TRIES, fs_control_verb_keys_renew, {0, 0},
+	{"keys-renew",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_keys_renew,
+	 {0, 0},
 	 {WHO, {"journal", TEXT, false, 0, 255}}},
-	{"keys-status", ACTIVE, fs_control_verb_keys_status, {0, 0},
+	{"keys-status",
+	 ACTIVE,
+	 fs_control_verb_keys_status,
+	 {0, 0},
 	 {WHO, {"journal", TEXT, false, 0, 255}}},
-	{"audit", ACTIVE | NEED_TRIES, fs_control_verb_audit, {0, 0},
+	{"audit",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_audit,
+	 {0, 0},
 	 {WHO,
 	  {"journal", TEXT, false, 0, 255},
 	  {"since_ns", NUMBER, false, 0, INT64_MAX},
 	  {"until_ns", NUMBER, false, 0, INT64_MAX},
 	  {"grant", NUMBER, false, 0, UINT32_MAX},
 	  {"format", TEXT, false, 0, 8}}},
-	{"audit-records", STREAM, fs_control_verb_audit_records, {0, 0},
+	{"audit-records",
+	 STREAM,
+	 fs_control_verb_audit_records,
+	 {0, 0},
 	 {WHO,
 	  {"journal", TEXT, false, 0, 255},
 	  {"since_ns", NUMBER, false, 0, INT64_MAX},
@@ -384,14 +547,30 @@ static const struct verb verbs[] = {
 	  {"grant", NUMBER, false, 0, UINT32_MAX},
 	  PURPOSE}},
 	{"audit-segments", ACTIVE | NEED_TRIES, fs_control_verb_audit_segments, {0, 0}, {PURPOSE}},
-	{"audit-segment", STREAM, fs_control_verb_audit_segment, {0, 0},
+	{"audit-segment",
+	 STREAM,
+	 fs_control_verb_audit_segment,
+	 {0, 0},
 	 {{"number", NUMBER, true, 0, UINT32_MAX}, {"part", TEXT, true, 1, 8}}},
-	{"audit-streams", STREAM, fs_control_verb_audit_streams, {0, KEYS_LEN},
+	{"audit-streams",
+	 STREAM,
+	 fs_control_verb_audit_streams,
+	 {0, KEYS_LEN},
 	 {{"since_s", NUMBER, false, 0, MOMENT_MAX}, {"until_s", NUMBER, false, 0, MOMENT_MAX}}},
-	{"audit-policies", STREAM, fs_control_verb_audit_policies, {0, 0}, {{0}}},
-	{"audit-sign-off", ACTIVE | NEED_TRIES, fs_control_verb_audit_sign_off, {0, 0},
+	{"audit-policies",
+	 STREAM,
+	 fs_control_verb_audit_policies,
+	 {0, 0},
+	 {{"practice", TRUTH, false, 0, 0}}},
+	{"audit-sign-off",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_audit_sign_off,
+	 {0, 0},
 	 {{"what", TEXT, true, 1, 1000}, {"findings", TEXT, true, 1, 1000}}},
-	{"log-archive", ACTIVE | NEED_TRIES, fs_control_verb_log_archive, {0, KEYS_LEN},
+	{"log-archive",
+	 ACTIVE | NEED_TRIES,
+	 fs_control_verb_log_archive,
+	 {0, KEYS_LEN},
 	 {{"what", TEXT, true, 1, 16},
 	  {"before_s", NUMBER, false, 0, MOMENT_MAX},
 	  {"last", NUMBER, false, 0, 99999999}}},
@@ -508,12 +687,15 @@ static int run(struct fs_control_request *rq)
 		return -EPROTO;
 	}
 	if (!verb) {
-		fs_say(&rq->say, "this daemon (version %s) does not know that verb; is it older than "
-				 "the command?", FS_CONTROL_VERSION);
+		fs_say(&rq->say,
+		       "this daemon (version %s) does not know that verb; is it older than "
+		       "the command?",
+		       FS_CONTROL_VERSION);
 		return -EOPNOTSUPP;
 	}
 	rc = check_fields(rq, verb);
-	if (!rc && verb->fn == verb_hello && fs_control_int(rq, "protocol") != FS_CONTROL_PROTOCOL) {
+	if (!rc && verb->fn == verb_hello &&
+	    fs_control_int(rq, "protocol") != FS_CONTROL_PROTOCOL) {
 		fs_say(&rq->say, "this daemon speaks protocol %d only: update the older of the two",
 		       FS_CONTROL_PROTOCOL);
 		rc = -EPROTONOSUPPORT;
@@ -544,7 +726,8 @@ const char *fs_control_plain_words(int rc)
 		{-ENOENT, "there is no such thing, or it is not shown to you"},
 		{-ENOSPC, "the disk is full: free some space and try again"},
 		{-EROFS, "the vault is read-only since its disk failed: look at the system's log"},
-		{-EIO, "the disk or the access log can't be written or read: look at the system's log"},
+		{-EIO,
+		 "the disk or the access log can't be written or read: look at the system's log"},
 		{-EBADMSG, "stored data is damaged or forged; an alarm was logged"},
 		{-ENOMEM, "the daemon is out of memory"},
 		{-EAGAIN, "not now; try again in a moment"},
@@ -565,9 +748,11 @@ const char *fs_control_plain_words(int rc)
 static json_t *refusal(struct fs_control_request *rq, int rc)
 {
 	const char *name = strerrorname_np(-rc);
-	const char *say = rq->say.text[0] ? rq->say.text : rq->report ? "" : fs_control_plain_words(rc);
-	json_t *json = json_pack("{s:b, s:i, s:s}", "ok", 0, "errno", -rc, "error",
-				 name ? name : "EIO");
+	const char *say = rq->say.text[0] ? rq->say.text
+			  : rq->report	  ? ""
+					  : fs_control_plain_words(rc);
+	json_t *json =
+		json_pack("{s:b, s:i, s:s}", "ok", 0, "errno", -rc, "error", name ? name : "EIO");
 
 	if (json && (json_object_set_new(json, "say", fs_control_json_text(say, strlen(say))) ||
 		     (rq->report &&

@@ -407,11 +407,13 @@ static void end(struct fs_log_judge *j)
 {
 	fs_log_judge_rest(j);
 	fs_log_judge_archive_clock(j);
+	fs_log_after_end(j);
 	fs_log_kept_end(j);
 	fs_log_found_give(&j->found, j->q->finding, j->q->ctx);
 	j->out->alarms = j->found.alarms;
 	j->out->notes = j->found.notes;
 	j->out->keys = j->key_count;
+	j->out->last = j->expect - 1;
 	memcpy(j->out->root_pk, j->root_pk, KEYS_LEN);
 	memcpy(j->out->witness_pk, j->witness_pk, KEYS_LEN);
 	if (!j->have_checkpoint)
@@ -455,8 +457,12 @@ int fs_log_verify(const struct fs_log_verifying *q, struct fs_log_verified *out)
 		keys_tree_root(&j->tree, root); /* of what was taken: no segment marks it */
 		fs_log_kept_root(j, j->archived, root);
 	}
-	if (!rc)
+	if (!rc) {
+		fs_log_judge_after(j, numbers, &n);
+		out->first = j->expect;
+		out->resumed = j->after;
 		rc = scan(j, numbers, n);
+	}
 	if (!rc)
 		end(j);
 	if (!rc)

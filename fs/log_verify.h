@@ -77,6 +77,12 @@ struct fs_log_verifying {
 		*root_pk; /* expected root key, or NULL: what the log says (said in the result) */
 	const char *const *kept; /* texts of kept checkpoints */
 	size_t kept_count;
+	/*
+	 * One of kept, up to which the log was verified before, or NULL. Segments in front of the
+	 * one with its last record are not read then, if that can be done soundly: what is read
+	 * must go on from it. out->first says from where on records were read.
+	 */
+	const char *after;
 	uint64_t least;	  /* records known to exist, 0: none */
 	unsigned threads; /* 0: as many as processors, at most 8 */
 	void (*finding)(void *ctx, const struct fs_log_finding *f);
@@ -86,7 +92,12 @@ struct fs_log_verifying {
 	void *ctx;
 };
 struct fs_log_verified {
+	/* Of what was read. */
 	uint64_t records, bytes, segments, checkpoints, keys, streams;
+	/* Numbers of the first record that was read (1, behind what was archived, or by `after`)
+	 * and of the last. */
+	uint64_t first, last;
+	bool resumed;		/* by `after`: not all was read */
 	uint64_t sealed;	/* records that the last good checkpoint covers */
 	unsigned alarms, notes; /* findings of the two sorts */
 	uint8_t vault[KEYS_VAULT_ID_LEN], root_pk[KEYS_LEN], root[KEYS_LEN], witness_pk[KEYS_LEN];

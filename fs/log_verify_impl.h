@@ -3,7 +3,7 @@
  * fs/log_verify_impl.h - inside of verification: what one segment shows (log_verify_part.c), all
  * segments in order while several are read at once (log_verify_scan.c), and what that says of the
  * log (log_verify.c, log_verify_seal.c, log_verify_kept.c, log_verify_archive.c,
- * log_verify_found.c). log_prove.c reads leaves the same way. Nobody else includes it.
+ * log_verify_after.c, log_verify_found.c). log_prove.c reads leaves the same way. Nobody else includes it.
  */
 #ifndef FS_LOG_VERIFY_IMPL_H
 #define FS_LOG_VERIFY_IMPL_H
@@ -151,6 +151,7 @@ struct fs_log_damage {
 
 struct fs_log_key {
 	uint64_t number;
+	uint64_t from; /* records before its segment */
 	uint8_t pk[KEYS_LEN];
 };
 
@@ -168,6 +169,7 @@ struct fs_log_judge {
 	struct fs_log_kept *kept;
 	size_t kept_count;
 
+	bool after;	      /* segments are passed over that were verified before */
 	uint64_t archived;    /* so many first records are gone, by signed statements */
 	uint64_t archived_s;  /* time of the newest of them */
 	uint64_t expect;      /* number of the next record */
@@ -236,5 +238,10 @@ void fs_log_kept_root(struct fs_log_judge *j, uint64_t size, const uint8_t root[
 /* Beside every good checkpoint of the log, and at the end. */
 void fs_log_kept_beside(struct fs_log_judge *j, const struct keys_checkpoint *c, uint64_t segment);
 void fs_log_kept_end(struct fs_log_judge *j);
+
+/* Going on from an earlier verification (log_verify_after.c): what need not be read leaves the
+ * list; and whether the rest goes on from there, told before fs_log_kept_end. */
+void fs_log_judge_after(struct fs_log_judge *j, uint64_t *numbers, size_t *n);
+void fs_log_after_end(struct fs_log_judge *j);
 
 #endif

@@ -249,7 +249,7 @@ static void key_add(struct fs_log_judge *j, const struct fs_log_tree *t)
 		return;
 	}
 	j->keys = more;
-	j->key = (struct fs_log_key){.number = t->key_number};
+	j->key = (struct fs_log_key){.number = t->key_number, .from = t->tree.size};
 	memcpy(j->key.pk, t->pk, KEYS_LEN);
 	j->keys[j->key_count++] = j->key;
 	j->have_key = true;

@@ -376,6 +376,7 @@ int fs_vault_log_read(struct fs_vault *v, struct fs_session *by,
 struct fs_log_some {
 	const uint32_t *journals;
 	size_t journal_count;
+	int64_t since_ns, until_ns; /* 0: open */
 	unsigned threads;
 	int (*fn)(void *ctx, const struct policy_record *r);
 	void (*bad)(void *ctx, uint64_t seq, const char *why); /* NULL: alarms alone */

@@ -10,9 +10,11 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "audit_whole.h"
 #include "when.h"
 
 #define VERIFY_MOST (UINT64_C(256) << 20) /* bytes: about a second */
@@ -35,23 +37,19 @@ int32_t tools_audit_ask_offset(void *ctx, int64_t time_s)
 	return offset;
 }
 
-static void practice_find(struct audit_ask *a)
+bool tools_audit_ask_named(const struct audit_ask *a)
 {
 	struct policy_past *past = tools_audit_past(a->s);
 	size_t n = past ? policy_past_count(past) : 0;
-	struct policy_journal *journal = NULL;
+	bool named = false;
 
-	if (n &&
-	    policy_past_get(past, policy_past_at(past, n - 1)->version, 0, &a->practice, &journal))
-		a->practice = NULL;
-	if (journal)
-		policy_journal_put(journal);
-	for (size_t i = 0; i < n && a->f.journal && !a->named; i++) {
+	for (size_t i = 0; i < n && a->f.journal && !named; i++) {
 		const struct policy_past_change *c = policy_past_at(past, i);
 
-		a->named = c->journal && c->name && !strcmp(c->name, a->f.journal);
+		named = c->journal && c->name && !strcmp(c->name, a->f.journal);
 	}
 	policy_past_free(past);
+	return named;
 }
 
 int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char *title,
@@ -69,7 +67,7 @@ int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char
 	a->s = tools_audit_open(o);
 	if (!a->s)
 		return TOOL_FAILED;
-	practice_find(a);
+	a->practice = tools_audit_practice(a->s);
 	if (!title)
 		return TOOL_OK;
 	a->out = tools_audit_out_open(o, title);
@@ -165,35 +163,78 @@ static int progress(void *ctx, uint64_t done, uint64_t total)
 	return total > VERIFY_MOST;
 }
 
+static void say_whole(struct audit_ask *a, const struct fs_log_verified *v, int64_t when_s)
+{
+	char when[32];
+
+	if (!v->resumed) {
+		tools_audit_out_say(
+			a->out,
+			"The log was verified: %" PRIu64 " of its %" PRIu64
+			" records are sealed by checkpoints and unchanged, none is missing.",
+			v->sealed, v->records);
+		return;
+	}
+	tools_audit_out_say(a->out,
+			    "The log was verified whole by this account on %s. Verified now: what "
+			    "came since, and the segment before it. Records %" PRIu64 " to %" PRIu64
+			    " of %" PRIu64 " are sealed by checkpoints and unchanged, and go on "
+			    "from there; no segment is missing. What is older was not read again: "
+			    "`journalfs audit verify` does that.",
+			    tools_when_text(when_s, when), v->first, v->sealed, v->last);
+}
+
+static void say_not_verified(struct audit_ask *a, const char *before, int64_t when_s)
+{
+	char when[32];
+
+	if (before)
+		tools_audit_out_say(
+			a->out,
+			"The log was verified whole by this account on %s. Whether what "
+			"came since is whole was not verified for this: `journalfs "
+			"audit verify` does that.",
+			tools_when_text(when_s, when));
+	else
+		tools_audit_out_say(a->out, "Whether the log is whole was not verified for this: "
+					    "`journalfs audit verify` does that.");
+}
+
 void tools_audit_ask_integrity(struct audit_ask *a)
 {
 	const struct fs_log_source *segments = tools_audit_segments(a->s);
-	struct fs_log_verified v = {.records = 0};
+	const uint8_t *vault = tools_audit_vault(a->s);
 	struct integrity in = {.first = ""};
+	struct audit_whole w = {.kept = 0};
+	int64_t when_s = 0;
+	char *before = vault ? tools_audit_whole_verified(vault, &when_s) : NULL;
+	const char *const kept[] = {before};
 	struct fs_log_verifying q = {
 		.source = segments,
-		.vault = tools_audit_vault(a->s),
+		.vault = vault,
 		.root_pk = tools_audit_root(a->s),
+		.kept = kept,
+		.kept_count = before != NULL,
+		.after = before,
 		.least = tools_audit_least(a->s),
 		.finding = found,
 		.progress = progress,
 		.ctx = &in,
 	};
-	int rc = segments ? fs_log_verify(&q, &v) : -EIO;
+	int rc = segments ? fs_log_verify(&q, &w.v) : -EIO;
 
 	if (rc)
-		tools_audit_out_say(a->out, "Whether the log is whole was not verified for this: "
-					    "`journalfs audit verify` does that.");
-	else if (v.alarms)
+		say_not_verified(a, before, when_s);
+	else if (w.v.alarms)
 		tools_audit_out_say(
 			a->out,
 			"THE LOG IS NOT WHOLE: %u findings of `journalfs audit verify`, "
 			"first: %s",
-			v.alarms, in.first);
+			w.v.alarms, in.first);
 	else
-		tools_audit_out_say(
-			a->out,
-			"The log was verified: %" PRIu64 " of its %" PRIu64
-			" records are sealed by checkpoints and unchanged, none is missing.",
-			v.sealed, v.records);
+		say_whole(a, &w.v, when_s);
+	/* What was remembered was compared with; when all was read, this is the newer one. */
+	if (!rc && !w.v.resumed)
+		tools_audit_whole_remember(&w);
+	free(before);
 }

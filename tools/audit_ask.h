@@ -14,7 +14,6 @@ struct audit_ask {
 	struct audit_source *s;
 	struct audit_filter f;
 	struct policy_practice *practice; /* in force now; NULL: not known, which has been said */
-	bool named; /* a journal has or had the name that is asked for, as far as policies tell */
 	struct audit_out *out;
 };
 
@@ -25,6 +24,8 @@ struct audit_ask {
  */
 int tools_audit_ask_open(struct tool_options *o, const char *purpose, const char *title,
 			 struct audit_ask *a);
+/* Whether a journal has or had the name that is asked for, as far as policies tell; reads them all. */
+bool tools_audit_ask_named(const struct audit_ask *a);
 /* Ends the document: rc as it was, or TOOL_FAILED when it could not be written. */
 int tools_audit_ask_close(struct audit_ask *a, int rc);
 
@@ -39,8 +40,11 @@ int tools_audit_ask_read(struct audit_ask *a, const struct audit_filter *f,
 void tools_audit_ask_period(const struct audit_ask *a, char *out, size_t cap);
 /* Says which records could not be read, if any. */
 void tools_audit_ask_unread(struct audit_ask *a);
-/* Verifies the log where that takes no longer than a moment, and says what came of it, or that it
- * was not done. */
+/*
+ * Verifies the log where that takes no longer than a moment, and says what came of it, or that it
+ * was not done. Where this account has verified the log before (audit verify), only what came since
+ * is read, and it says so.
+ */
 void tools_audit_ask_integrity(struct audit_ask *a);
 
 /* Local time less UTC, for policy/; ctx is not looked at. Not for several threads. */

@@ -68,6 +68,34 @@ struct policy_past *tools_audit_past(struct audit_source *s)
 	return s->live ? tools_audit_daemon_past(s) : tools_audit_log_past(s);
 }
 
+/* The newest practice policy of some. */
+static struct policy_practice *newest(struct policy_past *past)
+{
+	size_t n = past ? policy_past_count(past) : 0;
+	struct policy_practice *practice = NULL;
+	struct policy_journal *journal = NULL;
+
+	if (n &&
+	    policy_past_get(past, policy_past_at(past, n - 1)->version, 0, &practice, &journal))
+		practice = NULL;
+	if (journal)
+		policy_journal_put(journal);
+	return practice;
+}
+
+struct policy_practice *tools_audit_practice(struct audit_source *s)
+{
+	struct policy_past *past = NULL;
+	struct policy_practice *p;
+
+	if (!s->live)
+		return newest(tools_audit_log_past_kept(s));
+	past = tools_audit_daemon_practice(s);
+	p = newest(past);
+	policy_past_free(past);
+	return p;
+}
+
 const struct fs_log_source *tools_audit_segments(struct audit_source *s)
 {
 	if (!s->has_segments &&

@@ -39,6 +39,9 @@ uint64_t tools_audit_unread(const struct audit_source *s);
 /* The policy's versions until now (all texts); the caller frees with policy_past_free. NULL after a
  * message. */
 struct policy_past *tools_audit_past(struct audit_source *s);
+/* The practice's policy in force, a reference: without its earlier versions and the journals'. NULL
+ * after a message. */
+struct policy_practice *tools_audit_practice(struct audit_source *s);
 /* The raw segments, for verification and proofs; lives as long as s. NULL after a message. */
 const struct fs_log_source *tools_audit_segments(struct audit_source *s);
 /* What is known of the vault: its id, and its root key where a configuration pins it (else NULL).

@@ -126,19 +126,20 @@ static int take_change(void *ctx, const uint8_t *p, size_t len)
 	return rc;
 }
 
-struct policy_past *tools_audit_daemon_past(struct audit_source *s)
+/* Takes the request. */
+static struct policy_past *ask_policies(struct audit_source *s, json_t *request)
 {
 	struct policy_past *past = NULL;
 	struct fs_wire_message m;
 	int rc = policy_past_new(&past);
 
 	if (rc) {
+		json_decref(request);
 		tools_fail("out of memory");
 		return NULL;
 	}
 	fs_wire_message_init(&m);
-	rc = tools_audit_stream(s, json_pack("{s:s}", "verb", "audit-policies"), NULL, 0,
-				take_change, past, &m);
+	rc = tools_audit_stream(s, request, NULL, 0, take_change, past, &m);
 	if (!rc)
 		say_unread(s, m.json);
 	fs_wire_message_clear(&m);
@@ -146,6 +147,16 @@ struct policy_past *tools_audit_daemon_past(struct audit_source *s)
 		return past;
 	policy_past_free(past);
 	return NULL;
+}
+
+struct policy_past *tools_audit_daemon_past(struct audit_source *s)
+{
+	return ask_policies(s, json_pack("{s:s}", "verb", "audit-policies"));
+}
+
+struct policy_past *tools_audit_daemon_practice(struct audit_source *s)
+{
+	return ask_policies(s, json_pack("{s:s, s:b}", "verb", "audit-policies", "practice", 1));
 }
 
 /* ---- segments ---- */

@@ -27,6 +27,7 @@ struct audit_source {
 	const char *dir, *key_path;
 	bool has_key;
 	struct keys_audit_key key;
+	struct policy_past *past; /* NULL: nobody asked yet */
 
 	/* A daemon. */
 	struct conf conf;
@@ -40,6 +41,8 @@ void tools_audit_log_close(struct audit_source *s);
 int tools_audit_log_read(struct audit_source *s, const struct audit_filter *f,
 			 int (*fn)(void *ctx, const struct policy_record *r), void *ctx);
 struct policy_past *tools_audit_log_past(struct audit_source *s);
+/* The same, kept until close: for names and the practice. */
+struct policy_past *tools_audit_log_past_kept(struct audit_source *s);
 int tools_audit_log_segments(struct audit_source *s);
 
 /* ---- audit_source_daemon.c: the session's daemon ---- */
@@ -48,6 +51,8 @@ void tools_audit_daemon_close(struct audit_source *s);
 int tools_audit_daemon_read(struct audit_source *s, const struct audit_filter *f,
 			    int (*fn)(void *ctx, const struct policy_record *r), void *ctx);
 struct policy_past *tools_audit_daemon_past(struct audit_source *s);
+/* The practice's policy in force alone. */
+struct policy_past *tools_audit_daemon_practice(struct audit_source *s);
 int tools_audit_daemon_segments(struct audit_source *s);
 int tools_audit_daemon_sign_off(struct audit_source *s, const char *what, const char *findings);
 

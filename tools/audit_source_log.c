@@ -100,6 +100,8 @@ void tools_audit_log_close(struct audit_source *s)
 	if (s->has_segments)
 		fs_log_source_close(&s->segments);
 	keys_audit_key_clear(&s->key);
+	policy_past_free(s->past);
+	s->past = NULL;
 }
 
 int tools_audit_log_segments(struct audit_source *s)
@@ -181,14 +183,24 @@ struct policy_past *tools_audit_log_past(struct audit_source *s)
 	return NULL;
 }
 
+struct policy_past *tools_audit_log_past_kept(struct audit_source *s)
+{
+	if (!s->past)
+		s->past = tools_audit_log_past(s);
+	return s->past;
+}
+
 /* Which journals bore the name, as far as the policies beside the log tell. */
 static int names_of(struct audit_source *s, const char *journal, struct fs_audit_names *names)
 {
-	struct policy_past *past = NULL;
-	int rc = policy_past_new(&past);
+	struct policy_past *own = NULL, *past = s->past;
+	int rc = past ? 0 : policy_past_new(&own);
 
-	if (!rc)
-		rc = load_past(s, past);
+	/* Without them all is read: nothing is said of it here. */
+	if (!rc && own) {
+		rc = load_past(s, own);
+		past = own;
+	}
 	for (size_t i = 0; !rc && i < policy_past_count(past); i++) {
 		const struct policy_past_change *c = policy_past_at(past, i);
 
@@ -203,7 +215,7 @@ static int names_of(struct audit_source *s, const char *journal, struct fs_audit
 				names->at[k].last = !strcmp(c->name, journal);
 		}
 	}
-	policy_past_free(past);
+	policy_past_free(own);
 	return rc;
 }
 
@@ -329,6 +341,8 @@ int tools_audit_log_read(struct audit_source *s, const struct audit_filter *f,
 			.shut = read_shut,
 			.journals = numbers,
 			.journal_count = n,
+			.since_ns = f->since_ns,
+			.until_ns = f->until_ns,
 			.threads = processors(),
 			.ctx = &a,
 		});

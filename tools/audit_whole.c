@@ -160,6 +160,19 @@ void tools_audit_whole_remember(const struct audit_whole *w)
 	(void)tools_new_file_commit(&f);
 }
 
+char *tools_audit_whole_verified(const uint8_t vault[static KEYS_VAULT_ID_LEN], int64_t *when_s)
+{
+	char path[PATH_MAX], *text = NULL;
+	struct stat st;
+	size_t len;
+
+	if (verified_path(vault, path, sizeof(path)) || stat(path, &st) ||
+	    read_whole(path, KEYS_CHECKPOINT_MAX - 1, &text, &len))
+		return NULL;
+	*when_s = (int64_t)st.st_mtim.tv_sec;
+	return text;
+}
+
 /* ---- whose log ---- */
 
 /*

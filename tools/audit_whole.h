@@ -35,6 +35,12 @@ void tools_audit_whole_clear(struct audit_whole *w);
 /* Remembers the last good checkpoint of a log that is whole, for the next time. */
 void tools_audit_whole_remember(const struct audit_whole *w);
 
+/*
+ * The checkpoint that was remembered last, and when; the caller frees. NULL: none, or this account
+ * keeps nothing.
+ */
+char *tools_audit_whole_verified(const uint8_t vault[static KEYS_VAULT_ID_LEN], int64_t *when_s);
+
 /* A file of at most max bytes, NUL-terminated; the caller frees. NULL after a message. */
 char *tools_audit_text_file(const char *path, size_t max, size_t *len);
 /* A checkpoint's text as ours; TOOL_FAILED after a message that names `path`. */

@@ -100,7 +100,7 @@ static void begin(struct statement *st, const char *journal)
 
 static void end(struct statement *st, size_t n)
 {
-	if (!n && !st->ask.named)
+	if (!n && !tools_audit_ask_named(&st->ask))
 		tools_audit_out_say(st->ask.out,
 				    "NO JOURNAL OF THAT NAME IS KNOWN, now or before: look at how "
 				    "it is spelled. This is no statement.");

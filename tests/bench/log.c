@@ -4,6 +4,7 @@
  * log.sh.
  *
  * - fill DIR RECORDS CLINICS PATIENTS KEYFILE: a made log of about so many records (tests/year)
+ * - policies DIR CLINICS PATIENTS: the policies beside it, as a copy of such a log has them
  * - append DIR RECORDS: the cost of an append besides syncs
  * - read DIR THREADS: every record, decrypted and decoded
  * - verify DIR THREADS: every byte hashed, every chain followed
@@ -22,8 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fs/log_segment.h"
 #include "fs/log_verify.h"
 #include "tests/year/sink.h"
+#include "tools/audit_policies.h"
 
 #define SEED 20261129u
 #define PASSPHRASE "an auditor keeps count of everything"
@@ -103,6 +106,113 @@ static int fill(char **argv)
 	took = now(CLOCK_MONOTONIC) - begun;
 	printf("%.0f records/s filled, %.0f s (%.0f s CPU), %.0f MiB peak\n", (double)f.most / took,
 	       took, cpu_s(), peak_mib(RUSAGE_SELF));
+	return EXIT_SUCCESS;
+}
+
+/* ---- policies ---- */
+
+struct making {
+	struct audit_policies p;
+	const struct year_keys *keys;
+	uint32_t version;
+};
+
+/* For the first stream that is met: one is enough to open them. */
+static int wrap_one(void *ctx, const struct fs_log_head *h)
+{
+	struct making *m = ctx;
+	const uint8_t *wrap = fs_log_head_wrap(h, m->keys->box_pk);
+	uint8_t sealed[KEYS_AUDIT_WRAP_LEN];
+	struct keys_ratchet r;
+	int rc = wrap ? keys_ratchet_open(&r, m->keys->vault, h->stream, wrap, KEYS_STREAM_WRAP_LEN,
+					  m->keys->box_sk)
+		      : -ENOENT;
+
+	if (rc)
+		return rc;
+	keys_audit_wrap(r.key, m->keys->vault, h->stream, m->p.key, sealed);
+	rc = tools_audit_policies_wrap(&m->p, h->stream, sealed);
+	return rc ? rc : 1;
+}
+
+static int policy_add(struct making *m, uint32_t journal, const char *name, const char *text)
+{
+	const struct policy_past_change c = {.version = ++m->version,
+					     .time_s = 1,
+					     .journal = journal,
+					     .name = name,
+					     .who = "steward",
+					     .text = text,
+					     .len = strlen(text)};
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	int rc = fs_audit_change_encode(&c, &bytes, &len);
+
+	if (!rc)
+		rc = tools_audit_policies_add(&m->p, bytes + 4, len - 4);
+	free(bytes);
+	return rc;
+}
+
+static int journal_add(void *ctx, uint32_t number, const char *name)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "journal \"%s\"\n\n# as the practice has it, with those who attend\n", name);
+	return policy_add(ctx, number, name, text);
+}
+
+static int put_file(const char *dir, const char *name, const uint8_t *p, size_t len)
+{
+	char path[4096];
+	FILE *f;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "we");
+	if (!f)
+		return -errno;
+	rc = fwrite(p, 1, len, f) == len ? 0 : -EIO;
+	return fclose(f) ? -EIO : rc;
+}
+
+static int policies(char **argv)
+{
+	struct year_config cfg = {.seed = SEED, .days = 3650};
+	static char practice[1 << 20];
+	struct making m = {.version = 0};
+	uint64_t segment = 1;
+	struct year_keys keys;
+	struct year *y = NULL;
+	uint8_t *p = NULL;
+	size_t len = 0;
+	int rc;
+
+	cfg.clinics = (unsigned)atoi(argv[1]);
+	cfg.patients = (unsigned)atoi(argv[2]);
+	year_keys(SEED, &keys);
+	m.keys = &keys;
+	tools_audit_policies_init(&m.p, keys.vault);
+	rc = year_new(&cfg, &y);
+	if (!rc)
+		rc = fs_log_streams(argv[0], keys.vault, &segment, wrap_one, &m);
+	if (rc == 1) {
+		year_practice(y, practice, sizeof(practice));
+		rc = policy_add(&m, 0, NULL, practice);
+	}
+	if (!rc)
+		rc = year_journals(y, journal_add, &m);
+	if (!rc)
+		rc = tools_audit_policies_seal(&m.p, &p, &len);
+	if (!rc)
+		rc = put_file(argv[0], "policies", p, len);
+	year_free(y);
+	tools_audit_policies_clear(&m.p);
+	free(p);
+	if (rc)
+		return fail("policies", rc);
+	printf("%u versions of policies, %zu KiB sealed\n", m.version, len >> 10);
 	return EXIT_SUCCESS;
 }
 
@@ -335,9 +445,9 @@ int main(int argc, char **argv)
 		const char *name;
 		int args;
 		int (*fn)(char **argv);
-	} table[] = {{"fill", 5, fill},	    {"append", 2, append},   {"read", 2, read_all},
-		     {"verify", 2, verify}, {"patient", 2, patient}, {"journals", 1, journals},
-		     {"run", -1, run}};
+	} table[] = {{"fill", 5, fill},		{"policies", 3, policies}, {"append", 2, append},
+		     {"read", 2, read_all},	{"verify", 2, verify},	   {"patient", 2, patient},
+		     {"journals", 1, journals}, {"run", -1, run}};
 
 	if (keys_init())
 		return EXIT_FAILURE;

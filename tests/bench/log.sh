@@ -37,6 +37,7 @@ made=$work/log
 [ "$free" -lt $((2 * need)) ] || made=$ram/log
 mkdir -p "$made"
 each "fill ($CLINICS practices of 25)" "$BENCH" fill "$made" "$RECORDS" "$CLINICS" "$PATIENTS" "$work/key"
+each 'the policies beside it, as in a copied log' "$BENCH" policies "$made" "$CLINICS" "$PATIENTS"
 [ "$made" = "$work/log" ] || { cp "$made"/* "$work/log/" && rm -rf "$made"; }
 row 'on disk' "$(du -sh "$work/log" | cut -f1), of it indexes $(du -ch "$work"/log/*.idx 2>/dev/null | tail -n 1 | cut -f1)"
 cold
@@ -50,10 +51,11 @@ cold
 each 'a common journal through the index, cold' "$BENCH" patient "$work/log" "$common"
 each 'a common journal through the index, warm' "$BENCH" patient "$work/log" "$common"
 each 'the busiest journal through the index, warm' "$BENCH" patient "$work/log" "$busiest"
+# First as it is once the log was verified: by `audit verify`, of a morning.
+each 'audit verify, the command' tool verify
 cold
 each 'audit patient (busiest), the command, cold' tool patient "$name"
 each 'audit patient (busiest), the command, warm' tool patient "$name"
-each 'audit verify, the command' tool verify
 each 'audit unusual, the command' tool unusual
 
 # ---- syncs of the log for what a person does, on a mount of one's own

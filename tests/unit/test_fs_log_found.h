@@ -44,6 +44,7 @@ struct t_asking {
 	const uint8_t *vault, *root_pk;
 	const char *kept[4];
 	size_t kept_count;
+	bool after; /* go on from kept[0] */
 	uint64_t least;
 	unsigned threads;
 	bool live; /* somebody writes to it */
@@ -63,6 +64,7 @@ static inline int t_verify_rc(const char *dir, const struct t_asking *a, struct 
 		q.root_pk = a->root_pk;
 		q.kept = a->kept;
 		q.kept_count = a->kept_count;
+		q.after = a->after ? a->kept[0] : NULL;
 		q.least = a->least;
 		q.threads = a->threads;
 	}

@@ -146,6 +146,20 @@ int year_run(struct year *y, int (*fn)(void *ctx, const struct policy_record *r)
 	return rc ? rc : write_out(y, INT64_MAX, fn, ctx);
 }
 
+int year_journals(const struct year *y, int (*fn)(void *ctx, uint32_t number, const char *name),
+		  void *ctx)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < y->cfg.clinics; i++) {
+		const struct year_clinic *c = &y->clinic[i];
+
+		for (unsigned k = 0; k < c->patients && !rc; k++)
+			rc = fn(ctx, c->patient[k].number, c->patient[k].name);
+	}
+	return rc;
+}
+
 const struct year_plant *year_plant(const struct year *y, enum year_misuse misuse)
 {
 	return &y->plant[misuse];

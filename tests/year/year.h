@@ -74,6 +74,9 @@ const struct year_plant *year_plant(const struct year *y, enum year_misuse misus
 struct year_alike_person year_alike(const struct year *y, enum year_alike alike);
 /* The practice's policy in journalfs' own language; the length that was needed, as snprintf. */
 size_t year_practice(const struct year *y, char *out, size_t cap);
+/* Each patient's journal and its name. fn not 0 ends it, and is returned. */
+int year_journals(const struct year *y, int (*fn)(void *ctx, uint32_t number, const char *name),
+		  void *ctx);
 /* Local time less UTC, seconds: central Europe. ctx is not looked at. */
 int32_t year_offset_s(void *ctx, int64_t time_s);
 
