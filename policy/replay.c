@@ -349,6 +349,12 @@ int policy_replay_step(struct policy_replay *r, const struct policy_record *rec,
 	return rc;
 }
 
+bool policy_replay_removes(const struct policy_record *rec)
+{
+	return rec->kind == POLICY_RECORD_JOURNAL &&
+	       !strcmp(rec->detail, "the journal, which is empty, is removed");
+}
+
 bool policy_replay_up(const struct policy_replay *r)
 {
 	return r->up;

@@ -80,6 +80,10 @@ const struct policy_replay_grant *policy_replay_grant_at(const struct policy_rep
 /* Open at that time: begun, not over by its time, no end recorded by then. */
 bool policy_replay_grant_open(const struct policy_replay_grant *g, int64_t time_ns);
 
+/* Whether the record tells that its journal was removed: by the vault's own words alone, for a name
+ * that somebody gave a journal may say the same. */
+bool policy_replay_removes(const struct policy_record *rec);
+
 bool policy_replay_up(const struct policy_replay *r); /* the daemon runs, as far as is known */
 /*
  * All is known of the sessions that there are: a start was among the records, and none after it is

@@ -194,6 +194,7 @@ static const struct words refusals[] = {
 	{"rejecting a proposal", NULL, POLICY_ASKED_VAULT, {POLICY_POLICY}},
 	{"listing proposals", NULL, POLICY_ASKED_VAULT, {POLICY_POLICY}},
 	{"reading the log", NULL, POLICY_ASKED_VAULT, {POLICY_AUDIT}},
+	{"archiving the log", NULL, POLICY_ASKED_VAULT, {POLICY_POLICY}},
 	{"exporting keys of the log", NULL, POLICY_ASKED_VAULT, {POLICY_AUDIT}},
 	{"sealing policies beside a copy", NULL, POLICY_ASKED_VAULT, {POLICY_AUDIT}},
 	{"signing off a review of the log",
@@ -360,10 +361,12 @@ static void listed(const struct policy_record *r, struct policy_asked *a)
 /* Of reading the log, or a part that may be one's own. */
 static void audited(const struct policy_record *r, struct policy_asked *a)
 {
-	if (begins(r->detail, "own ") || strstr(r->detail, " was shown")) {
-		a->what = POLICY_ASKED_STATUS;
-	} else if (begins(r->detail, "the log was read")) {
+	/* First, for the rest of its words are whoever's who read. */
+	if (begins(r->detail, "the log was read") ||
+	    begins(r->detail, "policies were sealed beside")) {
 		vault_right(a, POLICY_AUDIT);
+	} else if (begins(r->detail, "own ") || strstr(r->detail, " was shown")) {
+		a->what = POLICY_ASKED_STATUS;
 	} else {
 		vault_right(a, POLICY_AUDIT);
 		add(a, POLICY_REVIEW);
@@ -457,10 +460,11 @@ static void by_kind(const struct policy_record *r, struct policy_asked *a)
 		vault_right(a, POLICY_REVIEW);
 		break;
 	case POLICY_RECORD_LOG_REVIEW:
-	case POLICY_RECORD_ARCHIVE:
 		vault_right(a, POLICY_AUDIT);
 		add(a, POLICY_REVIEW);
-		add(a, POLICY_POLICY);
+		break;
+	case POLICY_RECORD_ARCHIVE:
+		vault_right(a, POLICY_POLICY);
 		break;
 	case POLICY_RECORD_FINAL:
 	case POLICY_RECORD_SIGN:

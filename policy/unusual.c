@@ -35,6 +35,16 @@ void policy_unusual_free(struct policy_unusual *u)
 	free(u);
 }
 
+/*
+ * What explains no reading: times and modes of a note, which anybody's `touch` changes, and files
+ * that programs make beside a note that is opened (".~lock.a.odt#", ".a.txt.swp", "~$a.docx").
+ */
+static bool is_idle(const struct policy_record *r)
+{
+	return r->kind == POLICY_RECORD_ATTRIBUTE || r->name[0] == '.' ||
+	       !strncmp(r->name, "~$", 2);
+}
+
 static int act_add(struct policy_unusual *u, uint32_t person, uint32_t journal, enum policy_act act,
 		   const struct policy_record *r)
 {
@@ -43,7 +53,7 @@ static int act_add(struct policy_unusual *u, uint32_t person, uint32_t journal, 
 
 	if (!rc && act != POLICY_ACT_REFUSED)
 		rc = policy_unusual_kin_act(u, person, journal, act == POLICY_ACT_WRITE, r);
-	if (rc || crawl)
+	if (rc || crawl || (act == POLICY_ACT_WRITE && is_idle(r)))
 		return rc;
 	if (act == POLICY_ACT_READ)
 		rc = policy_unusual_read(u, person, journal, r);

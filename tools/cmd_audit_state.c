@@ -30,7 +30,7 @@ static int walk(void *ctx, const struct policy_record *r)
 	struct stating *st = ctx;
 	enum policy_replay_turn turn;
 
-	if (r->kind == POLICY_RECORD_JOURNAL && strstr(r->detail, "is removed"))
+	if (policy_replay_removes(r))
 		st->rc = tools_audit_removed_add(&st->removed, r->journal);
 	if (!st->rc)
 		st->rc = policy_replay_step(st->replay, r, &turn);

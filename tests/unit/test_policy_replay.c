@@ -266,6 +266,8 @@ START_TEST(refusals_that_policy_does_not_decide_are_told_apart)
 	a = refused("taking the log's segments", "");
 	ck_assert(!a.other && a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_POLICY) &&
 		  asks(&a, POLICY_AUDIT) && asks(&a, POLICY_REVIEW));
+	a = refused("archiving the log", "");
+	ck_assert(!a.other && asks(&a, POLICY_POLICY) && !asks(&a, POLICY_AUDIT));
 	a = refused("exporting keys of the log", "");
 	ck_assert(!a.other && a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_AUDIT) &&
 		  !asks(&a, POLICY_POLICY));
@@ -283,6 +285,31 @@ START_TEST(refusals_that_policy_does_not_decide_are_told_apart)
 	/* A name of an operation that nobody knows: still policy's to explain. */
 	a = refused("frobnicate: EACCES", "no entry admits anna");
 	ck_assert(!a.other && asks(&a, POLICY_READ) && asks(&a, POLICY_LIST) && asks(&a, 0));
+}
+END_TEST
+
+START_TEST(names_that_people_give_change_no_meaning)
+{
+	struct policy_asked a;
+
+	in_journal(POLICY_RECORD_JOURNAL, 0, "anna", "", "");
+	strcpy(r.detail, "the journal, which is empty, is removed");
+	ck_assert(policy_replay_removes(&r));
+	strcpy(r.detail, "the journal is renamed to \"Hansen, who is removed\"");
+	ck_assert(!policy_replay_removes(&r));
+	strcpy(r.detail, "the journal is renamed to \"the journal, which is empty, is removed\"");
+	ck_assert(!policy_replay_removes(&r));
+	in_journal(POLICY_RECORD_AUDIT, 0, "anna", "", "");
+	strcpy(r.detail, "the log was read, journal what was shown, for audit patient");
+	a = asked(&r);
+	ck_assert(a.what == POLICY_ASKED_VAULT && asks(&a, POLICY_AUDIT));
+	/* Who may sign off may not archive, and the other way round. */
+	in_journal(POLICY_RECORD_LOG_REVIEW, 0, "anna", "", "");
+	a = asked(&r);
+	ck_assert(asks(&a, POLICY_AUDIT) && asks(&a, POLICY_REVIEW) && !asks(&a, POLICY_POLICY));
+	in_journal(POLICY_RECORD_ARCHIVE, 0, "anna", "", "");
+	a = asked(&r);
+	ck_assert(asks(&a, POLICY_POLICY) && !asks(&a, POLICY_AUDIT) && !asks(&a, POLICY_REVIEW));
 }
 END_TEST
 
@@ -761,6 +788,7 @@ static TCase *walking(void)
 	tcase_add_test(c, many_sessions_are_kept_apart_and_let_go);
 	tcase_add_test(c, each_kind_of_act_asks_for_its_rights);
 	tcase_add_test(c, refusals_that_policy_does_not_decide_are_told_apart);
+	tcase_add_test(c, names_that_people_give_change_no_meaning);
 	tcase_add_test(c, what_a_draft_changes_is_counted_by_who_where_and_why);
 	tcase_add_test(c, more_groups_than_fit_are_counted_by_practitioner);
 	return c;

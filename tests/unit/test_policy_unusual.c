@@ -113,6 +113,39 @@ static void weeks(struct found *x, int from, int until)
 			      t_at(day, 8 + n / 8, n % 8 * 7));
 }
 
+/* A nurse who reads what is not hers, and after each reading leaves such a trace. */
+static bool snooping_found(enum policy_record_kind kind, const char *name)
+{
+	struct found x;
+	bool is;
+
+	begin(&x, NULL);
+	weeks(&x, 0, 56);
+	for (unsigned n = 0; n < 30; n++) {
+		struct policy_record r =
+			t_record(kind, 2, 900 + n, t_at(57, 9, (int)n * 11) + T_NS);
+
+		act(&x, POLICY_RECORD_OPEN, 2, 900 + n, t_at(57, 9, (int)n * 11));
+		snprintf(r.name, sizeof(r.name), "%s", name);
+		add(&x, &r);
+	}
+	weeks(&x, 57, 90);
+	finish(&x);
+	is = of(&x, POLICY_UNUSUAL_NO_RELATIONSHIP, 2) != NULL;
+	end(&x);
+	return is;
+}
+
+START_TEST(unusual_traces_of_programs_explain_nothing)
+{
+	ck_assert(snooping_found(POLICY_RECORD_LIST, ""));
+	ck_assert(snooping_found(POLICY_RECORD_ATTRIBUTE, "note.txt"));
+	ck_assert(snooping_found(POLICY_RECORD_CREATE, ".~lock.note.odt#"));
+	ck_assert(snooping_found(POLICY_RECORD_DELETE, "~$note.docx"));
+	ck_assert(!snooping_found(POLICY_RECORD_FINAL, "note.txt"));
+}
+END_TEST
+
 START_TEST(unusual_ordinary_weeks_are_nothing)
 {
 	struct found x;
@@ -620,6 +653,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(c, unusual_ordinary_weeks_are_nothing);
+	tcase_add_test(c, unusual_traces_of_programs_explain_nothing);
 	tcase_add_test(c, unusual_reading_without_relationship_fires);
 	tcase_add_test(c, unusual_explained_reading_is_left_out);
 	tcase_add_test(c, unusual_single_journal_needs_more_than_chance);
