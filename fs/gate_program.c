@@ -23,10 +23,14 @@
 #define HOUR_NS (3600 * INT64_C(1000000000))
 #define LAST (FS_GATE_PROGRAMS - 1) /* shared by all that find no other slot */
 
-/* Does it show or change anything but the mount's own directory itself? */
+/*
+ * Does it list, open or change anything? A lookup is answered as anybody's: refusing one makes the kernel
+ * forget the name for all programs of the mount, so that a shell standing there would lose its directory. Names
+ * come from lists, which a denied program doesn't get.
+ */
 static bool is_asked(const struct fs_gate_request *rq)
 {
-	if (rq->by_handle)
+	if (rq->by_handle || !strcmp(rq->op, "lookup"))
 		return false;
 	return fs_nodeid_journal(rq->nodeid) || rq->reveals || rq->entries;
 }

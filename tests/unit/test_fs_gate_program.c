@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(every_way_by_a_path_is_refused)
 {
-	static const char *const ops[] = {"lookup", "getattr", "open", "access", "getxattr", "setattr",
+	static const char *const ops[] = {"opendir", "getattr", "open", "access", "getxattr", "setattr",
 					  "create", "rename", "link", "unlink", "readlink"};
 	struct fs_gate_request rq = asks(5, POLICY_READ);
 
@@ -85,7 +85,7 @@ START_TEST(every_way_by_a_path_is_refused)
 }
 END_TEST
 
-START_TEST(mounts_own_directory_is_shown_but_neither_listed_nor_searched)
+START_TEST(mounts_own_directory_is_shown_and_searched_but_not_listed)
 {
 	struct fs_gate_request rq = at_root("getattr");
 
@@ -101,7 +101,8 @@ START_TEST(mounts_own_directory_is_shown_but_neither_listed_nor_searched)
 	rq = at_root("lookup");
 	rq.reveals = true;
 	rq.name = "010190-1234 Hansen, Bo";
-	ck_assert_int_eq(begin(&rq), -EACCES);
+	/* Else the kernel would forget it for everybody. */
+	ck_assert_int_eq(begin(&rq), 0);
 	rq = at_root("mkdir");
 	rq.entries = true;
 	rq.name = "new";
@@ -289,7 +290,7 @@ int main(void)
 	tcase_add_checked_fixture(t, set_up_programs, tear_down_programs);
 	tcase_add_test(t, kept_out_program_is_refused_before_anything_is_looked_at);
 	tcase_add_test(t, every_way_by_a_path_is_refused);
-	tcase_add_test(t, mounts_own_directory_is_shown_but_neither_listed_nor_searched);
+	tcase_add_test(t, mounts_own_directory_is_shown_and_searched_but_not_listed);
 	tcase_add_test(t, what_is_open_is_not_asked);
 	tcase_add_test(t, steward_reaches_policy_with_any_program);
 	tcase_add_test(t, line_holds_from_the_next_request_on_and_no_longer_than_it_stands);
