@@ -132,7 +132,8 @@ struct fs_log_reading {
 	/*
 	 * Only records of one of these journals, of this practitioner (numbers; none, 0: any), from
 	 * since_ns on and before until_ns (0: any). Where a segment has a good index it is read no further
-	 * than they need; what is left out is not looked at for damage.
+	 * than they need; what is left out is not looked at for damage. Journal 0: records of
+	 * none, but for those of starts, stops and sessions, which name none either.
 	 */
 	const uint32_t *journals;
 	size_t journal_count;

@@ -123,8 +123,8 @@ static int tell_record(struct reading *r, const struct fs_log_job *j, const stru
 		say_bad(r, e->seq, "the record is unfinished, damaged or forged");
 		return 0;
 	}
-	if (!fs_log_wanted(r->q, r->record->journal, r->record->practitioner, r->record->time_ns,
-			   r->record->time_ns))
+	if (!fs_log_wanted(r->q, r->record->kind, r->record->journal, r->record->practitioner,
+			   r->record->time_ns, r->record->time_ns))
 		return 0;
 	return r->q->fn(r->q->ctx, r->record) ? 1 : 0;
 }

@@ -133,8 +133,8 @@ void fs_log_plan_clear(struct fs_log_plan *p);
  */
 int fs_log_job_plan(struct fs_log_job *j, int fd);
 /* Whether a record is one that is asked for. */
-bool fs_log_wanted(const struct fs_log_reading *q, uint32_t journal, uint32_t practitioner,
-		   int64_t from_ns, int64_t to_ns);
+bool fs_log_wanted(const struct fs_log_reading *q, uint8_t kind, uint32_t journal,
+		   uint32_t practitioner, int64_t from_ns, int64_t to_ns);
 
 /* ---- log_read_threads.c ---- */
 struct fs_log_pool;

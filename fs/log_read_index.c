@@ -23,13 +23,21 @@
 #define NS INT64_C(1000000000)
 #define FRAME_ROOM ((FS_LOG_FRAME + FS_LOG_HEAD_MAX + 7) / 8 * 8)
 
-bool fs_log_wanted(const struct fs_log_reading *q, uint32_t journal, uint32_t practitioner,
-		   int64_t from_ns, int64_t to_ns)
+/* Of starts, stops and sessions: of no journal, and none can be named in it. */
+static bool names_none(uint8_t kind)
+{
+	return kind >= POLICY_RECORD_START && kind <= POLICY_RECORD_UNLOCK;
+}
+
+_Static_assert(POLICY_RECORD_START == 1 && POLICY_RECORD_UNLOCK == 6, "kinds of sessions");
+
+bool fs_log_wanted(const struct fs_log_reading *q, uint8_t kind, uint32_t journal,
+		   uint32_t practitioner, int64_t from_ns, int64_t to_ns)
 {
 	bool in = !q->journal_count;
 
 	for (size_t i = 0; i < q->journal_count && !in; i++)
-		in = q->journals[i] == journal;
+		in = q->journals[i] == journal && (journal || !names_none(kind));
 	return in && (!q->practitioner || q->practitioner == practitioner) &&
 	       (!q->since_ns || to_ns >= q->since_ns) && (!q->until_ns || from_ns < q->until_ns);
 }
@@ -159,7 +167,7 @@ static void plan_entry(void *ctx, const struct fs_log_index_entry *e)
 	const struct fs_log_reading *q = p->job->shared->q;
 
 	if (p->bad || e->seq < q->from ||
-	    !fs_log_wanted(q, e->journal, e->practitioner, e->time_s * NS,
+	    !fs_log_wanted(q, e->kind, e->journal, e->practitioner, e->time_s * NS,
 			   e->time_s * NS + (NS - 1)))
 		return;
 	p->job->plan.wanted[(e->seq - p->first) / 8] |= (uint8_t)(1u << (e->seq - p->first) % 8);
