@@ -26,6 +26,7 @@ struct fs_audit_query {
 	const char *who, *journal;  /* fs/audit_filter.h says what a journal's name means */
 	int64_t since_ns, until_ns; /* 0: open */
 	uint64_t grant;		    /* an emergency access, 0: all */
+	bool own;		    /* of the journal: nothing that only speaks of it */
 	const char *purpose;	    /* which command reads, for the record; NULL or "": not known */
 	struct fs_audit_result *result; /* NULL: nobody asks */
 };

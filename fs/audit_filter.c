@@ -42,6 +42,8 @@ static bool journal_fits(const struct fs_audit_filter *f, const struct policy_re
 {
 	bool named = !strcmp(f->journal, r->journal_name);
 
+	if (f->own && !r->journal)
+		return false;
 	if (!f->names || !f->names->n || !r->journal)
 		return named;
 	for (size_t i = 0; i < f->names->n; i++) {
@@ -62,7 +64,8 @@ int fs_audit_numbers(const struct fs_audit_filter *f, uint32_t **out, size_t *n)
 		return -ENOMEM;
 	for (; *n < f->names->n; (*n)++)
 		(*out)[*n] = f->names->at[*n].number;
-	(*n)++;
+	if (!f->own)
+		(*n)++;
 	return 0;
 }
 

@@ -31,11 +31,12 @@ struct fs_audit_filter {
 	const char *who, *journal;	    /* NULL or "": any */
 	int64_t since_ns, until_ns;	    /* since <= time < until; 0: open */
 	uint64_t grant;			    /* an emergency access, 0: all */
+	bool own; /* only what was done in the journal, nothing that speaks of it without its number */
 	const struct fs_audit_names *names; /* of journal; NULL: not known */
 };
 /*
- * The numbers to look for, 0 among them (records that name a journal without a number); the caller
- * frees. *n 0 and NULL: all have to be looked at. -ENOMEM.
+ * The numbers to look for, 0 among them unless `own` (records that name a journal without a number); the
+ * caller frees. *n 0 and NULL: all have to be looked at. -ENOMEM.
  */
 int fs_audit_numbers(const struct fs_audit_filter *f, uint32_t **out, size_t *n);
 bool fs_audit_lets(const struct fs_audit_filter *f, const struct policy_record *r);

@@ -239,6 +239,7 @@ int fs_vault_audit(struct fs_vault *v, struct fs_session *by, const struct fs_au
 			   .since_ns = q->since_ns,
 			   .until_ns = q->until_ns,
 			   .grant = q->grant,
+			   .own = q->own,
 			   .names = &names},
 		.result = q->result,
 		.fn = fn,

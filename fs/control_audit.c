@@ -126,6 +126,7 @@ static int run_records(struct fs_control_request *rq, struct records *a)
 		.since_ns = fs_control_int(rq, "since_ns"),
 		.until_ns = fs_control_int(rq, "until_ns"),
 		.grant = (uint64_t)fs_control_int(rq, "grant"),
+		.own = fs_control_true(rq, "own"),
 		.purpose = fs_control_text(rq, "purpose"),
 		.result = &a->result,
 	};

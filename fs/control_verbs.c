@@ -545,6 +545,7 @@ static const struct verb verbs[] = {
 	  {"since_ns", NUMBER, false, 0, INT64_MAX},
 	  {"until_ns", NUMBER, false, 0, INT64_MAX},
 	  {"grant", NUMBER, false, 0, UINT32_MAX},
+	  {"own", TRUTH, false, 0, 0},
 	  PURPOSE}},
 	{"audit-segments", ACTIVE | NEED_TRIES, fs_control_verb_audit_segments, {0, 0}, {PURPOSE}},
 	{"audit-segment",

@@ -23,13 +23,19 @@
 #define NS INT64_C(1000000000)
 #define FRAME_ROOM ((FS_LOG_FRAME + FS_LOG_HEAD_MAX + 7) / 8 * 8)
 
-/* Of starts, stops and sessions: of no journal, and none can be named in it. */
+/*
+ * Without a journal's number none can be named in it: starts, stops, sessions, and what is done at the mount's own
+ * directory and under `.policy` (fs/gate_log.c names a journal by its number alone).
+ */
 static bool names_none(uint8_t kind)
 {
-	return kind >= POLICY_RECORD_START && kind <= POLICY_RECORD_UNLOCK;
+	return (kind >= POLICY_RECORD_START && kind <= POLICY_RECORD_ATTRIBUTE) ||
+	       kind == POLICY_RECORD_CLOSE;
 }
 
-_Static_assert(POLICY_RECORD_START == 1 && POLICY_RECORD_UNLOCK == 6, "kinds of sessions");
+_Static_assert(POLICY_RECORD_START == 1 && POLICY_RECORD_UNLOCK == 6 && POLICY_RECORD_INTENT == 7 &&
+		       POLICY_RECORD_ATTRIBUTE == 14,
+	       "kinds of sessions, then kinds of acts");
 
 bool fs_log_wanted(const struct fs_log_reading *q, uint8_t kind, uint32_t journal,
 		   uint32_t practitioner, int64_t from_ns, int64_t to_ns)

@@ -21,6 +21,7 @@ struct audit_filter {		    /* zero: all */
 	const char *who, *journal;  /* names as records say them; NULL or "": any */
 	int64_t since_ns, until_ns; /* since <= time < until; 0: open */
 	uint64_t grant;
+	bool own; /* of the journal: nothing that only speaks of it without its number; quicker */
 	const char *purpose; /* for the daemon's own record: which command reads; "" */
 };
 

@@ -89,10 +89,10 @@ int tools_audit_daemon_read(struct audit_source *s, const struct audit_filter *f
 	};
 	struct fs_wire_message m;
 	json_t *json =
-		json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "verb", "audit-records", "who",
+		json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:s}", "verb", "audit-records", "who",
 			  f->who ? f->who : "", "journal", f->journal ? f->journal : "", "since_ns",
 			  (json_int_t)f->since_ns, "until_ns", (json_int_t)f->until_ns, "grant",
-			  (json_int_t)f->grant, "purpose", f->purpose ? f->purpose : "");
+			  (json_int_t)f->grant, "own", f->own, "purpose", f->purpose ? f->purpose : "");
 	int rc = TOOL_FAILED;
 
 	fs_wire_message_init(&m);

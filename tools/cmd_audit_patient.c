@@ -159,6 +159,7 @@ int tools_cmd_audit_patient(struct tool_options *o, int argc, char **argv)
 	rc = tools_audit_ask_open(o, "audit patient", "Who has used the journal", &st.ask);
 	if (rc)
 		return tools_audit_ask_close(&st.ask, rc);
+	st.ask.f.own = true; /* who asked about a journal did not use it */
 	view_of(&st, o);
 	if (policy_patient_new(&st.view, &st.p))
 		rc = tools_fail("memory is short");

@@ -149,6 +149,18 @@ START_TEST(filter_lets_through_by_what_a_record_says)
 	ck_assert(!fs_audit_lets(&f, &r));
 	r.journal = 0;
 	ck_assert(fs_audit_lets(&f, &r));
+	/* A statement is of what was done in the journal, not of who asked about it. */
+	r.journal = 0;
+	strcpy(r.journal_name, "new");
+	ck_assert(fs_audit_lets(&f, &r));
+	f.own = true;
+	ck_assert(!fs_audit_lets(&f, &r));
+	ck_assert_int_eq(fs_audit_numbers(&f, &numbers, &n), 0);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(numbers[0], 3);
+	free(numbers);
+	r.journal = 3;
+	ck_assert(fs_audit_lets(&f, &r));
 	fs_audit_names_clear(&names);
 }
 END_TEST
