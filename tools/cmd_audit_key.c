@@ -3,7 +3,7 @@
  * tools/cmd_audit_key.c - audit key export, audit key show: an auditor's key for a copied log.
  *
  * What leaves the vault are keys of stretches of the log, not the auditor's own: whoever finds the
- * file and its passphrase reads these stretches and nothing else.
+ * file and its passphrase reads these stretches, and the policies beside a copy of the log.
  */
 #include <errno.h>
 #include <stdio.h>
