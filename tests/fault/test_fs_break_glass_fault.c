@@ -11,6 +11,7 @@
 
 #define REASON "unconscious, brought in by ambulance"
 #define SEGMENT "00000001.seg"
+#define ROUNDS 8
 #define DEATHS 40 /* writes and syncs of an emergency are fewer */
 
 static uint32_t p;
@@ -199,16 +200,11 @@ static void emergency_until(unsigned n)
 	_exit(0);
 }
 
-START_TEST(killed_between_record_and_access_gives_no_unlogged_access)
+/* Dies at the first write, the second ...: until it lives. Counts deaths, and those that left a grant. */
+static void die_at_each(unsigned *deaths, unsigned *granted)
 {
-	unsigned deaths = 0, granted = 0;
 	bool survived = false;
 
-	clinic();
-	t_logout(max);
-	t_logout(anna);
-	t_logout(dan);
-	t_close();
 	for (unsigned n = 1; n <= DEATHS && !survived; n++) {
 		uint32_t before;
 		int status;
@@ -223,16 +219,32 @@ START_TEST(killed_between_record_and_access_gives_no_unlogged_access)
 			emergency_until(n);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		survived = !WIFSIGNALED(status);
-		deaths += !survived;
 		check_after_death(before);
 		t_open();
-		granted += t.v->grant_count > before;
+		*deaths += !survived;
+		*granted += !survived && t.v->grant_count > before;
 		t_close();
 	}
-	/* It died before the record, between record and grant, and after both; at last it lived. */
 	ck_assert(survived);
+}
+
+START_TEST(killed_between_record_and_access_gives_no_unlogged_access)
+{
+	unsigned deaths = 0, granted = 0;
+
+	clinic();
+	t_logout(max);
+	t_logout(anna);
+	t_logout(dan);
+	t_close();
+	/*
+	 * It dies before the record, between record and grant, and after both. The last is not met each time: what
+	 * the log's own threads write meanwhile counts too.
+	 */
+	for (unsigned n = 0; n < ROUNDS && !granted; n++)
+		die_at_each(&deaths, &granted);
 	ck_assert_uint_gt(deaths, 2);
-	ck_assert_uint_gt(granted, 1);
+	ck_assert_uint_ge(granted, 1);
 	ck_assert_uint_lt(granted, deaths);
 }
 END_TEST
