@@ -109,7 +109,7 @@ int tools_audit_daemon_read(struct audit_source *s, const struct audit_filter *f
 		keys_wipe(a.r, sizeof(*a.r));
 	free(a.r);
 	free(a.notes);
-	return rc;
+	return rc ? TOOL_FAILED : TOOL_OK;
 }
 
 /* ---- policies ---- */

@@ -48,6 +48,8 @@ static int unknown(const char *name)
 
 int tools_cmd_audit(struct tool_options *o, int argc, char **argv)
 {
+	int rc;
+
 	for (size_t i = 0; i < COMMANDS; i++) {
 		if (strcmp(commands[i].name, argv[0]))
 			continue;
@@ -58,7 +60,8 @@ int tools_cmd_audit(struct tool_options *o, int argc, char **argv)
 								       : "other arguments");
 		if (tools_audit_out_check(o))
 			return TOOL_USAGE;
-		return commands[i].run(o, argc, argv);
+		rc = commands[i].run(o, argc, argv);
+		return rc < 0 ? TOOL_FAILED : rc; /* an errno is no exit status */
 	}
 	return unknown(argv[0]);
 }
