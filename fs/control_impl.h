@@ -192,6 +192,10 @@ const char *fs_control_plain_words(int rc);
 /* Serves one request to its end: fills in the answer and queues it. */
 void fs_control_serve(struct fs_control_request *rq);
 
+int fs_control_verb_hello(struct fs_control_request *rq);
+int fs_control_verb_salt(struct fs_control_request *rq);
+int fs_control_verb_enroll(struct fs_control_request *rq);
+int fs_control_verb_invite(struct fs_control_request *rq);
 int fs_control_verb_login(struct fs_control_request *rq);
 int fs_control_verb_mount(struct fs_control_request *rq);
 int fs_control_verb_unlock(struct fs_control_request *rq);
