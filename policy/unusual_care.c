@@ -23,7 +23,6 @@
 #define NEW_MIN (30 * 1440)
 #define DORMANT_MIN (90 * 1440)
 #define EPISODE_NS (12 * UNUSUAL_HOUR_NS)
-#define NO_KIN UINT32_MAX
 #define RECENT_NS UNUSUAL_DAY_NS
 
 static uint32_t minute_of(int64_t ns)
@@ -308,7 +307,7 @@ static int kin_new(struct policy_unusual *u, uint32_t index)
 						  name ? name : "");
 	struct unusual_kin *array;
 
-	pair->kin = NO_KIN;
+	pair->kin = UNUSUAL_NO_KIN;
 	if (kin == POLICY_KIN_NONE)
 		return 0;
 	array = policy_map_grow(u->kin, u->kin_count, sizeof(*array));
@@ -332,7 +331,7 @@ int policy_unusual_kin_act(struct policy_unusual *u, uint32_t person, uint32_t j
 	rc = policy_unusual_pair(u, person, journal, &index);
 	if (!rc && !u->pair[index].kin)
 		rc = kin_new(u, index);
-	if (rc || u->pair[index].kin == NO_KIN)
+	if (rc || u->pair[index].kin == UNUSUAL_NO_KIN)
 		return rc;
 	k = &u->kin[u->pair[index].kin - 1];
 	policy_unusual_tally_add(&k->t, r);

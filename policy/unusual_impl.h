@@ -113,11 +113,13 @@ struct unusual_journal {
 	struct unusual_care care[4];
 };
 
+#define UNUSUAL_NO_KIN UINT32_MAX
+
 struct unusual_pair {
 	uint32_t person, journal;
 	uint32_t wrote_minute, attend_minute; /* last work in it; end of the stated relationship */
 	uint32_t pending;		      /* id, 0 none */
-	uint32_t suspect, kin;		      /* index + 1 */
+	uint32_t suspect, kin; /* index + 1; kin 0: not asked under the journal's name of now */
 	uint32_t read_day;		      /* last day of a reading, from 1970, + 1 */
 };
 

@@ -107,6 +107,11 @@ int policy_unusual_journal(struct policy_unusual *u, const struct policy_record 
 
 		if (!name)
 			return -ENOMEM;
+		/* `own` and `relative` name it as it is called: who had nothing to do with the old name may with this. */
+		for (uint32_t i = 0; j->name && i < u->pair_count; i++) {
+			if (u->pair[i].journal == *out && u->pair[i].kin == UNUSUAL_NO_KIN)
+				u->pair[i].kin = 0;
+		}
 		free(j->name);
 		j->name = name;
 	}

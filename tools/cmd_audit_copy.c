@@ -214,7 +214,8 @@ static int fetch_segment(struct copying *c, const struct segment *seg, bool newe
 	memcpy(strrchr(name, '.'), ".idx", 5);
 	if (rc || !seg->index || path_of(c, name, path))
 		return rc ? TOOL_FAILED : TOOL_OK;
-	if (!is_there(path, 0) && fetch(c, seg->number, "idx", name, true) == TOOL_FAILED)
+	/* Parts of it come as long as the segment is written. */
+	if ((newest || !is_there(path, 0)) && fetch(c, seg->number, "idx", name, true) == TOOL_FAILED)
 		rc = TOOL_FAILED;
 	return rc;
 }

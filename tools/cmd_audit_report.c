@@ -16,6 +16,7 @@
 
 #include "../policy/practice.h"
 #include "audit_ask.h"
+#include "audit_whole.h"
 #include "cmd_audit.h"
 #include "new_file.h"
 #include "report_html.h"
@@ -88,10 +89,8 @@ static int gather(struct making *m)
 
 /* ---- is it whole? */
 
-static void found(void *ctx, const struct fs_log_finding *f)
+static void keep_finding(struct report_integrity *i, const struct fs_log_finding *f)
 {
-	struct report_integrity *i = ctx;
-
 	/* Notes leave half of the room to alarms. */
 	if (i->finding_count == REPORT_FINDINGS ||
 	    (f->kind >= FS_LOG_NOTES && i->finding_count >= REPORT_FINDINGS / 2))
@@ -102,17 +101,20 @@ static void found(void *ctx, const struct fs_log_finding *f)
 	i->finding_count++;
 }
 
-static void verify(struct making *m)
+/* As `audit verify`, against all that this account keeps. The page says when it could not be checked. */
+static void verify(struct making *m, const struct tool_options *o)
 {
-	const struct fs_log_verifying q = {.source = tools_audit_segments(m->ask.s),
-					   .vault = tools_audit_vault(m->ask.s),
-					   .root_pk = tools_audit_root(m->ask.s),
-					   .least = tools_audit_least(m->ask.s),
-					   .finding = found,
-					   .ctx = &m->integrity};
+	struct audit_whole w;
 
-	/* The page says that it could not be checked. */
-	m->integrity.rc = q.source ? fs_log_verify(&q, &m->integrity.verified) : -EIO;
+	m->integrity.rc = tools_audit_whole(m->ask.s, o, &w) ? -EIO : 0;
+	m->integrity.verified = w.v;
+	for (size_t i = 0; i < w.findings; i++) {
+		if (w.finding[i].f.text)
+			keep_finding(&m->integrity, &w.finding[i].f);
+	}
+	if (!m->integrity.rc)
+		tools_audit_whole_remember(&w);
+	tools_audit_whole_clear(&w);
 	m->page.integrity = &m->integrity;
 }
 
@@ -162,7 +164,7 @@ static int make(struct making *m, const struct tool_options *o, struct tools_new
 		rc = gather(m);
 	if (rc)
 		return rc;
-	verify(m);
+	verify(m, o);
 	name_maker(o, m);
 	return print(m, o->html, file);
 }

@@ -179,6 +179,28 @@ t_nobody_but_an_auditor_asks() {
 	ask show --who lis >"$ROOT/answer" && has 'audit patient' 'audit unusual' 'audit incident' 'audit sample' 'audit practitioner'
 }
 
+t_report_of_a_live_log_is_one_page() {
+	local page=$ROOT/home/lis/out/report.html
+	jfs lis audit report --html out/report.html >"$ROOT/said" 2>&1 || fail "$(cat "$ROOT/said")" || return 1
+	[ "$(stat -c %a "$page")" = 600 ] || fail "mode $(stat -c %a "$page")" || return 1
+	cp "$page" "$ROOT/answer"
+	has 'The log is whole' "${HANSEN#* }" "$REASON" 'waits for review' || return 1
+	grep -qiE '(src|href)="?(https?:)?//|<script' "$page" && fail 'something is loaded or run' && return 1
+	refused 1 'needs the audit' jfs anna audit report --html mine.html || return 1
+	[ ! -e "$ROOT/home/anna/mine.html" ] || fail 'a page for anna' || return 1
+	ask show --who lis >"$ROOT/answer" && has 'audit report'
+}
+
+t_nothing_young_is_taken_out_of_the_log() {
+	local before
+	before=$(find "$VAULT/log" -name '*.seg' -printf '%f %s\n' | sort)
+	jfs dan audit archive --before "$(date +%F)" --remove >"$ROOT/answer" 2>&1 || fail "$(cat "$ROOT/answer")" || return 1
+	has 'Nothing may go' || return 1
+	refused 1 'right' jfs anna audit archive --remove || return 1
+	ask show --who anna >"$ROOT/answer" && has REFUSED || return 1
+	[ "$(find "$VAULT/log" -name '*.seg' -printf '%f %s\n' | sort)" = "$before" ] || fail 'the segments changed'
+}
+
 t_answers_of_a_copy_are_those_of_the_vault() {
 	jfs lis audit key export out/key --new-passphrase-fd 9 9< <(printf '%s\n' "$KEYPASS") >/dev/null || return 1
 	jfs lis audit copy out/log >/dev/null || return 1

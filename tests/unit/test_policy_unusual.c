@@ -262,6 +262,7 @@ END_TEST
 
 START_TEST(unusual_own_and_relatives_journals_where_policy_names_them)
 {
+	struct policy_record r;
 	struct found x;
 
 	begin(&x, "own p1 \"journal 10\"\nrelative p2 \"journal 11\" \"journal 12\"\n");
@@ -273,6 +274,17 @@ START_TEST(unusual_own_and_relatives_journals_where_policy_names_them)
 	ck_assert_uint_eq(x.n, 2);
 	ck_assert_ptr_nonnull(of(&x, POLICY_UNUSUAL_OWN, 1));
 	ck_assert_str_eq(of(&x, POLICY_UNUSUAL_RELATIVE, 2)->journal, "journal 12");
+	end(&x);
+	/* Renamed, and the line with it. */
+	begin(&x, "relative p2 \"new name\"\n");
+	act(&x, POLICY_RECORD_OPEN, 2, 12, t_at(1, 9, 40));
+	r = t_record(POLICY_RECORD_OPEN, 2, 12, t_at(2, 9, 0));
+	strcpy(r.journal_name, "new name");
+	add(&x, &r);
+	add(&x, &r);
+	finish(&x);
+	ck_assert_ptr_nonnull(of(&x, POLICY_UNUSUAL_RELATIVE, 2));
+	ck_assert_uint_eq(of(&x, POLICY_UNUSUAL_RELATIVE, 2)->count, 2);
 	end(&x);
 	begin(&x, "");
 	visit(&x, 1, 10, t_at(1, 9, 0));
