@@ -51,41 +51,54 @@ static struct fs_gate_program *slot_of(struct fs_gate *g, const char *name)
 	return empty ? empty : &g->program[LAST];
 }
 
-/* NULL: it was counted. Else its slot, which waits for the record that must be written. */
-static struct fs_gate_program *count(struct fs_gate *g, const char *name)
+/*
+ * NULL: it was counted, for its first one is in the log. Else its slot: this refusal has a record of its own, also
+ * where another thread still waits for the first.
+ */
+static struct fs_gate_program *count(struct fs_gate *g, const char *name,
+				     char slot[static FS_PROGRAM_NAME])
 {
 	struct fs_gate_program *p;
 
 	pthread_mutex_lock(&g->lock);
 	p = slot_of(g, name);
-	if (p->name[0]) {
+	if (p->record) {
 		p->count++;
 		p = NULL;
-	} else {
+	} else if (!p->name[0]) {
 		snprintf(p->name, sizeof(p->name), "%s",
 			 p == &g->program[LAST] ? "(others)" : name);
 		p->since_ns = fs_gate_clock_ns(CLOCK_BOOTTIME);
 	}
+	if (p)
+		snprintf(slot, FS_PROGRAM_NAME, "%s", p->name);
 	pthread_mutex_unlock(&g->lock);
 	return p;
 }
 
-/* Those to come look like the first record; NULL: it could not be written, the next one is to be. */
-static void settle(struct fs_gate *g, struct fs_gate_program *p, const struct policy_record *r)
+/*
+ * Those to come look like this record, the first that was written; NULL: it could not be, the next one is to be. The
+ * slot may be another program's meanwhile, when all who wrote for it failed.
+ */
+static void settle(struct fs_gate *g, struct fs_gate_program *p, const char *name,
+		   const struct policy_record *r)
 {
 	pthread_mutex_lock(&g->lock);
-	if (r)
-		p->record = malloc(sizeof(*p->record));
-	if (p->record)
-		*p->record = *r;
-	else
-		*p = (struct fs_gate_program){.count = 0};
+	if (!p->record && !strcmp(p->name, name)) {
+		if (r)
+			p->record = malloc(sizeof(*p->record));
+		if (p->record)
+			*p->record = *r;
+		else
+			*p = (struct fs_gate_program){.count = 0};
+	}
 	pthread_mutex_unlock(&g->lock);
 }
 
 static int refuse(struct fs_gate *g, const struct fs_gate_request *rq, const char *name)
 {
-	struct fs_gate_program *p = count(g, name);
+	char slot[FS_PROGRAM_NAME];
+	struct fs_gate_program *p = count(g, name, slot);
 	struct policy_record r;
 	uint64_t seq = 0;
 	int rc;
@@ -93,12 +106,12 @@ static int refuse(struct fs_gate *g, const struct fs_gate_request *rq, const cha
 	if (!p)
 		return -EACCES;
 	fs_gate_fill(g, POLICY_RECORD_REFUSED, rq, 0, &r);
-	snprintf(r.rule, sizeof(r.rule), "program deny %.15s", p->name);
+	snprintf(r.rule, sizeof(r.rule), "program deny %.15s", slot);
 	snprintf(r.detail, sizeof(r.detail), "%s: EACCES", rq->op);
 	rc = fs_log_append(fs_vault_log(g->vault), &r, &seq);
 	if (!rc)
 		rc = fs_gate_wait(g, seq);
-	settle(g, p, rc ? NULL : &r);
+	settle(g, p, slot, rc ? NULL : &r);
 	keys_wipe(&r, sizeof(r));
 	return rc ? -EIO : -EACCES;
 }
@@ -131,6 +144,15 @@ static bool take(struct fs_gate_program *p, int64_t now, bool end, struct policy
 	return due;
 }
 
+/* It could not be written: for the next time, unless the session is over. */
+static void put_back(struct fs_gate *g, struct fs_gate_program *p, const struct policy_record *r)
+{
+	pthread_mutex_lock(&g->lock);
+	if (p->record)
+		p->count += r->count;
+	pthread_mutex_unlock(&g->lock);
+}
+
 void fs_gate_programs_flush(struct fs_gate *g, bool end)
 {
 	int64_t now = fs_gate_clock_ns(CLOCK_BOOTTIME);
@@ -146,7 +168,8 @@ void fs_gate_programs_flush(struct fs_gate *g, bool end)
 		pthread_mutex_unlock(&g->lock);
 		if (!due)
 			continue;
-		fs_log_append(fs_vault_log(g->vault), &r, NULL);
+		if (fs_log_append(fs_vault_log(g->vault), &r, NULL))
+			put_back(g, p, &r);
 		keys_wipe(&r, sizeof(r));
 	}
 }

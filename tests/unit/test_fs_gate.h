@@ -36,6 +36,8 @@ static struct {
 	uint64_t durable;
 	uint64_t note; /* the first that the last record named */
 	bool revoke_in_wait, lock_in_wait, change_in_wait;
+	const struct fs_gate_request *ask_in_wait; /* another thread asks this, once */
+	int asked_rc;
 	struct fs_session *session;
 	uint64_t waits;
 	/* directory */
@@ -198,6 +200,13 @@ int fs_log_wait(struct fs_log *l, uint64_t seq)
 {
 	(void)l;
 	w.waits++;
+	if (w.ask_in_wait) {
+		const struct fs_gate_request *rq = w.ask_in_wait;
+		struct fs_gate_pass pass;
+
+		w.ask_in_wait = NULL;
+		w.asked_rc = fs_gate_begin(gate, rq, &pass);
+	}
 	if (w.revoke_in_wait)
 		w.verdict = (struct policy_verdict){.answer = POLICY_DENY};
 	if (w.lock_in_wait)

@@ -113,6 +113,46 @@ START_TEST(mounts_own_directory_is_shown_and_searched_but_not_listed)
 }
 END_TEST
 
+START_TEST(refusal_beside_the_first_has_a_record_of_its_own)
+{
+	struct fs_gate_request rq = at_root("opendir"), other = at_root("opendir");
+
+	rq.reveals = other.reveals = true;
+	w.ask_in_wait = &other; /* while the first one waits for the disk */
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_int_eq(w.asked_rc, -EACCES);
+	ck_assert_uint_eq(w.records, 2);
+	ck_assert_uint_eq(w.waits, 2);
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.records, 2); /* counted */
+}
+END_TEST
+
+START_TEST(refusals_whose_record_fails_are_not_forgotten)
+{
+	struct fs_gate_request rq = at_root("opendir"), other = at_root("opendir");
+
+	rq.reveals = other.reveals = true;
+	w.wait_rc = -EIO;
+	w.ask_in_wait = &other;
+	ck_assert_int_eq(begin(&rq), -EIO);
+	ck_assert_int_eq(w.asked_rc, -EIO);
+	w.wait_rc = 0;
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	ck_assert_uint_eq(w.records, 3);
+	/* Counted, and the hour's record can't be written: it is, the next time. */
+	ck_assert_int_eq(begin(&rq), -EACCES);
+	boot_ns += 61 * MINUTE_NS;
+	w.append_rc = -EIO;
+	fs_gate_programs_flush(gate, false);
+	w.append_rc = 0;
+	boot_ns += 61 * MINUTE_NS;
+	fs_gate_programs_flush(gate, false);
+	ck_assert_uint_eq(w.records, 4);
+	ck_assert_uint_eq(w.record[3].count, 1);
+}
+END_TEST
+
 START_TEST(what_is_open_is_not_asked)
 {
 	struct fs_gate_request rq = asks(5, POLICY_READ);
@@ -291,6 +331,8 @@ int main(void)
 	tcase_add_test(t, kept_out_program_is_refused_before_anything_is_looked_at);
 	tcase_add_test(t, every_way_by_a_path_is_refused);
 	tcase_add_test(t, mounts_own_directory_is_shown_and_searched_but_not_listed);
+	tcase_add_test(t, refusal_beside_the_first_has_a_record_of_its_own);
+	tcase_add_test(t, refusals_whose_record_fails_are_not_forgotten);
 	tcase_add_test(t, what_is_open_is_not_asked);
 	tcase_add_test(t, steward_reaches_policy_with_any_program);
 	tcase_add_test(t, line_holds_from_the_next_request_on_and_no_longer_than_it_stands);
