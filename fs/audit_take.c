@@ -249,9 +249,11 @@ static int walk(struct streams *w)
 	if ((size_t)snprintf(dir, sizeof(dir), "%s/log", w->v->path) >= sizeof(dir))
 		return -ENAMETOOLONG;
 	while (!rc) {
+		uint64_t before = segment;
+
 		rc = fs_log_streams(dir, w->v->header.vault, &segment, one_stream, w);
-		/* What can't be read holds no stream that could be opened; reading tells of it. */
-		if (rc == -EBADMSG || rc == -EIO)
+		/* A segment that can't be read holds no stream that could be opened; reading tells of it. */
+		if ((rc == -EBADMSG || rc == -EIO) && segment != before)
 			rc = 0;
 	}
 	return rc == -ENOENT ? give_last(w, 0) : rc;

@@ -33,12 +33,14 @@ static int add_record(void *ctx, const struct policy_record *r)
 	size_t len = format(r, a->line, a->cap);
 
 	if (len >= a->cap) {
-		char *line = realloc(a->line, len + 1);
+		char *line = malloc(len + 1);
 
 		if (!line) {
 			a->to.rc = -ENOMEM;
 			return 1;
 		}
+		keys_wipe(a->line, a->cap);
+		free(a->line);
 		a->line = line;
 		a->cap = len + 1;
 		len = format(r, a->line, a->cap);
@@ -77,6 +79,8 @@ int fs_control_verb_audit(struct fs_control_request *rq)
 	    json_object_set_new(rq->answer, "notice",
 				fs_control_json_text(rq->say.text, strlen(rq->say.text))))
 		rc = -ENOMEM;
+	if (a.line)
+		keys_wipe(a.line, a.cap);
 	free(a.line);
 	return rc;
 }

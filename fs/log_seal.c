@@ -142,14 +142,25 @@ int fs_log_seal_put(struct fs_log *l, enum keys_checkpoint_mark mark)
 	return 0;
 }
 
+/*
+ * Who asked for the vault's head may come after one who asked later: what a checkpoint says of it never goes back.
+ * With the lock.
+ */
+static void vault_root(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN])
+{
+	if (commit < l->commit)
+		return;
+	l->commit = commit;
+	memcpy(l->root, root, sizeof(l->root));
+}
+
 int fs_log_checkpoint(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN],
 		      enum keys_checkpoint_mark mark)
 {
 	int rc;
 
 	pthread_mutex_lock(&l->lock);
-	l->commit = commit;
-	memcpy(l->root, root, sizeof(l->root));
+	vault_root(l, commit, root);
 	rc = fs_log_seal_put(l, mark);
 	pthread_mutex_unlock(&l->lock);
 	return rc;
@@ -160,8 +171,7 @@ int fs_log_checkpoint_now(struct fs_log *l, uint64_t commit, const uint8_t root[
 	int rc;
 
 	pthread_mutex_lock(&l->lock);
-	l->commit = commit;
-	memcpy(l->root, root, sizeof(l->root));
+	vault_root(l, commit, root);
 	rc = fs_log_seal_put(l, KEYS_CHECKPOINT_RUNNING);
 	while (!rc && (l->first || l->writing) &&
 	       l->sealed > (l->newest ? l->newest->tree.size : 0)) {
@@ -171,6 +181,8 @@ int fs_log_checkpoint_now(struct fs_log *l, uint64_t commit, const uint8_t root[
 		else if (!rc)
 			pthread_cond_wait(&l->done, &l->lock);
 	}
+	if (!rc)
+		rc = l->failed;
 	pthread_mutex_unlock(&l->lock);
 	return rc;
 }
@@ -178,8 +190,7 @@ int fs_log_checkpoint_now(struct fs_log *l, uint64_t commit, const uint8_t root[
 void fs_log_vault_root(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN])
 {
 	pthread_mutex_lock(&l->lock);
-	l->commit = commit;
-	memcpy(l->root, root, sizeof(l->root));
+	vault_root(l, commit, root);
 	pthread_mutex_unlock(&l->lock);
 }
 

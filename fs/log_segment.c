@@ -295,6 +295,7 @@ void fs_log_walk_init(struct fs_log_walk *w, const struct fs_log_header *header,
 		.len = len,
 		.off = FS_LOG_HEADER,
 		.seq = header ? header->first_seq : 1,
+		.first = header ? header->first_seq : 1,
 		.any_seq = !header,
 		.version = header ? header->version : FS_LOG_VERSION,
 	};
@@ -305,7 +306,7 @@ static bool number_fits(const struct fs_log_walk *w, uint64_t seq)
 {
 	if (w->any_seq)
 		return seq > 0 && seq < FS_LOG_SEQ_MAX;
-	return seq >= w->seq && seq - w->seq <= w->len / FS_LOG_FRAME;
+	return seq >= w->seq && seq - w->first <= w->len / FS_LOG_FRAME;
 }
 
 /* 0: none that a segment of this version holds. */
@@ -350,6 +351,8 @@ bool fs_log_walk_next(struct fs_log_walk *w, struct fs_log_frame *out)
 	out->torn = off != w->off;
 	w->off = off + fs_log_frame_size(out->len);
 	w->seq = out->kind == FS_LOG_RECORD ? out->seq + 1 : out->seq;
+	if (w->any_seq)
+		w->first = out->seq;
 	w->any_seq = false;
 	return true;
 }

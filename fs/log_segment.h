@@ -80,6 +80,7 @@ struct fs_log_walk {
 	size_t len;
 	size_t off;   /* behind the last frame found */
 	uint64_t seq; /* the least record number that may come next */
+	uint64_t first; /* of the segment: no number lies further from it than frames fit */
 	bool any_seq; /* the header is damaged: believe the first frame's number */
 	unsigned version;
 };

@@ -15,11 +15,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Numbers that no frame carries, in one stretch: a header that lies further is no log's. */
+/* Numbers that no frame carries, all together: a log in which more are missing is none. */
 #define GAP_MAX (UINT64_C(1) << 26)
 
 struct start {
 	struct fs_log *l;
+	uint64_t missing; /* numbers that no frame carries, so far */
 	uint64_t *list;
 	size_t n;
 	bool have_last;
@@ -116,8 +117,11 @@ static int add_missing(struct start *s, uint64_t seq)
 {
 	uint8_t none[KEYS_LEN];
 
-	if (seq - 1 > s->l->tree.size && seq - 1 - s->l->tree.size > GAP_MAX)
-		return -EBADMSG;
+	if (seq - 1 > s->l->tree.size) {
+		if (seq - 1 - s->l->tree.size > GAP_MAX - s->missing)
+			return -EBADMSG;
+		s->missing += seq - 1 - s->l->tree.size;
+	}
 	keys_tree_no_leaf(none);
 	while (s->l->tree.size < seq - 1)
 		add(s, none);

@@ -22,6 +22,7 @@ struct frames {
 	int fd;
 	uint8_t *buf;
 	size_t from, to; /* what is in it */
+	size_t high;	 /* how far anything ever was: keys may be among it */
 	bool whole;	 /* the last frame came */
 };
 
@@ -42,6 +43,8 @@ static int fill(struct frames *in)
 	if (n <= 0)
 		return n ? -errno : -EPIPE;
 	in->to += (size_t)n;
+	if (in->high < in->to)
+		in->high = in->to;
 	return 0;
 }
 
@@ -152,7 +155,7 @@ static int run(struct audit_source *s, json_t *json, const void *blob, size_t bl
 	pthread_mutex_unlock(&s->lock);
 	if (in.fd >= 0)
 		close(in.fd);
-	keys_wipe(in.buf, in.to);
+	keys_wipe(in.buf, in.high);
 	free(in.buf);
 	return rc;
 }

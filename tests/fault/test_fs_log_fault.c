@@ -123,6 +123,22 @@ START_TEST(full_disk_is_refused_or_does_not_matter)
 }
 END_TEST
 
+START_TEST(checkpoint_that_is_asked_for_and_not_written_is_refused)
+{
+	struct policy_record r;
+	struct fs_log *l;
+
+	session(1);
+	l = open_log();
+	policy_record_init(&r, POLICY_RECORD_OPEN);
+	inject_fail(1, EIO, false);
+	ck_assert_int_eq(fs_log_append(l, &r, NULL), 0);
+	ck_assert_int_eq(fs_log_checkpoint_now(l, 7, (const uint8_t *)VAULT_ROOT), -EIO);
+	ck_assert(inject_stop());
+	(void)fs_log_close(l);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs/log faults");
@@ -132,6 +148,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, tear_down);
 	tcase_set_timeout(tc, 300);
+	tcase_add_test(tc, checkpoint_that_is_asked_for_and_not_written_is_refused);
 	tcase_add_test(tc, killed_anywhere_it_goes_on_with_all_that_was_sealed);
 	tcase_add_test(tc, failing_call_is_refused_or_does_not_matter);
 	tcase_add_test(tc, full_disk_is_refused_or_does_not_matter);

@@ -291,6 +291,8 @@ START_TEST(physician_takes_nothing_and_each_try_is_logged)
 	ck_assert_int_eq(fs_vault_audit_streams(t.v, anna, &q, never_key, NULL, &t.say), -EACCES);
 	ck_assert_int_eq(fs_vault_audit_policies(t.v, anna, never_change, NULL, &res, &t.say),
 			 -EACCES);
+	ck_assert_int_eq(fs_vault_audit_practice(t.v, anna, never_change, NULL, &res, &t.say),
+			 -EACCES);
 	ck_assert_int_eq(
 		fs_vault_audit_segments(t.v, anna, "", never_segment, NULL, &durable, &t.say),
 		-EACCES);
@@ -350,10 +352,17 @@ START_TEST(what_is_taken_is_sealed_to_its_end)
 		ck_assert_int_eq(
 			fs_vault_audit_segments(t.v, lis, "", count_segment, &n, &durable, &t.say),
 			0);
-		ck_assert_int_eq(fs_vault_log_checkpoint(t.v, text, vkey), 0);
+		ck_assert_uint_gt(fs_log_newest(t.v->log, text), 0);
 		ck_assert_int_eq(keys_signed_note_parse(text, strlen(text), &note), 0);
 		ck_assert_int_eq(keys_checkpoint_read(&note, &c), 0);
 		ck_assert_uint_ge(c.size, durable);
+		/* And whoever asks for a checkpoint gets one over what came since. */
+		ck_assert_int_eq(fs_vault_tell(t.v, lis, POLICY_RECORD_ALARM, 0, NULL, "one more"), 0);
+		durable = c.size;
+		ck_assert_int_eq(fs_vault_log_checkpoint(t.v, text, vkey), 0);
+		ck_assert_int_eq(keys_signed_note_parse(text, strlen(text), &note), 0);
+		ck_assert_int_eq(keys_checkpoint_read(&note, &c), 0);
+		ck_assert_uint_gt(c.size, durable);
 	}
 	ck_assert_uint_ge(n, 5);
 	everybody_out();

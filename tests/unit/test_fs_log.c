@@ -1098,6 +1098,35 @@ START_TEST(format_has_the_documented_offsets)
 }
 END_TEST
 
+START_TEST(numbers_of_a_segment_never_run_further_than_its_frames)
+{
+	const size_t len = FS_LOG_SEGMENT_MIN;
+	const uint64_t most = len / FS_LOG_FRAME;
+	struct fs_log_header h = {.number = 1, .first_seq = 1, .bytes = len};
+	uint8_t *p = calloc(1, len);
+	struct fs_log_frame f;
+	struct fs_log_walk w;
+
+	ck_assert_ptr_nonnull(p);
+	fs_log_header_encode(&h, p);
+	/* Each jumps as far as a whole segment of frames could. */
+	for (size_t n = 0; n < 3; n++)
+		fs_log_frame_encode(FS_LOG_RECORD, 1 + (n + 1) * most, 8,
+				    p + FS_LOG_HEADER + n * fs_log_frame_size(8));
+	fs_log_walk_init(&w, &h, p, len);
+	ck_assert(fs_log_walk_next(&w, &f));
+	ck_assert_uint_eq(f.seq, 1 + most);
+	ck_assert(!fs_log_walk_next(&w, &f));
+	/* A damaged header: the first frame says where it begins. */
+	fs_log_walk_init(&w, NULL, p, len);
+	ck_assert(fs_log_walk_next(&w, &f));
+	ck_assert(fs_log_walk_next(&w, &f));
+	ck_assert_uint_eq(f.seq, 1 + 2 * most);
+	ck_assert(!fs_log_walk_next(&w, &f));
+	free(p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs_log");
@@ -1107,6 +1136,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
+	tcase_add_test(t, numbers_of_a_segment_never_run_further_than_its_frames);
 	tcase_add_test(t, records_written_are_read_in_order);
 	tcase_add_test(t, read_from_number_begins_there_and_stops_on_request);
 	tcase_add_test(t, read_without_a_readers_key_yields_nothing);

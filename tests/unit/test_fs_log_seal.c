@@ -83,6 +83,28 @@ START_TEST(newest_is_told_once_it_is_on_disk)
 }
 END_TEST
 
+START_TEST(vaults_root_in_checkpoints_never_goes_back)
+{
+	static const uint8_t older[KEYS_LEN] = {5};
+	struct fs_log *l = open_log();
+	struct looked k;
+
+	add_records(l, 1);
+	seal(l); /* commit 7 */
+	/* Asked for before that, and come later. */
+	add_records(l, 1);
+	ck_assert_int_eq(fs_log_checkpoint_now(l, 5, older), 0);
+	add_records(l, 1);
+	fs_log_vault_root(l, 6, older);
+	ck_assert_int_eq(fs_log_close(l), 0);
+	k = look();
+	ck_assert(!k.fork);
+	ck_assert_uint_eq(k.commit, 7);
+	ck_assert_uint_eq(k.mark[KEYS_CHECKPOINT_RUNNING], 2);
+	ck_assert_uint_eq(k.sealed, k.records);
+}
+END_TEST
+
 START_TEST(other_readers_come_behind_a_checkpoint)
 {
 	struct fs_log *l = open_log();
@@ -575,6 +597,7 @@ int main(void)
 	tcase_add_test(tc, each_segment_has_the_tree_before_it_and_a_new_key);
 	tcase_add_test(tc, checkpoint_is_made_only_when_something_came);
 	tcase_add_test(tc, newest_is_told_once_it_is_on_disk);
+	tcase_add_test(tc, vaults_root_in_checkpoints_never_goes_back);
 	tcase_add_test(tc, other_readers_come_behind_a_checkpoint);
 	tcase_add_test(tc, key_is_gone_once_the_next_is_introduced);
 	tcase_add_test(tc, lost_key_is_said_in_a_segment_of_its_own);
