@@ -129,23 +129,35 @@ static int add(struct fs_control *c, struct fs_control_conn *conn)
 	return 0;
 }
 
-static void accept_one(struct fs_control *c, int fd)
+/* False: nobody is accepted for a second. */
+static bool accept_one(struct fs_control *c, int fd)
 {
 	struct fs_control_conn *conn = NULL;
 	uid_t uid = (uid_t)-1;
 	gid_t gid;
 	pid_t pid;
+	bool known;
 
-	if (fs_wire_peer(fd, &uid, &gid, &pid) || (c->alone && uid != geteuid()) ||
+	known = !fs_wire_peer(fd, &uid, &gid, &pid);
+	if (known && fs_wire_fd_waiting(uid) > FS_WIRE_FD_MANY) {
+		/*
+		 * Its descriptors can't be closed and it sends more: nothing is read of it any more, and each connection,
+		 * which takes one of ours for as long, comes a second after the one before. Others wait so long too.
+		 */
+		fs_wire_fd_drop(uid, fd);
+		return false;
+	}
+	if (!known || (c->alone && uid != geteuid()) ||
 	    !room_for(c, uid) || conn_new(fd, uid, pid, &conn)) {
 		/* Who is nobody (no account known) can't be told from others. */
 		fs_wire_fd_drop(uid, fd);
-		return;
+		return true;
 	}
 	if (add(c, conn)) {
 		fs_control_conn_put(conn);
 		fs_wire_fd_drop(uid, fd);
 	}
+	return true;
 }
 
 /* Whether the listening socket is in the epoll set's eye. */
@@ -157,6 +169,12 @@ static void listen_again(struct fs_control *c, bool on)
 		epoll_ctl(c->epoll, EPOLL_CTL_MOD, c->listener, &ev);
 }
 
+static void rest(struct fs_control *c)
+{
+	c->accept_again_ns = fs_control_now_ns() + SECOND_NS;
+	listen_again(c, false);
+}
+
 void fs_control_conn_accept(struct fs_control *c)
 {
 	for (;;) {
@@ -165,15 +183,16 @@ void fs_control_conn_accept(struct fs_control *c)
 		if (fd >= 0) {
 			/* A log-in needs some more. */
 			fs_container_spare(fd);
-			accept_one(c, fd);
-			continue;
+			if (accept_one(c, fd))
+				continue;
+			rest(c);
+			return;
 		}
 		error = errno;
 		if (error == EMFILE)
 			fs_container_spare(-1);
 		if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) {
-			c->accept_again_ns = fs_control_now_ns() + SECOND_NS;
-			listen_again(c, false);
+			rest(c);
 		}
 		if (error != EINTR && error != ECONNABORTED)
 			return;

@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../keys/label.h"
+
 static int local(struct fs_forward *f, const char *path)
 {
 	size_t len = strlen(path);
@@ -117,6 +119,7 @@ void fs_forward_send(struct fs_forward *f, const struct policy_record *r, enum p
 	if (sent < 0 && errno == ECONNREFUSED && f->to.any.sa_family != AF_UNIX)
 		sent = sendto(f->fd, message, len, MSG_DONTWAIT | MSG_NOSIGNAL, &f->to.any,
 			      f->to_len);
+	keys_wipe(message, sizeof(message));
 	if (sent == (ssize_t)len)
 		f->sent++;
 	else

@@ -116,6 +116,19 @@ static void drop_new(uid_t uid, int fd)
 	free(c);
 }
 
+size_t fs_wire_fd_waiting(uid_t uid)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&lock);
+	for (const struct closer *c = closers; c; c = c->next) {
+		if (c->uid == uid)
+			n += c->n;
+	}
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
 void fs_wire_fd_drop(uid_t uid, int fd)
 {
 	struct closer *c;

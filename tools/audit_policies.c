@@ -210,8 +210,10 @@ int tools_audit_policies_open(const uint8_t *p, size_t len, const struct keys_au
 		rc = -EXDEV;
 	if (!rc)
 		rc = find_key(p, &h, k, key);
-	if (rc)
+	if (rc) {
+		keys_wipe(key, sizeof(key));
 		return rc;
+	}
 	plain = malloc(h.sealed);
 	rc = plain ? keys_unseal(key, (struct keys_span){p, HEAD_LEN},
 				 (struct keys_span){p + len - KEYS_LEN - h.sealed, h.sealed}, plain)

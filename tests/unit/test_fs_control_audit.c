@@ -3,6 +3,7 @@
  * The verbs for auditors on the control socket: what comes over the descriptor, whose descriptors
  * are taken, readers who stop, close, lock or may not; what is in the log before anything is given.
  */
+#include "../../fs/wire_fd.h"
 #include "test_fs_control.h"
 
 #include <netinet/in.h>
@@ -566,6 +567,36 @@ START_TEST(descriptor_whose_close_waits_delays_nobody)
 }
 END_TEST
 
+START_TEST(account_that_uses_descriptors_up_is_not_read_any_more)
+{
+	const struct timespec moment = {.tv_nsec = 10000000};
+	int end, s, other;
+
+	start_alone();
+	s = agent("anna");
+	fs_wire_fd_drop(getuid(), lingering(&end));
+	for (unsigned i = 0; i <= FS_WIRE_FD_MANY + 1; i++)
+		fs_wire_fd_drop(getuid(), dup(0));
+	ck_assert_uint_gt(fs_wire_fd_waiting(getuid()), FS_WIRE_FD_MANY);
+	ck_assert_uint_eq(fs_wire_fd_waiting(getuid() + 1), 0);
+	/* It is accepted, to be closed when its turn comes; who is connected goes on. */
+	other = dial();
+	ck_assert_int_ge(other, 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(ask(s, "{\"verb\":\"list\"}"), 0);
+	ck_assert_int_le(send(other, "x", 1, MSG_NOSIGNAL), 1);
+	/* The other end gives way: all is closed, and it may come again. */
+	close(end);
+	for (unsigned i = 0; i < 1000 && fs_wire_fd_waiting(getuid()); i++)
+		nanosleep(&moment, NULL);
+	ck_assert_uint_eq(fs_wire_fd_waiting(getuid()), 0);
+	close(other);
+	close(agent("anna"));
+	close(s);
+	stop();
+}
+END_TEST
+
 /* ---- readers who stop ---- */
 
 START_TEST(account_has_few_streams_at_once)
@@ -717,6 +748,7 @@ int main(void)
 	tcase_add_test(tc, locked_session_gets_nothing);
 	tcase_add_test(tc, descriptors_that_are_no_pair_of_streams_are_refused);
 	tcase_add_test(tc, descriptor_whose_close_waits_delays_nobody);
+	tcase_add_test(tc, account_that_uses_descriptors_up_is_not_read_any_more);
 	tcase_add_test(tc, account_has_few_streams_at_once);
 	tcase_add_test(tc, reader_who_takes_nothing_is_let_go_and_delays_nobody);
 	tcase_add_test(tc, reader_who_closes_has_enough_and_is_not_refused);
