@@ -58,7 +58,7 @@ for n in $(seq 2 "$SESSIONS"); do
 	declare "PASS_p$n=person number $n has a lamp"
 	text+=$'\n'"practitioner p$n user jft-p$n role physician unit north"
 done
-account "${PEOPLE[@]:1}"
+account "${PEOPLE[@]:1}" || exit 1
 echo "$text" | put_policy dan practice >/dev/null || exit 1
 for p in "${PEOPLE[@]:1}"; do enroll "$p" >/dev/null || exit 1; done
 stage 'started, one session'

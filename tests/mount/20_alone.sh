@@ -80,7 +80,7 @@ t_second_daemon_is_told_who_holds_the_vault() {
 t_copy_of_the_vault_without_the_host_secret_opens_nothing() {
 	me logout
 	wait_for 10 daemon_gone
-	account thief
+	account thief || return 1
 	cp -a "$ROOT/home/me/vault" "$ROOT/home/thief/vault"
 	chown -R jft-thief: "$ROOT/home/thief/vault"
 	expect_errno 'local state\|recover' as thief "$JFS" open --passphrase-fd 9 "$ROOT/home/thief/vault" 9< <(pass_of me) || return 1
@@ -125,5 +125,5 @@ t_rolled_back_vault_is_refused_until_accepted() {
 }
 
 need_root
-account me
+account me || exit 1
 run_tests

@@ -63,7 +63,7 @@ t_block_is_shown_where_the_practice_says_so() {
 
 t_steward_and_stranger_cannot_attend() {
 	jfs dan attend "$HANSEN" --reason 'I would like to read it' 2>/dev/null && fail "the steward" && return 1
-	account zoe
+	account zoe || return 1
 	jfs zoe attend "$HANSEN" --reason 'I would like to read it' 2>/dev/null && fail "no session" && return 1
 	audit --who dan | grep -i refused | grep -q attending || fail "not logged"
 }

@@ -13,7 +13,7 @@ stewards() { # MORE: the practice with a second steward
 ZOE='practitioner zoe user jft-zoe role physician unit north'
 
 t_second_steward_is_appointed_by_the_only_one() {
-	account rut
+	account rut || return 1
 	stewards | put_policy dan practice || return 1
 	enroll rut && login rut
 }

@@ -492,7 +492,7 @@ t_losing_the_right_cuts_open_files_at_once() {
 need_root
 POLICY=$PROBES/policy
 clinic || { echo "FAIL policy_files: set-up"; cat "$ROOT/daemon.log"; exit 1; }
-account sue lis
+account sue lis || exit 1
 with_stewards | put_policy dan practice && enroll sue && enroll lis && login anna && login bo && login sue && login lis ||
 	{ echo "FAIL policy_files: set-up of people"; cat "$ROOT/daemon.log"; exit 1; }
 as anna mkdir "$(J anna)/$ONE" "$(J anna)/$TWO" || { echo "FAIL policy_files: journals"; exit 1; }

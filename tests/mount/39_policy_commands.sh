@@ -36,7 +36,7 @@ at_terminal() { # WHO KEYS COMMAND...: the command at a terminal at which KEYS a
 }
 
 t_stewards_and_practitioners_are_there() {
-	account rut
+	account rut || return 1
 	{ practice_policy; echo 'practitioner rut user jft-rut role steward'; } | put dan practice || return 1
 	enroll rut && login rut && login anna && login bo && login eva || return 1
 	as anna mkdir "$(J anna)/$HANSEN" || return 1

@@ -90,7 +90,7 @@ t_wrong_recovery_key() {
 		9< <(echo 'AAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAA-A')
 }
 t_unknown_practitioner_and_no_enrolment() {
-	account nobody2
+	account nobody2 || return 1
 	says 'enrol' as nobody2 "$JFS" login --vault "$ROOT/clinic.conf" --passphrase-fd 9 9< <(echo 'whatever it may be') || return 1
 	says 'enrol|not' jfs anna login --as ghost --passphrase-fd 9 9< <(pass_of anna)
 }
@@ -162,7 +162,7 @@ t_secrets_are_not_in_argv_or_environment() {
 }
 
 need_root
-account me
+account me || exit 1
 H=$ROOT/home/me V=$ROOT/home/me/vault
 me init --passphrase-fd 9 "$V" 9< <(pass_of me) >/dev/null && clinic || { echo "FAIL bad_input: set-up"; cat "$ROOT/daemon.log"; exit 1; }
 run_tests

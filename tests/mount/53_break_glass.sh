@@ -144,7 +144,7 @@ t_who_may_not() {
 	glass dan "$HANSEN" "$WHY" 2>"$ROOT/said" && fail "a steward" && return 1
 	grep -q 'for clinicians' "$ROOT/said" || return 1
 	jfs dan break-glass --search hansen 2>/dev/null && fail "a steward searches" && return 1
-	account zoe
+	account zoe || return 1
 	glass zoe "$HANSEN" "$WHY" 2>/dev/null && fail "no session" && return 1
 	glass eva 'no such journal' "$WHY" 2>"$ROOT/said" && return 1
 	grep -q 'no journal of that name' "$ROOT/said" || return 1

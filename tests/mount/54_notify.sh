@@ -249,7 +249,7 @@ need_root
 CONF=$(mktemp -d /run/jft-notify.XXXXXX)
 chmod 755 "$CONF"
 trap 'cleanup; rm -rf "$CONF"' EXIT
-account teller
+account teller || exit 1
 install -d -o jft-teller -m 755 "$TOLD"
 SERVE=(--notify-account jft-teller)
 clinic >"$ROOT/clinic.log" 2>&1 || { cat "$ROOT/clinic.log"; echo "FAIL clinic: could not be set up"; exit 1; }

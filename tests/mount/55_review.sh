@@ -31,7 +31,7 @@ refused() { # TEXT COMMAND...: fails with 1 and says so
 }
 
 t_set_up_journals_and_a_privacy_officer() {
-	account kim
+	account kim || return 1
 	reviewed_practice | put_policy dan practice || return 1
 	enroll kim && login kim && login anna && login bo && login eva || return 1
 	for j in "$HANSEN" "$OLSEN"; do
@@ -112,7 +112,7 @@ t_user_sees_the_own_one_and_does_not_judge_it() {
 
 t_steward_and_stranger_do_not_judge() {
 	refused 'needs the review right' jfs dan review 1 --unjustified --note 'I decide this' || return 1
-	account zoe
+	account zoe || return 1
 	refused 'not logged in' jfs zoe review || return 1
 	refused 'not logged in' jfs zoe review 1 --justified --note 'let it be'
 }

@@ -35,7 +35,7 @@ says() { # TEXT...: all of them were said
 }
 
 t_set_up_journals() {
-	account ida
+	account ida || return 1
 	notes_policy | put_policy dan practice || return 1
 	# shellcheck disable=SC2034 # pass_of
 	PASS_ida='ida learns to knit socks'

@@ -46,7 +46,7 @@ state() { # NAME FILE [ATTRIBUTE]
 }
 
 t_set_up_the_practice() {
-	account cara
+	account cara || return 1
 	day_practice | put_policy dan practice || return 1
 	enroll cara && login anna && login bo && login cara && login eva || return 1
 	as anna mkdir "$H" "$O" || return 1

@@ -46,7 +46,7 @@ carry_away() { # what lis has made goes to another account's machine
 }
 
 t_set_up_a_clinic_with_an_auditor() {
-	account lis
+	account lis || return 1
 	audited_practice | put_policy dan practice || return 1
 	enroll lis && login lis && login anna && login bo && login eva || return 1
 	for j in "$HANSEN" "$OLSEN"; do

@@ -44,7 +44,7 @@ hasnt() { # TEXT...: none of these
 }
 
 t_set_up_a_clinic_that_is_asked_about() {
-	account lis
+	account lis || return 1
 	asking_practice | put_policy dan practice || return 1
 	enroll lis && login lis && login anna && login bo && login eva || return 1
 	for j in "$HANSEN" "$OLSEN"; do

@@ -25,8 +25,7 @@ t_vault_of_format_1_is_refused_by_name() {
 
 # Identities, and so the roots of journals, are bound to the number of an account.
 unpack() {
-	useradd -u 47011 -M -U -d "$H" -s /bin/bash jft-frozen 2>/dev/null || { echo "cannot add account jft-frozen"; exit 1; }
-	ACCOUNTS+=(jft-frozen)
+	add_account jft-frozen -u 47011 || exit 1
 	install -d -o jft-frozen -g jft-frozen -m 700 "$H"
 	chmod 755 "$ROOT/home"
 	fresh

@@ -14,8 +14,10 @@ unset XDG_STATE_HOME XDG_RUNTIME_DIR
 SAN=()
 [ -z "${SANITIZE:-}" ] || SAN=(ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1)
 umask 022
+. "$HERE/leftovers.sh"
 ROOT=$(mktemp -d /tmp/journalfs-test.XXXXXX)
 chmod 755 "$ROOT"
+this_script >"$ROOT/script"
 # Copies: the checkout may lie where other accounts may not look, such as root's home.
 JFS=$ROOT/program/journalfs
 PROBES=$ROOT/program
@@ -34,11 +36,19 @@ FUSE_MODE=
 PASS_anna='anna keeps five otters' PASS_bo='bo walks to the harbour' PASS_eva='eva reads by lamplight'
 PASS_dan='dan counts all the keys' PASS_me='one quiet person alone'
 
+# 1: it can't be added, and why is said.
+add_account() { # ACCOUNT OPTION...: with its home below $ROOT, recorded for cleanup
+	local a=$1
+	shift
+	id "$a" >/dev/null 2>&1 && { remove_leftovers || return 1; }
+	useradd "$@" -M -U -d "$ROOT/home/${a#jft-}" -s /bin/bash "$a" || return 1
+	ACCOUNTS+=("$a")
+}
+
 account() { # NAME...: makes system accounts jft-NAME with a home below $ROOT
 	local n
 	for n in "$@"; do
-		useradd -M -U -d "$ROOT/home/$n" -s /bin/bash "jft-$n" 2>/dev/null || { echo "cannot add account jft-$n"; exit 1; }
-		ACCOUNTS+=("jft-$n")
+		add_account "jft-$n" || return 1
 		install -d -o "jft-$n" -g "jft-$n" -m 700 "$ROOT/home/$n"
 	done
 	chmod 755 "$ROOT/home"
@@ -144,7 +154,7 @@ practice_policy() {
 
 # A clinic: daemon, steward dan (also auditor), practitioners anna, bo (north), eva (south), all enrolled.
 clinic() {
-	account daemon dan anna bo eva
+	account daemon dan anna bo eva || return 1
 	install -d -o jft-daemon -g jft-daemon -m 755 "$ROOT/run"
 	install -d -o jft-daemon -g jft-daemon -m 700 "$ROOT/disk"
 	[ -n "${VAULT_ON:-}" ] || ln -s "$ROOT/disk/vault" "$ROOT/vault"
@@ -209,12 +219,10 @@ expect_errno() { # ERRNO-NAME COMMAND...: fails with that errno's text
 }
 
 cleanup() {
-	local p m a
+	local p a
 	set +eu
 	cd /
-	for m in $(awk -v r="$ROOT/" 'index($2, r) == 1 {print $2}' /proc/self/mounts | sort -r); do
-		umount -l "$m"
-	done
+	unmount_below "$ROOT"
 	for p in "${PIDS[@]}"; do
 		kill -CONT "$p" 2>/dev/null
 		kill "$p" 2>/dev/null
@@ -224,15 +232,9 @@ cleanup() {
 	done
 	for a in "${ACCOUNTS[@]}"; do
 		# Agents run under the test's own accounts only.
-		for p in $(ps -o pid= -u "$a" 2>/dev/null); do kill "$p" 2>/dev/null; done
-		for _ in $(seq 60); do [ -z "$(ps -o pid= -u "$a" 2>/dev/null)" ] && break; sleep 0.05; done
-		for p in $(ps -o pid= -u "$a" 2>/dev/null); do kill -9 "$p" 2>/dev/null; done
-		find /dev/shm -maxdepth 1 -user "$a" -name 'journalfs-policy-*' -exec rm -rf {} + 2>/dev/null
-		userdel "$a" 2>/dev/null
+		end_account "$a"
 	done
-	for m in $(awk -v r="$ROOT/" 'index($2, r) == 1 {print $2}' /proc/self/mounts | sort -r); do
-		umount -l "$m"
-	done
+	unmount_below "$ROOT"
 	[ -z "$FUSE_MODE" ] || chmod "$FUSE_MODE" /dev/fuse
 	[ -n "${KEEP:-}" ] || rm -rf "$ROOT"
 }

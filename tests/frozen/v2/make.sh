@@ -9,8 +9,7 @@ PASS_frozen=$(cat "$(dirname "$OUT")/passphrase")
 [ ! -e "$OUT" ] || { echo "$OUT exists; a frozen vault is never made again"; exit 1; }
 
 need_root
-useradd -u 47011 -M -U -d "$ROOT/home/frozen" -s /bin/bash jft-frozen || exit 1
-ACCOUNTS+=(jft-frozen)
+add_account jft-frozen -u 47011 || exit 1
 install -d -o jft-frozen -g jft-frozen -m 700 "$ROOT/home/frozen"
 chmod 755 "$ROOT/home"
 set -e
