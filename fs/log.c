@@ -235,6 +235,7 @@ static int encode(struct fs_log *l, struct policy_record *r, size_t *len)
 static int append_locked(struct fs_log *l, struct policy_record *r, size_t *used)
 {
 	size_t len = 0, sealed;
+	uint64_t off;
 	uint8_t *at;
 	int rc;
 
@@ -248,6 +249,7 @@ static int append_locked(struct fs_log *l, struct policy_record *r, size_t *used
 	} while (rc > 0);
 	if (rc)
 		return rc;
+	off = l->end;
 	at = fs_log_queue(l, fs_log_frame_size(sealed));
 	if (!at)
 		return -ENOMEM;
@@ -255,7 +257,7 @@ static int append_locked(struct fs_log *l, struct policy_record *r, size_t *used
 	keys_ratchet_seal(l->ratchet, (struct keys_span){l->plain, len}, at + FS_LOG_FRAME);
 	fs_log_seal_add(l, at + FS_LOG_FRAME, sealed);
 	if (l->index)
-		(void)fs_log_index_add(l->index, r);
+		(void)fs_log_index_add(l->index, r, off, l->ratchet);
 	l->next_seq++;
 	return 0;
 }

@@ -5,7 +5,9 @@
  * Implements fs/FORMAT.md, "Log", "Index files". Owns, while a segment is written: the entries of
  * the block that is being filled and the key that will seal it, both in guarded memory; what is
  * sealed is plain memory. The key of a block is derived from the one before and takes its place, so
- * that what the daemon can still tell of its own log are the last FS_LOG_INDEX_BLOCK records.
+ * that what the daemon can still tell of its own log are the last FS_LOG_INDEX_BLOCK records. A key
+ * of the stream is sealed when its turn has come, under one of a chain of their own that is
+ * overwritten at once: nothing here opens a record that was sealed before.
  *
  * Invariant: entry i of a stream speaks of record first_seq + i, without a gap; an index that could
  * not hold to that is broken and never sealed.
@@ -31,12 +33,13 @@
 #define NS INT64_C(1000000000)
 
 const uint8_t fs_log_index_magic[8] = {'J', 'F', 'S', 'I', 'D', 'X', '\r', '\n'};
-static const struct keys_span next_part = {"next", 4};
+static const struct keys_span next_part = {"next", 4}, keys_part = {"keys", 4};
 
 /* ---- what both sides do ---- */
 
-void fs_log_index_first_key(const uint8_t *vault, const uint8_t *stream, uint64_t segment,
-			    const uint8_t *k0, uint8_t *out)
+void fs_log_index_first_key(enum fs_log_index_chain chain, const uint8_t *vault,
+			    const uint8_t *stream, uint64_t segment, const uint8_t *k0,
+			    uint8_t *out)
 {
 	uint8_t number[8];
 	struct bytes_out b = bytes_out(number, sizeof(number));
@@ -44,10 +47,12 @@ void fs_log_index_first_key(const uint8_t *vault, const uint8_t *stream, uint64_
 		{vault, KEYS_VAULT_ID_LEN},
 		{stream, KEYS_STREAM_ID_LEN},
 		{number, sizeof(number)},
+		keys_part,
 	};
 
 	bytes_put_u64(&b, segment);
-	keys_label_derive(KEYS_LABEL_LOG_INDEX, k0, parts, 3, out, KEYS_LEN);
+	keys_label_derive(KEYS_LABEL_LOG_INDEX, k0, parts, chain == FS_LOG_INDEX_KEYS ? 4 : 3, out,
+			  KEYS_LEN);
 }
 
 void fs_log_index_next_key(uint8_t *key)
@@ -70,11 +75,16 @@ void fs_log_index_ad(const uint8_t *vault, uint64_t segment, const uint8_t *stre
 	bytes_put_u64(&b, first);
 }
 
-uint64_t fs_log_index_sealed_len(uint64_t count)
+uint64_t fs_log_index_blocks_len(uint64_t count)
 {
 	uint64_t blocks = count / FS_LOG_INDEX_BLOCK + (count % FS_LOG_INDEX_BLOCK != 0);
 
 	return count * FS_LOG_INDEX_ENTRY + blocks * (FS_LOG_INDEX_BASE + KEYS_SEAL_OVERHEAD);
+}
+
+uint64_t fs_log_index_sealed_len(uint64_t count)
+{
+	return fs_log_index_blocks_len(count) + count / FS_LOG_INDEX_STRIDE * FS_LOG_INDEX_KEY;
 }
 
 void fs_log_index_parts(const uint8_t *head, size_t head_len, const uint8_t *sealed, size_t len,
@@ -96,7 +106,13 @@ struct written {
 
 struct open_block { /* guarded */
 	uint8_t key[KEYS_LEN];
+	uint8_t keys_key[KEYS_LEN]; /* seals the stream's next key */
 	uint8_t plain[FS_LOG_INDEX_BLOCK_LEN(FS_LOG_INDEX_BLOCK)];
+};
+
+struct grown {
+	uint8_t *p;
+	size_t len, cap;
 };
 
 struct fs_log_index {
@@ -105,10 +121,11 @@ struct fs_log_index {
 	bool broken;
 	struct written *streams;
 	size_t n, streams_cap;
-	uint8_t *sealed;
-	size_t len, cap;
+	struct grown sealed; /* blocks, and behind those of a stream its keys */
+	struct grown keys;   /* of the stream at hand */
 	struct open_block *block;
-	size_t in_block; /* entries */
+	uint64_t last_off; /* of the last frame that was told */
+	size_t in_block;   /* entries */
 	int64_t base_s;
 };
 
@@ -134,7 +151,8 @@ void fs_log_index_free(struct fs_log_index *x)
 		return;
 	keys_guard_free(x->block);
 	free(x->streams);
-	free(x->sealed);
+	free(x->sealed.p);
+	free(x->keys.p);
 	free(x);
 }
 
@@ -146,23 +164,23 @@ static int break_index(struct fs_log_index *x, int rc)
 	return rc;
 }
 
-/* Room for len bytes more behind what is sealed; NULL: memory is short. */
-static uint8_t *more_room(struct fs_log_index *x, size_t len)
+/* Room for len bytes more at the end; NULL: memory is short. */
+static uint8_t *more_room(struct grown *g, size_t len)
 {
-	size_t cap = x->cap ? x->cap : 65536;
+	size_t cap = g->cap ? g->cap : 65536;
 	uint8_t *p;
 
-	while (cap - x->len < len)
+	while (cap - g->len < len)
 		cap *= 2;
-	if (cap != x->cap) {
-		p = realloc(x->sealed, cap);
+	if (cap != g->cap) {
+		p = realloc(g->p, cap);
 		if (!p)
 			return NULL;
-		x->sealed = p;
-		x->cap = cap;
+		g->p = p;
+		g->cap = cap;
 	}
-	p = x->sealed + x->len;
-	x->len += len;
+	p = g->p + g->len;
+	g->len += len;
 	return p;
 }
 
@@ -175,7 +193,7 @@ static int end_block(struct fs_log_index *x)
 
 	if (!x->in_block)
 		return 0;
-	out = more_room(x, plain + KEYS_SEAL_OVERHEAD);
+	out = more_room(&x->sealed, plain + KEYS_SEAL_OVERHEAD);
 	if (!out)
 		return break_index(x, -ENOMEM);
 	fs_log_index_ad(x->vault, x->segment, s->stream, s->first_seq + s->count - x->in_block, ad);
@@ -184,6 +202,40 @@ static int end_block(struct fs_log_index *x)
 	fs_log_index_next_key(x->block->key);
 	keys_wipe(x->block->plain, plain);
 	x->in_block = 0;
+	return 0;
+}
+
+/* The key of the record that comes next, which nothing was sealed with yet. */
+static int add_key(struct fs_log_index *x, const struct written *s,
+		   const struct keys_ratchet *ratchet)
+{
+	uint8_t ad[FS_LOG_INDEX_AD], *out;
+
+	if (ratchet->next != s->count)
+		return break_index(x, -EINVAL);
+	out = more_room(&x->keys, FS_LOG_INDEX_KEY);
+	if (!out)
+		return break_index(x, -ENOMEM);
+	fs_log_index_ad(x->vault, x->segment, s->stream, s->first_seq + s->count, ad);
+	keys_seal(x->block->keys_key, (struct keys_span){ad, sizeof(ad)},
+		  (struct keys_span){ratchet->key, KEYS_LEN}, out);
+	fs_log_index_next_key(x->block->keys_key);
+	return 0;
+}
+
+/* Nothing more comes of the stream at hand. */
+static int end_stream(struct fs_log_index *x)
+{
+	int rc = end_block(x);
+	uint8_t *out;
+
+	if (rc || !x->keys.len)
+		return rc;
+	out = more_room(&x->sealed, x->keys.len);
+	if (!out)
+		return break_index(x, -ENOMEM);
+	memcpy(out, x->keys.p, x->keys.len);
+	x->keys.len = 0;
 	return 0;
 }
 
@@ -210,7 +262,7 @@ int fs_log_index_stream(struct fs_log_index *x, const struct keys_ratchet *ratch
 	assert(ratchet->next == 0);
 	if (x->broken)
 		return -ENODATA;
-	if (end_block(x))
+	if (end_stream(x))
 		return -ENOMEM;
 	s = more_streams(x);
 	if (!s)
@@ -220,7 +272,11 @@ int fs_log_index_stream(struct fs_log_index *x, const struct keys_ratchet *ratch
 	x->segment = segment;
 	*s = (struct written){.first_seq = first_seq, .head_off = head_off};
 	memcpy(s->stream, ratchet->stream, sizeof(s->stream));
-	fs_log_index_first_key(x->vault, s->stream, segment, ratchet->key, x->block->key);
+	x->last_off = head_off;
+	fs_log_index_first_key(FS_LOG_INDEX_BLOCKS, x->vault, s->stream, segment, ratchet->key,
+			       x->block->key);
+	fs_log_index_first_key(FS_LOG_INDEX_KEYS, x->vault, s->stream, segment, ratchet->key,
+			       x->block->keys_key);
 	return 0;
 }
 
@@ -229,11 +285,21 @@ static int64_t seconds(int64_t ns)
 	return ns / NS - (ns % NS < 0);
 }
 
-int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r)
+/* 0: it can't be said. */
+static uint16_t distance(uint64_t from, uint64_t to)
+{
+	uint64_t d = (to - from) / 8;
+
+	return to > from && to % 8 == 0 && from % 8 == 0 && d <= UINT16_MAX ? (uint16_t)d : 0;
+}
+
+int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r, uint64_t off,
+		     const struct keys_ratchet *ratchet)
 {
 	struct written *s = x->n ? &x->streams[x->n - 1] : NULL;
 	int64_t at = seconds(r->time_ns);
 	struct bytes_out b;
+	int rc;
 
 	if (x->broken)
 		return -ENODATA;
@@ -251,11 +317,13 @@ int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r)
 	bytes_put_u32(&b, r->practitioner);
 	bytes_put_u8(&b, r->kind);
 	bytes_put_u8(&b, r->outcome);
-	bytes_put_zero(&b, 2);
+	bytes_put_u16(&b, distance(x->last_off, off));
 	bytes_put_u32(&b, (uint32_t)(int32_t)(at - x->base_s));
+	x->last_off = off;
 	x->in_block++;
 	s->count++;
-	return x->in_block == FS_LOG_INDEX_BLOCK ? end_block(x) : 0;
+	rc = s->count % FS_LOG_INDEX_STRIDE == 0 ? add_key(x, s, ratchet) : 0;
+	return rc || x->in_block < FS_LOG_INDEX_BLOCK ? rc : end_block(x);
 }
 
 static void part_encode(const struct fs_log_index *x, const uint8_t *sk, struct bytes_out *b)
@@ -280,8 +348,8 @@ static void part_encode(const struct fs_log_index *x, const uint8_t *sk, struct 
 		bytes_put_u64(b, x->streams[i].head_off);
 	}
 	head = b->len;
-	bytes_put(b, x->sealed, x->len);
-	fs_log_index_parts(b->p, head, x->sealed, x->len, digest, parts);
+	bytes_put(b, x->sealed.p, x->sealed.len);
+	fs_log_index_parts(b->p, head, x->sealed.p, x->sealed.len, digest, parts);
 	keys_label_sign(KEYS_LABEL_LOG_INDEX, sk, parts, 2, sig);
 	bytes_put(b, sig, sizeof(sig));
 	assert(!b->bad && b->len == b->cap);
@@ -290,8 +358,8 @@ static void part_encode(const struct fs_log_index *x, const uint8_t *sk, struct 
 int fs_log_index_seal(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_SIGN_SK_LEN],
 		      uint8_t **out, size_t *len)
 {
-	int rc = x->broken || !x->n ? -ENODATA : end_block(x);
-	size_t size = FS_LOG_INDEX_HEAD + x->n * FS_LOG_INDEX_STREAM + x->len + KEYS_SIG_LEN;
+	int rc = x->broken || !x->n ? -ENODATA : end_stream(x);
+	size_t size = FS_LOG_INDEX_HEAD + x->n * FS_LOG_INDEX_STREAM + x->sealed.len + KEYS_SIG_LEN;
 	uint8_t *p = rc ? NULL : malloc(size);
 	struct bytes_out b = bytes_out(p, size);
 
@@ -303,7 +371,7 @@ int fs_log_index_seal(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_
 		*len = size;
 	}
 	keys_wipe(x->block, sizeof(*x->block));
-	x->n = x->len = x->in_block = 0;
+	x->n = x->sealed.len = x->keys.len = x->in_block = 0;
 	x->broken = false;
 	return rc;
 }

@@ -6,7 +6,9 @@
  * FS_LOG_INDEX_ENTRY bytes each whatever they are, sealed for the readers of the streams it came
  * from under keys that only they and the running daemon can derive from k(0) (label LOG_INDEX), and
  * signed with the daemon's key: an auditor could else leave things out of another one's index. An
- * operator learns from it the number of records, which the segment shows anyway. It is a help and
+ * operator learns from it the number of records, which the segment shows anyway. It also says where
+ * each record's frame stands, and has some keys of the stream, so that a reader goes straight to a
+ * record (log_read_places.c). It is a help and
  * no more: one that is missing, damaged or not believed costs time, for the segment is read
  * instead. Format: fs/FORMAT.md, "Log", "Index files".
  *
@@ -21,10 +23,14 @@
 #include "../keys/ratchet.h"
 #include "../policy/record.h"
 
-/* journal u32, practitioner u32, kind u8, outcome u8, zero u16, seconds since the block's first i32
+/*
+ * journal u32, practitioner u32, kind u8, outcome u8, u16: how far its frame stands behind that of
+ * the record before it or, for a stream's first, of its head, in units of 8 bytes (0: further),
+ * seconds since the block's first i32
  */
 #define FS_LOG_INDEX_ENTRY 16
 #define FS_LOG_INDEX_BLOCK 4096 /* records that are sealed under one key */
+#define FS_LOG_INDEX_STRIDE 64	/* of a stream's keys, so many apart are sealed in its index */
 #define FS_LOG_INDEX_MAX (UINT64_C(1) << 30)
 
 /* ---- writing: of the segment that is being written; the log's lock guards it ---- */
@@ -37,8 +43,12 @@ void fs_log_index_free(struct fs_log_index *x); /* wipes; NULL is legal */
  */
 int fs_log_index_stream(struct fs_log_index *x, const struct keys_ratchet *ratchet,
 			uint64_t segment, uint64_t first_seq, uint64_t head_off);
-/* -ENOMEM: the segment goes without an index; never a reason to refuse a record. */
-int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r);
+/*
+ * A record whose frame stands at off, after the ratchet sealed it. -ENOMEM: the segment goes
+ * without an index; never a reason to refuse a record.
+ */
+int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r, uint64_t off,
+		     const struct keys_ratchet *ratchet);
 /*
  * The part's bytes (caller frees), signed; x is empty afterwards, for the next segment. Without the
  * log's lock: the caller has put another one in its place. -ENODATA: there is nothing to seal, or
@@ -56,12 +66,14 @@ struct fs_log_index_stream_of {
 	uint64_t first_seq, count;
 	uint64_t head_off;
 	const uint8_t *daemon_pk; /* who signed; to be compared with who signed the head */
+	const uint8_t *keys;	  /* in the index: for fs_log_index_step */
 };
 struct fs_log_index_entry {
 	uint64_t seq;
 	uint32_t journal, practitioner;
 	uint8_t kind, outcome;
 	int64_t time_s;
+	uint64_t off; /* of its frame in the segment; 0: not known */
 };
 struct fs_log_index_query {
 	const uint8_t *vault;
@@ -81,5 +93,24 @@ int fs_log_index_load(int dirfd, uint64_t segment, uint8_t **out, size_t *len);
  */
 int fs_log_index_read(const struct fs_log_index_query *q, const uint8_t *p, size_t len,
 		      bool *partial);
+
+/* ---- the way to a record without a step for each before it ---- */
+/* Lives in guarded memory and is wiped by its owner; the index's bytes and vault outlive it. */
+struct fs_log_index_steps {
+	const uint8_t *vault;
+	uint64_t segment;
+	struct fs_log_index_stream_of stream;
+	uint64_t next; /* which of the stream's sealed keys `key` opens, from 0 */
+	uint8_t key[KEYS_LEN];
+};
+void fs_log_index_steps_init(struct fs_log_index_steps *x, const struct fs_log_index_query *q,
+			     const struct fs_log_index_stream_of *s,
+			     const uint8_t k0[static KEYS_LEN]);
+/*
+ * Brings the stream's ratchet as near to its record `index` as the index has a key, or leaves it
+ * where it is nearer. Records are asked for in their order. -EBADMSG: the key there is none of this
+ * stream, and the ratchet is lost; -EINVAL: behind what was asked before, or not in the index.
+ */
+int fs_log_index_step(struct fs_log_index_steps *x, struct keys_ratchet *r, uint64_t index);
 
 #endif

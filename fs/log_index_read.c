@@ -93,8 +93,9 @@ static int part_decode(const struct fs_log_index_query *q, const uint8_t *p, siz
 	return 0;
 }
 
+/* *off: of the frame before, on the way to that of the last; 0: not known from here on. */
 static bool give_entries(const struct fs_log_index_query *q, uint64_t seq, const uint8_t *p,
-			 size_t n)
+			 size_t n, uint64_t *off)
 {
 	struct bytes_in in = bytes_in(p, FS_LOG_INDEX_BLOCK_LEN(n));
 	int64_t base = (int64_t)bytes_get_u64(&in);
@@ -104,12 +105,15 @@ static bool give_entries(const struct fs_log_index_query *q, uint64_t seq, const
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		struct fs_log_index_entry e = {.seq = seq + i};
+		uint16_t distance;
 
 		e.journal = bytes_get_u32(&in);
 		e.practitioner = bytes_get_u32(&in);
 		e.kind = bytes_get_u8(&in);
 		e.outcome = bytes_get_u8(&in);
-		bytes_get_zero(&in, 2);
+		distance = bytes_get_u16(&in);
+		*off = *off && distance ? *off + 8 * (uint64_t)distance : 0;
+		e.off = *off;
 		e.time_s = base + (int32_t)bytes_get_u32(&in);
 		if (in.bad)
 			return false;
@@ -123,10 +127,11 @@ static int read_stream(const struct fs_log_index_query *q, const struct fs_log_i
 		       uint8_t *key, const uint8_t *p, uint8_t *plain)
 {
 	uint8_t ad[FS_LOG_INDEX_AD], k0[KEYS_LEN];
+	uint64_t off = s->head_off;
 	int rc = 0;
 
 	memcpy(k0, key, sizeof(k0));
-	fs_log_index_first_key(q->vault, s->stream, q->segment, k0, key);
+	fs_log_index_first_key(FS_LOG_INDEX_BLOCKS, q->vault, s->stream, q->segment, k0, key);
 	keys_wipe(k0, sizeof(k0));
 	for (uint64_t done = 0; !rc && done < s->count; done += FS_LOG_INDEX_BLOCK) {
 		size_t n = s->count - done < FS_LOG_INDEX_BLOCK ? (size_t)(s->count - done)
@@ -136,7 +141,7 @@ static int read_stream(const struct fs_log_index_query *q, const struct fs_log_i
 		fs_log_index_ad(q->vault, q->segment, s->stream, s->first_seq + done, ad);
 		rc = keys_unseal(key, (struct keys_span){ad, sizeof(ad)},
 				 (struct keys_span){p, len}, plain);
-		if (!rc && !give_entries(q, s->first_seq + done, plain, n))
+		if (!rc && !give_entries(q, s->first_seq + done, plain, n, &off))
 			rc = -EBADMSG;
 		fs_log_index_next_key(key);
 		p += len;
@@ -154,6 +159,7 @@ static int read_part(const struct fs_log_index_query *q, const struct part *part
 	for (uint32_t i = 0; !rc && i < part->n; i++) {
 		struct fs_log_index_stream_of s = stream_at(part, i);
 
+		s.keys = p + fs_log_index_blocks_len(s.count);
 		if (q->key(q->ctx, &s, key))
 			*partial = true;
 		else
@@ -190,5 +196,37 @@ int fs_log_index_read(const struct fs_log_index_query *q, const uint8_t *p, size
 	if (plain)
 		keys_wipe(plain, FS_LOG_INDEX_BLOCK_LEN(FS_LOG_INDEX_BLOCK));
 	free(plain);
+	return rc;
+}
+
+void fs_log_index_steps_init(struct fs_log_index_steps *x, const struct fs_log_index_query *q,
+			     const struct fs_log_index_stream_of *s,
+			     const uint8_t k0[static KEYS_LEN])
+{
+	*x = (struct fs_log_index_steps){.vault = q->vault, .segment = q->segment, .stream = *s};
+	fs_log_index_first_key(FS_LOG_INDEX_KEYS, x->vault, s->stream, x->segment, k0, x->key);
+}
+
+int fs_log_index_step(struct fs_log_index_steps *x, struct keys_ratchet *r, uint64_t index)
+{
+	/* Key n - 1 is that of record n * FS_LOG_INDEX_STRIDE. */
+	uint64_t n = index / FS_LOG_INDEX_STRIDE, at = n * FS_LOG_INDEX_STRIDE;
+	uint8_t ad[FS_LOG_INDEX_AD];
+	int rc;
+
+	if (index < r->next || index >= x->stream.count)
+		return -EINVAL;
+	if (at <= r->next)
+		return 0;
+	if (x->next > n - 1)
+		return -EINVAL;
+	for (; x->next < n - 1; x->next++)
+		fs_log_index_next_key(x->key);
+	fs_log_index_ad(x->vault, x->segment, x->stream.stream, x->stream.first_seq + at, ad);
+	rc = keys_unseal(
+		x->key, (struct keys_span){ad, sizeof(ad)},
+		(struct keys_span){x->stream.keys + (n - 1) * FS_LOG_INDEX_KEY, FS_LOG_INDEX_KEY},
+		r->key);
+	r->next = at;
 	return rc;
 }

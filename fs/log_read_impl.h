@@ -3,7 +3,8 @@
  * fs/log_read_impl.h - reading the log: what the parts of a reading pass to each other.
  *
  * A segment becomes a job: whoever does it turns the segment into events (log_read_segment.c), with
- * the help of its index where not all is asked for (log_read_index.c), perhaps several side by side
+ * the help of its index where not all is asked for (log_read_index.c), straight from record to
+ * record where that tells all (log_read_places.c), perhaps several side by side
  * (log_read_threads.c). One thread takes the events in their order, checks how they follow each
  * other and tells them (log_read.c). Nobody else includes it.
  */
@@ -12,6 +13,7 @@
 
 #include <pthread.h>
 #include "log.h"
+#include "log_index.h"
 #include "log_segment.h"
 
 /* What all jobs of a reading have in common. Never changed while they run, but for the lock. */
@@ -59,10 +61,22 @@ struct fs_log_event_head {
 	uint8_t prev[KEYS_SIG_LEN], sig[KEYS_SIG_LEN];
 };
 
+struct fs_log_way { /* guarded: to records of a stream */
+	struct keys_ratchet ratchet;
+	struct fs_log_index_steps steps;
+};
+
 /* What an index covers: records first to end - 1, if they are of this stream. */
 struct fs_log_covered {
 	uint8_t stream[KEYS_STREAM_ID_LEN];
 	uint64_t first, end;
+	struct fs_log_way *way; /* NULL: the stream is not open */
+};
+
+struct fs_log_place {
+	uint64_t seq;
+	uint32_t off;	  /* of its frame in the segment; later in the job's bytes */
+	uint32_t covered; /* which of the plan's */
 };
 
 /* What of a segment is asked for, by its index: a bit for each number from `first` on. */
@@ -72,12 +86,15 @@ struct fs_log_plan {
 	uint64_t wanted_count;
 	struct fs_log_covered *covered;
 	size_t covered_count, covered_cap;
+	uint8_t *index; /* its bytes */
+	struct fs_log_place *place;
+	size_t places, places_cap; /* fewer than wanted: not all are known */
 };
 
 struct fs_log_job {
 	struct fs_log_shared *shared;
 	uint64_t number;
-	bool newest; /* or the one before: may be written while it is read */
+	bool newest;	 /* or the one before: may be written while it is read */
 	unsigned pauses; /* made so far, for records that looked half written */
 
 	int rc;	       /* -ENOENT, -EBADMSG, -EIO: could not be read */
@@ -128,13 +145,22 @@ enum fs_log_head_state fs_log_job_ratchet(const struct fs_log_shared *s,
 /* ---- log_read_index.c ---- */
 void fs_log_plan_clear(struct fs_log_plan *p);
 /*
- * Fills the job's plan by the segment's index. 1: nothing in it is wanted, events say so and the
- * segment need not be read. 0: it must be; without a plan if the index is not good. -ENOMEM.
+ * Fills the job's plan by the segment's index. 1: nothing in it is wanted, or what is was read:
+ * events say so and the segment need not be read. 0: it must be; without a plan if the index is not
+ * good. -ENOMEM.
  */
 int fs_log_job_plan(struct fs_log_job *j, int fd);
 /* Whether a record is one that is asked for. */
 bool fs_log_wanted(const struct fs_log_reading *q, uint8_t kind, uint32_t journal,
 		   uint32_t practitioner, int64_t from_ns, int64_t to_ns);
+
+/* ---- log_read_places.c ---- */
+/*
+ * Reads the records of a plan that tells all of its segment, without the rest. The job's events are
+ * heads and covered stretches; records come in between. 1: done. 0: it did not go well, nothing of
+ * it is left but the plan, and the segment must be read. -ENOMEM.
+ */
+int fs_log_job_places(struct fs_log_job *j, uint64_t size);
 
 /* ---- log_read_threads.c ---- */
 struct fs_log_pool;

@@ -9,7 +9,8 @@
  * Invariants: (1) a record is passed over only if a sound index says that it is none of those asked
  * for, and it is of the stream of which the index says so: an index can be older than a crash that
  * took records and gave their numbers to others; (2) a segment is passed over whole only if besides
- * nothing but those streams can stand in it, by the chain of their heads.
+ * nothing but those streams can stand in it, by the chain of their heads; and so it is before its
+ * records are read without what stands between them.
  */
 #include "log_read_impl.h"
 
@@ -18,14 +19,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../keys/slab.h"
 #include "log_index.h"
 
 #define NS INT64_C(1000000000)
 #define FRAME_ROOM ((FS_LOG_FRAME + FS_LOG_HEAD_MAX + 7) / 8 * 8)
 
 /*
- * Without a journal's number none can be named in it: starts, stops, sessions, and what is done at the mount's own
- * directory and under `.policy` (fs/gate_log.c names a journal by its number alone).
+ * Without a journal's number none can be named in it: starts, stops, sessions, and what is done at
+ * the mount's own directory and under `.policy` (fs/gate_log.c names a journal by its number
+ * alone).
  */
 static bool names_none(uint8_t kind)
 {
@@ -52,6 +55,7 @@ bool fs_log_wanted(const struct fs_log_reading *q, uint8_t kind, uint32_t journa
 struct planning {
 	struct fs_log_job *job;
 	int fd;
+	const struct fs_log_index_query *query;
 	uint8_t *frame; /* of a stream head */
 	bool bad;	/* a head is not what the index says */
 	int rc;
@@ -93,12 +97,18 @@ static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
 
 void fs_log_plan_clear(struct fs_log_plan *p)
 {
+	for (size_t i = 0; i < p->covered_count; i++)
+		keys_guard_free(p->covered[i].way);
 	free(p->wanted);
 	free(p->covered);
+	free(p->index);
+	free(p->place);
 	*p = (struct fs_log_plan){0};
 }
 
-static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *s)
+/* Takes the way over, also when it fails. */
+static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *s,
+		 struct fs_log_way *way)
 {
 	struct fs_log_covered *c;
 
@@ -106,8 +116,10 @@ static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *
 		size_t cap = plan->covered_cap ? 2 * plan->covered_cap : 4;
 
 		c = realloc(plan->covered, cap * sizeof(*c));
-		if (!c)
+		if (!c) {
+			keys_guard_free(way);
 			return -ENOMEM;
+		}
 		plan->covered = c;
 		plan->covered_cap = cap;
 	}
@@ -115,6 +127,7 @@ static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *
 	memcpy(c->stream, s->stream, sizeof(c->stream));
 	c->first = s->first_seq;
 	c->end = s->first_seq + s->count;
+	c->way = way;
 	return 0;
 }
 
@@ -124,7 +137,7 @@ static int note_stream(struct planning *p, const struct fs_log_index_stream_of *
 {
 	struct fs_log_event *e = fs_log_job_event(p->job, FS_LOG_EVENT_HEAD, s->first_seq);
 
-	if (!e || fs_log_job_head(p->job, e, state, h) || cover(&p->job->plan, s))
+	if (!e || fs_log_job_head(p->job, e, state, h))
 		return -ENOMEM;
 	e->off = (uint32_t)s->head_off;
 	if (s->count) {
@@ -147,7 +160,7 @@ static int plan_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k
 {
 	struct planning *p = ctx;
 	enum fs_log_head_state state;
-	struct keys_ratchet ratchet;
+	struct fs_log_way *way;
 	struct fs_log_head h;
 
 	if (p->bad || p->rc || s->first_seq < p->first || s->count > p->count ||
@@ -155,16 +168,47 @@ static int plan_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k
 		p->bad = true;
 		return -EBADMSG;
 	}
-	state = fs_log_job_ratchet(p->job->shared, &h, &ratchet);
+	way = keys_guard_new(sizeof(*way));
+	if (!way) {
+		p->rc = -ENOMEM;
+		return -ENOMEM;
+	}
+	state = fs_log_job_ratchet(p->job->shared, &h, &way->ratchet);
+	if (state == FS_LOG_HEAD_OPEN) {
+		memcpy(k0, way->ratchet.key, KEYS_LEN);
+		fs_log_index_steps_init(&way->steps, p->query, s, k0);
+	} else {
+		keys_guard_free(way);
+		way = NULL;
+	}
+	p->rc = cover(&p->job->plan, s, way);
 	/* What is wrong with others is said when the segment is read. */
 	if (state != FS_LOG_HEAD_OPEN && state != FS_LOG_HEAD_SHUT)
 		p->bad = true;
-	else
+	else if (!p->rc)
 		p->rc = note_stream(p, s, state, &h);
-	if (state == FS_LOG_HEAD_OPEN)
-		memcpy(k0, ratchet.key, KEYS_LEN);
-	keys_wipe(&ratchet, sizeof(ratchet));
 	return state == FS_LOG_HEAD_OPEN && !p->bad && !p->rc ? 0 : -ENOENT;
+}
+
+/* Of the stream that was covered last. */
+static int note_place(struct fs_log_plan *plan, const struct fs_log_index_entry *e)
+{
+	struct fs_log_place *at;
+
+	if (plan->places == plan->places_cap) {
+		size_t cap = plan->places_cap ? 2 * plan->places_cap : 64;
+
+		at = realloc(plan->place, cap * sizeof(*at));
+		if (!at)
+			return -ENOMEM;
+		plan->place = at;
+		plan->places_cap = cap;
+	}
+	plan->place[plan->places++] =
+		(struct fs_log_place){.seq = e->seq,
+				      .off = (uint32_t)e->off,
+				      .covered = (uint32_t)(plan->covered_count - 1)};
+	return 0;
 }
 
 static void plan_entry(void *ctx, const struct fs_log_index_entry *e)
@@ -172,12 +216,14 @@ static void plan_entry(void *ctx, const struct fs_log_index_entry *e)
 	struct planning *p = ctx;
 	const struct fs_log_reading *q = p->job->shared->q;
 
-	if (p->bad || e->seq < q->from ||
+	if (p->bad || p->rc || e->seq < q->from ||
 	    !fs_log_wanted(q, e->kind, e->journal, e->practitioner, e->time_s * NS,
 			   e->time_s * NS + (NS - 1)))
 		return;
 	p->job->plan.wanted[(e->seq - p->first) / 8] |= (uint8_t)(1u << (e->seq - p->first) % 8);
 	p->job->plan.wanted_count++;
+	if (e->off && e->off <= FS_LOG_SEGMENT_MAX)
+		p->rc = note_place(&p->job->plan, e);
 }
 
 static void no_plan(struct fs_log_job *j)
@@ -186,7 +232,7 @@ static void no_plan(struct fs_log_job *j)
 	j->event_count = j->head_count = 0;
 }
 
-static int plan_by(struct planning *p, const uint8_t *index, size_t len)
+static int plan_by(struct planning *p, size_t len)
 {
 	struct fs_log_job *j = p->job;
 	const struct fs_log_index_query q = {
@@ -199,12 +245,12 @@ static int plan_by(struct planning *p, const uint8_t *index, size_t len)
 	bool partial;
 	int rc;
 
-	j->plan = (struct fs_log_plan){.first = p->first, .count = p->count};
+	p->query = &q;
 	j->plan.wanted = calloc(p->count / 8 + 1, 1);
 	p->frame = malloc(FRAME_ROOM);
 	rc = j->plan.wanted && p->frame ? 0 : -ENOMEM;
 	if (!rc)
-		rc = fs_log_index_read(&q, index, len, &partial);
+		rc = fs_log_index_read(&q, j->plan.index, len, &partial);
 	if (!rc)
 		rc = p->rc;
 	if (rc == -EBADMSG || p->bad) {
@@ -242,7 +288,6 @@ static int plan_segment(struct planning *p)
 {
 	struct fs_log_job *j = p->job;
 	struct fs_log_header header;
-	uint8_t *index = NULL;
 	struct stat st;
 	size_t len = 0;
 	int rc;
@@ -250,17 +295,20 @@ static int plan_segment(struct planning *p)
 	if (fstat(p->fd, &st) || st.st_size < 0 || (uint64_t)st.st_size > FS_LOG_SEGMENT_MAX ||
 	    fs_log_job_header(j->shared, p->fd, j->number, &header))
 		return 0; /* said when it is read */
-	rc = fs_log_index_load(j->shared->dirfd, j->number, &index, &len);
-	if (rc)
-		return rc == -ENOMEM ? rc : 0;
 	p->first = p->end = header.first_seq;
 	p->count = (uint64_t)st.st_size / FS_LOG_FRAME; /* so many fit into it */
-	rc = plan_by(p, index, len);
-	free(index);
+	j->plan = (struct fs_log_plan){.first = p->first, .count = p->count};
+	rc = fs_log_index_load(j->shared->dirfd, j->number, &j->plan.index, &len);
+	if (rc)
+		return rc == -ENOMEM ? rc : 0;
+	rc = plan_by(p, len);
 	if (rc)
 		return rc;
-	if (j->plan.wanted && !j->plan.wanted_count && covers_all(p))
-		return 1;
+	if (j->plan.wanted && j->plan.places == j->plan.wanted_count && covers_all(p)) {
+		rc = j->plan.places ? fs_log_job_places(j, (uint64_t)st.st_size) : 1;
+		if (rc)
+			return rc;
+	}
 	j->event_count = j->head_count = 0;
 	return 0;
 }

@@ -32,6 +32,7 @@ void keys_ratchet_new(struct keys_ratchet *r, const uint8_t vault[static KEYS_VA
 	memcpy(r->vault, vault, sizeof(r->vault));
 	keys_random(r->stream, sizeof(r->stream));
 	keys_random(r->key, sizeof(r->key));
+	keys_random(r->prefix, sizeof(r->prefix));
 	r->next = 0;
 }
 
@@ -108,16 +109,21 @@ void keys_ratchet_seal(struct keys_ratchet *r, struct keys_span plain, uint8_t *
 {
 	size_t padded = keys_pad_len(PREFIX_LEN + plain.len);
 	struct bytes_out b = bytes_out(out + KEYS_SEAL_NONCE_LEN, padded);
-	uint8_t ad[AD_LEN];
+	uint8_t ad[AD_LEN], nonce[KEYS_SEAL_NONCE_LEN];
+	struct bytes_out n = bytes_out(nonce, sizeof(nonce));
 
 	assert(plain.len <= UINT32_MAX);
 	bytes_put_u32(&b, (uint32_t)plain.len);
 	bytes_put(&b, plain.p, plain.len);
 	bytes_put_zero(&b, padded - PREFIX_LEN - plain.len);
 	record_ad(r, ad);
+	/* A key seals one record, so that any nonce will do; 24 random bytes cost as much as the
+	 * seal. */
+	bytes_put(&n, r->prefix, sizeof(r->prefix));
+	bytes_put_u64(&n, r->next);
 	/* Built where its ciphertext goes, so that no second copy of the record has to be wiped. */
-	keys_seal(r->key, (struct keys_span){ad, sizeof(ad)},
-		  (struct keys_span){out + KEYS_SEAL_NONCE_LEN, padded}, out);
+	keys_seal_with(r->key, nonce, (struct keys_span){ad, sizeof(ad)},
+		       (struct keys_span){out + KEYS_SEAL_NONCE_LEN, padded}, out);
 	step(r);
 }
 

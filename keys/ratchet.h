@@ -19,6 +19,7 @@ struct keys_ratchet { /* lives in guarded memory */
 	uint8_t stream[KEYS_STREAM_ID_LEN];
 	uint64_t next; /* index of the next record */
 	uint8_t key[KEYS_LEN];
+	uint8_t prefix[KEYS_SEAL_NONCE_LEN - 8]; /* of the writer's nonces */
 };
 
 void keys_ratchet_new(struct keys_ratchet *r, const uint8_t vault[static KEYS_VAULT_ID_LEN]);

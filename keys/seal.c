@@ -310,13 +310,23 @@ int keys_seal_init(void)
 
 #endif
 
-void keys_seal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span plain,
-	       uint8_t *out)
+void keys_seal_with(const uint8_t key[static KEYS_LEN],
+		    const uint8_t nonce[static KEYS_SEAL_NONCE_LEN], struct keys_span ad,
+		    struct keys_span plain, uint8_t *out)
 {
 	struct record r = {.key = key, .nonce = out, .ad = ad, .len = plain.len};
 
-	randombytes_buf(out, KEYS_SEAL_NONCE_LEN);
+	memcpy(out, nonce, KEYS_SEAL_NONCE_LEN);
 	record_seal(&r, plain.p, out + KEYS_SEAL_NONCE_LEN);
+}
+
+void keys_seal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span plain,
+	       uint8_t *out)
+{
+	uint8_t nonce[KEYS_SEAL_NONCE_LEN];
+
+	randombytes_buf(nonce, sizeof(nonce));
+	keys_seal_with(key, nonce, ad, plain, out);
 }
 
 int keys_unseal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span sealed,

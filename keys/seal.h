@@ -3,8 +3,8 @@
  * keys/seal.h - authenticated encryption of records and bulk chunks.
  *
  * Suite 1: XChaCha20-Poly1305 (IETF construction, draft-irtf-cfrg-xchacha),
- * random 192-bit nonces made inside. Associated data bind a ciphertext to its
- * place.
+ * random 192-bit nonces made inside, but in keys_seal_with. Associated data bind a ciphertext to
+ * its place.
  *
  * Chunks are XChaCha20 with a SHA-256 over place and ciphertext; nonce and digest
  * live in the chunk map, a sealed record that the tag tree covers. Whoever may read
@@ -39,8 +39,16 @@ void keys_seal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct k
 	       uint8_t *out);
 
 /*
- * plain_out has room for sealed.len - KEYS_SEAL_OVERHEAD bytes, outside sealed. 0, or -EBADMSG with plain_out
- * zeroed when sealed is too short or does not authenticate.
+ * As keys_seal, with a nonce of the caller's, who answers for it that it is never used twice with
+ * this key. In place too; the nonce lies outside out.
+ */
+void keys_seal_with(const uint8_t key[static KEYS_LEN],
+		    const uint8_t nonce[static KEYS_SEAL_NONCE_LEN], struct keys_span ad,
+		    struct keys_span plain, uint8_t *out);
+
+/*
+ * plain_out has room for sealed.len - KEYS_SEAL_OVERHEAD bytes, outside sealed. 0, or -EBADMSG with
+ * plain_out zeroed when sealed is too short or does not authenticate.
  */
 int keys_unseal(const uint8_t key[static KEYS_LEN], struct keys_span ad, struct keys_span sealed,
 		uint8_t *plain_out);
@@ -86,8 +94,8 @@ struct keys_chunk_opener {
 void keys_chunk_opener_init(struct keys_chunk_opener *o, const uint8_t key[static KEYS_LEN]);
 void keys_chunk_opener_clear(struct keys_chunk_opener *o);
 /*
- * The opposite of keys_chunk_seal. 0, or -EBADMSG with all of out zeroed when a digest is not that of
- * place and ciphertext.
+ * The opposite of keys_chunk_seal. 0, or -EBADMSG with all of out zeroed when a digest is not that
+ * of place and ciphertext.
  */
 int keys_chunk_open(struct keys_chunk_opener *o, const struct keys_chunk *c, size_t n, size_t len);
 

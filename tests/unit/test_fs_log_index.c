@@ -50,13 +50,41 @@ static struct fs_log_index *index_new(void)
 	return x;
 }
 
-static void add(struct fs_log_index *x, uint64_t from, uint64_t to)
+/* Where the frame of a record stands; here and there the next one is further than an entry can say.
+ */
+static uint64_t place_of(uint64_t seq)
 {
+	return 4096 + seq * 408 + seq / 5 * 96 + seq / 3000 * UINT64_C(8) * 70000;
+}
+
+/* The writer's ratchet when record number seq of the stream was sealed. */
+static struct keys_ratchet sealed_to(unsigned stream, uint64_t index)
+{
+	struct keys_ratchet r = ratchet[stream];
+	uint8_t out[128];
+
+	while (r.next <= index)
+		keys_ratchet_seal(&r, (struct keys_span){"x", 1}, out);
+	return r;
+}
+
+static void add(struct fs_log_index *x, unsigned stream, uint64_t from, uint64_t to)
+{
+	struct keys_ratchet k = ratchet[stream];
+	uint8_t out[128];
+
 	for (uint64_t seq = from; seq < to; seq++) {
 		struct policy_record r = record_of(seq);
 
-		ck_assert_int_eq(fs_log_index_add(x, &r), 0);
+		keys_ratchet_seal(&k, (struct keys_span){"x", 1}, out);
+		ck_assert_int_eq(fs_log_index_add(x, &r, place_of(seq), &k), 0);
 	}
+}
+
+/* One that is none of the stream's next. */
+static int add_wrong(struct fs_log_index *x, const struct policy_record *r)
+{
+	return fs_log_index_add(x, r, place_of(r->seq), &ratchet[0]);
 }
 
 /* A part: stream i has the records from first[i] up to first[i + 1]. */
@@ -67,9 +95,9 @@ static uint8_t *part(unsigned first_stream, unsigned n, const uint64_t *first, s
 
 	for (unsigned i = 0; i < n; i++) {
 		ck_assert_int_eq(fs_log_index_stream(x, &ratchet[first_stream + i], SEGMENT,
-						     first[i], 128 + i * 1000),
+						     first[i], place_of(first[i]) - 400),
 				 0);
-		add(x, first[i], first[i + 1]);
+		add(x, first_stream + i, first[i], first[i + 1]);
 	}
 	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, len), 0);
 	fs_log_index_free(x);
@@ -80,7 +108,7 @@ static uint8_t *part(unsigned first_stream, unsigned n, const uint64_t *first, s
 
 struct reader {
 	unsigned has; /* bit i: the key of stream i */
-	uint64_t seen, next, least;
+	uint64_t seen, next, least, places;
 	bool check_pk, wrong;
 };
 
@@ -111,6 +139,9 @@ static void entry(void *ctx, const struct fs_log_index_entry *e)
 	else
 		r->wrong |= e->seq < r->next;
 	r->next = e->seq + 1;
+	if (e->off)
+		r->places++;
+	r->wrong |= e->off && e->off != place_of(e->seq);
 	r->wrong |= e->journal != want.journal || e->practitioner != want.practitioner ||
 		    e->kind != want.kind || e->outcome != want.outcome || e->time_s != s;
 }
@@ -144,7 +175,10 @@ START_TEST(index_says_what_the_records_said)
 	ck_assert_uint_eq(r.seen, 20000 - 41);
 	ck_assert_uint_eq(r.least, 41);
 	ck_assert_uint_eq(r.next, 20000);
-	ck_assert_uint_lt(len, r.seen * FS_LOG_INDEX_ENTRY + 1024);
+	/* Places are known in each stream until one is too far from the one before. */
+	ck_assert_uint_eq(r.places,
+			  3000 - 41 + (6000 - 41 - FS_LOG_INDEX_BLOCK) + 12000 - 9000);
+	ck_assert_uint_lt(len, r.seen * (FS_LOG_INDEX_ENTRY + 2) + 1024);
 	free(p);
 }
 END_TEST
@@ -311,23 +345,29 @@ START_TEST(index_that_went_wrong_is_not_sealed)
 
 	make_keys();
 	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
-	ck_assert_int_eq(fs_log_index_add(x, &r), -EINVAL);
+	ck_assert_int_eq(add_wrong(x, &r), -EINVAL);
 	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
-	add(x, 1, 5);
-	ck_assert_int_eq(fs_log_index_add(x, &r), -EINVAL); /* 5 was left out */
+	add(x, 0, 1, 5);
+	ck_assert_int_eq(add_wrong(x, &r), -EINVAL); /* 5 was left out */
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[1], SEGMENT, 7, 128), -ENODATA);
-	ck_assert_int_eq(fs_log_index_add(x, &r), -ENODATA);
+	ck_assert_int_eq(add_wrong(x, &r), -ENODATA);
 	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
 	/* Afterwards it is as new. */
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
-	add(x, 1, 5);
+	add(x, 0, 1, 5);
 	r = record_of(5);
 	r.time_ns = INT64_MIN;
-	ck_assert_int_eq(fs_log_index_add(x, &r), -ERANGE);
+	ck_assert_int_eq(add_wrong(x, &r), -ERANGE);
 	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[1], SEGMENT + 1, 1, 128), -EINVAL);
+	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	/* A ratchet that is not where the records are. */
+	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
+	add(x, 0, 1, FS_LOG_INDEX_STRIDE);
+	r = record_of(FS_LOG_INDEX_STRIDE);
+	ck_assert_int_eq(add_wrong(x, &r), -EINVAL);
 	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
 	ck_assert_ptr_null(p);
 	fs_log_index_free(x);
@@ -339,16 +379,19 @@ END_TEST
 START_TEST(index_shows_nothing_in_clear)
 {
 	struct fs_log_index *x = index_new();
-	uint8_t *p = NULL;
+	struct keys_ratchet k;
+	uint8_t *p = NULL, out[128];
 	size_t len = 0, zeros = 0;
 
 	make_keys();
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
+	k = ratchet[0];
 	for (uint64_t seq = 1; seq <= 2 * FS_LOG_INDEX_BLOCK; seq++) {
 		struct policy_record r = record_of(1);
 
 		r.seq = seq;
-		ck_assert_int_eq(fs_log_index_add(x, &r), 0);
+		keys_ratchet_seal(&k, (struct keys_span){"x", 1}, out);
+		ck_assert_int_eq(fs_log_index_add(x, &r, 128 + 8 * seq, &k), 0);
 	}
 	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), 0);
 	for (size_t i = 128; i + 16 < len; i++) {
@@ -358,6 +401,155 @@ START_TEST(index_shows_nothing_in_clear)
 	}
 	ck_assert_uint_eq(zeros, 0);
 	fs_log_index_free(x);
+	free(p);
+}
+END_TEST
+
+/* ---- the way to a record ---- */
+
+struct way {
+	struct reader r;
+	struct fs_log_index_query q;
+	struct fs_log_index_steps steps[STREAMS];
+	unsigned n;
+};
+
+static int way_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k0[static KEYS_LEN])
+{
+	struct way *w = ctx;
+	int rc = key(&w->r, s, k0);
+
+	if (!rc)
+		fs_log_index_steps_init(&w->steps[w->n++], &w->q, s, k0);
+	return rc;
+}
+
+static void way_entry(void *ctx, const struct fs_log_index_entry *e)
+{
+	entry(&((struct way *)ctx)->r, e);
+}
+
+static void way_open(struct way *w, const uint8_t *p, size_t len)
+{
+	bool partial;
+
+	*w = (struct way){.r = {.has = 7}};
+	w->q = (struct fs_log_index_query){.vault = vault,
+					   .segment = SEGMENT,
+					   .daemon_pk = pk,
+					   .key = way_key,
+					   .fn = way_entry,
+					   .ctx = w};
+	ck_assert_int_eq(fs_log_index_read(&w->q, p, len, &partial), 0);
+}
+
+/* To each of a few records, in one go and one after the other: the key there is the stream's. */
+START_TEST(index_leads_to_a_record)
+{
+	static const uint64_t first[] = {41, 41 + 300, 41 + 300 + FS_LOG_INDEX_STRIDE, 20000};
+	static const uint64_t at[] = {0, 1, 63, 64, 65, 127, 128, 299};
+	struct way w;
+	uint8_t *p;
+	size_t len = 0;
+
+	make_keys();
+	p = part(0, 3, first, &len);
+	for (unsigned i = 0; i < COUNT(at); i++) {
+		struct keys_ratchet r = ratchet[0], want = sealed_to(0, at[i]);
+
+		way_open(&w, p, len);
+		ck_assert_uint_eq(w.n, 3);
+		ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, at[i]), 0);
+		ck_assert_uint_eq(r.next, at[i] / FS_LOG_INDEX_STRIDE * FS_LOG_INDEX_STRIDE);
+		for (uint8_t out[128]; r.next <= at[i];)
+			keys_ratchet_seal(&r, (struct keys_span){"x", 1}, out);
+		ck_assert_mem_eq(r.key, want.key, KEYS_LEN);
+	}
+	way_open(&w, p, len);
+	for (unsigned i = 0; i < COUNT(at); i++) {
+		struct keys_ratchet r = sealed_to(0, i ? at[i - 1] : 0), want = sealed_to(0, at[i]);
+		uint64_t before;
+
+		if (!i)
+			r = ratchet[0];
+		before = r.next;
+		ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, at[i]), 0);
+		ck_assert_uint_ge(r.next, before);
+		ck_assert_uint_lt(at[i] - r.next, FS_LOG_INDEX_STRIDE);
+		for (uint8_t out[128]; r.next <= at[i];)
+			keys_ratchet_seal(&r, (struct keys_span){"x", 1}, out);
+		ck_assert_mem_eq(r.key, want.key, KEYS_LEN);
+	}
+	free(p);
+}
+END_TEST
+
+/* Beyond the index, behind what was passed, by another stream's keys: refused, not wrong. */
+START_TEST(index_leads_nowhere_else)
+{
+	static const uint64_t first[] = {1, 301, 601};
+	struct keys_ratchet r;
+	struct way w;
+	uint8_t *p;
+	size_t len = 0;
+
+	make_keys();
+	p = part(0, 2, first, &len);
+	way_open(&w, p, len);
+	r = ratchet[0];
+	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, 300), -EINVAL);
+	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, UINT64_MAX), -EINVAL);
+	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, 299), 0);
+	ck_assert_uint_eq(r.next, 256);
+	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, 255), -EINVAL);
+	r = ratchet[0];
+	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, 200), -EINVAL); /* passed by */
+	/* What holds for the second stream is no key of the first. */
+	w.steps[1].stream = w.steps[0].stream;
+	r = ratchet[0];
+	ck_assert_int_eq(fs_log_index_step(&w.steps[1], &r, 64), -EBADMSG);
+	free(p);
+}
+END_TEST
+
+/*
+ * Who takes the daemon's memory right after a record was sealed has the keys that seal what
+ * follows. With them he opens neither the keys that stand in the index nor, by one of these, a
+ * record before.
+ */
+START_TEST(index_keys_open_nothing_that_was_sealed_before)
+{
+	static const uint64_t first[] = {1, 301};
+	struct keys_ratchet later = {0}, r;
+	struct way w;
+	uint8_t *p, plain[FS_LOG_INDEX_STRIDE * 2];
+	size_t len = 0;
+
+	make_keys();
+	p = part(0, 1, first, &len);
+	later = sealed_to(0, 130); /* of the third stretch: two keys are in the index */
+	way_open(&w, p, len);
+	for (unsigned n = 0; n < 300 / FS_LOG_INDEX_STRIDE; n++) {
+		const uint8_t *sealed =
+			w.steps[0].stream.keys + n * (size_t)(KEYS_LEN + KEYS_SEAL_OVERHEAD);
+		struct keys_ratchet k = later;
+
+		for (uint8_t out[128]; k.next < 300;) {
+			ck_assert_int_ne(keys_unseal(k.key, (struct keys_span){"", 0},
+						     (struct keys_span){
+							     sealed, KEYS_LEN + KEYS_SEAL_OVERHEAD},
+						     plain),
+					 0);
+			keys_ratchet_seal(&k, (struct keys_span){"x", 1}, out);
+		}
+	}
+	/* A chain that has gone on does not come back: the first keys are shut to what follows
+	 * them. */
+	r = ratchet[0];
+	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, 192), 0);
+	w.steps[0].next = 0; /* as if its key were the first */
+	r = ratchet[0];
+	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, 64), -EBADMSG);
 	free(p);
 }
 END_TEST
@@ -394,6 +586,9 @@ int main(void)
 		index_can_not_be_forged_by_a_reader,
 		index_that_went_wrong_is_not_sealed,
 		index_shows_nothing_in_clear,
+		index_leads_to_a_record,
+		index_leads_nowhere_else,
+		index_keys_open_nothing_that_was_sealed_before,
 		index_is_not_written_to_what_is_no_file,
 	};
 

@@ -392,6 +392,36 @@ START_TEST(reading_by_index_opens_only_what_it_asks_for)
 }
 END_TEST
 
+/* Of a segment that its index tells whole, not even the frames in between. */
+START_TEST(reading_by_index_goes_straight_to_its_records)
+{
+	static const uint32_t three[] = {3};
+	struct fs_log_reading q;
+	struct fs_log_frame f;
+	char path[128];
+	uint64_t segment = 0;
+
+	make_log();
+	f = frame_of(600, &segment);
+	ck_assert_uint_eq(segment, 1); /* some of it is asked for */
+	f = frame_of(10, &segment);
+	flip(segment, "seg", (off_t)f.off);
+	for (unsigned threads = 0; threads < 3; threads++) {
+		q = reading(0);
+		q.journals = three;
+		q.journal_count = 1;
+		check_exact(&q, threads);
+	}
+	path_of(1, "idx", path);
+	ck_assert_int_eq(unlink(path), 0);
+	q = reading(0);
+	q.journals = three;
+	q.journal_count = 1;
+	ck_assert_int_eq(read_as(&q), 0);
+	ck_assert_uint_gt(seen.bad, 0);
+}
+END_TEST
+
 START_TEST(reading_says_damage_of_what_it_asks_for)
 {
 	static const uint32_t three[] = {3};
@@ -679,6 +709,7 @@ int main(void)
 		reading_gets_what_it_asks_for_without_indexes,
 		reading_gets_what_it_asks_for_with_damaged_indexes,
 		reading_by_index_opens_only_what_it_asks_for,
+		reading_by_index_goes_straight_to_its_records,
 		reading_says_damage_of_what_it_asks_for,
 		reading_by_index_misses_a_segment,
 		index_older_than_the_records_hides_nothing,
