@@ -17,6 +17,7 @@
 #include "../fs/log_segment.h"
 #include "audit_ask.h"
 #include "audit_out_impl.h"
+#include "audit_whole.h"
 #include "cmd_audit.h"
 #include "incident.h"
 #include "pack.h"
@@ -38,6 +39,7 @@ struct packing {
 	struct fs_log_verified verified;
 	char alarm[256]; /* the first */
 	bool verify_ran;
+	unsigned kept; /* checkpoints that the log was compared with */
 	size_t proofs, uncovered;
 	char no_proofs[200]; /* why there are none; "" there are */
 	int proof_rc;
@@ -119,14 +121,6 @@ static int records_write(struct packing *p)
 }
 
 /* ---- the log itself, and proofs ---- */
-
-static void finding(void *ctx, const struct fs_log_finding *f)
-{
-	struct packing *p = ctx;
-
-	if (f->kind < FS_LOG_NOTES && !p->alarm[0])
-		snprintf(p->alarm, sizeof(p->alarm), "%s (record %" PRIu64 ")", f->text, f->seq);
-}
 
 static int proof(void *ctx, uint64_t seq, const uint8_t leaf[static KEYS_LEN],
 		 const uint8_t *hashes, size_t count)
@@ -234,27 +228,40 @@ static int checkpoint_write(struct packing *p, struct keys_checkpoint *c)
 	return tools_pack_done(&p->pack, "checkpoint.txt", file);
 }
 
-static int proofs_write(struct packing *p)
+/* Against the checkpoints that this account keeps and those of --from, as `audit verify` does it.
+ */
+static void verify(struct packing *p, const struct tool_options *o)
+{
+	struct audit_whole w;
+
+	p->verify_ran = !tools_audit_whole(p->ask.s, o, &w);
+	p->verified = w.v;
+	p->kept = w.kept;
+	for (size_t i = 0; i < w.findings && !p->alarm[0]; i++) {
+		const struct fs_log_finding *f = &w.finding[i].f;
+
+		if (f->kind < FS_LOG_NOTES)
+			snprintf(p->alarm, sizeof(p->alarm), "%s (record %" PRIu64 ")",
+				 f->text ? f->text : "memory is short", f->seq);
+	}
+	if (p->verify_ran)
+		tools_audit_whole_remember(&w);
+	tools_audit_whole_clear(&w);
+}
+
+static int proofs_write(struct packing *p, const struct tool_options *o)
 {
 	const struct fs_log_source *segments = tools_audit_segments(p->ask.s);
 	struct keys_checkpoint c;
-	struct fs_log_verifying q = {
-		.source = segments,
-		.vault = tools_audit_vault(p->ask.s),
-		.root_pk = tools_audit_root(p->ask.s),
-		.least = tools_audit_least(p->ask.s),
-		.finding = finding,
-		.ctx = p,
-	};
-	int rc = segments ? fs_log_verify(&q, &p->verified) : -EIO;
 	size_t n;
+	int rc;
 
-	if (rc) {
-		snprintf(p->no_proofs, sizeof(p->no_proofs), "the log could not be verified: %s",
-			 strerror(-rc));
+	verify(p, o);
+	if (!p->verify_ran) {
+		snprintf(p->no_proofs, sizeof(p->no_proofs),
+			 "the log could not be verified; `journalfs audit verify` says why");
 		return TOOL_OK;
 	}
-	p->verify_ran = true;
 	rc = checkpoint_write(p, &c);
 	if (rc || p->no_proofs[0])
 		return rc;
@@ -376,10 +383,12 @@ static void log_tell(const struct packing *p, struct audit_out *out)
 		tools_audit_out_say(out, "NO: %u findings of the verification, first: %s.",
 				    p->verified.alarms, p->alarm);
 	else
-		tools_audit_out_say(out,
-				    "Yes: all %" PRIu64 " records were verified; checkpoints seal "
-				    "%" PRIu64 " of them.",
-				    p->verified.records, p->verified.sealed);
+		tools_audit_out_say(
+			out,
+			"Yes: all %" PRIu64 " records were verified; checkpoints seal "
+			"%" PRIu64 " of them. Compared with %u checkpoint%s kept outside "
+			"the log.",
+			p->verified.records, p->verified.sealed, p->kept, p->kept == 1 ? "" : "s");
 	if (p->no_proofs[0])
 		tools_audit_out_say(out, "There are no proofs in this pack: %s.", p->no_proofs);
 	else
@@ -488,14 +497,14 @@ static int wanted(struct tool_options *o, struct packing *p)
 	return TOOL_OK;
 }
 
-static int pack(struct packing *p, const char *to)
+static int pack(struct packing *p, const struct tool_options *o)
 {
-	int rc = tools_pack_begin(&p->pack, to);
+	int rc = tools_pack_begin(&p->pack, o->to);
 
 	if (!rc)
 		rc = records_write(p);
 	if (!rc)
-		rc = proofs_write(p);
+		rc = proofs_write(p, o);
 	if (!rc)
 		rc = notes_write(p);
 	if (!rc)
@@ -503,7 +512,7 @@ static int pack(struct packing *p, const char *to)
 	if (!rc)
 		rc = tools_pack_commit(&p->pack);
 	if (!rc)
-		printf("%s: %zu records, %zu proofs; begin with README.txt.\n", to, p->in.seqs,
+		printf("%s: %zu records, %zu proofs; begin with README.txt.\n", o->to, p->in.seqs,
 		       p->proofs);
 	if (!rc && p->verified.alarms)
 		fprintf(stderr, "journalfs: the log is not whole; README.txt says more\n");
@@ -521,7 +530,7 @@ int tools_cmd_audit_incident(struct tool_options *o, int argc, char **argv)
 		return rc;
 	rc = tools_audit_ask_open(o, "audit incident", NULL, &p.ask);
 	if (!rc)
-		rc = pack(&p, o->to);
+		rc = pack(&p, o);
 	tools_pack_abort(&p.pack);
 	tools_incident_clear(&p.in);
 	return tools_audit_ask_close(&p.ask, rc);

@@ -101,7 +101,8 @@ static void keep_finding(struct report_integrity *i, const struct fs_log_finding
 	i->finding_count++;
 }
 
-/* As `audit verify`, against all that this account keeps. The page says when it could not be checked. */
+/* As `audit verify`, against all that this account keeps. The page says when it could not be
+ * checked. */
 static void verify(struct making *m, const struct tool_options *o)
 {
 	struct audit_whole w;
@@ -130,6 +131,10 @@ static void name_maker(const struct tool_options *o, struct making *m)
 		snprintf(m->by, sizeof(m->by), "account %u", (unsigned)getuid());
 	if (gethostname(m->host, sizeof(m->host) - 1))
 		snprintf(m->host, sizeof(m->host), "this machine");
+	if (m->ask.practice)
+		m->page.practice = policy_practice_settings(m->ask.practice)->title;
+	if (!m->page.practice)
+		m->page.practice = "";
 	m->page.by = m->by;
 	m->page.host = m->host;
 	m->page.source = tools_audit_live(m->ask.s) ? "the running vault" : o->log;

@@ -46,6 +46,8 @@ static void put_period(FILE *to, const struct report_html *r)
 static void put_facts(FILE *to, const struct report_html *r)
 {
 	fputs("<p class=\"facts\">", to);
+	if (r->practice[0])
+		put_text(to, "", r->practice, " \xc2\xb7 ");
 	put_period(to, r);
 	fputs(" \xc2\xb7 made ", to);
 	tools_html_time(to, r->made_ns, 0);

@@ -33,6 +33,7 @@ struct report_html {
 	size_t finding_count;
 	const struct report_integrity *integrity;
 	int64_t since_ns, until_ns, made_ns; /* 0: open */
+	const char *practice;		     /* its title; "": not known */
 	const char *by, *host;		     /* the account that made it, and where */
 	const char *source;		     /* "the daemon", or the folder of the copy */
 	uint64_t unread;		     /* records or stretches that could not be read */

@@ -68,6 +68,7 @@ static void make(void)
 	report = (struct report_html){.tally = policy_tally_finish(tally),
 				      .integrity = &integrity,
 				      .made_ns = YEAR_NS + YEAR_DAYS * INT64_C(86400) * 1000000000,
+				      .practice = "Klinik Nord " YEAR_HOSTILE,
 				      .by = "auditor " YEAR_HOSTILE,
 				      .host = "clinic",
 				      .source = "the daemon",
@@ -193,10 +194,12 @@ START_TEST(hostile_names_are_text_everywhere)
 	ck_assert_int_eq(times("<script"), 0);
 	ck_assert_int_eq(times("\033"), 0);
 	ck_assert_int_eq(times("\xe2\x80\xae"), 0);
-	/* A person, a journal, a reason, an alarm, the maker, a finding of the verification. */
+	ck_assert_int_eq(times("<p class=\"facts\">Klinik Nord "), 1);
+	/* The practice, a person, a journal, a reason, an alarm, the maker, a finding of the
+	 * verification. */
 	ck_assert_int_ge(times("&lt;script&gt;alert(1)&lt;/"
 			       "script&gt;\\x1b[2J&quot;&#39;&amp;\\xe2\\x80\\xae"),
-			 6);
+			 7);
 	end();
 }
 END_TEST
