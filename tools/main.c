@@ -28,7 +28,7 @@ static const struct verb verbs[] = {
 	  "make a vault, alone or for a clinic" },
 	{ "open", tools_cmd_open, 1, 2, "open VAULT [DIR]",
 	  "alone: start the daemon when there is none, log in, mount" },
-	{ "serve", tools_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] [--notify-account ACCOUNT] [--syslog TARGET] VAULT",
+	{ "serve", tools_cmd_serve, 1, 1, "serve [--daemon] [--socket PATH] [--state DIR] [--notify-account ACCOUNT] [--syslog TARGET [--syslog-enterprise N]] VAULT",
 	  "the daemon of a clinic's vault" },
 	{ "notify", tools_cmd_notify, 0, 0, "notify [--vault NAME]",
 	  "the service that tells somebody of an emergency access at once" },
@@ -87,13 +87,8 @@ static const struct verb verbs[] = {
 	  "a note's versions, signatures, amendments; what was removed from a journal" },
 	{ "show", tools_cmd_show, 1, 1, "show [--diff] FILE@N",
 	  "version N of a note, or how it differs from what the note holds now" },
-	{ "audit", tools_cmd_audit, 1, 1001,
-	  "audit show|usage [--who NAME] [--journal NAME] [--grant NUMBER] [--since TIME] "
-	  "[--until TIME] [--json] | audit patient JOURNAL | audit practitioner NAME | audit unusual | "
-	  "audit replay [--decisions | --policy FILE] | audit state [--at TIME] | "
-	  "audit report --html FILE | "
-	  "audit sample --per-thousand N | audit incident --practitioner NAME --since TIME --to DIR",
-	  "auditor: who did what, when, on which ground; who used which journal last" },
+	{ "audit", tools_cmd_audit, 0, 1001, "audit COMMAND ... | audit help",
+	  "auditor: who did what, when, on which ground; is the log whole; `audit help` has the commands" },
 	{ "status", tools_cmd_status, 0, 0, "status [--json]",
 	  "what is served, who is logged in, space, log, what waits" },
 	{ "doctor", tools_cmd_doctor, 0, 1, "doctor [VAULT]",

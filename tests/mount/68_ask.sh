@@ -165,6 +165,17 @@ for l in sys.stdin:
 	END
 }
 
+t_audit_help_has_every_command() {
+	local c
+	"$JFS" audit help >"$ROOT/answer" || return 1
+	for c in show usage patient practitioner unusual report sample incident replay state verify anchor prove check-proof publish key copy archive; do
+		grep -q "^  $c  *[a-z]" "$ROOT/answer" || fail "lacks $c" || return 1
+	done
+	refused 2 'audit help' "$JFS" audit nonsense || return 1
+	refused 2 'audit COMMAND' "$JFS" audit || return 1
+	refused 2 'usage: journalfs audit patient JOURNAL' "$JFS" audit patient
+}
+
 t_nobody_but_an_auditor_asks() {
 	for who in bo eva; do
 		refused 1 'needs the audit' jfs $who audit patient "$HANSEN" || return 1
