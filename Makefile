@@ -77,9 +77,9 @@ $(BUILD)/tests/test_year: $(BUILD)/tests/unit/test_year.o $(YEAR) $(LIBS)
 $(BUILD)/tests/apps/year_log: $(BUILD)/tests/apps/year_log.o $(YEAR) $(LIBS)
 	$(CC) $(JF_CFLAGS) $(JF_LDFLAGS) -o $@ $^ $(JF_LDLIBS)
 
-# ---- fault tests: static LMDB, so that its own writes and syncs go through the injector too
+# ---- fault tests: static LMDB, so that its own writes and syncs go through the injector too; allocations fail as well
 FAULT_WRAP := pwrite pwritev pwritev2 write writev fdatasync fsync fallocate msync ftruncate
-FAULT_LDFLAGS := $(foreach f,$(FAULT_WRAP),-Wl,--wrap=$(f) -Wl,--wrap=$(f)64)
+FAULT_LDFLAGS := $(foreach f,$(FAULT_WRAP),-Wl,--wrap=$(f) -Wl,--wrap=$(f)64) $(foreach f,malloc calloc realloc,-Wl,--wrap=$(f))
 FAULT_LIBS = $(filter-out -llmdb,$(JF_LDLIBS)) -l:liblmdb.a
 FAULT_COMMON = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/fault/test_*.c),$(wildcard tests/fault/*.c)))
 $(BUILD)/tests/fault/run_%: $(BUILD)/tests/fault/test_%.o $(FAULT_COMMON) $(LIBS)

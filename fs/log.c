@@ -125,9 +125,14 @@ static void want_spare(struct fs_log *l)
 	pthread_cond_signal(&l->want);
 }
 
-/* The full segment's index is the preparer's; where memory is short, or he is behind, there is none. */
+/*
+ * The full segment's index is the preparer's, and with it the key that signs no more checkpoints, until he has sealed it.
+ * Where memory is short, or he is behind, there is none.
+ */
 static void switch_index(struct fs_log *l)
 {
+	if (l->index)
+		fs_log_index_key(l->index, l->keys->now.sk);
 	if (l->index_full) {
 		fs_log_index_free(l->index);
 	} else {
@@ -254,7 +259,8 @@ static int append_locked(struct fs_log *l, struct policy_record *r, size_t *used
 	if (!at)
 		return -ENOMEM;
 	fs_log_frame_encode(FS_LOG_RECORD, r->seq, sealed, at);
-	keys_ratchet_seal(l->ratchet, (struct keys_span){l->plain, len}, at + FS_LOG_FRAME);
+	keys_ratchet_seal(l->ratchet, (struct keys_span){l->plain, len},
+			  (uint64_t)r->time_ns, at + FS_LOG_FRAME);
 	fs_log_seal_add(l, at + FS_LOG_FRAME, sealed);
 	if (l->index)
 		(void)fs_log_index_add(l->index, r, off, l->ratchet);
@@ -608,8 +614,10 @@ int fs_log_close(struct fs_log *l)
 	if (!rc)
 		rc = seal_end(l);
 	stop_threads(l);
-	if (!rc && l->index)
+	if (!rc && l->index && !l->tree_due) {
+		fs_log_index_key(l->index, l->keys->now.sk);
 		fs_log_keep_index(l, l->index, l->number);
+	}
 	log_free(l);
 	return rc;
 }

@@ -107,6 +107,7 @@ struct written {
 struct open_block { /* guarded */
 	uint8_t key[KEYS_LEN];
 	uint8_t keys_key[KEYS_LEN]; /* seals the stream's next key */
+	uint8_t sign_sk[KEYS_SIGN_SK_LEN];
 	uint8_t plain[FS_LOG_INDEX_BLOCK_LEN(FS_LOG_INDEX_BLOCK)];
 };
 
@@ -119,6 +120,7 @@ struct fs_log_index {
 	uint8_t vault[KEYS_VAULT_ID_LEN];
 	uint64_t segment;
 	bool broken;
+	bool keyed; /* the block holds the key that signs */
 	struct written *streams;
 	size_t n, streams_cap;
 	struct grown sealed; /* blocks, and behind those of a stream its keys */
@@ -355,10 +357,15 @@ static void part_encode(const struct fs_log_index *x, const uint8_t *sk, struct 
 	assert(!b->bad && b->len == b->cap);
 }
 
-int fs_log_index_seal(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_SIGN_SK_LEN],
-		      uint8_t **out, size_t *len)
+void fs_log_index_key(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_SIGN_SK_LEN])
 {
-	int rc = x->broken || !x->n ? -ENODATA : end_stream(x);
+	memcpy(x->block->sign_sk, sign_sk, sizeof(x->block->sign_sk));
+	x->keyed = true;
+}
+
+int fs_log_index_seal(struct fs_log_index *x, uint8_t **out, size_t *len)
+{
+	int rc = x->broken || !x->n || !x->keyed ? -ENODATA : end_stream(x);
 	size_t size = FS_LOG_INDEX_HEAD + x->n * FS_LOG_INDEX_STREAM + x->sealed.len + KEYS_SIG_LEN;
 	uint8_t *p = rc ? NULL : malloc(size);
 	struct bytes_out b = bytes_out(p, size);
@@ -366,13 +373,13 @@ int fs_log_index_seal(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_
 	if (!rc && !p)
 		rc = -ENOMEM;
 	if (!rc) {
-		part_encode(x, sign_sk, &b);
+		part_encode(x, x->block->sign_sk, &b);
 		*out = p;
 		*len = size;
 	}
 	keys_wipe(x->block, sizeof(*x->block));
 	x->n = x->sealed.len = x->keys.len = x->in_block = 0;
-	x->broken = false;
+	x->broken = x->keyed = false;
 	return rc;
 }
 

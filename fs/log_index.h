@@ -5,7 +5,8 @@
  * Beside a segment, NNNNNNNN.idx: for every record its journal, practitioner, kind and outcome,
  * FS_LOG_INDEX_ENTRY bytes each whatever they are, sealed for the readers of the streams it came
  * from under keys that only they and the running daemon can derive from k(0) (label LOG_INDEX), and
- * signed with the daemon's key: an auditor could else leave things out of another one's index. An
+ * signed with the segment's checkpoint key (log_tree.h), which is forgotten with the segment: an
+ * auditor, or who gets at the daemon's keys later, could else lead other auditors astray. An
  * operator learns from it the number of records, which the segment shows anyway. It also says where
  * each record's frame stands, and has some keys of the stream, so that a reader goes straight to a
  * record (log_read_places.c). It is a help and
@@ -49,13 +50,14 @@ int fs_log_index_stream(struct fs_log_index *x, const struct keys_ratchet *ratch
  */
 int fs_log_index_add(struct fs_log_index *x, const struct policy_record *r, uint64_t off,
 		     const struct keys_ratchet *ratchet);
+/* The segment's checkpoint key, which will sign the part; wiped by sealing. */
+void fs_log_index_key(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_SIGN_SK_LEN]);
 /*
  * The part's bytes (caller frees), signed; x is empty afterwards, for the next segment. Without the
  * log's lock: the caller has put another one in its place. -ENODATA: there is nothing to seal, or
  * it did not go well.
  */
-int fs_log_index_seal(struct fs_log_index *x, const uint8_t sign_sk[static KEYS_SIGN_SK_LEN],
-		      uint8_t **out, size_t *len);
+int fs_log_index_seal(struct fs_log_index *x, uint8_t **out, size_t *len);
 /* Appends a part to the segment's index file, not synced. -errno: nobody has to know. */
 int fs_log_index_store(int dirfd, uint64_t segment, const uint8_t *p, size_t len);
 
@@ -65,8 +67,7 @@ struct fs_log_index_stream_of {
 	uint8_t stream[KEYS_STREAM_ID_LEN];
 	uint64_t first_seq, count;
 	uint64_t head_off;
-	const uint8_t *daemon_pk; /* who signed; to be compared with who signed the head */
-	const uint8_t *keys;	  /* in the index: for fs_log_index_step */
+	const uint8_t *keys; /* in the index: for fs_log_index_step */
 };
 struct fs_log_index_entry {
 	uint64_t seq;
@@ -78,7 +79,7 @@ struct fs_log_index_entry {
 struct fs_log_index_query {
 	const uint8_t *vault;
 	uint64_t segment;
-	const uint8_t *daemon_pk; /* NULL: any; key says whether it is the right one */
+	const uint8_t *pk; /* the segment's checkpoint key */
 	/* k(0) of a stream: 0, or not 0: this reader has not got it, or does not believe it. */
 	int (*key)(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k0[static KEYS_LEN]);
 	void (*fn)(void *ctx, const struct fs_log_index_entry *e);
@@ -88,7 +89,7 @@ struct fs_log_index_query {
 int fs_log_index_load(int dirfd, uint64_t segment, uint8_t **out, size_t *len);
 /*
  * Goes through all parts. *partial: something of it was passed over: a stream without a key, bytes
- * behind the last sound part. -EBADMSG: not this segment's index, or not by this daemon, or not
+ * behind the last sound part. -EBADMSG: not this segment's index, or not with this key, or not
  * sealed as its signer says: forget what fn was told and read the segment.
  */
 int fs_log_index_read(const struct fs_log_index_query *q, const uint8_t *p, size_t len,

@@ -8,7 +8,7 @@
 
 #include "log_index.h"
 
-#define FS_LOG_INDEX_VERSION 1
+#define FS_LOG_INDEX_VERSION 2
 #define FS_LOG_INDEX_HEAD 80   /* of a part, before its streams */
 #define FS_LOG_INDEX_STREAM 40 /* each of them */
 #define FS_LOG_INDEX_BASE 8    /* of a block: time of its first record */

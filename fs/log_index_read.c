@@ -29,7 +29,7 @@ static struct fs_log_index_stream_of stream_at(const struct part *part, uint32_t
 {
 	struct bytes_in in =
 		bytes_in(part->streams + (size_t)i * FS_LOG_INDEX_STREAM, FS_LOG_INDEX_STREAM);
-	struct fs_log_index_stream_of s = {.daemon_pk = part->pk};
+	struct fs_log_index_stream_of s = {0};
 
 	bytes_get(&in, s.stream, sizeof(s.stream));
 	s.first_seq = bytes_get_u64(&in);
@@ -77,8 +77,7 @@ static int part_decode(const struct fs_log_index_query *q, const uint8_t *p, siz
 	if (in.bad || memcmp(m, fs_log_index_magic, sizeof(fs_log_index_magic)) != 0 ||
 	    version != FS_LOG_INDEX_VERSION || !part.n ||
 	    memcmp(vault, q->vault, KEYS_VAULT_ID_LEN) != 0 || segment != q->segment ||
-	    size > len || size < in.off + KEYS_SIG_LEN ||
-	    (q->daemon_pk && !keys_equal(part.pk, q->daemon_pk, KEYS_LEN)))
+	    size > len || size < in.off + KEYS_SIG_LEN || !keys_equal(part.pk, q->pk, KEYS_LEN))
 		return -EBADMSG;
 	part.len = (size_t)size;
 	part.sealed_len = part.len - in.off - KEYS_SIG_LEN;

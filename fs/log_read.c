@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 #define NOTES_MAX (POLICY_RECORD_MAX / 8)
-#define AT_ONCE 256 /* records that are opened before they are told, without threads */
+/* Records that are opened before they are told, without threads and without an index. */
+#define AT_ONCE 256
 
 struct reading {
 	const struct fs_log_reading *q;
@@ -172,6 +173,8 @@ static int tell_segment(struct reading *r, struct fs_log_job *j)
 {
 	int rc = j->done || j->rc ? 0 : fs_log_job_run(j, AT_ONCE);
 
+	if (!rc && j->rc == -ENOMEM)
+		rc = -ENOMEM;
 	if (!rc && j->header_rc == -EBADMSG)
 		say_bad(r, r->expect, "segment %" PRIu64 ": its header is damaged", j->number);
 	while (!rc) {

@@ -104,10 +104,12 @@ struct fs_log_job {
 	size_t event_count, event_cap;
 	struct fs_log_event_head *heads;
 	size_t head_count, head_cap;
-	uint8_t *bytes; /* of the segment; texts of records in it are wiped */
+	/* Of the segment, or only the frames that are wanted; texts of records in it are wiped. */
+	uint8_t *bytes;
 	size_t len;
 
-	/* Inside log_read_segment.c. */
+	/* Inside log_read_segment.c, _index.c and _places.c. */
+	bool begun;
 	int fd;
 	struct fs_log_walk walk;
 	bool any_head;
@@ -138,6 +140,8 @@ struct fs_log_event *fs_log_job_event(struct fs_log_job *j, enum fs_log_event_ki
 /* Notes a head in an event for it. -ENOMEM. */
 int fs_log_job_head(struct fs_log_job *j, struct fs_log_event *e, enum fs_log_head_state state,
 		    const struct fs_log_head *h);
+/* Whether the reading believes what is signed with a daemon's key. */
+bool fs_log_job_signer_ok(const struct fs_log_shared *s, const uint8_t pk[static KEYS_LEN]);
 /* The reader's ratchet at record 0 of a stream whose head is genuine. */
 enum fs_log_head_state fs_log_job_ratchet(const struct fs_log_shared *s,
 					  const struct fs_log_head *h, struct keys_ratchet *out);
@@ -157,8 +161,9 @@ bool fs_log_wanted(const struct fs_log_reading *q, uint8_t kind, uint32_t journa
 /* ---- log_read_places.c ---- */
 /*
  * Reads the records of a plan that tells all of its segment, without the rest. The job's events are
- * heads and covered stretches; records come in between. 1: done. 0: it did not go well, nothing of
- * it is left but the plan, and the segment must be read. -ENOMEM.
+ * heads and covered stretches; records come in between. 1: done. 0: it did not go well, or they are
+ * so many that it does not pay; nothing of it is left but the plan, and the segment must be read.
+ * -ENOMEM.
  */
 int fs_log_job_places(struct fs_log_job *j, uint64_t size);
 

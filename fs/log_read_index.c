@@ -2,9 +2,11 @@
 /*
  * fs/log_read_index.c - what of a segment must be read, by its index.
  *
- * The index is believed where its signer is who signed the heads of its streams, and only about
- * those streams: each head is read at the place that the index names, and checked as in any
- * reading. Anything amiss, and the segment is read as if there were no index.
+ * The index is believed where it is signed with the key that the segment's tree frame introduces,
+ * which is gone once the segment is full, and only about the streams that it names: each head is
+ * read at the place that the index says, and checked as in any reading. Anything amiss, and the
+ * segment is read as if there were no index. That the tree frame is the one that was written is
+ * what `audit verify` proves.
  *
  * Invariants: (1) a record is passed over only if a sound index says that it is none of those asked
  * for, and it is of the stream of which the index says so: an index can be older than a crash that
@@ -21,9 +23,11 @@
 
 #include "../keys/slab.h"
 #include "log_index.h"
+#include "log_tree.h"
 
 #define NS INT64_C(1000000000)
 #define FRAME_ROOM ((FS_LOG_FRAME + FS_LOG_HEAD_MAX + 7) / 8 * 8)
+#define BEGIN_ROOM (FRAME_ROOM + (FS_LOG_FRAME + FS_LOG_TREE_MAX + 7) / 8 * 8)
 
 /*
  * Without a journal's number none can be named in it: starts, stops, sessions, and what is done at
@@ -56,8 +60,10 @@ struct planning {
 	struct fs_log_job *job;
 	int fd;
 	const struct fs_log_index_query *query;
-	uint8_t *frame; /* of a stream head */
-	bool bad;	/* a head is not what the index says */
+	uint8_t *frame;		/* of a stream head; BEGIN_ROOM */
+	uint8_t pk[KEYS_LEN];	/* the segment's checkpoint key */
+	struct fs_log_way *way; /* of the stream at hand, until a record of it is wanted */
+	bool bad;		/* a head is not what the index says */
 	int rc;
 	/* Numbers that the segment can hold: count from first on. */
 	uint64_t first, count;
@@ -91,8 +97,29 @@ static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
 		    struct fs_log_head *h)
 {
 	return head_read(p, s, p->job->number, h) &&
-	       memcmp(h->stream, s->stream, sizeof(h->stream)) == 0 &&
-	       memcmp(h->pk, s->daemon_pk, sizeof(h->pk)) == 0;
+	       memcmp(h->stream, s->stream, sizeof(h->stream)) == 0;
+}
+
+/* The checkpoint key that the tree frame behind the segment's first head introduces. */
+static bool segment_key(struct planning *p, const struct fs_log_header *header)
+{
+	const struct fs_log_shared *s = p->job->shared;
+	struct fs_log_walk w = {.p = p->frame,
+				.seq = header->first_seq,
+				.first = header->first_seq,
+				.version = header->version};
+	ssize_t got = pread(p->fd, p->frame, BEGIN_ROOM, FS_LOG_HEADER);
+	struct fs_log_frame f;
+	struct fs_log_tree t;
+
+	w.len = got > 0 ? (size_t)got : 0;
+	if (!fs_log_walk_next(&w, &f) || f.torn || f.kind != FS_LOG_STREAM ||
+	    !fs_log_walk_next(&w, &f) || f.torn || f.kind != FS_LOG_TREE ||
+	    fs_log_tree_decode(f.body, f.len, p->job->number, s->q->vault, &t) ||
+	    !fs_log_job_signer_ok(s, t.daemon_pk))
+		return false;
+	memcpy(p->pk, t.pk, sizeof(p->pk));
+	return true;
 }
 
 void fs_log_plan_clear(struct fs_log_plan *p)
@@ -106,9 +133,7 @@ void fs_log_plan_clear(struct fs_log_plan *p)
 	*p = (struct fs_log_plan){0};
 }
 
-/* Takes the way over, also when it fails. */
-static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *s,
-		 struct fs_log_way *way)
+static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *s)
 {
 	struct fs_log_covered *c;
 
@@ -116,10 +141,8 @@ static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *
 		size_t cap = plan->covered_cap ? 2 * plan->covered_cap : 4;
 
 		c = realloc(plan->covered, cap * sizeof(*c));
-		if (!c) {
-			keys_guard_free(way);
+		if (!c)
 			return -ENOMEM;
-		}
 		plan->covered = c;
 		plan->covered_cap = cap;
 	}
@@ -127,7 +150,7 @@ static int cover(struct fs_log_plan *plan, const struct fs_log_index_stream_of *
 	memcpy(c->stream, s->stream, sizeof(c->stream));
 	c->first = s->first_seq;
 	c->end = s->first_seq + s->count;
-	c->way = way;
+	c->way = NULL;
 	return 0;
 }
 
@@ -137,7 +160,7 @@ static int note_stream(struct planning *p, const struct fs_log_index_stream_of *
 {
 	struct fs_log_event *e = fs_log_job_event(p->job, FS_LOG_EVENT_HEAD, s->first_seq);
 
-	if (!e || fs_log_job_head(p->job, e, state, h))
+	if (!e || fs_log_job_head(p->job, e, state, h) || cover(&p->job->plan, s))
 		return -ENOMEM;
 	e->off = (uint32_t)s->head_off;
 	if (s->count) {
@@ -160,40 +183,46 @@ static int plan_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k
 {
 	struct planning *p = ctx;
 	enum fs_log_head_state state;
-	struct fs_log_way *way;
 	struct fs_log_head h;
 
-	if (p->bad || p->rc || s->first_seq < p->first || s->count > p->count ||
+	if (p->rc)
+		return -ENOMEM;
+	if (p->bad || s->first_seq < p->first || s->count > p->count ||
 	    s->first_seq - p->first > p->count - s->count || !head_at(p, s, &h)) {
 		p->bad = true;
 		return -EBADMSG;
 	}
-	way = keys_guard_new(sizeof(*way));
-	if (!way) {
+	/* One that no record was wanted of is used again. */
+	if (!p->way)
+		p->way = keys_guard_new(sizeof(*p->way));
+	if (!p->way) {
 		p->rc = -ENOMEM;
 		return -ENOMEM;
 	}
-	state = fs_log_job_ratchet(p->job->shared, &h, &way->ratchet);
+	state = fs_log_job_ratchet(p->job->shared, &h, &p->way->ratchet);
 	if (state == FS_LOG_HEAD_OPEN) {
-		memcpy(k0, way->ratchet.key, KEYS_LEN);
-		fs_log_index_steps_init(&way->steps, p->query, s, k0);
-	} else {
-		keys_guard_free(way);
-		way = NULL;
+		memcpy(k0, p->way->ratchet.key, KEYS_LEN);
+		fs_log_index_steps_init(&p->way->steps, p->query, s, k0);
 	}
-	p->rc = cover(&p->job->plan, s, way);
 	/* What is wrong with others is said when the segment is read. */
 	if (state != FS_LOG_HEAD_OPEN && state != FS_LOG_HEAD_SHUT)
 		p->bad = true;
-	else if (!p->rc)
+	else
 		p->rc = note_stream(p, s, state, &h);
 	return state == FS_LOG_HEAD_OPEN && !p->bad && !p->rc ? 0 : -ENOENT;
 }
 
-/* Of the stream that was covered last. */
-static int note_place(struct fs_log_plan *plan, const struct fs_log_index_entry *e)
+/* Of the stream that was covered last, which gets the way to it. */
+static int note_place(struct planning *p, const struct fs_log_index_entry *e)
 {
+	struct fs_log_plan *plan = &p->job->plan;
+	struct fs_log_covered *c = &plan->covered[plan->covered_count - 1];
 	struct fs_log_place *at;
+
+	if (!c->way) {
+		c->way = p->way;
+		p->way = NULL;
+	}
 
 	if (plan->places == plan->places_cap) {
 		size_t cap = plan->places_cap ? 2 * plan->places_cap : 64;
@@ -223,7 +252,7 @@ static void plan_entry(void *ctx, const struct fs_log_index_entry *e)
 	p->job->plan.wanted[(e->seq - p->first) / 8] |= (uint8_t)(1u << (e->seq - p->first) % 8);
 	p->job->plan.wanted_count++;
 	if (e->off && e->off <= FS_LOG_SEGMENT_MAX)
-		p->rc = note_place(&p->job->plan, e);
+		p->rc = note_place(p, e);
 }
 
 static void no_plan(struct fs_log_job *j)
@@ -238,6 +267,7 @@ static int plan_by(struct planning *p, size_t len)
 	const struct fs_log_index_query q = {
 		.vault = j->shared->q->vault,
 		.segment = j->number,
+		.pk = p->pk,
 		.key = plan_key,
 		.fn = plan_entry,
 		.ctx = p,
@@ -247,13 +277,12 @@ static int plan_by(struct planning *p, size_t len)
 
 	p->query = &q;
 	j->plan.wanted = calloc(p->count / 8 + 1, 1);
-	p->frame = malloc(FRAME_ROOM);
-	rc = j->plan.wanted && p->frame ? 0 : -ENOMEM;
+	rc = j->plan.wanted ? 0 : -ENOMEM;
 	if (!rc)
 		rc = fs_log_index_read(&q, j->plan.index, len, &partial);
 	if (!rc)
 		rc = p->rc;
-	if (rc == -EBADMSG || p->bad) {
+	if (rc != -ENOMEM && (rc == -EBADMSG || p->bad)) {
 		no_plan(j);
 		rc = 0;
 	}
@@ -301,6 +330,11 @@ static int plan_segment(struct planning *p)
 	rc = fs_log_index_load(j->shared->dirfd, j->number, &j->plan.index, &len);
 	if (rc)
 		return rc == -ENOMEM ? rc : 0;
+	p->frame = malloc(BEGIN_ROOM);
+	if (!p->frame)
+		return -ENOMEM;
+	if (!segment_key(p, &header))
+		return 0;
 	rc = plan_by(p, len);
 	if (rc)
 		return rc;
@@ -318,6 +352,9 @@ int fs_log_job_plan(struct fs_log_job *j, int fd)
 	struct planning p = {.job = j, .fd = fd};
 	int rc = plan_segment(&p);
 
+	keys_guard_free(p.way);
 	free(p.frame);
+	if (rc < 0)
+		no_plan(j);
 	return rc;
 }

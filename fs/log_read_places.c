@@ -7,7 +7,8 @@
  * 64th key (log_index.h).
  *
  * Invariant: a text is told only if the record's own seal, with its number in it, says that it is
- * the one; whatever fails, the segment is read as if there were no index, and says what is wrong.
+ * the one, under a key that the index vouches for as its segment's checkpoint key signed it;
+ * whatever fails, the segment is read as if there were no index, and says what is wrong.
  */
 #include "log_read_impl.h"
 
@@ -19,8 +20,10 @@
 
 #include "../keys/slab.h"
 
-#define FRAME_USUAL 1024	   /* bytes: most records are shorter */
-#define DENSE (UINT64_C(64) << 10) /* bytes of a segment for each record wanted */
+#define FRAME_USUAL 1024 /* bytes: most records are shorter */
+#define SPARSE                                                                                     \
+	(UINT64_C(64) << 10) /* bytes of a segment for each record wanted: read ahead below it */
+#define DENSE UINT64_C(1024) /* below it, reading all costs less */
 
 /* Room for len bytes more in the job's bytes. */
 static int more_bytes(struct fs_log_job *j, size_t *cap, size_t len)
@@ -40,45 +43,63 @@ static int more_bytes(struct fs_log_job *j, size_t *cap, size_t len)
 	return 0;
 }
 
-/* The record's frame as it stands in `room` bytes read from its place; false: it is not there. */
-static bool frame_in(struct fs_log_job *j, const struct fs_log_place *at, size_t room,
-		     struct fs_log_frame *f)
+/* What of the frame at a place is in the first `got` bytes read from there: its whole size; 0: none
+ * is. */
+static size_t frame_size(const uint8_t *p, size_t got)
 {
-	struct fs_log_walk w = {
-		.p = j->bytes + j->len, .seq = at->seq, .any_seq = true, .version = FS_LOG_VERSION};
+	struct bytes_in in = bytes_in(p, got);
+	uint32_t len;
+
+	(void)bytes_take(&in, 4);
+	len = bytes_get_u32(&in);
+	return in.bad || len > FS_LOG_SEGMENT_MIN ? 0 : fs_log_frame_size(len);
+}
+
+static size_t read_at(const struct fs_log_job *j, const struct fs_log_place *at, size_t room)
+{
 	ssize_t got = pread(j->fd, j->bytes + j->len, room, (off_t)at->off);
 
-	w.len = got > 0 ? (size_t)got : 0;
-	return fs_log_walk_next(&w, f) && !f->off && f->kind == FS_LOG_RECORD && f->seq == at->seq;
+	return got > 0 ? (size_t)got : 0;
 }
 
 /* Brings a record's frame behind those that are there. 1: it is there; 0: it is none. */
-static int fetch(struct fs_log_job *j, struct fs_log_place *at, size_t *cap)
+static int fetch(struct fs_log_job *j, struct fs_log_place *at, size_t *cap, uint64_t *end)
 {
-	static const size_t rooms[] = {FRAME_USUAL, FS_LOG_SEGMENT_MIN};
+	struct fs_log_walk w = {.seq = at->seq, .any_seq = true, .version = FS_LOG_VERSION};
 	struct fs_log_frame f;
+	size_t size;
 
-	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
-		if (more_bytes(j, cap, rooms[i]))
+	/* Frames do not overlap, so that all of them are no more than the segment. */
+	if (at->off < *end)
+		return 0;
+	if (more_bytes(j, cap, FRAME_USUAL))
+		return -ENOMEM;
+	w.len = read_at(j, at, FRAME_USUAL);
+	size = frame_size(j->bytes + j->len, w.len);
+	if (size > FRAME_USUAL) {
+		if (more_bytes(j, cap, size))
 			return -ENOMEM;
-		if (frame_in(j, at, rooms[i], &f)) {
-			at->off = (uint32_t)j->len;
-			j->len += fs_log_frame_size(f.len);
-			return 1;
-		}
+		w.len = read_at(j, at, size);
 	}
-	return 0;
+	w.p = j->bytes + j->len;
+	if (!fs_log_walk_next(&w, &f) || f.off || f.kind != FS_LOG_RECORD || f.seq != at->seq)
+		return 0;
+	*end = at->off + fs_log_frame_size(f.len);
+	at->off = (uint32_t)j->len;
+	j->len += fs_log_frame_size(f.len);
+	return 1;
 }
 
 static int fetch_all(struct fs_log_job *j, uint64_t size)
 {
+	uint64_t end = FS_LOG_HEADER;
 	size_t cap = 0;
 	int rc = 1;
 
-	if (j->plan.places * DENSE > size)
+	if (j->plan.places * SPARSE > size)
 		(void)posix_fadvise(j->fd, 0, 0, POSIX_FADV_WILLNEED);
 	for (size_t i = 0; i < j->plan.places && rc == 1; i++)
-		rc = fetch(j, &j->plan.place[i], &cap);
+		rc = fetch(j, &j->plan.place[i], &cap, &end);
 	return rc;
 }
 
@@ -172,6 +193,8 @@ int fs_log_job_places(struct fs_log_job *j, uint64_t size)
 {
 	int rc;
 
+	if (j->plan.places * DENSE > size)
+		return 0;
 	j->plain = malloc(FS_LOG_SEGMENT_MIN);
 	rc = j->plain ? fetch_all(j, size) : -ENOMEM;
 	if (rc == 1)
@@ -186,5 +209,6 @@ int fs_log_job_places(struct fs_log_job *j, uint64_t size)
 	free(j->plain);
 	j->bytes = j->plain = NULL;
 	j->len = 0;
+	j->event_count = j->head_count = 0;
 	return rc;
 }

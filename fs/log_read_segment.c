@@ -164,6 +164,17 @@ static enum fs_log_head_state find_key(const struct fs_log_shared *s, const stru
 		       : FS_LOG_HEAD_OPEN;
 }
 
+bool fs_log_job_signer_ok(const struct fs_log_shared *s, const uint8_t pk[static KEYS_LEN])
+{
+	pthread_mutex_t *ask = (pthread_mutex_t *)&s->ask; /* as below */
+	bool ok;
+
+	pthread_mutex_lock(ask);
+	ok = !s->q->signer_ok || s->q->signer_ok(s->q->ctx, pk);
+	pthread_mutex_unlock(ask);
+	return ok;
+}
+
 enum fs_log_head_state fs_log_job_ratchet(const struct fs_log_shared *s,
 					  const struct fs_log_head *h, struct keys_ratchet *out)
 {
@@ -361,8 +372,10 @@ int fs_log_job_run(struct fs_log_job *j, size_t most)
 	int rc = 0;
 
 	j->event_count = 0;
-	if (!j->bytes)
+	if (!j->begun) {
+		j->begun = true;
 		rc = begin(j);
+	}
 	while (!rc && !j->done && opened < most) {
 		if (!fs_log_walk_next(&j->walk, &f))
 			rc = end(j);
@@ -373,5 +386,8 @@ int fs_log_job_run(struct fs_log_job *j, size_t most)
 		else /* tree frames and checkpoints are for verification (log_verify.h) */
 			rc = read_other(j, &f);
 	}
+	/* Half of what was found is not told. */
+	if (rc)
+		j->event_count = 0;
 	return rc;
 }

@@ -5,12 +5,13 @@
  * Every record's stored bytes are a leaf, added as the record is queued. A checkpoint is queued as
  * the first thing of a write of its own, behind all records that it covers; so is the tree frame of
  * a segment. The log's files change hands with the key: the tree frame introduces the next key,
- * signed by the one before, which is forgotten here at once and in the host's state once the frame
- * is on disk (log_space.c). Implements fs/FORMAT.md, "Log", "Tree frames" and "Checkpoints".
+ * signed by the one before, which is forgotten here at once, when it has signed the segment's index
+ * too (log_index.h), and in the host's state once the frame is on disk (log_space.c). Implements
+ * fs/FORMAT.md, "Log", "Tree frames" and "Checkpoints".
  *
  * Invariants: (1) tree.size = next_seq - 1 whenever the lock is let go; (2) what a queued
  * checkpoint or tree frame covers is queued before it, and written before it; (3) a key signs
- * nothing after the frame that introduces the next.
+ * nothing but that index after the frame that introduces the next.
  *
  * Locks: fs_log.lock, held by the caller but in the calls of log.h.
  */
@@ -143,8 +144,8 @@ int fs_log_seal_put(struct fs_log *l, enum keys_checkpoint_mark mark)
 }
 
 /*
- * Who asked for the vault's head may come after one who asked later: what a checkpoint says of it never goes back.
- * With the lock.
+ * Who asked for the vault's head may come after one who asked later: what a checkpoint says of it
+ * never goes back. With the lock.
  */
 static void vault_root(struct fs_log *l, uint64_t commit, const uint8_t root[static KEYS_LEN])
 {

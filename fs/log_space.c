@@ -321,7 +321,7 @@ void fs_log_keep_index(struct fs_log *l, struct fs_log_index *x, uint64_t segmen
 	size_t len = 0;
 
 	/* One that is missing costs readers time, no more. */
-	if (!fs_log_index_seal(x, l->sign_sk, &p, &len))
+	if (!fs_log_index_seal(x, &p, &len))
 		(void)fs_log_index_store(l->dirfd, segment, p, len);
 	free(p);
 }

@@ -32,7 +32,7 @@ void keys_ratchet_new(struct keys_ratchet *r, const uint8_t vault[static KEYS_VA
 	memcpy(r->vault, vault, sizeof(r->vault));
 	keys_random(r->stream, sizeof(r->stream));
 	keys_random(r->key, sizeof(r->key));
-	keys_random(r->prefix, sizeof(r->prefix));
+	keys_random(r->nonce_key, sizeof(r->nonce_key));
 	r->next = 0;
 }
 
@@ -105,22 +105,32 @@ size_t keys_ratchet_sealed_len(size_t plain_len)
 	return keys_pad_len(PREFIX_LEN + plain_len) + KEYS_SEAL_OVERHEAD;
 }
 
-void keys_ratchet_seal(struct keys_ratchet *r, struct keys_span plain, uint8_t *out)
+/* Random bytes from the kernel for each record would cost as much as its seal. */
+static void nonce_make(const struct keys_ratchet *r, uint64_t time_ns,
+		       uint8_t nonce[static KEYS_SEAL_NONCE_LEN])
+{
+	uint8_t in[crypto_core_hchacha20_INPUTBYTES], out[crypto_core_hchacha20_OUTPUTBYTES];
+	struct bytes_out b = bytes_out(in, sizeof(in));
+
+	bytes_put_u64(&b, time_ns);
+	bytes_put_u64(&b, r->next);
+	crypto_core_hchacha20(out, in, r->nonce_key, NULL);
+	memcpy(nonce, out, KEYS_SEAL_NONCE_LEN);
+}
+
+void keys_ratchet_seal(struct keys_ratchet *r, struct keys_span plain, uint64_t time_ns,
+		       uint8_t *out)
 {
 	size_t padded = keys_pad_len(PREFIX_LEN + plain.len);
 	struct bytes_out b = bytes_out(out + KEYS_SEAL_NONCE_LEN, padded);
 	uint8_t ad[AD_LEN], nonce[KEYS_SEAL_NONCE_LEN];
-	struct bytes_out n = bytes_out(nonce, sizeof(nonce));
 
 	assert(plain.len <= UINT32_MAX);
 	bytes_put_u32(&b, (uint32_t)plain.len);
 	bytes_put(&b, plain.p, plain.len);
 	bytes_put_zero(&b, padded - PREFIX_LEN - plain.len);
 	record_ad(r, ad);
-	/* A key seals one record, so that any nonce will do; 24 random bytes cost as much as the
-	 * seal. */
-	bytes_put(&n, r->prefix, sizeof(r->prefix));
-	bytes_put_u64(&n, r->next);
+	nonce_make(r, time_ns, nonce);
 	/* Built where its ciphertext goes, so that no second copy of the record has to be wiped. */
 	keys_seal_with(r->key, nonce, (struct keys_span){ad, sizeof(ad)},
 		       (struct keys_span){out + KEYS_SEAL_NONCE_LEN, padded}, out);

@@ -19,7 +19,7 @@ struct keys_ratchet { /* lives in guarded memory */
 	uint8_t stream[KEYS_STREAM_ID_LEN];
 	uint64_t next; /* index of the next record */
 	uint8_t key[KEYS_LEN];
-	uint8_t prefix[KEYS_SEAL_NONCE_LEN - 8]; /* of the writer's nonces */
+	uint8_t nonce_key[KEYS_LEN]; /* the writer's */
 };
 
 void keys_ratchet_new(struct keys_ratchet *r, const uint8_t vault[static KEYS_VAULT_ID_LEN]);
@@ -30,7 +30,7 @@ void keys_ratchet_new(struct keys_ratchet *r, const uint8_t vault[static KEYS_VA
  * -EINVAL, out zeroed: box_pk is no usable public key (a point of small order).
  */
 int keys_ratchet_wrap(const struct keys_ratchet *r, const uint8_t box_pk[static KEYS_LEN],
-		       uint8_t out[static KEYS_STREAM_WRAP_LEN]);
+		      uint8_t out[static KEYS_STREAM_WRAP_LEN]);
 /* A reader's ratchet at record 0. -EBADMSG: not for this key pair or stream. */
 int keys_ratchet_open(struct keys_ratchet *r, const uint8_t vault[static KEYS_VAULT_ID_LEN],
 		      const uint8_t stream[static KEYS_STREAM_ID_LEN], const uint8_t *p, size_t len,
@@ -38,10 +38,13 @@ int keys_ratchet_open(struct keys_ratchet *r, const uint8_t vault[static KEYS_VA
 
 /*
  * Pads (u32 length, bytes, zeros to keys_pad_len) and seals the next record, then steps. out has
- * room for keys_ratchet_sealed_len(plain.len).
+ * room for keys_ratchet_sealed_len(plain.len). time_ns goes into the nonce, and nobody can tell it
+ * from there: a machine that is taken back to an earlier moment, memory and all, has the same key
+ * once more, but not the same time.
  */
 size_t keys_ratchet_sealed_len(size_t plain_len);
-void keys_ratchet_seal(struct keys_ratchet *r, struct keys_span plain, uint8_t *out);
+void keys_ratchet_seal(struct keys_ratchet *r, struct keys_span plain, uint64_t time_ns,
+		       uint8_t *out);
 
 /* A damaged stream is not stepped over for ever: index - r->next may be at most this. */
 #define KEYS_RATCHET_SKIP_MAX (1u << 26)

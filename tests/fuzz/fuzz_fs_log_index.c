@@ -104,7 +104,7 @@ static void whole(const uint8_t *index, size_t index_len, const uint8_t *segment
 static int index_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k0[static KEYS_LEN])
 {
 	(void)ctx;
-	assert(memcmp(s->daemon_pk, pk, sizeof(pk)) == 0);
+	assert(s->keys);
 	memset(k0, 7, KEYS_LEN);
 	return s->stream[0] & 1;
 }
@@ -119,7 +119,7 @@ static void entry(void *ctx, const struct fs_log_index_entry *e)
 static void is_signed(const uint8_t *p, size_t len, uint32_t streams)
 {
 	const struct fs_log_index_query q = {
-		.vault = vault, .segment = 1, .key = index_key, .fn = entry};
+		.vault = vault, .segment = 1, .pk = pk, .key = index_key, .fn = entry};
 	size_t size = PART_HEAD + len + KEYS_SIG_LEN, head = PART_HEAD + streams * (size_t)40;
 	uint8_t *part = malloc(size), digest[KEYS_LEN];
 	struct bytes_out b = bytes_out(part, size);

@@ -150,7 +150,7 @@ static inline uint64_t forge_record(struct forge *f, size_t len)
 
 	assert(len <= sizeof(plain));
 	memset(plain, (int)(f->text++ & 0xff), len);
-	keys_ratchet_seal(&f->ratchet, (struct keys_span){plain, len}, sealed);
+	keys_ratchet_seal(&f->ratchet, (struct keys_span){plain, len}, 0, sealed);
 	forge_frame(f, FS_LOG_RECORD, f->seq, sealed, n);
 	keys_tree_leaf(sealed, n, leaf);
 	keys_tree_add(&f->tree, leaf);

@@ -3,7 +3,7 @@
  * Tests of fs/log_index.c: an index says what the records said, to those who may read them, and
  * nobody but the daemon can have made it.
  */
-#include "../../fs/log_index.h"
+#include "../../fs/log_index_impl.h"
 #include "../../keys/seal.h"
 #include "../../keys/slab.h"
 #include "../../keys/wrap.h"
@@ -64,7 +64,7 @@ static struct keys_ratchet sealed_to(unsigned stream, uint64_t index)
 	uint8_t out[128];
 
 	while (r.next <= index)
-		keys_ratchet_seal(&r, (struct keys_span){"x", 1}, out);
+		keys_ratchet_seal(&r, (struct keys_span){"x", 1}, 0, out);
 	return r;
 }
 
@@ -76,7 +76,7 @@ static void add(struct fs_log_index *x, unsigned stream, uint64_t from, uint64_t
 	for (uint64_t seq = from; seq < to; seq++) {
 		struct policy_record r = record_of(seq);
 
-		keys_ratchet_seal(&k, (struct keys_span){"x", 1}, out);
+		keys_ratchet_seal(&k, (struct keys_span){"x", 1}, 0, out);
 		ck_assert_int_eq(fs_log_index_add(x, &r, place_of(seq), &k), 0);
 	}
 }
@@ -85,6 +85,12 @@ static void add(struct fs_log_index *x, unsigned stream, uint64_t from, uint64_t
 static int add_wrong(struct fs_log_index *x, const struct policy_record *r)
 {
 	return fs_log_index_add(x, r, place_of(r->seq), &ratchet[0]);
+}
+
+static int seal_part(struct fs_log_index *x, uint8_t **p, size_t *len)
+{
+	fs_log_index_key(x, sk);
+	return fs_log_index_seal(x, p, len);
 }
 
 /* A part: stream i has the records from first[i] up to first[i + 1]. */
@@ -99,7 +105,7 @@ static uint8_t *part(unsigned first_stream, unsigned n, const uint64_t *first, s
 				 0);
 		add(x, first_stream + i, first[i], first[i + 1]);
 	}
-	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, len), 0);
+	ck_assert_int_eq(seal_part(x, &p, len), 0);
 	fs_log_index_free(x);
 	return p;
 }
@@ -109,15 +115,13 @@ static uint8_t *part(unsigned first_stream, unsigned n, const uint64_t *first, s
 struct reader {
 	unsigned has; /* bit i: the key of stream i */
 	uint64_t seen, next, least, places;
-	bool check_pk, wrong;
+	bool wrong;
 };
 
 static int key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k0[static KEYS_LEN])
 {
 	struct reader *r = ctx;
 
-	if (r->check_pk && memcmp(s->daemon_pk, pk, sizeof(pk)) != 0)
-		return -1;
 	for (unsigned i = 0; i < STREAMS; i++) {
 		if (memcmp(s->stream, ratchet[i].stream, sizeof(s->stream)) == 0 &&
 		    r->has & 1u << i) {
@@ -151,7 +155,7 @@ static int read_index(struct reader *r, const uint8_t *p, size_t len, bool *part
 	const struct fs_log_index_query q = {
 		.vault = vault,
 		.segment = SEGMENT,
-		.daemon_pk = r->check_pk ? NULL : pk,
+		.pk = pk,
 		.key = key,
 		.fn = entry,
 		.ctx = r,
@@ -176,8 +180,7 @@ START_TEST(index_says_what_the_records_said)
 	ck_assert_uint_eq(r.least, 41);
 	ck_assert_uint_eq(r.next, 20000);
 	/* Places are known in each stream until one is too far from the one before. */
-	ck_assert_uint_eq(r.places,
-			  3000 - 41 + (6000 - 41 - FS_LOG_INDEX_BLOCK) + 12000 - 9000);
+	ck_assert_uint_eq(r.places, 3000 - 41 + (6000 - 41 - FS_LOG_INDEX_BLOCK) + 12000 - 9000);
 	ck_assert_uint_lt(len, r.seen * (FS_LOG_INDEX_ENTRY + 2) + 1024);
 	free(p);
 }
@@ -293,7 +296,7 @@ START_TEST(index_of_another_segment_vault_or_daemon_is_refused)
 	for (unsigned wrong = 0; wrong < 4; wrong++) {
 		q.vault = wrong == 1 ? other_vault : vault;
 		q.segment = wrong == 2 ? SEGMENT + 1 : SEGMENT;
-		q.daemon_pk = wrong == 3 ? other_pk : pk;
+		q.pk = wrong == 3 ? other_pk : pk;
 		ck_assert_int_eq(fs_log_index_read(&q, p, len, &partial), wrong ? -EBADMSG : 0);
 	}
 	ck_assert_uint_eq(r.seen, 5);
@@ -306,7 +309,7 @@ START_TEST(index_can_not_be_forged_by_a_reader)
 {
 	static const uint64_t first[] = {1, 6};
 	uint8_t daemon_sk[KEYS_SIGN_SK_LEN], auditor_pk[KEYS_LEN], *p;
-	struct reader r = {.has = 7}, trusting = {.has = 7, .check_pk = true};
+	struct reader r = {.has = 7};
 	bool partial = false;
 	size_t len = 0;
 
@@ -315,16 +318,10 @@ START_TEST(index_can_not_be_forged_by_a_reader)
 	keys_sign_new(auditor_pk, sk);
 	p = part(0, 1, first, &len); /* sealed well, signed by himself */
 	ck_assert_int_eq(read_index(&r, p, len, &partial), -EBADMSG);
-	ck_assert_uint_eq(r.seen, 0);
-	/* Whoever signed is told to who gives the key. */
-	ck_assert_int_eq(read_index(&trusting, p, len, &partial), 0);
-	ck_assert(partial);
-	ck_assert_uint_eq(trusting.seen, 0);
-	/* With the daemon's name, but not its signature. */
+	/* With the segment's name, but not its signature. */
 	memcpy(p + 40, pk, KEYS_LEN);
 	ck_assert_int_eq(read_index(&r, p, len, &partial), -EBADMSG);
-	ck_assert_int_eq(read_index(&trusting, p, len, &partial), -EBADMSG);
-	ck_assert_uint_eq(r.seen + trusting.seen, 0);
+	ck_assert_uint_eq(r.seen, 0);
 	free(p);
 	/* A part of the daemon's own, but sealed under a key that is not the stream's. */
 	memcpy(sk, daemon_sk, sizeof(sk));
@@ -344,31 +341,35 @@ START_TEST(index_that_went_wrong_is_not_sealed)
 	size_t len = 0;
 
 	make_keys();
-	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(seal_part(x, &p, &len), -ENODATA);
 	ck_assert_int_eq(add_wrong(x, &r), -EINVAL);
-	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(seal_part(x, &p, &len), -ENODATA);
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
 	add(x, 0, 1, 5);
 	ck_assert_int_eq(add_wrong(x, &r), -EINVAL); /* 5 was left out */
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[1], SEGMENT, 7, 128), -ENODATA);
 	ck_assert_int_eq(add_wrong(x, &r), -ENODATA);
-	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(seal_part(x, &p, &len), -ENODATA);
 	/* Afterwards it is as new. */
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
 	add(x, 0, 1, 5);
 	r = record_of(5);
 	r.time_ns = INT64_MIN;
 	ck_assert_int_eq(add_wrong(x, &r), -ERANGE);
-	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(seal_part(x, &p, &len), -ENODATA);
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[1], SEGMENT + 1, 1, 128), -EINVAL);
-	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(seal_part(x, &p, &len), -ENODATA);
+	/* Nobody gave a key to sign with. */
+	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
+	add(x, 0, 1, 5);
+	ck_assert_int_eq(fs_log_index_seal(x, &p, &len), -ENODATA);
 	/* A ratchet that is not where the records are. */
 	ck_assert_int_eq(fs_log_index_stream(x, &ratchet[0], SEGMENT, 1, 128), 0);
 	add(x, 0, 1, FS_LOG_INDEX_STRIDE);
 	r = record_of(FS_LOG_INDEX_STRIDE);
 	ck_assert_int_eq(add_wrong(x, &r), -EINVAL);
-	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), -ENODATA);
+	ck_assert_int_eq(seal_part(x, &p, &len), -ENODATA);
 	ck_assert_ptr_null(p);
 	fs_log_index_free(x);
 	fs_log_index_free(NULL);
@@ -390,10 +391,10 @@ START_TEST(index_shows_nothing_in_clear)
 		struct policy_record r = record_of(1);
 
 		r.seq = seq;
-		keys_ratchet_seal(&k, (struct keys_span){"x", 1}, out);
+		keys_ratchet_seal(&k, (struct keys_span){"x", 1}, 0, out);
 		ck_assert_int_eq(fs_log_index_add(x, &r, 128 + 8 * seq, &k), 0);
 	}
-	ck_assert_int_eq(fs_log_index_seal(x, sk, &p, &len), 0);
+	ck_assert_int_eq(seal_part(x, &p, &len), 0);
 	for (size_t i = 128; i + 16 < len; i++) {
 		zeros += all_zero(p + i, 7);
 		ck_assert(i + 2 * FS_LOG_INDEX_ENTRY > len ||
@@ -436,7 +437,7 @@ static void way_open(struct way *w, const uint8_t *p, size_t len)
 	*w = (struct way){.r = {.has = 7}};
 	w->q = (struct fs_log_index_query){.vault = vault,
 					   .segment = SEGMENT,
-					   .daemon_pk = pk,
+					   .pk = pk,
 					   .key = way_key,
 					   .fn = way_entry,
 					   .ctx = w};
@@ -462,7 +463,7 @@ START_TEST(index_leads_to_a_record)
 		ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, at[i]), 0);
 		ck_assert_uint_eq(r.next, at[i] / FS_LOG_INDEX_STRIDE * FS_LOG_INDEX_STRIDE);
 		for (uint8_t out[128]; r.next <= at[i];)
-			keys_ratchet_seal(&r, (struct keys_span){"x", 1}, out);
+			keys_ratchet_seal(&r, (struct keys_span){"x", 1}, 0, out);
 		ck_assert_mem_eq(r.key, want.key, KEYS_LEN);
 	}
 	way_open(&w, p, len);
@@ -477,7 +478,7 @@ START_TEST(index_leads_to_a_record)
 		ck_assert_uint_ge(r.next, before);
 		ck_assert_uint_lt(at[i] - r.next, FS_LOG_INDEX_STRIDE);
 		for (uint8_t out[128]; r.next <= at[i];)
-			keys_ratchet_seal(&r, (struct keys_span){"x", 1}, out);
+			keys_ratchet_seal(&r, (struct keys_span){"x", 1}, 0, out);
 		ck_assert_mem_eq(r.key, want.key, KEYS_LEN);
 	}
 	free(p);
@@ -512,44 +513,64 @@ START_TEST(index_leads_nowhere_else)
 }
 END_TEST
 
+/* Key n of the first stream in the index, with this key of the chain. */
+static bool opens_key(const struct way *w, unsigned n, const uint8_t *chain_key, uint8_t *out)
+{
+	const struct fs_log_index_stream_of *of = &w->steps[0].stream;
+	uint8_t ad[FS_LOG_INDEX_AD];
+
+	fs_log_index_ad(vault, SEGMENT, of->stream,
+			of->first_seq + (n + UINT64_C(1)) * FS_LOG_INDEX_STRIDE, ad);
+	return !keys_unseal(
+		chain_key, (struct keys_span){ad, sizeof(ad)},
+		(struct keys_span){of->keys + n * (size_t)FS_LOG_INDEX_KEY, FS_LOG_INDEX_KEY}, out);
+}
+
 /*
  * Who takes the daemon's memory right after a record was sealed has the keys that seal what
- * follows. With them he opens neither the keys that stand in the index nor, by one of these, a
- * record before.
+ * follows. With none of them, nor with any that can be made of them, does he open a key of the
+ * stream that stands in the index already.
  */
 START_TEST(index_keys_open_nothing_that_was_sealed_before)
 {
 	static const uint64_t first[] = {1, 301};
-	struct keys_ratchet later = {0}, r;
+	const unsigned keys = 300 / FS_LOG_INDEX_STRIDE, written_keys = 2;
+	struct keys_ratchet k;
+	uint8_t chain[KEYS_LEN], block[KEYS_LEN], out[128];
 	struct way w;
-	uint8_t *p, plain[FS_LOG_INDEX_STRIDE * 2];
+	uint8_t *p;
 	size_t len = 0;
 
 	make_keys();
 	p = part(0, 1, first, &len);
-	later = sealed_to(0, 130); /* of the third stretch: two keys are in the index */
 	way_open(&w, p, len);
-	for (unsigned n = 0; n < 300 / FS_LOG_INDEX_STRIDE; n++) {
-		const uint8_t *sealed =
-			w.steps[0].stream.keys + n * (size_t)(KEYS_LEN + KEYS_SEAL_OVERHEAD);
-		struct keys_ratchet k = later;
-
-		for (uint8_t out[128]; k.next < 300;) {
-			ck_assert_int_ne(keys_unseal(k.key, (struct keys_span){"", 0},
-						     (struct keys_span){
-							     sealed, KEYS_LEN + KEYS_SEAL_OVERHEAD},
-						     plain),
-					 0);
-			keys_ratchet_seal(&k, (struct keys_span){"x", 1}, out);
-		}
+	/* As a reader: key after key, each the stream's. */
+	memcpy(chain, w.steps[0].key, KEYS_LEN);
+	for (unsigned n = 0; n < keys; n++) {
+		k = sealed_to(0, (n + UINT64_C(1)) * FS_LOG_INDEX_STRIDE - 1);
+		ck_assert(opens_key(&w, n, chain, out));
+		ck_assert_mem_eq(out, k.key, KEYS_LEN);
+		fs_log_index_next_key(chain);
 	}
-	/* A chain that has gone on does not come back: the first keys are shut to what follows
-	 * them. */
-	r = ratchet[0];
-	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, 192), 0);
-	w.steps[0].next = 0; /* as if its key were the first */
-	r = ratchet[0];
-	ck_assert_int_eq(fs_log_index_step(&w.steps[0], &r, 64), -EBADMSG);
+	/* What the daemon holds when 131 records are sealed: the ratchet, the chain, the block's
+	 * key. */
+	k = sealed_to(0, 130);
+	memcpy(chain, w.steps[0].key, KEYS_LEN);
+	for (unsigned n = 0; n < written_keys; n++)
+		fs_log_index_next_key(chain);
+	fs_log_index_first_key(FS_LOG_INDEX_BLOCKS, vault, ratchet[0].stream, SEGMENT,
+			       ratchet[0].key, block);
+	ck_assert(opens_key(&w, written_keys, chain, out));
+	for (unsigned i = 0; i < 300; i++) {
+		for (unsigned n = 0; n < written_keys; n++) {
+			ck_assert(!opens_key(&w, n, k.key, out));
+			ck_assert(!opens_key(&w, n, chain, out));
+			ck_assert(!opens_key(&w, n, block, out));
+		}
+		keys_ratchet_seal(&k, (struct keys_span){"x", 1}, 0, out);
+		fs_log_index_next_key(chain);
+		fs_log_index_next_key(block);
+	}
 	free(p);
 }
 END_TEST

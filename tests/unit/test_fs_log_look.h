@@ -264,6 +264,17 @@ T_MAY static uint8_t *load(uint64_t number, size_t *len)
 	return p;
 }
 
+/* A spare that a killed daemon had begun to make is no segment yet. */
+T_MAY static bool unmade(uint64_t number)
+{
+	char name[FS_LOG_NAME];
+	struct stat st;
+
+	fs_log_segment_name(number, name);
+	ck_assert_int_eq(fstatat(dirfd_, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return st.st_size < FS_LOG_HEADER;
+}
+
 /* Walks all and checks every signature, every chain and every root. */
 T_MAY static struct looked look(void)
 {
@@ -277,9 +288,13 @@ T_MAY static struct looked look(void)
 		struct fs_log_frame f;
 		struct fs_log_walk w;
 		size_t len = 0;
-		uint8_t *p = load(list[i], &len);
-		int rc = fs_log_header_decode(p, &h);
+		uint8_t *p;
+		int rc;
 
+		if (i + 1 == n && unmade(list[i]))
+			break;
+		p = load(list[i], &len);
+		rc = fs_log_header_decode(p, &h);
 		if (rc != -ENODATA) {
 			k.segments++;
 			fs_log_walk_init(&w, rc ? NULL : &h, p, len);
@@ -332,7 +347,7 @@ T_MAY static int count_alarms(void *ctx, const struct policy_record *r)
 	return 0;
 }
 
-static unsigned alarms_logged(void)
+T_MAY static unsigned alarms_logged(void)
 {
 	alarms = 0;
 	ck_assert_int_eq(fs_log_read(dir, vault, reader[0].box_pk, reader_sk[0], 0, count_alarms,

@@ -6,6 +6,7 @@
 #include "../../fs/log.h"
 #include "../../fs/log_index.h"
 #include "../../fs/log_segment.h"
+#include "../../keys/recovery.h"
 #include "../../keys/wrap.h"
 
 #include <check.h>
@@ -25,6 +26,7 @@
 static char dir[64];
 static uint8_t vault[KEYS_VAULT_ID_LEN] = "a test vault id";
 static uint8_t sign_pk[KEYS_LEN], sign_sk[KEYS_SIGN_SK_LEN];
+static uint8_t root_pk[KEYS_LEN], root_sk[KEYS_SIGN_SK_LEN], cert[KEYS_SIG_LEN];
 static struct keys_list_entry reader[2];
 static uint8_t reader_sk[2][KEYS_LEN];
 
@@ -41,7 +43,9 @@ static void setup(void)
 	ck_assert_int_eq(keys_init(), 0);
 	strcpy(dir, "/tmp/journalfs-read-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	keys_sign_new(root_pk, root_sk);
 	keys_sign_new(sign_pk, sign_sk);
+	keys_daemon_certify(vault, sign_pk, root_sk, cert);
 	for (int i = 0; i < 2; i++)
 		keys_box_new(reader[i].box_pk, reader_sk[i]);
 	memset(written, 0, sizeof(written));
@@ -69,6 +73,8 @@ static struct fs_log *open_log(unsigned readers)
 		.reader_count = readers,
 		.sign_sk = sign_sk,
 		.segment_bytes = FS_LOG_SEGMENT_MIN,
+		.root_pk = root_pk,
+		.daemon_cert = cert,
 	};
 	struct fs_log *l = NULL;
 
@@ -395,30 +401,95 @@ END_TEST
 /* Of a segment that its index tells whole, not even the frames in between. */
 START_TEST(reading_by_index_goes_straight_to_its_records)
 {
-	static const uint32_t three[] = {3};
+	static const uint32_t one[] = {1};
 	struct fs_log_reading q;
 	struct fs_log_frame f;
 	char path[128];
-	uint64_t segment = 0;
+	uint64_t segment = 0, wanted = 1;
 
 	make_log();
-	f = frame_of(600, &segment);
+	while (written[wanted].journal != 1)
+		wanted++;
+	f = frame_of(wanted, &segment);
 	ck_assert_uint_eq(segment, 1); /* some of it is asked for */
 	f = frame_of(10, &segment);
 	flip(segment, "seg", (off_t)f.off);
 	for (unsigned threads = 0; threads < 3; threads++) {
 		q = reading(0);
-		q.journals = three;
+		q.journals = one;
 		q.journal_count = 1;
 		check_exact(&q, threads);
 	}
 	path_of(1, "idx", path);
 	ck_assert_int_eq(unlink(path), 0);
 	q = reading(0);
-	q.journals = three;
+	q.journals = one;
 	q.journal_count = 1;
 	ck_assert_int_eq(read_as(&q), 0);
 	ck_assert_uint_gt(seen.bad, 0);
+}
+END_TEST
+
+/*
+ * An auditor with the daemon's keys, which he got later, makes another index for a segment: sealed
+ * well, each record said to be of another journal. The key that could have signed it is gone.
+ */
+START_TEST(reading_believes_no_index_that_was_made_later)
+{
+	static const uint32_t one[] = {1};
+	struct fs_log_reading q = reading(0);
+	struct keys_ratchet k;
+	struct fs_log_index *x = NULL;
+	struct fs_log_header h;
+	struct fs_log_frame f;
+	struct fs_log_walk w;
+	char path[128];
+	uint8_t *p = NULL, *part = NULL, out[POLICY_RECORD_MAX];
+	size_t len = 0, part_len = 0;
+	int fd, dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	make_log();
+	path_of(2, "seg", path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(fs_log_segment_load(fd, &p, &len), 0);
+	close(fd);
+	ck_assert_int_eq(fs_log_header_decode(p, &h), 0);
+	ck_assert_int_eq(fs_log_index_new(vault, &x), 0);
+	fs_log_walk_init(&w, &h, p, len);
+	while (fs_log_walk_next(&w, &f)) {
+		struct policy_record r;
+		struct fs_log_head head;
+
+		if (f.kind == FS_LOG_STREAM) {
+			ck_assert_int_eq(fs_log_head_decode(f.body, f.len, 2, &head), 0);
+			ck_assert_int_eq(
+				keys_ratchet_open(&k, vault, head.stream,
+						  fs_log_head_wrap(&head, reader[0].box_pk),
+						  KEYS_STREAM_WRAP_LEN, reader_sk[0]),
+				0);
+			ck_assert_int_eq(fs_log_index_stream(x, &k, 2, f.seq, f.off), 0);
+		} else if (f.kind == FS_LOG_RECORD) {
+			policy_record_init(&r, POLICY_RECORD_OPEN);
+			r.seq = f.seq;
+			r.journal = 12345;
+			r.time_ns = written[f.seq].time_ns;
+			keys_ratchet_seal(&k, (struct keys_span){"x", 1}, 0, out);
+			ck_assert_int_eq(fs_log_index_add(x, &r, f.off, &k), 0);
+		}
+	}
+	fs_log_index_key(x, sign_sk);
+	ck_assert_int_eq(fs_log_index_seal(x, &part, &part_len), 0);
+	path_of(2, "idx", path);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(fs_log_index_store(dirfd, 2, part, part_len), 0);
+	q.journals = one;
+	q.journal_count = 1;
+	check_exact(&q, 0);
+	check_exact(&q, 2);
+	fs_log_index_free(x);
+	close(dirfd);
+	free(part);
+	free(p);
 }
 END_TEST
 
@@ -710,6 +781,7 @@ int main(void)
 		reading_gets_what_it_asks_for_with_damaged_indexes,
 		reading_by_index_opens_only_what_it_asks_for,
 		reading_by_index_goes_straight_to_its_records,
+		reading_believes_no_index_that_was_made_later,
 		reading_says_damage_of_what_it_asks_for,
 		reading_by_index_misses_a_segment,
 		index_older_than_the_records_hides_nothing,

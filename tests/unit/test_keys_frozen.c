@@ -259,7 +259,7 @@ START_TEST(derived_keys_are_as_frozen)
 	assert_hex(out, KEYS_SIG_LEN, frozen_daemon_cert);
 	keys_daemon_answer(in.vault, in.secret.note_sk, in.key, out);
 	assert_hex(out, KEYS_SIG_LEN, frozen_daemon_answer);
-	keys_ratchet_seal(&r, (struct keys_span){"", 0}, out);
+	keys_ratchet_seal(&r, (struct keys_span){"", 0}, 0, out);
 	assert_hex(r.key, KEYS_LEN, frozen_ratchet_next);
 }
 END_TEST

@@ -33,7 +33,7 @@ static void stream_make(struct stream *s)
 			 "------------------------------------------");
 		s->sealed_len[i] = keys_ratchet_sealed_len(strlen(s->text[i]));
 		ck_assert_uint_le(s->sealed_len[i], SEALED_MAX);
-		keys_ratchet_seal(&s->writer, (struct keys_span){s->text[i], strlen(s->text[i])},
+		keys_ratchet_seal(&s->writer, (struct keys_span){s->text[i], strlen(s->text[i])}, 0,
 				  s->sealed[i]);
 	}
 }
@@ -87,7 +87,7 @@ START_TEST(ratchet_seal_leaves_no_old_key_behind)
 	keys_ratchet_new(&r, (const uint8_t[KEYS_VAULT_ID_LEN]){1});
 	for (unsigned i = 0; i < 10; i++) {
 		memcpy(before, r.key, sizeof(before));
-		keys_ratchet_seal(&r, (struct keys_span){"text", 4}, out);
+		keys_ratchet_seal(&r, (struct keys_span){"text", 4}, 0, out);
 		ck_assert_uint_eq(r.next, i + 1);
 		ck_assert_ptr_null(memmem(&r, sizeof(r), before, sizeof(before)));
 		for (size_t half = 0; half < KEYS_LEN; half += 16)
@@ -253,7 +253,7 @@ START_TEST(ratchet_record_of_every_length_is_padded_and_returns)
 		const size_t sealed_len = keys_ratchet_sealed_len(n);
 
 		ck_assert_uint_eq(sealed_len, keys_pad_len(n + 4) + KEYS_SEAL_OVERHEAD);
-		keys_ratchet_seal(&w, (struct keys_span){text, n}, sealed);
+		keys_ratchet_seal(&w, (struct keys_span){text, n}, 0, sealed);
 		ck_assert_int_eq(keys_ratchet_unseal(&r, n, (struct keys_span){sealed, sealed_len},
 						     out, &len),
 				 0);
@@ -300,6 +300,30 @@ START_TEST(ratchet_unseal_rejects_malformed_padding)
 }
 END_TEST
 
+/* A machine that was taken back to an earlier moment seals another record with the same key. */
+START_TEST(ratchet_taken_back_has_another_nonce)
+{
+	struct keys_ratchet a, b, open;
+	uint8_t first[128], second[128], plain[128];
+	size_t n = keys_ratchet_sealed_len(4), len;
+
+	keys_ratchet_new(&a, (const uint8_t[KEYS_VAULT_ID_LEN]){1});
+	open = b = a;
+	keys_ratchet_seal(&a, (struct keys_span){"text", 4}, 1700000000000000000, first);
+	keys_ratchet_seal(&b, (struct keys_span){"text", 4}, 1700000000000000001, second);
+	ck_assert_mem_eq(a.key, b.key, KEYS_LEN);
+	ck_assert_mem_ne(first, second, KEYS_SEAL_NONCE_LEN);
+	ck_assert_mem_ne(first + KEYS_SEAL_NONCE_LEN, second + KEYS_SEAL_NONCE_LEN, 8);
+	ck_assert_int_eq(keys_ratchet_unseal(&open, 0, (struct keys_span){second, n}, plain, &len),
+			 0);
+	/* Nor does the time show, or a stream's nonces resemble each other. */
+	keys_ratchet_seal(&a, (struct keys_span){"text", 4}, 1700000000000000000, second);
+	ck_assert_mem_ne(first, second, 8);
+	ck_assert_mem_ne(first + 8, second + 8, 8);
+	ck_assert_mem_ne(first + 16, second + 16, 8);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("keys/ratchet");
@@ -311,6 +335,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, start_keys, NULL);
 	tcase_add_test(tc, ratchet_reader_opens_records_in_order_and_with_gaps);
 	tcase_add_test(tc, ratchet_seal_leaves_no_old_key_behind);
+	tcase_add_test(tc, ratchet_taken_back_has_another_nonce);
 	tcase_add_test(tc, ratchet_unseal_behind_or_far_ahead_is_refused_untouched);
 	tcase_add_test(tc, ratchet_damaged_record_does_not_lose_the_next);
 	tcase_add_test(tc, ratchet_record_rejects_every_flip_length_index_and_stream);
