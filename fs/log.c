@@ -131,7 +131,7 @@ static void want_spare(struct fs_log *l)
  */
 static void switch_index(struct fs_log *l)
 {
-	if (l->index)
+	if (l->index && l->keys->now.number)
 		fs_log_index_key(l->index, l->keys->now.sk);
 	if (l->index_full) {
 		fs_log_index_free(l->index);
@@ -614,7 +614,7 @@ int fs_log_close(struct fs_log *l)
 	if (!rc)
 		rc = seal_end(l);
 	stop_threads(l);
-	if (!rc && l->index && !l->tree_due) {
+	if (!rc && l->index && l->keys->now.number) {
 		fs_log_index_key(l->index, l->keys->now.sk);
 		fs_log_keep_index(l, l->index, l->number);
 	}

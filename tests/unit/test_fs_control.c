@@ -96,7 +96,7 @@ static const struct {
 	 false},
 };
 #define VERBS (int)(sizeof(verbs) / sizeof(verbs[0]))
-static const uint8_t zeros[128];
+static const uint8_t zeros[256];
 
 START_TEST(verbs_before_hello_are_refused)
 {

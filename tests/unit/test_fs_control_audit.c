@@ -72,6 +72,16 @@ static int stream(int s, const char *text, const void *blob, size_t blob_len, st
 	return rc;
 }
 
+/* The same, of which only the answer is of interest. */
+static int stream_refused(int s, const char *text)
+{
+	struct reader r;
+	int rc = stream(s, text, NULL, 0, &r);
+
+	free(r.p);
+	return rc;
+}
+
 /* The frame at *off; NULL behind the last one. */
 static const uint8_t *frame(const struct reader *r, size_t *off, size_t *len)
 {
@@ -199,19 +209,20 @@ START_TEST(segments_come_byte_for_byte)
 	}
 	ck_assert_int_eq((ssize_t)have, n);
 	ck_assert_mem_eq(disk, got, 4096);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":99,\"part\":\"seg\"}",
-				NULL, 0, &r),
-			 -ENOENT);
-	ck_assert_int_eq(stream(s,
-				"{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"../header\"}",
-				NULL, 0, &r),
-			 -EINVAL);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"../head\"}",
-				NULL, 0, &r),
-			 -EINVAL);
-	ck_assert_int_eq(stream(s, "{\"verb\":\"audit-segment\",\"number\":0,\"part\":\"archive\"}",
-				NULL, 0, &r),
-			 -ENOENT);
+	free(r.p);
+	ck_assert_int_eq(
+		stream_refused(s, "{\"verb\":\"audit-segment\",\"number\":99,\"part\":\"seg\"}"),
+		-ENOENT);
+	ck_assert_int_eq(
+		stream_refused(s,
+			       "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"../header\"}"),
+		-EINVAL);
+	ck_assert_int_eq(
+		stream_refused(s, "{\"verb\":\"audit-segment\",\"number\":1,\"part\":\"../head\"}"),
+		-EINVAL);
+	ck_assert_int_eq(
+		stream_refused(s, "{\"verb\":\"audit-segment\",\"number\":0,\"part\":\"archive\"}"),
+		-ENOENT);
 	ck_assert_uint_eq(t_logged(POLICY_RECORD_AUDIT, "sealed, for audit copy"), 1);
 	free(disk);
 	free(got);
@@ -380,6 +391,7 @@ START_TEST(practitioner_without_any_right_takes_nothing)
 	/* Not with a descriptor of another account either: this pair is root's. */
 	ck_assert_int_eq(stream(mine, "{\"verb\":\"audit-policies\"}", NULL, 0, &r), -EINVAL);
 	ck_assert_uint_eq(r.len, 0);
+	free(r.p);
 	close(mine);
 	close(s);
 }

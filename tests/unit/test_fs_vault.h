@@ -254,7 +254,8 @@ static __attribute__((unused)) struct fs_session *t_clinic(void)
 
 static __attribute__((unused)) void t_ticks(void)
 {
-	for (int i = 0; i < 4; i++)
+	/* What is done in turns of some milliseconds takes more of them on a slow machine. */
+	for (int i = 0; i < 4 || (t.v->log_walk && i < 10000); i++)
 		fs_vault_tick(t.v);
 }
 

@@ -194,6 +194,20 @@ static size_t consistency(uint64_t old_size, uint64_t size, uint8_t (*out)[KEYS_
 	return n;
 }
 
+START_TEST(two_leaves_are_each_its_own)
+{
+	uint8_t text[2][400], leaf[2][KEYS_LEN], two[2][KEYS_LEN];
+
+	keys_random(text, sizeof(text));
+	for (size_t len = 0; len <= sizeof(text[0]); len++) {
+		for (unsigned i = 0; i < 2; i++)
+			keys_tree_leaf(text[i], len, leaf[i]);
+		keys_tree_two_leaves(text[0], text[1], len, two[0], two[1]);
+		ck_assert_mem_eq(leaf, two, sizeof(leaf));
+	}
+}
+END_TEST
+
 START_TEST(tree_roots_are_those_of_certificate_transparency)
 {
 	struct keys_tree t;
@@ -308,11 +322,13 @@ START_TEST(inclusion_rejects_every_change)
 			memcpy(all[0], leaves[i], KEYS_LEN);
 			rfc_mth(0, size, all[1]);
 			for (size_t bit = 0; bit < (n + 2) * KEYS_LEN * 8; bit++) {
-				all[0][bit / 8] ^= (uint8_t)(1u << bit % 8);
+				all[bit / 8 / KEYS_LEN][bit / 8 % KEYS_LEN] ^=
+					(uint8_t)(1u << bit % 8);
 				ck_assert_int_eq(keys_tree_check_inclusion(all[0], i, size, all[2],
 									   n, all[1]),
 						 -EBADMSG);
-				all[0][bit / 8] ^= (uint8_t)(1u << bit % 8);
+				all[bit / 8 / KEYS_LEN][bit / 8 % KEYS_LEN] ^=
+					(uint8_t)(1u << bit % 8);
 			}
 			for (uint64_t other = 0; other < MOST; other++) {
 				if (other != i)
@@ -345,11 +361,13 @@ START_TEST(consistency_rejects_every_change)
 			rfc_mth(0, old, all[0]);
 			rfc_mth(0, size, all[1]);
 			for (size_t bit = 0; bit < (n + 2) * KEYS_LEN * 8; bit++) {
-				all[0][bit / 8] ^= (uint8_t)(1u << bit % 8);
+				all[bit / 8 / KEYS_LEN][bit / 8 % KEYS_LEN] ^=
+					(uint8_t)(1u << bit % 8);
 				ck_assert_int_eq(keys_tree_check_consistency(old, all[0], size,
 									     all[1], all[2], n),
 						 -EBADMSG);
-				all[0][bit / 8] ^= (uint8_t)(1u << bit % 8);
+				all[bit / 8 / KEYS_LEN][bit / 8 % KEYS_LEN] ^=
+					(uint8_t)(1u << bit % 8);
 			}
 			for (uint64_t other = 0; other < MOST; other++) {
 				if (other != old)
@@ -513,6 +531,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
+		two_leaves_are_each_its_own,
 		tree_roots_are_those_of_certificate_transparency,
 		proofs_are_those_of_certificate_transparency,
 		tree_of_every_size_is_the_definitions,
