@@ -59,7 +59,7 @@ bool fs_log_wanted(const struct fs_log_reading *q, uint8_t kind, uint32_t journa
 struct planning {
 	struct fs_log_job *job;
 	int fd;
-	const struct fs_log_index_query *query;
+	struct fs_log_index_query query;
 	uint8_t *frame;		/* of a stream head; BEGIN_ROOM */
 	uint8_t pk[KEYS_LEN];	/* the segment's checkpoint key */
 	struct fs_log_way *way; /* of the stream at hand, until a record of it is wanted */
@@ -202,7 +202,7 @@ static int plan_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k
 	state = fs_log_job_ratchet(p->job->shared, &h, &p->way->ratchet);
 	if (state == FS_LOG_HEAD_OPEN) {
 		memcpy(k0, p->way->ratchet.key, KEYS_LEN);
-		fs_log_index_steps_init(&p->way->steps, p->query, s, k0);
+		fs_log_index_steps_init(&p->way->steps, &p->query, s, k0);
 	}
 	/* What is wrong with others is said when the segment is read. */
 	if (state != FS_LOG_HEAD_OPEN && state != FS_LOG_HEAD_SHUT)
@@ -264,7 +264,10 @@ static void no_plan(struct fs_log_job *j)
 static int plan_by(struct planning *p, size_t len)
 {
 	struct fs_log_job *j = p->job;
-	const struct fs_log_index_query q = {
+	bool partial;
+	int rc;
+
+	p->query = (struct fs_log_index_query){
 		.vault = j->shared->q->vault,
 		.segment = j->number,
 		.pk = p->pk,
@@ -272,14 +275,10 @@ static int plan_by(struct planning *p, size_t len)
 		.fn = plan_entry,
 		.ctx = p,
 	};
-	bool partial;
-	int rc;
-
-	p->query = &q;
 	j->plan.wanted = calloc(p->count / 8 + 1, 1);
 	rc = j->plan.wanted ? 0 : -ENOMEM;
 	if (!rc)
-		rc = fs_log_index_read(&q, j->plan.index, len, &partial);
+		rc = fs_log_index_read(&p->query, j->plan.index, len, &partial);
 	if (!rc)
 		rc = p->rc;
 	if (rc != -ENOMEM && (rc == -EBADMSG || p->bad)) {

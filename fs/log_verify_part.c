@@ -27,9 +27,6 @@ struct reading {
 	size_t next_size;
 	uint8_t pk[KEYS_LEN]; /* checkpoint key of the tree frame */
 	bool have_pk;
-	const struct fs_log_walk *walk; /* behind the frame at hand */
-	const uint8_t *ahead; /* the body of the frame behind that, where its leaf is known; NULL */
-	uint8_t ahead_leaf[KEYS_LEN];
 	int rc;
 };
 
@@ -247,25 +244,6 @@ static void checkpoint_frame(struct reading *r, const struct fs_log_frame *f)
 	m->signature = r->have_pk ? keys_checkpoint_verify(&note, r->q->vault, r->pk, false) : 1;
 }
 
-/* Neighbours of one length are hashed together: a tenth less for the whole verification (measured).
- */
-static void leaf_of(struct reading *r, const struct fs_log_frame *f, uint8_t leaf[static KEYS_LEN])
-{
-	struct fs_log_walk w = *r->walk;
-	struct fs_log_frame next;
-
-	if (r->ahead == f->body) {
-		memcpy(leaf, r->ahead_leaf, KEYS_LEN);
-		return;
-	}
-	if (fs_log_walk_next(&w, &next) && next.kind == FS_LOG_RECORD && next.len == f->len) {
-		keys_tree_two_leaves(f->body, next.body, f->len, leaf, r->ahead_leaf);
-		r->ahead = next.body;
-	} else {
-		keys_tree_leaf(f->body, f->len, leaf);
-	}
-}
-
 static void record_frame(struct reading *r, const struct fs_log_frame *f)
 {
 	size_t fill = fs_log_frame_size(f->len) - FS_LOG_FRAME - f->len;
@@ -273,7 +251,7 @@ static void record_frame(struct reading *r, const struct fs_log_frame *f)
 
 	if (!all_zero(f->body + f->len, fill))
 		damage_add(r, FS_LOG_MARK_PADDING, f->off, f->seq);
-	leaf_of(r, f, leaf);
+	keys_tree_leaf(f->body, f->len, leaf);
 	r->part->records++;
 	leaf_add(r, leaf);
 	r->part->next = r->expect;
@@ -334,7 +312,6 @@ static int read_frames(struct reading *r, const struct fs_log_header *header)
 	if (header)
 		r->expect = r->part->from = r->part->next = header->first_seq;
 	fs_log_walk_init(&w, header, r->p, r->len);
-	r->walk = &w;
 	while (!r->rc && fs_log_walk_next(&w, &f)) {
 		one_frame(r, &f, before);
 		before = w.off;

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "seal.h"
-#include "sha256.h"
 
 #define NODE_LEN (1 + 2 * KEYS_LEN)
 
@@ -27,20 +26,6 @@ void keys_tree_leaf(const void *p, size_t len, uint8_t out[static KEYS_LEN])
 	const struct keys_span parts[] = {{leaf_byte, sizeof(leaf_byte)}, {p, len}};
 
 	keys_sha256(parts, len ? 2 : 1, out);
-}
-
-void keys_tree_two_leaves(const void *p, const void *q, size_t len, uint8_t p_leaf[static KEYS_LEN],
-			  uint8_t q_leaf[static KEYS_LEN])
-{
-	const struct keys_sha256_message m[2] = {
-		{{leaf_byte, sizeof(leaf_byte)}, p, p_leaf},
-		{{leaf_byte, sizeof(leaf_byte)}, q, q_leaf},
-	};
-
-	if (keys_sha256_two(m, len))
-		return;
-	keys_tree_leaf(p, len, p_leaf);
-	keys_tree_leaf(q, len, q_leaf);
 }
 
 void keys_tree_node(const uint8_t left[static KEYS_LEN], const uint8_t right[static KEYS_LEN],

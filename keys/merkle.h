@@ -21,9 +21,6 @@ struct keys_tree {
 };
 
 void keys_tree_leaf(const void *p, size_t len, uint8_t out[static KEYS_LEN]);
-/* The leaves of two entries of the same length: side by side where the processor can (sha256.h). */
-void keys_tree_two_leaves(const void *p, const void *q, size_t len, uint8_t p_leaf[static KEYS_LEN],
-			  uint8_t q_leaf[static KEYS_LEN]);
 void keys_tree_node(const uint8_t left[static KEYS_LEN], const uint8_t right[static KEYS_LEN],
 		    uint8_t out[static KEYS_LEN]);
 /* The leaf of a number that no stored record carries (a damaged segment took it): that of no bytes.

@@ -194,20 +194,6 @@ static size_t consistency(uint64_t old_size, uint64_t size, uint8_t (*out)[KEYS_
 	return n;
 }
 
-START_TEST(two_leaves_are_each_its_own)
-{
-	uint8_t text[2][400], leaf[2][KEYS_LEN], two[2][KEYS_LEN];
-
-	keys_random(text, sizeof(text));
-	for (size_t len = 0; len <= sizeof(text[0]); len++) {
-		for (unsigned i = 0; i < 2; i++)
-			keys_tree_leaf(text[i], len, leaf[i]);
-		keys_tree_two_leaves(text[0], text[1], len, two[0], two[1]);
-		ck_assert_mem_eq(leaf, two, sizeof(leaf));
-	}
-}
-END_TEST
-
 START_TEST(tree_roots_are_those_of_certificate_transparency)
 {
 	struct keys_tree t;
@@ -531,7 +517,6 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		two_leaves_are_each_its_own,
 		tree_roots_are_those_of_certificate_transparency,
 		proofs_are_those_of_certificate_transparency,
 		tree_of_every_size_is_the_definitions,
