@@ -122,7 +122,7 @@ START_TEST(later_auditor_waits_for_another_and_then_reads_as_much)
 {
 	struct fs_session *dan = clinic_with_lis(), *lis, *sue;
 	struct fs_vault_status status;
-	unsigned seen, given;
+	unsigned seen, given, told;
 	char *waiting;
 
 	lis = t_login("lis", LIS);
@@ -144,14 +144,17 @@ START_TEST(later_auditor_waits_for_another_and_then_reads_as_much)
 	ck_assert_uint_eq(status.grants_waiting, 0);
 	given = wraps_of(sue->pid);
 	ck_assert_uint_ge(given, 4);
-	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "given to sue"), 1);
+	/* A record for each turn in which some were given; one where the machine is quick. */
+	told = t_logged(POLICY_RECORD_KEYS, "given to sue");
+	ck_assert_uint_ge(told, 1);
+	ck_assert_uint_le(told, given);
 	seen = audited(lis, POLICY_RECORD_START, NULL);
 	ck_assert_uint_eq(seen, 3);
 	ck_assert_uint_eq(audited(sue, POLICY_RECORD_START, NULL), seen);
 	ck_assert_ptr_nonnull(strstr(t.say.text, "2 earlier stretches of the log wait"));
 	/* Once is enough: no second walk gives anything again. */
 	t_ticks();
-	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "given to sue"), 1);
+	ck_assert_uint_eq(t_logged(POLICY_RECORD_KEYS, "given to sue"), told);
 	ck_assert_uint_eq(wraps_of(lis->pid), 0);
 	t_logout(lis);
 	t_logout(sue);
