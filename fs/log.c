@@ -205,6 +205,7 @@ static uint64_t kept_from(const struct fs_log *l, const struct policy_record *r)
 static int make_room(struct fs_log *l, size_t need, uint64_t kept)
 {
 	uint64_t attempt = l->spare_attempts;
+	int rc;
 
 	if (l->failed)
 		return l->failed;
@@ -220,7 +221,8 @@ static int make_room(struct fs_log *l, size_t need, uint64_t kept)
 			pthread_cond_wait(&l->space, &l->lock);
 		return fs_log_ready(l) || !l->spare_rc ? 1 : l->spare_rc;
 	}
-	return fs_log_switch(l) ? l->failed : 1;
+	rc = fs_log_switch(l);
+	return rc ? rc : 1;
 }
 
 /* ---- appending ---- */

@@ -161,9 +161,9 @@ bool fs_log_wanted(const struct fs_log_reading *q, uint8_t kind, uint32_t journa
 /* ---- log_read_places.c ---- */
 /*
  * Reads the records of a plan that tells all of its segment, without the rest. The job's events are
- * heads and covered stretches; records come in between. 1: done. 0: it did not go well, or they are
- * so many that it does not pay; nothing of it is left but the plan, and the segment must be read.
- * -ENOMEM.
+ * heads and covered stretches; records come in between. 1: done. 0: they are so many that it does
+ * not pay. -EBADMSG: the index does not say the truth. In both nothing of it is left but the plan,
+ * and the segment must be read. -ENOMEM.
  */
 int fs_log_job_places(struct fs_log_job *j, uint64_t size);
 

@@ -5,8 +5,9 @@
  * The index is believed where it is signed with the key that the segment's tree frame introduces,
  * which is gone once the segment is full, and only about the streams that it names: each head is
  * read at the place that the index says, and checked as in any reading. Anything amiss, and the
- * segment is read as if there were no index. That the tree frame is the one that was written is
- * what `audit verify` proves.
+ * segment is read as if there were no index. The tree frame of the segment behind must be signed
+ * with that key, so that it can't be another one in its place; the whole chain of them is what
+ * `audit verify` proves.
  *
  * Invariants: (1) a record is passed over only if a sound index says that it is none of those asked
  * for, and it is of the stream of which the index says so: an index can be older than a crash that
@@ -60,8 +61,9 @@ struct planning {
 	struct fs_log_job *job;
 	int fd;
 	struct fs_log_index_query query;
-	uint8_t *frame;		/* of a stream head; BEGIN_ROOM */
-	uint8_t pk[KEYS_LEN];	/* the segment's checkpoint key */
+	uint8_t *frame;	      /* of a stream head; BEGIN_ROOM */
+	uint8_t pk[KEYS_LEN]; /* the segment's checkpoint key */
+	uint64_t key_number;
 	struct fs_log_way *way; /* of the stream at hand, until a record of it is wanted */
 	bool bad;		/* a head is not what the index says */
 	int rc;
@@ -70,7 +72,8 @@ struct planning {
 	uint64_t end; /* covered up to here, if there is no gap */
 	bool gap;
 	size_t streams;
-	uint8_t last[KEYS_SIG_LEN]; /* signature of the last head */
+	uint64_t next_seq, next_off; /* the least that a stream may begin at */
+	uint8_t last[KEYS_SIG_LEN];  /* signature of the last head */
 };
 
 /* The stream head at its place in the file at hand; false: there is none that is genuine. */
@@ -100,25 +103,37 @@ static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
 	       memcmp(h->stream, s->stream, sizeof(h->stream)) == 0;
 }
 
-/* The checkpoint key that the tree frame behind the segment's first head introduces. */
-static bool segment_key(struct planning *p, const struct fs_log_header *header)
+/* The first stream head of a segment and the tree frame behind it; false: they are not there, or
+ * not genuine. */
+static bool beginning(struct planning *p, int fd, uint64_t segment,
+		      const struct fs_log_header *header, struct fs_log_head *head,
+		      struct fs_log_tree *tree)
 {
 	const struct fs_log_shared *s = p->job->shared;
 	struct fs_log_walk w = {.p = p->frame,
 				.seq = header->first_seq,
 				.first = header->first_seq,
 				.version = header->version};
-	ssize_t got = pread(p->fd, p->frame, BEGIN_ROOM, FS_LOG_HEADER);
+	ssize_t got = pread(fd, p->frame, BEGIN_ROOM, FS_LOG_HEADER);
 	struct fs_log_frame f;
-	struct fs_log_tree t;
 
 	w.len = got > 0 ? (size_t)got : 0;
-	if (!fs_log_walk_next(&w, &f) || f.torn || f.kind != FS_LOG_STREAM ||
-	    !fs_log_walk_next(&w, &f) || f.torn || f.kind != FS_LOG_TREE ||
-	    fs_log_tree_decode(f.body, f.len, p->job->number, s->q->vault, &t) ||
-	    !fs_log_job_signer_ok(s, t.daemon_pk))
+	return fs_log_walk_next(&w, &f) && !f.torn && f.kind == FS_LOG_STREAM &&
+	       !fs_log_head_decode(f.body, f.len, segment, head) && fs_log_walk_next(&w, &f) &&
+	       !f.torn && f.kind == FS_LOG_TREE &&
+	       !fs_log_tree_decode(f.body, f.len, segment, s->q->vault, tree) &&
+	       fs_log_job_signer_ok(s, tree->daemon_pk);
+}
+
+static bool segment_key(struct planning *p, const struct fs_log_header *header)
+{
+	struct fs_log_head head;
+	struct fs_log_tree t;
+
+	if (!beginning(p, p->fd, p->job->number, header, &head, &t))
 		return false;
 	memcpy(p->pk, t.pk, sizeof(p->pk));
+	p->key_number = t.key_number;
 	return true;
 }
 
@@ -187,7 +202,9 @@ static int plan_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k
 
 	if (p->rc)
 		return -ENOMEM;
-	if (p->bad || s->first_seq < p->first || s->count > p->count ||
+	/* One behind the other, so that an index names no more streams than there are heads. */
+	if (p->bad || s->first_seq < p->next_seq || s->head_off < p->next_off ||
+	    s->first_seq < p->first || s->count > p->count ||
 	    s->first_seq - p->first > p->count - s->count || !head_at(p, s, &h)) {
 		p->bad = true;
 		return -EBADMSG;
@@ -195,8 +212,10 @@ static int plan_key(void *ctx, const struct fs_log_index_stream_of *s, uint8_t k
 	/* One that no record was wanted of is used again. */
 	if (!p->way)
 		p->way = keys_guard_new(sizeof(*p->way));
-	if (!p->way) {
-		p->rc = -ENOMEM;
+	p->next_seq = s->first_seq + s->count;
+	p->next_off = s->head_off + 1;
+	if (!p->way) { /* the segment can be read all the same */
+		p->bad = true;
 		return -ENOMEM;
 	}
 	state = fs_log_job_ratchet(p->job->shared, &h, &p->way->ratchet);
@@ -289,27 +308,29 @@ static int plan_by(struct planning *p, size_t len)
 }
 
 /*
- * Whether the segment behind begins where the index ends, with a head that names the index's last:
- * nothing is left that the index does not tell.
+ * What the segment behind says of this one. False: its tree frame does not follow ours, whose key
+ * it would have to be signed with: what we have may not be what was written, or nothing is there
+ * yet. *all: it begins where the index ends, with a head that names the index's last: nothing is
+ * left that the index does not tell.
  */
-static bool covers_all(struct planning *p)
+static bool followed(struct planning *p, bool *all)
 {
 	struct fs_log_job *j = p->job;
-	const struct fs_log_index_stream_of at = {.first_seq = p->end, .head_off = FS_LOG_HEADER};
 	struct fs_log_header header;
 	struct fs_log_head head;
-	bool all;
+	struct fs_log_tree t;
+	bool follows;
+	int fd = fs_log_job_open(j->shared, j->number + 1);
 
-	if (p->gap || !p->streams)
+	if (fd < 0)
 		return false;
-	p->fd = fs_log_job_open(j->shared, j->number + 1);
-	if (p->fd < 0)
-		return false;
-	all = !fs_log_job_header(j->shared, p->fd, j->number + 1, &header) &&
-	      header.first_seq == p->end && head_read(p, &at, j->number + 1, &head) &&
-	      !memcmp(head.prev, p->last, sizeof(p->last));
-	close(p->fd);
-	return all;
+	follows = !fs_log_job_header(j->shared, fd, j->number + 1, &header) &&
+		  beginning(p, fd, j->number + 1, &header, &head, &t) &&
+		  !memcmp(t.before, p->pk, sizeof(p->pk)) && t.key_number == p->key_number + 1;
+	close(fd);
+	*all = follows && !p->gap && p->streams && header.first_seq == p->end &&
+	       head.first_seq == p->end && !memcmp(head.prev, p->last, sizeof(p->last));
+	return follows;
 }
 
 static int plan_segment(struct planning *p)
@@ -318,6 +339,7 @@ static int plan_segment(struct planning *p)
 	struct fs_log_header header;
 	struct stat st;
 	size_t len = 0;
+	bool all;
 	int rc;
 
 	if (fstat(p->fd, &st) || st.st_size < 0 || (uint64_t)st.st_size > FS_LOG_SEGMENT_MAX ||
@@ -337,9 +359,17 @@ static int plan_segment(struct planning *p)
 	rc = plan_by(p, len);
 	if (rc)
 		return rc;
-	if (j->plan.wanted && j->plan.places == j->plan.wanted_count && covers_all(p)) {
+	if (!j->plan.wanted)
+		return 0;
+	if (!followed(p, &all)) {
+		no_plan(j);
+		return 0;
+	}
+	if (all && j->plan.places == j->plan.wanted_count) {
 		rc = j->plan.places ? fs_log_job_places(j, (uint64_t)st.st_size) : 1;
-		if (rc)
+		if (rc == -EBADMSG) /* it is not what it says: nothing of it is believed */
+			no_plan(j);
+		else if (rc)
 			return rc;
 	}
 	j->event_count = j->head_count = 0;

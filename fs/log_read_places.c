@@ -62,7 +62,7 @@ static size_t read_at(const struct fs_log_job *j, const struct fs_log_place *at,
 	return got > 0 ? (size_t)got : 0;
 }
 
-/* Brings a record's frame behind those that are there. 1: it is there; 0: it is none. */
+/* Brings a record's frame behind those that are there. 1: it is there; -EBADMSG: it is none. */
 static int fetch(struct fs_log_job *j, struct fs_log_place *at, size_t *cap, uint64_t *end)
 {
 	struct fs_log_walk w = {.seq = at->seq, .any_seq = true, .version = FS_LOG_VERSION};
@@ -71,7 +71,7 @@ static int fetch(struct fs_log_job *j, struct fs_log_place *at, size_t *cap, uin
 
 	/* Frames do not overlap, so that all of them are no more than the segment. */
 	if (at->off < *end)
-		return 0;
+		return -EBADMSG;
 	if (more_bytes(j, cap, FRAME_USUAL))
 		return -ENOMEM;
 	w.len = read_at(j, at, FRAME_USUAL);
@@ -83,7 +83,7 @@ static int fetch(struct fs_log_job *j, struct fs_log_place *at, size_t *cap, uin
 	}
 	w.p = j->bytes + j->len;
 	if (!fs_log_walk_next(&w, &f) || f.off || f.kind != FS_LOG_RECORD || f.seq != at->seq)
-		return 0;
+		return -EBADMSG;
 	*end = at->off + fs_log_frame_size(f.len);
 	at->off = (uint32_t)j->len;
 	j->len += fs_log_frame_size(f.len);
@@ -103,7 +103,7 @@ static int fetch_all(struct fs_log_job *j, uint64_t size)
 	return rc;
 }
 
-/* The text in place of its ciphertext. 1, or 0: the seal does not hold. */
+/* The text in place of its ciphertext. 1, or -EBADMSG: the seal does not hold. */
 static int open_record(struct fs_log_job *j, const struct fs_log_place *at, struct fs_log_event *e)
 {
 	const struct fs_log_covered *c = &j->plan.covered[at->covered];
@@ -119,7 +119,7 @@ static int open_record(struct fs_log_job *j, const struct fs_log_place *at, stru
 	    fs_log_index_step(&c->way->steps, &c->way->ratchet, at->seq - c->first) ||
 	    keys_ratchet_unseal(&c->way->ratchet, at->seq - c->first,
 				(struct keys_span){f.body, f.len}, j->plain, &len))
-		return 0;
+		return -EBADMSG;
 	e->state = FS_LOG_RECORD_PLAIN;
 	e->off = (uint32_t)(f.body - j->bytes);
 	e->len = (uint32_t)len;
@@ -152,7 +152,7 @@ static int open_stretch(struct fs_log_job *j, uint64_t seq, uint64_t end, size_t
 		struct fs_log_event *e;
 
 		if (at->seq < seq)
-			return 0;
+			return -EBADMSG;
 		rc = add_covered(j, seq, at->seq);
 		e = rc == 1 ? fs_log_job_event(j, FS_LOG_EVENT_RECORD, at->seq) : NULL;
 		if (!e)
@@ -186,7 +186,7 @@ static int open_all(struct fs_log_job *j)
 		}
 	}
 	free(plan);
-	return rc == 1 && i < j->plan.places ? 0 : rc;
+	return rc == 1 && i < j->plan.places ? -EBADMSG : rc;
 }
 
 int fs_log_job_places(struct fs_log_job *j, uint64_t size)

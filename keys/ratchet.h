@@ -40,7 +40,7 @@ int keys_ratchet_open(struct keys_ratchet *r, const uint8_t vault[static KEYS_VA
  * Pads (u32 length, bytes, zeros to keys_pad_len) and seals the next record, then steps. out has
  * room for keys_ratchet_sealed_len(plain.len). time_ns goes into the nonce, and nobody can tell it
  * from there: a machine that is taken back to an earlier moment, memory and all, has the same key
- * once more, but not the same time.
+ * once more, and hardly the same time to the nanosecond.
  */
 size_t keys_ratchet_sealed_len(size_t plain_len);
 void keys_ratchet_seal(struct keys_ratchet *r, struct keys_span plain, uint64_t time_ns,

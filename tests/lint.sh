@@ -19,6 +19,11 @@ warn="-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 find keys policy fs tools -name '*.c' -print0 |
 	xargs -0 -P "$(nproc)" -n 4 clang -fsyntax-only $flags $warn || say "clang: see above"
 
+# Fuzzers are built by who runs them (make fuzz): here only that they still fit.
+# shellcheck disable=SC2086
+find tests/fuzz -name '*.c' -print0 | xargs -0 -P "$(nproc)" -n 4 clang -fsyntax-only $flags -Werror=implicit-function-declaration ||
+	say "fuzzers: see above"
+
 # ---- cppcheck
 # shellcheck disable=SC2086
 cppcheck -q -j "$(nproc)" --enable=warning,portability --inline-suppr --error-exitcode=1 --std=c11 \

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 
+#include "fs/break_glass_impl.h"
 #include "fs/vault_impl.h"
 #include "fuzz_dir.h"
 #include "keys/seal.h"
@@ -388,7 +389,7 @@ static void wraps(const uint8_t *p, size_t len)
 	struct bytes_in in = bytes_in(p, len);
 
 	put(&key, p, len);
-	if (fs_lists_get_bg(vault, 2, bytes_get_u32(&in), sk, got) == 0)
+	if (fs_bg_get(vault, 2, bytes_get_u32(&in), 0, sk, got) == 0)
 		abort();
 }
 

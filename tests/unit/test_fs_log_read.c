@@ -23,7 +23,8 @@
 #define RECORDS_MAX 20000
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static char dir[64];
+static char dir[64], state[64];
+static int statefd = -1;
 static uint8_t vault[KEYS_VAULT_ID_LEN] = "a test vault id";
 static uint8_t sign_pk[KEYS_LEN], sign_sk[KEYS_SIGN_SK_LEN];
 static uint8_t root_pk[KEYS_LEN], root_sk[KEYS_SIGN_SK_LEN], cert[KEYS_SIG_LEN];
@@ -43,6 +44,10 @@ static void setup(void)
 	ck_assert_int_eq(keys_init(), 0);
 	strcpy(dir, "/tmp/journalfs-read-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	strcpy(state, "/tmp/journalfs-read-state-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(state));
+	statefd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(statefd, 0);
 	keys_sign_new(root_pk, root_sk);
 	keys_sign_new(sign_pk, sign_sk);
 	keys_daemon_certify(vault, sign_pk, root_sk, cert);
@@ -62,7 +67,9 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 static void teardown(void)
 {
+	close(statefd);
 	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	nftw(state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct fs_log *open_log(unsigned readers)
@@ -75,6 +82,7 @@ static struct fs_log *open_log(unsigned readers)
 		.segment_bytes = FS_LOG_SEGMENT_MIN,
 		.root_pk = root_pk,
 		.daemon_cert = cert,
+		.statefd = &statefd,
 	};
 	struct fs_log *l = NULL;
 
@@ -569,6 +577,7 @@ START_TEST(index_older_than_the_records_hides_nothing)
 	copy_file(kept, path);
 	ck_assert_int_eq(unlink(kept), 0);
 	memset(written + 12, 0, sizeof(written) - sizeof(written[0]) * 12);
+	fs_log_forget(statefd, false); /* the host went back with it */
 	l = open_log(1);
 	write_some(l, 5000, 2);
 	ck_assert_int_eq(fs_log_close(l), 0);
