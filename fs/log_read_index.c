@@ -76,9 +76,9 @@ struct planning {
 	uint8_t last[KEYS_SIG_LEN];  /* signature of the last head */
 };
 
-/* The stream head at its place in the file at hand; false: there is none that is genuine. */
-static bool head_read(struct planning *p, const struct fs_log_index_stream_of *s, uint64_t segment,
-		      struct fs_log_head *h)
+/* The head that the index says stands there; false: it does not, or is not genuine. */
+static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
+		    struct fs_log_head *h)
 {
 	struct fs_log_walk w = {
 		.p = p->frame, .seq = s->first_seq, .any_seq = true, .version = FS_LOG_VERSION};
@@ -90,16 +90,9 @@ static bool head_read(struct planning *p, const struct fs_log_index_stream_of *s
 	got = pread(p->fd, p->frame, FRAME_ROOM, (off_t)s->head_off);
 	w.len = got > 0 ? (size_t)got : 0;
 	return fs_log_walk_next(&w, &f) && !f.off && f.kind == FS_LOG_STREAM &&
-	       f.seq == s->first_seq && !fs_log_head_decode(f.body, f.len, segment, h) &&
+	       f.seq == s->first_seq && !fs_log_head_decode(f.body, f.len, p->job->number, h) &&
 	       h->first_seq == s->first_seq &&
-	       memcmp(h->vault, p->job->shared->q->vault, sizeof(h->vault)) == 0;
-}
-
-/* The head that the index says stands there; false: it does not. */
-static bool head_at(struct planning *p, const struct fs_log_index_stream_of *s,
-		    struct fs_log_head *h)
-{
-	return head_read(p, s, p->job->number, h) &&
+	       memcmp(h->vault, p->job->shared->q->vault, sizeof(h->vault)) == 0 &&
 	       memcmp(h->stream, s->stream, sizeof(h->stream)) == 0;
 }
 
@@ -242,7 +235,6 @@ static int note_place(struct planning *p, const struct fs_log_index_entry *e)
 		c->way = p->way;
 		p->way = NULL;
 	}
-
 	if (plan->places == plan->places_cap) {
 		size_t cap = plan->places_cap ? 2 * plan->places_cap : 64;
 

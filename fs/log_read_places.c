@@ -21,9 +21,10 @@
 #include "../keys/slab.h"
 
 #define FRAME_USUAL 1024 /* bytes: most records are shorter */
-#define SPARSE                                                                                     \
-	(UINT64_C(64) << 10) /* bytes of a segment for each record wanted: read ahead below it */
-#define DENSE UINT64_C(1024) /* below it, reading all costs less */
+/* Bytes of a segment for each record wanted: below the first it is read ahead, below the second
+ * whole. */
+#define SPARSE (UINT64_C(64) << 10)
+#define DENSE UINT64_C(1024)
 
 /* Room for len bytes more in the job's bytes. */
 static int more_bytes(struct fs_log_job *j, size_t *cap, size_t len)

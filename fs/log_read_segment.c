@@ -21,8 +21,8 @@
 
 #define RETRIES 5
 #define RETRY_MS 10
-#define PAUSES_MAX                                                                                 \
-	25 /* a segment: what is only half written is done long before; the rest is damage */
+/* A segment: what is only half written is done long before; the rest is damage. */
+#define PAUSES_MAX 25
 
 void fs_log_job_init(struct fs_log_job *j, struct fs_log_shared *shared, uint64_t number,
 		     bool newest)

@@ -183,6 +183,28 @@ t_log_in_warns_when_the_log_was_rolled_back() {
 	grep -q 99999999 "$kept" || fail 'what was known is forgotten'
 }
 
+# Segments enough that what is asked for is read at its place, by the daemon shut in as it is.
+t_one_journal_of_a_long_log_is_the_same_without_indexes() {
+	local n
+	as anna python3 - "$(J anna)/$HANSEN" "$(J anna)/$OLSEN" <<-'END' || return 1
+		import os, sys
+		for n in range(24000):
+		    path = os.path.join(sys.argv[1 + (n % 400 == 7)], f"n{n % 50}")
+		    os.close(os.open(path, os.O_RDWR | os.O_CREAT))
+		    os.unlink(path)
+	END
+	n=$(find "$VAULT/log" -name '*.idx' | wc -l)
+	[ "$n" -ge 2 ] || fail "$n indexes" || return 1
+	jfs lis audit show --journal "$OLSEN" >"$ROOT/by.index" 2>"$ROOT/said" || fail "$(cat "$ROOT/said")" || return 1
+	mkdir "$ROOT/idx" && mv "$VAULT"/log/*.idx "$ROOT/idx" || return 1
+	jfs lis audit show --journal "$OLSEN" >"$ROOT/whole" 2>"$ROOT/said.2" || return 1
+	mv "$ROOT"/idx/* "$VAULT/log"
+	[ "$(wc -l <"$ROOT/by.index")" -gt 100 ] || fail "$(cat "$ROOT/by.index")" || return 1
+	cmp "$ROOT/said" "$ROOT/said.2" || fail "$(cat "$ROOT/said")" || return 1
+	# The first of the two readings stands in the second.
+	head -n "$(wc -l <"$ROOT/by.index")" "$ROOT/whole" | cmp - "$ROOT/by.index" || fail 'they differ'
+}
+
 need_root
 clinic >"$ROOT/clinic.log" 2>&1 || { cat "$ROOT/clinic.log"; echo "FAIL clinic: could not be set up"; exit 1; }
 run_tests
